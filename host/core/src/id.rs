@@ -1,0 +1,81 @@
+//! Ids: UUIDv7 (RFC 9562), so that they sort by the time they were made.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id of this moment.
+            #[must_use]
+            #[expect(clippy::new_without_default, reason = "a default id would be a new one each time")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// Wraps an id that was stored.
+            #[must_use]
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The UUID itself.
+            #[must_use]
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                Uuid::parse_str(text)
+                    .map(Self)
+                    .map_err(|_| Error::bad_request("invalid_id", "the id is not a UUID"))
+            }
+        }
+    };
+}
+
+id! {
+    /// A project: the unit of tenancy.
+    ProjectId
+}
+id! {
+    /// An API key of a project.
+    KeyId
+}
+id! {
+    /// A platform admin.
+    AdminId
+}
+id! {
+    /// A signed-in session of a platform admin.
+    SessionId
+}
+id! {
+    /// One immutable upload of a plugin.
+    RevisionId
+}
+id! {
+    /// A plugin installed in a project.
+    InstallationId
+}
+id! {
+    /// One request, as `x-request-id` names it.
+    RequestId
+}

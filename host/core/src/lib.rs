@@ -1,0 +1,28 @@
+//! What every room of the host shares: ids, names, errors, identity, grants,
+//! limits, manifests, and the traits behind which capabilities stand.
+//!
+//! Nothing here does I/O or knows a framework. `runtime` calls the traits of
+//! [`capability`]; `data`, `storage` and `app` implement them; `server` puts
+//! the pieces together.
+
+pub mod capability;
+pub mod clock;
+pub mod digest;
+pub mod error;
+pub mod grant;
+pub mod id;
+pub mod identity;
+pub mod limits;
+pub mod manifest;
+pub mod name;
+pub mod token;
+
+pub use clock::{Clock, SystemClock};
+pub use digest::Digest;
+pub use error::{Error, ErrorKind, Result};
+pub use grant::{Grant, GrantSet};
+pub use id::{AdminId, InstallationId, KeyId, ProjectId, RequestId, RevisionId, SessionId};
+pub use identity::{AdminRole, Caller, KeyKind};
+pub use limits::{Isolation, Limits};
+pub use manifest::Manifest;
+pub use name::{BucketName, PluginName, Slug};

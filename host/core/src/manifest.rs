@@ -1,0 +1,215 @@
+//! The manifest: what a plugin says of itself, readable without running it.
+//! Written as TOML beside the source; the build command puts it, with its
+//! migrations, into the component's custom section `atlashub:manifest` as
+//! JSON.
+
+use crate::{Error, Grant, GrantSet, Limits, PluginName, Result};
+use serde::{Deserialize, Serialize};
+
+/// Name of the custom section that carries the manifest as JSON.
+pub const SECTION: &str = "atlashub:manifest";
+
+/// Largest manifest that is read, bytes.
+pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Addresses that the host answers itself; no plugin can own them.
+pub const HOST_PREFIXES: &[&str] = &[
+    "/admin", "/dashboard", "/v1/auth", "/auth", "/users", "/_", "/healthz", "/readyz",
+    "/metrics", "/openapi.json", "/p",
+];
+
+/// Addresses below a host prefix that plugins own nonetheless.
+const PLUGIN_EXCEPTIONS: &[&str] = &["/users/me/files", "/users/me/quota"];
+
+/// A plugin's manifest.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The plugin's name.
+    pub name: PluginName,
+    /// Its version (semver.org).
+    pub version: semver::Version,
+    /// What it does, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// The addresses it answers.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// What it asks for.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// JSON Schema (draft 2020-12) of its configuration object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_schema: Option<serde_json::Value>,
+    /// SQL that builds its schema, in order.
+    #[serde(default)]
+    pub migrations: Vec<Migration>,
+}
+
+/// An address that a plugin answers.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq, Hash)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The path's start, whole segments: `/files` covers `/files` and
+    /// everything below. `/` covers whatever nobody else owns.
+    pub path: String,
+}
+
+/// One step of a plugin's schema. `sql` serves both engines unless one of
+/// the others is given. Statements are separated by semicolons.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// Unique within the plugin; runs once.
+    pub name: String,
+    /// For both engines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    /// For SQLite instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sqlite: Option<String>,
+    /// For Postgres instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<String>,
+}
+
+impl Manifest {
+    /// Reads a manifest written as TOML.
+    ///
+    /// # Errors
+    /// `invalid_manifest` with the place and what to change.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let manifest: Self = toml::from_str(text)
+            .map_err(|error| invalid(error.to_string().trim_end().to_owned()))?;
+        manifest.check()
+    }
+
+    /// Reads a manifest from a custom section.
+    ///
+    /// # Errors
+    /// `invalid_manifest` with the place and what to change.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        manifest.check()
+    }
+
+    /// The manifest of a component that came without one: its routes are
+    /// `/<name>`, and it asks for nothing.
+    #[must_use]
+    pub fn bare(name: PluginName) -> Self {
+        let path = format!("/{name}");
+        Self {
+            name,
+            version: semver::Version::new(0, 0, 0),
+            description: String::new(),
+            routes: vec![Route { path }],
+            grants: Vec::new(),
+            limits: Limits::default(),
+            config_schema: None,
+            migrations: Vec::new(),
+        }
+    }
+
+    /// The grants it asks for, as a set.
+    #[must_use]
+    pub fn requested(&self) -> GrantSet {
+        self.grants.iter().cloned().collect()
+    }
+
+    fn check(mut self) -> Result<Self> {
+        self.name.check_free()?;
+        for route in &self.routes {
+            check_route(&route.path)?;
+        }
+        let mut names = std::collections::BTreeSet::new();
+        for migration in &self.migrations {
+            if migration.name.is_empty() || !names.insert(migration.name.clone()) {
+                return Err(invalid("each migration needs a name of its own"));
+            }
+            if migration.sql.is_none() && (migration.sqlite.is_none() || migration.postgres.is_none()) {
+                return Err(invalid(format!(
+                    "migration `{}` needs `sql`, or both `sqlite` and `postgres`",
+                    migration.name
+                )));
+            }
+        }
+        if !self.migrations.is_empty() && !self.grants.contains(&Grant::Sql) {
+            return Err(invalid("migrations need the grant `sql`"));
+        }
+        self.limits = self.limits.clamp();
+        Ok(self)
+    }
+}
+
+/// Checks a route's path: absolute, whole plain segments, not the host's own.
+///
+/// # Errors
+/// `invalid_route` or `reserved_route`.
+pub fn check_route(path: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
+    let segments_ok = path == "/"
+        || path.strip_prefix('/').is_some_and(|rest| {
+            rest.split('/').all(|segment| {
+                !segment.is_empty() && segment != "." && segment != ".." && segment.chars().all(plain)
+            })
+        });
+    if !segments_ok {
+        return Err(Error::invalid(
+            "invalid_route",
+            format!("route `{path}` must be `/` or start with `/` and have plain segments, with no slash at the end"),
+        ));
+    }
+    if is_host_path(path) {
+        return Err(Error::invalid(
+            "reserved_route",
+            format!("route `{path}` belongs to the host, choose another"),
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the host answers `path` itself.
+#[must_use]
+pub fn is_host_path(path: &str) -> bool {
+    let under = |prefix: &str| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    HOST_PREFIXES.iter().any(|prefix| under(prefix))
+        && !PLUGIN_EXCEPTIONS.iter().any(|prefix| under(prefix))
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::invalid("invalid_manifest", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_manifest_has_defaults() {
+        let manifest = Manifest::from_toml(
+            "name = \"hello\"\nversion = \"1.2.3\"\n[[routes]]\npath = \"/hello\"\n",
+        )
+        .unwrap();
+        assert_eq!(manifest.limits, Limits::default());
+        assert!(manifest.grants.is_empty());
+        let json = serde_json::to_vec(&manifest).unwrap();
+        assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+    }
+
+    #[test]
+    fn doubtful_routes_are_refused() {
+        for path in ["", "a", "/a/", "//", "/a//b", "/..", "/a/../b", "/{x}", "/a b", "/admin", "/_/x", "/v1/auth", "/users/me"] {
+            assert!(check_route(path).is_err(), "{path:?} was accepted");
+        }
+        for path in ["/", "/files", "/v1/db", "/users/me/files", "/adminx"] {
+            assert!(check_route(path).is_ok(), "{path:?} was refused");
+        }
+    }
+}
