@@ -7,6 +7,7 @@
 
 pub mod capability;
 pub mod clock;
+pub mod component_file;
 pub mod digest;
 pub mod error;
 pub mod grant;
