@@ -1,1 +1,72 @@
-fn main() {}
+//! The chores of this repository: `cargo xtask <chore>`.
+//!
+//! It runs other programs (cargo, Postgres, an S3 server) and owns those that
+//! it starts: they end with it, however it ends. What the product itself can
+//! do belongs to the `atlashub` binary, not here.
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+mod dev;
+mod http;
+mod plugins;
+mod process;
+mod services;
+mod setup;
+mod test;
+mod workspace;
+
+const USAGE: &str = "\
+The chores of this repository.
+
+cargo xtask dev               build all, start the server with a demo project
+cargo xtask test [step…]      run the tests; without a step, all of them
+cargo xtask build             make the release binary, plugins inside
+cargo xtask plugins           build the built-in plugins and the fixtures
+cargo xtask services          start the tests' Postgres and S3 server, print
+                              their variables, run until Ctrl-C
+cargo xtask setup             fetch what the tests need, without running them
+
+Steps of `test`: fmt clippy deny doc unit sqlite postgres
+Words after `--` go to the test programs: cargo xtask test sqlite -- key
+";
+
+fn main() -> ExitCode {
+    process::end_children_on_signal();
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut words = std::env::args().skip(1);
+    let chore = words.next().unwrap_or_default();
+    let rest: Vec<String> = words.collect();
+    let repository = workspace::Workspace::find()?;
+    match chore.as_str() {
+        "dev" => dev::run(&repository)?,
+        "test" => return test::run(&repository, &rest),
+        "build" => {
+            build(&repository)?;
+            println!("{}", repository.binary().display());
+        }
+        "plugins" => plugins::build(&repository)?,
+        "services" => services::run()?,
+        "setup" => setup::for_tests()?,
+        "" | "help" | "-h" | "--help" => print!("{USAGE}"),
+        other => bail!("there is no chore `{other}`\n\n{USAGE}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the release binary with the plugins inside.
+fn build(repository: &workspace::Workspace) -> Result<()> {
+    plugins::build(repository)?;
+    repository
+        .cargo(&["build", "--release", "--package", "atlashub-server"])
+        .run("build the server")
+}

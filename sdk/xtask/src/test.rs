@@ -1,0 +1,256 @@
+//! `cargo xtask test`: every check that a change must pass, in one order, on
+//! both engines.
+//!
+//! A step that fails does not keep the others from running, except those
+//! that need what it builds. Services start when the first step that needs
+//! them does, and end with the run.
+
+use crate::{
+    plugins,
+    process::Folder,
+    services::{ObjectStore, Postgres},
+    setup::{self, announce},
+    workspace::Workspace,
+};
+use anyhow::{Result, bail};
+use std::{ffi::OsString, process::ExitCode, time::Instant};
+
+/// One step: its name, and what it does.
+struct Step {
+    name: &'static str,
+    run: fn(&mut Run<'_>) -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        run: fmt,
+    },
+    Step {
+        name: "clippy",
+        run: clippy,
+    },
+    Step {
+        name: "deny",
+        run: deny,
+    },
+    Step {
+        name: "doc",
+        run: doc,
+    },
+    Step {
+        name: "unit",
+        run: unit,
+    },
+    Step {
+        name: "sqlite",
+        run: sqlite,
+    },
+    Step {
+        name: "postgres",
+        run: postgres,
+    },
+];
+
+/// What the steps of one run share.
+struct Run<'a> {
+    repository: &'a Workspace,
+    /// Words for the test programs themselves.
+    test_words: Vec<String>,
+    services: Option<Services>,
+    server_is_built: bool,
+}
+
+struct Services {
+    postgres: Postgres,
+    objects: ObjectStore,
+}
+
+impl Run<'_> {
+    /// The variables that lead tests to the services, which are started when
+    /// they are not running.
+    fn services(&mut self) -> Result<Vec<(String, OsString)>> {
+        if self.services.is_none() {
+            self.services = Some(Services {
+                postgres: Postgres::start()?,
+                objects: ObjectStore::start()?,
+            });
+        }
+        let services = self.services.iter();
+        Ok(services
+            .flat_map(|services| [services.postgres.variables(), services.objects.variables()])
+            .flatten()
+            .collect())
+    }
+}
+
+/// Runs the named steps, or all of them.
+pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> {
+    let (names, test_words) = match words.iter().position(|word| word == "--") {
+        Some(place) => words.split_at(place),
+        None => (words, [].as_slice()),
+    };
+    let mut chosen: Vec<&Step> = Vec::new();
+    for name in names {
+        let Some(step) = STEPS.iter().find(|step| step.name == name) else {
+            let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+            bail!(
+                "there is no step `{name}`: the steps are {}",
+                known.join(", ")
+            );
+        };
+        chosen.push(step);
+    }
+    if chosen.is_empty() {
+        chosen.extend(STEPS);
+        setup::for_tests()?;
+    }
+    // Everything that follows takes the components into itself.
+    plugins::build(repository)?;
+    let mut run = Run {
+        repository,
+        test_words: test_words.iter().skip(1).cloned().collect(),
+        services: None,
+        server_is_built: false,
+    };
+    let mut report = String::new();
+    let mut all_passed = true;
+    for step in chosen {
+        announce(step.name);
+        let start = Instant::now();
+        let result = (step.run)(&mut run);
+        let verdict = match &result {
+            Ok(()) => "passed",
+            Err(error) => {
+                eprintln!("\nerror: {error:#}\n");
+                all_passed = false;
+                "FAILED"
+            }
+        };
+        let seconds = start.elapsed().as_secs();
+        report.push_str(&format!(
+            "  {:<10} {verdict:<8} {seconds:>5} s\n",
+            step.name
+        ));
+    }
+    drop(run);
+    println!("\n{report}");
+    println!(
+        "{}",
+        if all_passed {
+            "all steps passed"
+        } else {
+            "some steps failed"
+        }
+    );
+    Ok(if all_passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn fmt(run: &mut Run<'_>) -> Result<()> {
+    let advice = "check the formatting (`cargo fmt` mends it; in `plugins/` too)";
+    run.repository
+        .cargo(&["fmt", "--all", "--check"])
+        .run(advice)?;
+    run.repository
+        .guest_cargo(&["fmt", "--all", "--check"])
+        .run(advice)
+}
+
+fn clippy(run: &mut Run<'_>) -> Result<()> {
+    run.repository
+        .cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ])
+        .run("check the host with clippy")?;
+    run.repository
+        .guest_cargo(&["clippy", "--workspace", "--target", setup::GUEST_TARGET])
+        .args(["--", "-D", "warnings"])
+        .run("check the guests with clippy")
+}
+
+fn deny(run: &mut Run<'_>) -> Result<()> {
+    let program = setup::cargo_deny()?;
+    let config = run.repository.root().join("deny.toml");
+    for folder in [
+        run.repository.root().to_owned(),
+        run.repository.root().join("plugins"),
+    ] {
+        crate::process::Program::new(&program)
+            .args(["check".as_ref(), "--config".as_ref(), config.as_os_str()])
+            .args(["bans", "licenses", "sources"])
+            .current_dir(folder)
+            .run("check the dependencies' licences and sources")?;
+    }
+    Ok(())
+}
+
+fn doc(run: &mut Run<'_>) -> Result<()> {
+    run.repository
+        .cargo(&["doc", "--workspace", "--no-deps", "--quiet"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run("build the documentation without warnings")
+}
+
+fn unit(run: &mut Run<'_>) -> Result<()> {
+    let services = run.services()?;
+    let words = run.test_words.clone();
+    run.repository
+        .cargo(&[
+            "test",
+            "--release",
+            "--workspace",
+            "--exclude",
+            "atlashub-tests",
+        ])
+        .args(["--no-fail-fast", "--"])
+        .args(words)
+        .envs(&services)
+        .run("pass the unit tests")?;
+    run.repository
+        .guest_cargo(&["test", "--release", "--workspace"])
+        .run("pass the plugins' own tests")
+}
+
+fn sqlite(run: &mut Run<'_>) -> Result<()> {
+    whole(run, "sqlite", &[])
+}
+
+fn postgres(run: &mut Run<'_>) -> Result<()> {
+    let services = run.services()?;
+    whole(run, "postgres", &services)
+}
+
+/// Runs the integration tests against the release binary on one engine.
+fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Result<()> {
+    if !run.server_is_built {
+        run.repository
+            .cargo(&["build", "--release", "--package", "atlashub-server"])
+            .run("build the server")?;
+        run.server_is_built = true;
+    }
+    let folder = Folder::new(engine, None)?;
+    let javascript = setup::componentize_js()?;
+    let words = run.test_words.clone();
+    run.repository
+        .cargo(&["test", "--release", "--package", "atlashub-tests", "--"])
+        .args(words)
+        .envs(services)
+        .env("ATLASHUB_TEST_ENGINE", engine)
+        .env("ATLASHUB_BIN", run.repository.binary())
+        .env(
+            "ATLASHUB_TEST_COMPONENTS",
+            run.repository.root().join("plugins/dist"),
+        )
+        .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
+        .env("TMPDIR", folder.path())
+        .run(&format!("pass the integration tests on {engine}"))
+}

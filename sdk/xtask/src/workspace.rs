@@ -1,0 +1,68 @@
+//! Where things lie: the checkout, cargo's target folder, the cache.
+//!
+//! Builds use one profile, `release`, for the server, the tests and the
+//! benches alike; only checks use `dev`.
+
+use crate::process::Program;
+use anyhow::{Context as _, Result};
+use std::path::{Path, PathBuf};
+
+/// The checkout that this program was built from.
+pub(crate) struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo where it builds.
+    pub(crate) fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .context("find the root of the checkout")?
+            .to_owned();
+        let text = Program::new("cargo")
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .current_dir(&root)
+            .output("ask cargo for its target folder")?;
+        let metadata: serde_json::Value = serde_json::from_str(&text)?;
+        let target = metadata
+            .get("target_directory")
+            .and_then(serde_json::Value::as_str)
+            .context("cargo metadata names no target folder")?
+            .into();
+        Ok(Self { root, target })
+    }
+
+    /// The root of the checkout.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The server's binary in its release form.
+    pub(crate) fn binary(&self) -> PathBuf {
+        self.target.join("release").join("atlashub")
+    }
+
+    /// Cargo, run in the root of the checkout.
+    pub(crate) fn cargo(&self, args: &[&str]) -> Program {
+        Program::new("cargo").args(args).current_dir(&self.root)
+    }
+
+    /// Cargo in the workspace of the guests, with its own target folder.
+    pub(crate) fn guest_cargo(&self, args: &[&str]) -> Program {
+        Program::new("cargo")
+            .args(args)
+            .current_dir(self.root.join("plugins"))
+            .env("CARGO_TARGET_DIR", self.target.join("guests"))
+    }
+}
+
+/// The folder that keeps fetched tools between runs: `~/.cache/atlashub`.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let base = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    Ok(base.join("atlashub"))
+}
