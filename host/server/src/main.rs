@@ -1,1 +1,28 @@
-fn main() {}
+//! The `atlashub` binary: the HTTP server and the command line.
+//!
+//! Puts the rooms together ([`assemble`]), listens ([`listen`]), and turns
+//! HTTP into use cases of `atlashub_app` and back. Knows no SQL and no
+//! object store.
+
+mod assemble;
+mod cli;
+mod client_address;
+mod config;
+mod entry;
+mod gateway;
+mod host;
+mod listen;
+mod problem;
+mod request_id;
+mod routes;
+mod state;
+mod telemetry;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,72 @@
+//! Sizes and times of the node's own interface. What a plugin may use is in
+//! its manifest and its installation.
+
+use anyhow::bail;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Sizes and times.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsConfig {
+    /// Largest body of a call to the host's own interface, bytes.
+    pub(crate) max_body_bytes: u64,
+    /// Largest component that is accepted, bytes.
+    pub(crate) max_component_bytes: u64,
+    /// Time in which a host call must answer, seconds.
+    pub(crate) request_timeout_seconds: u64,
+    /// Time in which a client must send a request's head, seconds.
+    pub(crate) header_timeout_seconds: u64,
+    /// Time that running requests get at shutdown, seconds.
+    pub(crate) shutdown_seconds: u64,
+    /// Most connections at once.
+    pub(crate) max_connections: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1024 * 1024,
+            max_component_bytes: 32 * 1024 * 1024,
+            request_timeout_seconds: 30,
+            header_timeout_seconds: 15,
+            shutdown_seconds: 20,
+            max_connections: 10_000,
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        if !(1_024..=64 * 1024 * 1024).contains(&self.max_body_bytes) {
+            bail!("ATLASHUB_MAX_BODY_BYTES must lie between 1024 and 67108864");
+        }
+        if !(1_024..=256 * 1024 * 1024).contains(&self.max_component_bytes) {
+            bail!("ATLASHUB_MAX_COMPONENT_BYTES must lie between 1024 and 268435456");
+        }
+        if self.request_timeout_seconds == 0 || self.header_timeout_seconds == 0 {
+            bail!(
+                "ATLASHUB_REQUEST_TIMEOUT_SECONDS and limits.header_timeout_seconds must be above 0"
+            );
+        }
+        if self.max_connections == 0 {
+            bail!("ATLASHUB_MAX_CONNECTIONS must be above 0");
+        }
+        Ok(())
+    }
+
+    /// Time in which a host call must answer.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// Largest component, as a length in memory.
+    pub(crate) fn max_component(&self) -> usize {
+        usize::try_from(self.max_component_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// Largest body, as a length in memory.
+    pub(crate) fn max_body(&self) -> usize {
+        usize::try_from(self.max_body_bytes).unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,127 @@
+//! Addresses: where the node listens, what links start with, whose
+//! forwarding headers are believed, which private addresses plugins may call.
+
+use anyhow::{Context as _, bail};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use url::Url;
+
+/// Addresses and proxies.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NetworkConfig {
+    /// The address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// What links start with, without a slash at the end.
+    pub(crate) public_url: Option<String>,
+    /// Addresses and networks whose forwarding headers are believed.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Private `host:port` that plugins may reach nonetheless.
+    pub(crate) egress_allow: Vec<String>,
+    /// Origins besides the node's own that may call the admin interface from
+    /// a browser.
+    pub(crate) cors_origins: Vec<String>,
+    /// `smtp://user:pass@host:port`.
+    pub(crate) smtp_url: Option<String>,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            egress_allow: Vec::new(),
+            cors_origins: Vec::new(),
+            smtp_url: None,
+        }
+    }
+}
+
+impl NetworkConfig {
+    pub(super) fn validate(&self) -> anyhow::Result<()> {
+        if let Some(text) = &self.public_url {
+            let url = Url::parse(text)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            let Some(url) = url else {
+                bail!(
+                    "ATLASHUB_PUBLIC_URL must be an http or https address such as https://api.example.com, not `{text}`"
+                );
+            };
+            if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+                bail!("ATLASHUB_PUBLIC_URL must have no path: write only the scheme and the host");
+            }
+        }
+        for origin in &self.cors_origins {
+            let plain =
+                Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+            if !plain {
+                bail!(
+                    "ATLASHUB_CORS_ORIGINS: `{origin}` is not an origin such as https://app.example.com"
+                );
+            }
+        }
+        if let Some(text) = &self.smtp_url {
+            if !Url::parse(text)
+                .is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host())
+            {
+                bail!("ATLASHUB_SMTP_URL must look like smtp://user:password@host:port");
+            }
+        }
+        self.egress()?;
+        self.proxies().map(drop)
+    }
+
+    /// What links start with, without a slash at the end: the setting, or the
+    /// listening address.
+    pub(crate) fn public_url(&self) -> String {
+        match &self.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let ip = match self.listen.ip() {
+                    ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    ip => ip,
+                };
+                format!("http://{}", SocketAddr::new(ip, self.listen.port()))
+            }
+        }
+    }
+
+    /// The proxies as networks.
+    ///
+    /// # Errors
+    /// Names the entry that is neither an address nor a network.
+    pub(crate) fn proxies(&self) -> anyhow::Result<Vec<IpNet>> {
+        self.trusted_proxies
+            .iter()
+            .map(|text| {
+                text.parse::<IpNet>()
+                    .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+                    .map_err(|_| anyhow::anyhow!("ATLASHUB_TRUSTED_PROXIES: `{text}` is neither an address nor a network such as 10.0.0.0/8"))
+            })
+            .collect()
+    }
+
+    /// The private hosts and ports that plugins may reach.
+    ///
+    /// # Errors
+    /// Names the entry that is not `host:port`.
+    pub(crate) fn egress(&self) -> anyhow::Result<Vec<(String, u16)>> {
+        self.egress_allow
+            .iter()
+            .map(|text| {
+                let (host, port) = text
+                    .rsplit_once(':')
+                    .filter(|(host, _)| !host.is_empty())
+                    .with_context(|| format!("ATLASHUB_EGRESS_ALLOW: `{text}` is not host:port"))?;
+                let port = port
+                    .parse()
+                    .ok()
+                    .with_context(|| format!("ATLASHUB_EGRESS_ALLOW: `{text}` is not host:port"))?;
+                Ok((host.trim_matches(['[', ']']).to_ascii_lowercase(), port))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! Where a connection's requests enter. A plugin's request takes the short
+//! way through the [`Gateway`]; what belongs to the host goes through
+//! [`crate::host`] and its layers.
+
+use crate::{
+    gateway::{Gateway, Routed},
+    host::Host,
+    problem,
+    request_id::{self, RequestTag},
+};
+use atlashub_core::Error;
+use axum::{body::Body, response::Response};
+use futures::FutureExt as _;
+use http::Request;
+use hyper::body::Incoming;
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+
+/// A node's two ways of answering.
+pub(crate) struct Entry {
+    gateway: Gateway,
+    host: Host,
+}
+
+impl Entry {
+    pub(crate) fn new(gateway: Gateway, host: Host) -> Self {
+        Self { gateway, host }
+    }
+
+    /// Answers one request; a panic on the way becomes a 500.
+    pub(crate) async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Result<Response<Body>, Infallible> {
+        let answer = AssertUnwindSafe(self.route(request, peer))
+            .catch_unwind()
+            .await;
+        Ok(answer.unwrap_or_else(|_| {
+            let tag = RequestTag::new();
+            let error = Error::internal("handle the request", "the handler panicked");
+            let mut response = problem::render(&error, &tag);
+            response
+                .headers_mut()
+                .insert(request_id::HEADER, tag.header());
+            response
+        }))
+    }
+
+    async fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        match self.gateway.handle(request, peer).await {
+            Routed::Answered(response) => response,
+            Routed::Host(request) => self.host.handle(request.map(Body::new), peer).await,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The boundary of the host's own interface: request id, trace, time-out,
+//! panic catcher, problem documents and security headers around the router.
+
+use crate::{
+    client_address,
+    config::Config,
+    problem::{self, Problem},
+    request_id::{self, RequestTag},
+    routes,
+    state::HostState,
+};
+use atlashub_core::{Error, ErrorKind};
+use axum::{
+    Router,
+    body::Body,
+    extract::MatchedPath,
+    response::{IntoResponse as _, Response},
+};
+use futures::FutureExt as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+use tower::ServiceExt as _;
+use tracing::Instrument as _;
+
+/// Time for calls that may compile a component or run migrations.
+const LONG: Duration = Duration::from_secs(180);
+/// Time for calls whose body is of any size.
+const OBJECTS: Duration = Duration::from_secs(6 * 3_600);
+
+/// The host's own interface.
+pub(crate) struct Host {
+    router: Router,
+    state: HostState,
+    request_timeout: Duration,
+    strict_transport: bool,
+}
+
+impl Host {
+    pub(crate) fn new(state: HostState, config: &Config) -> Self {
+        Self {
+            router: routes::router(state.clone()),
+            state,
+            request_timeout: config.limits.request_timeout(),
+            strict_transport: config.network.public_url().starts_with("https://"),
+        }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn handle(&self, mut request: Request<Body>, peer: SocketAddr) -> Response {
+        let started = Instant::now();
+        let tag = RequestTag::of(request.headers());
+        let client = client_address::resolve(peer, request.headers(), &self.state.proxies);
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!("request", method = %method, path = %shown(&path), request_id = tag.as_str());
+        request.extensions_mut().insert(tag.clone());
+        request.extensions_mut().insert(client);
+        let limit = self.time_limit(&method, &path);
+        let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        let response = match tokio::time::timeout(limit, answer.instrument(span.clone())).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_)) => Problem(Error::internal(
+                "handle the request",
+                "the handler panicked",
+            ))
+            .into_response(),
+            Err(_) => Problem(Error::new(
+                ErrorKind::DeadlineExceeded,
+                "deadline_exceeded",
+                "the call took too long",
+            ))
+            .into_response(),
+        };
+        let mut response = span.in_scope(|| problem::finish(response, &tag));
+        self.protect(response.headers_mut(), &path);
+        response
+            .headers_mut()
+            .insert(request_id::HEADER, tag.header());
+        record(&method, &response, started.elapsed());
+        response
+    }
+
+    fn time_limit(&self, method: &Method, path: &str) -> Duration {
+        if path.starts_with("/_/blob/") {
+            OBJECTS
+        } else if path.starts_with("/admin/v1/")
+            && path.contains("/plugins")
+            && method != Method::GET
+        {
+            LONG
+        } else if path == "/admin/v1/projects" && method == Method::POST {
+            LONG
+        } else {
+            self.request_timeout
+        }
+    }
+
+    fn protect(&self, headers: &mut HeaderMap, path: &str) {
+        let mut set = |name: HeaderName, value: &'static str| {
+            headers
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        };
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(header::REFERRER_POLICY, "no-referrer");
+        set(header::X_FRAME_OPTIONS, "DENY");
+        set(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; sandbox",
+        );
+        if path.starts_with("/admin") {
+            set(header::CACHE_CONTROL, "no-store");
+        }
+        if self.strict_transport {
+            set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+        }
+    }
+}
+
+/// A path as the log may show it: a signed link is a credential.
+fn shown(path: &str) -> &str {
+    if path.starts_with("/_/blob/") {
+        "/_/blob/…"
+    } else {
+        path
+    }
+}
+
+fn record(method: &Method, response: &Response, took: Duration) {
+    let route = response
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let status = response.status().as_u16().to_string();
+    metrics::counter!(
+        "atlashub_host_requests_total",
+        "method" => method.as_str().to_owned(), "route" => route.clone(), "status" => status
+    )
+    .increment(1);
+    metrics::histogram!("atlashub_host_request_seconds", "route" => route)
+        .record(took.as_secs_f64());
+}

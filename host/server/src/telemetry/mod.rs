@@ -1,0 +1,86 @@
+//! Watching a node: the log on standard error, traces (OpenTelemetry, OTLP
+//! over HTTP) and fault reports (Sentry) only when configured, metrics behind
+//! the `metrics` facade.
+
+mod measurements;
+mod traces;
+
+pub(crate) use measurements::{Measurements, listen as listen_for_metrics};
+
+use crate::config::{Config, Environment, LogFormat};
+use anyhow::Context as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::{
+    Layer as _, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+/// Keeps log, traces and reports going; [`Telemetry::flush`] sends what is
+/// left.
+pub(crate) struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    reports: Option<sentry::ClientInitGuard>,
+}
+
+impl Telemetry {
+    /// Sets up the process's log, traces and reports. Call once, before the
+    /// runtime starts.
+    ///
+    /// # Errors
+    /// When an exporter's settings do not work.
+    pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
+        let reports = config.telemetry.sentry_dsn.as_deref().map(|dsn| {
+            let environment = match config.secrets.environment {
+                Some(Environment::Development) => "development",
+                Some(Environment::Production) | None => "production",
+            };
+            sentry::init(
+                sentry::ClientOptions::new()
+                    .dsn(dsn)
+                    .release(env!("CARGO_PKG_VERSION"))
+                    .environment(environment)
+                    .send_default_pii(false),
+            )
+        });
+        let traces = config
+            .telemetry
+            .otlp_endpoint
+            .as_ref()
+            .map(|_| traces::provider())
+            .transpose()?;
+        let lines: Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> =
+            match config.log.format {
+                LogFormat::Pretty => tracing_subscriber::fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+                    .boxed(),
+                LogFormat::Json => tracing_subscriber::fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_span_list(false)
+                    .boxed(),
+            };
+        tracing_subscriber::registry()
+            .with(lines.with_filter(config.log.filter()?))
+            .with(traces.as_ref().map(traces::layer))
+            .with(
+                reports
+                    .as_ref()
+                    .map(|_| sentry::integrations::tracing::ErrorLayer::new()),
+            )
+            .try_init()
+            .context("cannot set up the log")?;
+        Ok(Self { traces, reports })
+    }
+
+    /// Sends what has not been sent yet; takes a few seconds at most.
+    pub(crate) fn flush(self) {
+        if let Some(provider) = self.traces
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "some traces were not sent");
+        }
+        drop(self.reports);
+    }
+}
