@@ -1,0 +1,47 @@
+//! What `bindgen!` makes of the WIT contract: one place, so that the other
+//! modules name plain Rust traits.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction)]
+
+mod imports {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "atlashub:plugin/imports",
+        imports: {
+            "atlashub:identity/caller": trappable,
+            "wasi:config/store": trappable,
+            "wasi:logging/logging": trappable,
+            "atlashub:sql/client.get-dialect": trappable,
+            "atlashub:sql/client.[drop]transaction": trappable,
+            "atlashub:sql/client.[drop]cursor": trappable,
+            "atlashub:blob/objects.serve": async | trappable,
+            default: async | trappable,
+        },
+        require_store_data_send: true,
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "atlashub:sql/client.transaction": crate::host::sql::Transaction,
+            "atlashub:sql/client.cursor": crate::host::sql::Cursor,
+            "atlashub:multipart/form.parser": crate::host::multipart::Parser,
+        },
+    });
+}
+
+mod lifecycle {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package atlashub:runtime;
+            world lifecycle { export atlashub:lifecycle/hooks@0.1.0; }
+        ",
+        world: "atlashub:runtime/lifecycle",
+        exports: { default: async },
+        require_store_data_send: true,
+    });
+}
+
+pub use imports::atlashub::{blob, identity, kv, multipart, sql};
+pub use imports::wasi::{config, logging};
+pub use lifecycle::{Lifecycle, LifecycleIndices};

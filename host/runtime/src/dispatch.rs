@@ -1,0 +1,330 @@
+//! The road of a request: admission, an instance, the guest's call, the head,
+//! the body.
+//!
+//! The guest is driven in the request's own task until the head of the
+//! response is there. Most guests have returned by then, and their instance
+//! goes back at once. One that is still at work goes on in a task of its own,
+//! which ends with the body or at the deadline: a client that stops reading
+//! cannot hold an instance beyond it.
+
+use crate::{
+    cpu::{Metered, wall_clock},
+    instance::Instance,
+    places::unavailable,
+    plugin::LivePlugin,
+    runtime::{Inner, RequestContext},
+};
+use atlashub_core::{Error, ErrorKind, Isolation, Result};
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime_wasi_http::{
+    WasiBody, WasiHttpView as _,
+    p2::bindings::http::types::{ErrorCode, Scheme},
+};
+
+type Head = Result<Response<WasiBody>, ErrorCode>;
+type Finished = (Instance, wasmtime::Result<()>);
+type Guest = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// A request in a plugin: its places and its share in the counters, until the
+/// body has ended.
+struct Visit {
+    plugin: Arc<LivePlugin>,
+    context: RequestContext,
+    _place: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.plugin.counters().end();
+    }
+}
+
+impl LivePlugin {
+    /// Hands `request` to the plugin and returns its answer once the head is
+    /// there. Dropping the future, or the body, ends the guest.
+    ///
+    /// The request's URI has the path as the plugin shall see it; its
+    /// authority comes from the URI or the `Host` header.
+    ///
+    /// # Errors
+    /// `saturated` and `plugin_cut_off` (503, with a time to wait),
+    /// `plugin_trapped` and `plugin_no_response` (502), `cpu_exceeded` and
+    /// `deadline_exceeded` (504).
+    pub async fn handle<B>(
+        self: &Arc<Self>,
+        request: Request<B>,
+        context: RequestContext,
+    ) -> Result<Response<GuestBody>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<wasmtime_wasi_http::Error>,
+    {
+        let runtime = self
+            .runtime
+            .upgrade()
+            .ok_or_else(|| unavailable("shutting_down", "the server is shutting down"))?;
+        let began = Instant::now();
+        let visit = self.admit(&runtime, context).await?;
+        let mut instance = match self.idle_instance() {
+            Some(instance) => instance,
+            None => Instance::new(&runtime, self, visit.context.clone()).await?,
+        };
+        instance.begin(visit.context.clone());
+        let (sender, head) = oneshot::channel();
+        let meter = instance.meter();
+        let guest = start(instance, request, sender)?;
+        let limit = Duration::from_millis(u64::from(self.limits().wall_ms));
+        let mut guest: Guest = Box::pin(Metered::new(guest, Arc::clone(&meter)));
+        let deadline = wall_clock(Arc::clone(&meter), began, limit);
+        let mut deadline = std::pin::pin!(deadline);
+
+        let arrived = await_head(&mut guest, head, deadline.as_mut()).await;
+        let counters = self.counters();
+        match arrived {
+            Arrived::Late => Err(self.timed_out(
+                &visit.context,
+                "deadline_exceeded",
+                &format!("gave no answer within {} ms", limit.as_millis()),
+            )),
+            Arrived::Never(mut instance, outcome) => Err(match outcome {
+                Ok(()) => {
+                    self.give_back(instance);
+                    self.no_response(&visit.context)
+                }
+                Err(error) => {
+                    let refused = instance.store.data_mut().limiter.take_refused();
+                    self.fault(&visit.context, &error, meter.cpu_exceeded(), refused)
+                }
+            }),
+            Arrived::Head(head, finished) => {
+                let head = head.map_err(|code| {
+                    self.guest_error(&visit.context, &code)
+                })?;
+                let rest = match finished {
+                    Some((instance, Ok(()))) => {
+                        self.give_back(instance);
+                        self.breaker.success();
+                        Rest::Done
+                    }
+                    Some((mut instance, Err(error))) => {
+                        let refused = instance.store.data_mut().limiter.take_refused();
+                        return Err(self.fault(&visit.context, &error, meter.cpu_exceeded(), refused));
+                    }
+                    None => Rest::spawn(guest, Arc::clone(self), visit.context.clone(), meter, began, limit),
+                };
+                counters.head(began.elapsed(), head.status().as_u16());
+                Ok(head.map(|body| GuestBody { body, rest, _visit: visit }))
+            }
+        }
+    }
+
+    /// Waits for a place in the plugin and in the host.
+    async fn admit(self: &Arc<Self>, runtime: &Inner, context: RequestContext) -> Result<Visit> {
+        let counters = self.counters();
+        let admitted = async {
+            self.breaker.check()?;
+            let place = self.places.take().await?;
+            let running = runtime.running.take().await?;
+            Ok((place, running))
+        };
+        match admitted.await {
+            Ok((place, running)) => {
+                counters.begin();
+                Ok(Visit { plugin: Arc::clone(self), context, _place: place, _running: running })
+            }
+            Err(error) => {
+                counters.refused();
+                Err(error)
+            }
+        }
+    }
+
+    fn idle_instance(&self) -> Option<Instance> {
+        match self.limits().isolation {
+            Isolation::Reuse => self.take_idle(),
+            Isolation::Request => None,
+        }
+    }
+
+    fn guest_error(&self, context: &RequestContext, code: &ErrorCode) -> Error {
+        self.counters().error();
+        self.shared().output.host(
+            atlashub_core::capability::log::Level::Error,
+            context,
+            &format!("answered with the error {code:?}"),
+        );
+        Error::new(ErrorKind::PluginFault, "plugin_error", "the plugin answered with an error")
+    }
+}
+
+/// Begins the call. The future owns the instance and gives it back.
+fn start<B>(
+    mut instance: Instance,
+    request: Request<B>,
+    sender: oneshot::Sender<Head>,
+) -> Result<impl Future<Output = Finished> + Send + use<B>>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<wasmtime_wasi_http::Error>,
+{
+    let failed = |error: wasmtime::Error| Error::internal("hand a request to a plugin", error.to_string());
+    let scheme = match request.uri().scheme_str() {
+        Some("https") => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    let mut http = instance.store.data_mut().http();
+    let request = http.new_incoming_request(scheme, request).map_err(failed)?;
+    let response = http.new_response_outparam(sender).map_err(failed)?;
+    Ok(async move {
+        let outcome = instance
+            .proxy
+            .wasi_http_incoming_handler()
+            .call_handle(&mut instance.store, request, response)
+            .await;
+        (instance, outcome)
+    })
+}
+
+/// What came of waiting for the head.
+enum Arrived {
+    /// The head, and the guest's end if it has ended.
+    Head(Head, Option<Finished>),
+    /// The guest has ended without a head.
+    Never(Instance, wasmtime::Result<()>),
+    /// The deadline passed.
+    Late,
+}
+
+async fn await_head(
+    guest: &mut Guest,
+    mut head: oneshot::Receiver<Head>,
+    mut deadline: Pin<&mut impl Future<Output = ()>>,
+) -> Arrived {
+    let mut closed = false;
+    poll_fn(move |context| {
+        let finished = guest.poll_unpin(context);
+        if !closed {
+            match head.poll_unpin(context) {
+                Poll::Ready(Ok(head)) => {
+                    let finished = match finished {
+                        Poll::Ready(finished) => Some(finished),
+                        Poll::Pending => None,
+                    };
+                    return Poll::Ready(Arrived::Head(head, finished));
+                }
+                Poll::Ready(Err(_)) => closed = true,
+                Poll::Pending => {}
+            }
+        }
+        if let Poll::Ready((instance, outcome)) = finished {
+            return Poll::Ready(Arrived::Never(instance, outcome));
+        }
+        deadline.as_mut().poll(context).map(|()| Arrived::Late)
+    })
+    .await
+}
+
+
+/// What is left of the guest after the head.
+enum Rest {
+    /// Nothing: it has returned, and what it wrote waits in the body.
+    Done,
+    /// It is still at work, in a task that ends with this.
+    Running {
+        outcome: oneshot::Receiver<bool>,
+        _task: AbortOnDropHandle<()>,
+    },
+}
+
+impl Rest {
+    fn spawn(
+        guest: Guest,
+        plugin: Arc<LivePlugin>,
+        context: RequestContext,
+        meter: Arc<crate::cpu::Meter>,
+        began: Instant,
+        limit: Duration,
+    ) -> Self {
+        let (sender, outcome) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let deadline = wall_clock(Arc::clone(&meter), began, limit);
+            let well = tokio::select! {
+                (mut instance, outcome) = guest => match outcome {
+                    Ok(()) => {
+                        plugin.give_back(instance);
+                        plugin.breaker.success();
+                        true
+                    }
+                    Err(error) => {
+                        let refused = instance.store.data_mut().limiter.take_refused();
+                        let _ = plugin.fault(&context, &error, meter.cpu_exceeded(), refused);
+                        false
+                    }
+                },
+                () = deadline => {
+                    let why = format!("did not finish its answer within {} ms", limit.as_millis());
+                    let _ = plugin.timed_out(&context, "deadline_exceeded", &why);
+                    false
+                }
+            };
+            let _ = sender.send(well);
+        });
+        Self::Running { outcome, _task: AbortOnDropHandle::new(task) }
+    }
+}
+
+/// The body of a plugin's answer. It ends in an error when the guest fails
+/// before it has written all of it.
+pub struct GuestBody {
+    body: WasiBody,
+    rest: Rest,
+    _visit: Visit,
+}
+
+impl Body for GuestBody {
+    type Data = Bytes;
+    type Error = wasmtime_wasi_http::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(context) {
+            Poll::Ready(None) => {}
+            other => return other,
+        }
+        // Whether this is the whole body only the guest's end tells.
+        match &mut this.rest {
+            Rest::Done => Poll::Ready(None),
+            Rest::Running { outcome, .. } => outcome.poll_unpin(context).map(|outcome| {
+                this.rest = Rest::Done;
+                match outcome {
+                    Ok(true) => None,
+                    _ => Some(Err(wasmtime_wasi_http::Error::HttpResponseIncomplete)),
+                }
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.rest, Rest::Done) && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,114 @@
+//! One instance of a component in a store of its own, with what a request
+//! needs to be handed in.
+
+use crate::{
+    cpu::Meter,
+    engine::EPOCH,
+    plugin::LivePlugin,
+    runtime::{Inner, RequestContext},
+    state::{HOSTCALL_FUEL, MAX_RESOURCES, State},
+};
+use atlashub_core::{Error, ErrorKind, Result};
+use std::{sync::Arc, time::Instant};
+use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi_http::p2::bindings::Proxy;
+
+/// Requests after which an instance's leftovers are counted.
+const LOOK_EVERY: u32 = 64;
+/// Resources that an instance may keep between requests, such as the streams
+/// of its standard output.
+const KEPT_RESOURCES: usize = 64;
+
+pub(crate) struct Instance {
+    pub(crate) store: Store<State>,
+    pub(crate) proxy: Proxy,
+    uses: u32,
+    /// When it was last given back.
+    pub(crate) idle_since: Instant,
+}
+
+/// Makes the store that an instance lives in.
+pub(crate) fn store(runtime: &Inner, plugin: &LivePlugin, request: RequestContext) -> Store<State> {
+    let limits = plugin.limits();
+    let meter = Arc::new(Meter::new(Arc::clone(&runtime.heavy)));
+    let state = State::new(
+        plugin.shared(),
+        limits.memory_mib,
+        Arc::clone(&meter),
+        Arc::clone(&runtime.forbidden),
+        request,
+    );
+    let mut store = Store::new(&runtime.engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL_FUEL);
+    store.set_max_component_handles(MAX_RESOURCES);
+    store.set_epoch_deadline(1);
+    let cpu = std::time::Duration::from_millis(u64::from(limits.cpu_ms));
+    store.epoch_deadline_callback(move |_| {
+        if meter.cpu() > cpu {
+            meter.set_cpu_exceeded();
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(meter.give_way())))
+    });
+    store
+}
+
+impl Instance {
+    /// Instantiates the plugin's revision. When the pool is exhausted, idle
+    /// instances of all plugins make room.
+    pub(crate) async fn new(
+        runtime: &Inner,
+        plugin: &LivePlugin,
+        request: RequestContext,
+    ) -> Result<Self> {
+        let mut evicted = false;
+        loop {
+            let mut store = store(runtime, plugin, request.clone());
+            match plugin.revision().proxy.instantiate_async(&mut store).await {
+                Ok(proxy) => {
+                    plugin.counters().instantiated();
+                    return Ok(Self { store, proxy, uses: 0, idle_since: Instant::now() });
+                }
+                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
+                    if evicted {
+                        return Err(Error::new(
+                            ErrorKind::Unavailable,
+                            "saturated",
+                            "all places for instances are taken",
+                        )
+                        .with_retry_after(1));
+                    }
+                    runtime.evict_idle(0);
+                    evicted = true;
+                }
+                Err(error) => return Err(plugin.instantiation_failed(&request, &error)),
+            }
+        }
+    }
+
+    /// Prepares for another request.
+    pub(crate) fn begin(&mut self, request: RequestContext) {
+        self.uses = self.uses.saturating_add(1);
+        self.store.set_epoch_deadline(1);
+        self.store.set_hostcall_fuel(HOSTCALL_FUEL);
+        let state = self.store.data_mut();
+        state.meter.reset();
+        state.hooks.request = request;
+    }
+
+    /// Whether it may serve another request after one that ended well.
+    pub(crate) fn is_reusable(&mut self, max_uses: u32) -> bool {
+        let uses = self.uses;
+        let state = self.store.data_mut();
+        state.open_handles == 0
+            && uses < max_uses
+            && (uses % LOOK_EVERY != 0 || state.table.iter_mut().count() <= KEPT_RESOURCES)
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.store.data().meter)
+    }
+}
+
+const _: () = assert!(EPOCH.as_millis() == 10, "limits are documented in ticks of 10 ms");

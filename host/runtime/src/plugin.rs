@@ -1,0 +1,294 @@
+//! A live plugin: one revision in one project, under one generation of its
+//! installation. It owns the warm instances, which end with it; requests
+//! that run when it is replaced keep it alive until they have ended.
+
+use crate::{
+    breaker::Breaker,
+    instance::{Instance, store},
+    output::PluginOutput,
+    places::Places,
+    revision::Revision,
+    runtime::{Inner, RequestContext},
+    state::{MAX_CONNECTIONS, PluginShared},
+    stats::{PluginStats, StatsSnapshot},
+};
+use atlashub_core::{
+    Caller, Error, ErrorKind, GrantSet, Limits, RequestId, Result, Slug,
+    capability::{PluginScope, log::Level},
+};
+use parking_lot::Mutex;
+use std::{
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+use tokio::sync::Semaphore;
+
+/// What makes a live plugin out of a revision.
+#[derive(Clone, Debug)]
+pub struct PluginSpec {
+    /// The project and the plugin's name.
+    pub scope: PluginScope,
+    /// The project's slug.
+    pub slug: Slug,
+    /// What addresses of the project start with, no slash at the end.
+    pub public_url: String,
+    /// What it may touch.
+    pub grants: GrantSet,
+    /// Its configuration, keys and values.
+    pub config: Vec<(String, String)>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// A plugin ready to answer.
+pub struct LivePlugin {
+    pub(crate) runtime: Weak<Inner>,
+    revision: Arc<Revision>,
+    limits: Limits,
+    shared: Arc<PluginShared>,
+    idle: Mutex<Vec<Instance>>,
+    pub(crate) places: Places,
+    pub(crate) breaker: Breaker,
+    stats: PluginStats,
+    last_error: Mutex<Option<String>>,
+}
+
+impl LivePlugin {
+    pub(crate) fn new(
+        runtime: Weak<Inner>,
+        inner: &Inner,
+        revision: Arc<Revision>,
+        spec: PluginSpec,
+    ) -> Self {
+        let limits = spec.limits.clamp();
+        let output = PluginOutput::new(spec.scope.clone(), Arc::clone(&inner.services.log));
+        let shared = PluginShared {
+            scope: spec.scope,
+            slug: spec.slug,
+            public_url: spec.public_url,
+            grants: spec.grants,
+            config: spec.config,
+            output: Arc::new(output),
+            services: inner.services.clone(),
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        };
+        Self {
+            runtime,
+            revision,
+            places: Places::new(
+                limits.concurrency as usize,
+                "the plugin has too many requests at once",
+            ),
+            limits,
+            shared: Arc::new(shared),
+            idle: Mutex::default(),
+            breaker: Breaker::default(),
+            stats: PluginStats::default(),
+            last_error: Mutex::default(),
+        }
+    }
+
+    /// The revision it runs.
+    #[must_use]
+    pub fn revision(&self) -> &Arc<Revision> {
+        &self.revision
+    }
+
+    /// Its project and name.
+    #[must_use]
+    pub fn scope(&self) -> &PluginScope {
+        &self.shared.scope
+    }
+
+    /// What it may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn stats(&self) -> StatsSnapshot {
+        self.stats.snapshot()
+    }
+
+    /// Its last fault, in words for an admin.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+
+    /// Whether it is cut off because it kept failing.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<PluginShared> {
+        &self.shared
+    }
+
+    pub(crate) fn counters(&self) -> &PluginStats {
+        &self.stats
+    }
+
+    /// A warm instance, if there is one.
+    pub(crate) fn take_idle(&self) -> Option<Instance> {
+        self.idle.lock().pop()
+    }
+
+    /// Takes an instance back after a request that ended well.
+    pub(crate) fn give_back(&self, mut instance: Instance) {
+        use atlashub_core::Isolation;
+        self.stats.memory(instance.store.data().limiter.used());
+        if self.limits.isolation == Isolation::Reuse && instance.is_reusable(self.limits.max_reuse)
+        {
+            instance.idle_since = Instant::now();
+            self.idle.lock().push(instance);
+        }
+    }
+
+    pub(crate) fn idle_since(&self) -> Vec<Instant> {
+        self.idle.lock().iter().map(|instance| instance.idle_since).collect()
+    }
+
+    /// Drops instances that were given back at `instant` or before.
+    pub(crate) fn drop_idle_since(&self, instant: Instant) {
+        let dropped: Vec<Instance> = {
+            let mut idle = self.idle.lock();
+            let (gone, kept) =
+                idle.drain(..).partition(|instance| instance.idle_since <= instant);
+            *idle = kept;
+            gone
+        };
+        drop(dropped);
+    }
+
+    /// Turns an error of the guest into the host's, counting it.
+    pub(crate) fn fault(
+        &self,
+        request: &RequestContext,
+        error: &wasmtime::Error,
+        cpu_exceeded: bool,
+        memory_refused: bool,
+    ) -> Error {
+        if cpu_exceeded {
+            return self.timed_out(
+                request,
+                "cpu_exceeded",
+                &format!("used more than {} ms of processor time", self.limits.cpu_ms),
+            );
+        }
+        self.stats.trap();
+        let why = if memory_refused {
+            format!("needed more than {} MiB of memory: {error:#}", self.limits.memory_mib)
+        } else {
+            format!("{error:#}")
+        };
+        self.failed(request, &why);
+        Error::new(ErrorKind::PluginFault, "plugin_trapped", "the plugin failed")
+    }
+
+    pub(crate) fn timed_out(&self, request: &RequestContext, code: &'static str, why: &str) -> Error {
+        self.stats.timeout();
+        self.failed(request, why);
+        Error::new(ErrorKind::DeadlineExceeded, code, "the plugin took too long")
+    }
+
+    pub(crate) fn no_response(&self, request: &RequestContext) -> Error {
+        self.stats.error();
+        self.failed(request, "the handler returned without setting a response");
+        Error::new(ErrorKind::PluginFault, "plugin_no_response", "the plugin gave no answer")
+    }
+
+    pub(crate) fn instantiation_failed(
+        &self,
+        request: &RequestContext,
+        error: &wasmtime::Error,
+    ) -> Error {
+        self.stats.trap();
+        self.failed(request, &format!("the instance could not be made: {error:#}"));
+        Error::new(ErrorKind::PluginFault, "plugin_trapped", "the plugin failed")
+    }
+
+    fn failed(&self, request: &RequestContext, why: &str) {
+        self.shared.output.host(Level::Error, request, why);
+        *self.last_error.lock() = Some(why.chars().take(2_000).collect());
+        if self.breaker.fault() {
+            self.shared.output.host(Level::Error, request, "it keeps failing and is cut off for a while");
+        }
+    }
+
+    /// Calls the lifecycle hook `activate`, if the component has one.
+    /// `reason` is `install`, `enable`, `upgrade`, `rollback` or `configure`.
+    ///
+    /// # Errors
+    /// `activation_failed` with what the hook said; traps and time-outs too.
+    pub async fn activate(&self, reason: &str, previous_version: Option<&str>) -> Result<()> {
+        let called = self
+            .with_hooks(async |hooks, store| {
+                let hooks = hooks.atlashub_lifecycle_hooks();
+                hooks.call_activate(store, reason, previous_version).await
+            })
+            .await?;
+        match called {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(refused_activation(&error.message)),
+        }
+    }
+
+    /// Calls the lifecycle hook `deactivate`, if the component has one.
+    /// `reason` is `disable` or `remove`.
+    ///
+    /// # Errors
+    /// As [`LivePlugin::activate`]; the caller logs it and goes on.
+    pub async fn deactivate(&self, reason: &str) -> Result<()> {
+        let called = self
+            .with_hooks(async |hooks, store| {
+                hooks.atlashub_lifecycle_hooks().call_deactivate(store, reason).await
+            })
+            .await?;
+        match called {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(refused_activation(&error.message)),
+        }
+    }
+
+    async fn with_hooks<T>(
+        &self,
+        call: impl AsyncFnOnce(
+            &crate::bindings::Lifecycle,
+            &mut wasmtime::Store<crate::state::State>,
+        ) -> wasmtime::Result<T>,
+    ) -> Result<Option<T>> {
+        let Some(indices) = &self.revision.lifecycle else { return Ok(None) };
+        let Some(runtime) = self.runtime.upgrade() else {
+            return Err(Error::internal("call a lifecycle hook", "the runtime has ended"));
+        };
+        let context = RequestContext::new(RequestId::new(), Caller::Scheduler);
+        let mut store = store(&runtime, self, context);
+        let meter = Arc::clone(&store.data().meter);
+        let began = Instant::now();
+        let work = async {
+            let pre = self.revision.proxy.instance_pre();
+            let instance = pre.instantiate_async(&mut store).await?;
+            let hooks = indices.load(&mut store, &instance)?;
+            call(&hooks, &mut store).await
+        };
+        let limit = Duration::from_millis(u64::from(self.limits.wall_ms));
+        let work = crate::cpu::Metered::new(work, Arc::clone(&meter));
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            () = crate::cpu::wall_clock(meter, began, limit) => {
+                return Err(refused_activation("its lifecycle hook took too long"));
+            }
+        };
+        outcome
+            .map(Some)
+            .map_err(|error| refused_activation(&format!("its lifecycle hook failed: {error:#}")))
+    }
+}
+
+fn refused_activation(why: &str) -> Error {
+    Error::invalid("activation_failed", format!("the plugin could not be activated: {why}"))
+}

@@ -1,0 +1,298 @@
+//! The runtime as the host sees it: made once, gives out revisions and live
+//! plugins, ends its threads and tasks when it is dropped.
+
+use crate::{
+    cache::CompileCache,
+    compile::Compiler,
+    egress::EgressPolicy,
+    engine::{self, EngineOptions, EpochThread},
+    host,
+    places::Places,
+    plugin::{LivePlugin, PluginSpec},
+    revision::Revision,
+    state::State,
+};
+use atlashub_core::{
+    Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
+    capability::{blob::Blobs, kv::Kv, log::LogSink, sql::Sql},
+};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime::{Engine, component::Linker};
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, ForbiddenHeaderFilter, WasiBody};
+
+/// How often idle instances are looked through.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What belongs to one request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// As `x-request-id` shows it.
+    pub request_id: RequestId,
+    /// Who is calling.
+    pub caller: Caller,
+    /// The plugin that passed the request on.
+    pub via_plugin: Option<PluginName>,
+    /// How many plugins it has passed through.
+    pub depth: u8,
+}
+
+impl RequestContext {
+    /// A request that came from outside.
+    #[must_use]
+    pub fn new(request_id: RequestId, caller: Caller) -> Self {
+        Self { request_id, caller, via_plugin: None, depth: 0 }
+    }
+}
+
+/// Calls between plugins of one project: finds the plugin and dispatches.
+pub trait PluginCalls: Send + Sync {
+    /// Hands `request` to the enabled plugin `name` of `project`.
+    fn call(
+        &self,
+        project: ProjectId,
+        name: &PluginName,
+        request: Request<WasiBody>,
+        context: RequestContext,
+    ) -> BoxFuture<'static, Result<Response<WasiBody>>>;
+}
+
+/// What stands behind the capabilities.
+#[derive(Clone)]
+pub struct Services {
+    /// Tables of plugins.
+    pub sql: Arc<dyn Sql>,
+    /// Small values of plugins.
+    pub kv: Arc<dyn Kv>,
+    /// Objects.
+    pub blobs: Arc<dyn Blobs>,
+    /// Where log lines go.
+    pub log: Arc<dyn LogSink>,
+    /// Calls between plugins.
+    pub calls: Arc<dyn PluginCalls>,
+    /// What outgoing requests may reach.
+    pub egress: EgressPolicy,
+}
+
+/// How the runtime is set up.
+#[derive(Clone, Debug)]
+pub struct RuntimeOptions {
+    /// The engine.
+    pub engine: EngineOptions,
+    /// Requests in plugins at once, over all projects.
+    pub concurrency: usize,
+    /// Instances kept warm, over all projects.
+    pub max_idle_instances: usize,
+    /// How long an unused instance is kept.
+    pub idle_time: Duration,
+}
+
+impl Default for RuntimeOptions {
+    fn default() -> Self {
+        Self {
+            engine: EngineOptions::default(),
+            concurrency: 512,
+            max_idle_instances: 512,
+            idle_time: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The WebAssembly runtime.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) inner: Arc<Inner>,
+    _sweeper: Arc<AbortOnDropHandle<()>>,
+}
+
+/// What live plugins need of the runtime.
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) options: RuntimeOptions,
+    pub(crate) services: Services,
+    pub(crate) forbidden: ForbiddenHeaderFilter,
+    pub(crate) heavy: Arc<Semaphore>,
+    pub(crate) running: Places,
+    linker: Linker<State>,
+    compiler: Compiler,
+    cache: CompileCache,
+    revisions: Mutex<HashMap<Digest, Arc<Revision>>>,
+    pub(crate) plugins: Mutex<Vec<Weak<LivePlugin>>>,
+    _epoch: EpochThread,
+}
+
+impl Runtime {
+    /// Makes the engine, links the capabilities, starts the epoch thread.
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the engine can't be made.
+    pub fn new(
+        options: RuntimeOptions,
+        services: Services,
+        compiler: Compiler,
+        cache: CompileCache,
+    ) -> Result<Self> {
+        let engine = engine::engine(&options.engine)?;
+        let mut linker = Linker::new(&engine);
+        host::link(&mut linker)
+            .map_err(|error| Error::internal("link the capabilities", error.to_string()))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let inner = Arc::new(Inner {
+            heavy: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+            running: Places::new(options.concurrency, "the server has too many requests at once"),
+            forbidden: Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)),
+            _epoch: EpochThread::start(&engine)?,
+            engine,
+            options,
+            services,
+            linker,
+            compiler,
+            cache,
+            revisions: Mutex::default(),
+            plugins: Mutex::default(),
+        });
+        let sweeper = tokio::spawn(sweep(Arc::downgrade(&inner)));
+        Ok(Self { inner, _sweeper: Arc::new(AbortOnDropHandle::new(sweeper)) })
+    }
+
+    /// The largest component that is compiled, bytes.
+    #[must_use]
+    pub fn max_component_bytes(&self) -> usize {
+        self.inner.compiler.limits().max_bytes
+    }
+
+    /// A revision that is in memory already.
+    #[must_use]
+    pub fn loaded(&self, digest: &Digest) -> Option<Arc<Revision>> {
+        self.inner.revisions.lock().get(digest).cloned()
+    }
+
+    /// The revision `digest`: from memory, else from the cache of compiled
+    /// code; `None` when it has to be compiled.
+    ///
+    /// # Errors
+    /// When it no longer links.
+    pub async fn load(&self, digest: &Digest) -> Result<Option<Arc<Revision>>> {
+        if let Some(revision) = self.loaded(digest) {
+            return Ok(Some(revision));
+        }
+        let inner = Arc::clone(&self.inner);
+        let digest = *digest;
+        tokio::task::spawn_blocking(move || {
+            let Some((component, interface)) = inner.cache.load(&inner.engine, &digest) else {
+                return Ok(None);
+            };
+            let revision = Revision::link(&inner.linker, digest, &component, interface)?;
+            Ok(Some(inner.keep(revision)))
+        })
+        .await
+        .map_err(|error| Error::internal("load compiled code", error))?
+    }
+
+    /// The revision made of the bytes of `component`: loaded, or compiled
+    /// and put into the cache.
+    ///
+    /// # Errors
+    /// `invalid_component`, `component_too_large`, `compile_timeout`,
+    /// `compile_failed`, `unknown_import`, `no_handler`.
+    pub async fn compile(&self, component: &[u8]) -> Result<Arc<Revision>> {
+        let digest = Digest::of(component);
+        if let Some(revision) = self.load(&digest).await? {
+            return Ok(revision);
+        }
+        let (interface, code) = self.inner.compiler.compile(component).await?;
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || {
+            // SAFETY: the bytes come from this program's own compile worker,
+            // over a pipe of its own.
+            #[expect(unsafe_code, reason = "loading code that this program compiled")]
+            let component =
+                unsafe { wasmtime::component::Component::deserialize(&inner.engine, &code) }
+                    .map_err(|error| {
+                        Error::internal("load freshly compiled code", error.to_string())
+                    })?;
+            let revision = Revision::link(&inner.linker, digest, &component, interface.clone())?;
+            inner.cache.store(&inner.engine, &digest, &interface, &code)?;
+            Ok(inner.keep(revision))
+        })
+        .await
+        .map_err(|error| Error::internal("load compiled code", error))?
+    }
+
+    /// A plugin ready to answer in one project.
+    #[must_use]
+    pub fn plugin(&self, revision: Arc<Revision>, spec: PluginSpec) -> Arc<LivePlugin> {
+        let plugin = Arc::new(LivePlugin::new(Arc::downgrade(&self.inner), &self.inner, revision, spec));
+        let mut plugins = self.inner.plugins.lock();
+        if plugins.len() == plugins.capacity() {
+            plugins.retain(|plugin| plugin.strong_count() > 0);
+        }
+        plugins.push(Arc::downgrade(&plugin));
+        plugin
+    }
+
+    /// Forgets revisions that no live plugin uses.
+    pub fn forget_unused(&self) {
+        self.inner.revisions.lock().retain(|_, revision| Arc::strong_count(revision) > 1);
+    }
+
+    /// Instances alive now, over all projects.
+    #[must_use]
+    pub fn live_instances(&self) -> u64 {
+        self.inner
+            .engine
+            .pooling_allocator_metrics()
+            .map_or(0, |metrics| metrics.component_instances())
+    }
+}
+
+impl Inner {
+    fn keep(&self, revision: Revision) -> Arc<Revision> {
+        let mut revisions = self.revisions.lock();
+        Arc::clone(revisions.entry(*revision.digest()).or_insert_with(|| Arc::new(revision)))
+    }
+
+    /// Drops idle instances of all plugins, the longest unused first, until
+    /// `keep` are left.
+    pub(crate) fn evict_idle(&self, keep: usize) {
+        let plugins: Vec<Arc<LivePlugin>> =
+            self.plugins.lock().iter().filter_map(Weak::upgrade).collect();
+        let mut idle: Vec<_> = plugins
+            .iter()
+            .flat_map(|plugin| plugin.idle_since().into_iter().map(move |since| (since, plugin)))
+            .collect();
+        idle.sort_by_key(|(since, _)| *since);
+        let excess = idle.len().saturating_sub(keep);
+        for (since, plugin) in idle.into_iter().take(excess) {
+            plugin.drop_idle_since(since);
+        }
+    }
+}
+
+async fn sweep(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let idle_time = inner.options.idle_time;
+        let plugins: Vec<Arc<LivePlugin>> = {
+            let mut plugins = inner.plugins.lock();
+            plugins.retain(|plugin| plugin.strong_count() > 0);
+            plugins.iter().filter_map(Weak::upgrade).collect()
+        };
+        for plugin in plugins {
+            if let Some(before) = std::time::Instant::now().checked_sub(idle_time) {
+                plugin.drop_idle_since(before);
+            }
+        }
+        inner.evict_idle(inner.options.max_idle_instances);
+    }
+}
