@@ -1,1 +1,146 @@
-//! Placeholder.
+//! Write AtlasHub plugins in Rust: routes, handlers and extractors as in
+//! axum, and typed access to what the host offers.
+//!
+//! ```
+//! use atlashub_sdk::prelude::*;
+//!
+//! fn routes() -> Router {
+//!     Router::new().get("/hello/{name}", greet)
+//! }
+//!
+//! fn greet(Path(name): Path<String>) -> Json<String> {
+//!     Json(format!("hello, {name}"))
+//! }
+//!
+//! atlashub_sdk::plugin!(routes);
+//! # assert_eq!(routes().call(Request::get("/hello/you")).into_text().unwrap(), "\"hello, you\"");
+//! ```
+//!
+//! A guest has one thread and serves one request at a time, so handlers are
+//! plain functions. Between the bindings ([`plugin!`]) and [`Router::call`]
+//! lies nothing but the translation of a request and a response, so that
+//! other ways in can share all the rest. On other targets than WebAssembly
+//! the capabilities stand on an in-memory host (feature `testing`), and
+//! everything else is the same code.
+
+extern crate self as atlashub_sdk;
+
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod bindings;
+pub mod blob;
+mod body;
+pub mod config;
+mod decode;
+mod error;
+mod extract;
+mod handler;
+mod headers;
+mod host;
+pub mod http;
+pub mod identity;
+pub mod kv;
+mod lifecycle;
+mod logging;
+pub mod multipart;
+mod request;
+mod response;
+mod router;
+pub mod sql;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
+
+pub use ::http::{Method, StatusCode};
+pub use body::Body;
+pub use error::{Error, Result};
+pub use extract::{Config, FromRequest, Json, Path, Query, Uri};
+pub use handler::Handler;
+pub use headers::Headers;
+pub use identity::Caller;
+pub use lifecycle::{Activation, Deactivation};
+/// Writing to the plugin's log: `log::info!("…")`.
+pub use log;
+pub use request::Request;
+pub use response::{IntoResponse, Response};
+pub use router::Router;
+
+/// What most plugins use.
+pub mod prelude {
+    pub use crate::{
+        Body, Caller, Config, Error, FromRequest, Headers, IntoResponse, Json, Method, Path, Query,
+        Request, Response, Result, Router, StatusCode, Uri, blob, config, http, identity, kv, log,
+        multipart, params, sql,
+    };
+    pub use serde::{Deserialize, Serialize};
+}
+
+/// What the macros expand to. Not for use by hand.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::host::dispatch::{activate, deactivate, handle};
+    pub use wit_bindgen;
+}
+
+/// Makes a component out of routes: `plugin!(routes)`, where
+/// `fn routes() -> Router` is called once per instance.
+///
+/// `plugin!(routes, activate = on_activate, deactivate = on_deactivate)` also
+/// exports the lifecycle hooks; `fn on_activate(Activation) -> Result<()>`
+/// may refuse a revision, `fn on_deactivate(Deactivation) -> Result<()>`
+/// tidies up. Each may stand alone.
+#[macro_export]
+macro_rules! plugin {
+    ($routes:path) => {
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            struct Plugin;
+            impl $crate::bindings::handler::exports::wasi::http::incoming_handler::Guest for Plugin {
+                fn handle(
+                    request: $crate::bindings::imports::wasi::http::types::IncomingRequest,
+                    out: $crate::bindings::imports::wasi::http::types::ResponseOutparam,
+                ) {
+                    $crate::__private::handle(request, out, $routes);
+                }
+            }
+            $crate::bindings::handler::export_handler!(
+                Plugin with_types_in $crate::bindings::handler
+            );
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Router = $routes;
+    };
+    ($routes:path, activate = $activate:path $(,)?) => {
+        $crate::plugin!($routes, activate = $activate, deactivate = $crate::Deactivation::ignore);
+    };
+    ($routes:path, deactivate = $deactivate:path $(,)?) => {
+        $crate::plugin!($routes, activate = $crate::Activation::accept, deactivate = $deactivate);
+    };
+    ($routes:path, activate = $activate:path, deactivate = $deactivate:path $(,)?) => {
+        $crate::plugin!($routes);
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::bindings::lifecycle::exports::atlashub::lifecycle::hooks;
+            struct Hooks;
+            impl hooks::Guest for Hooks {
+                fn activate(
+                    reason: String,
+                    previous_version: Option<String>,
+                ) -> Result<(), hooks::Error> {
+                    $crate::__private::activate(reason, previous_version, $activate)
+                }
+                fn deactivate(reason: String) -> Result<(), hooks::Error> {
+                    $crate::__private::deactivate(reason, $deactivate)
+                }
+            }
+            $crate::bindings::lifecycle::export_lifecycle!(
+                Hooks with_types_in $crate::bindings::lifecycle
+            );
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: (
+            fn($crate::Activation) -> $crate::Result<()>,
+            fn($crate::Deactivation) -> $crate::Result<()>,
+        ) = ($activate, $deactivate);
+    };
+}

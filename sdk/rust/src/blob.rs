@@ -1,0 +1,173 @@
+//! Objects in granted buckets. Bytes stream between client and store without
+//! passing through the plugin, unless it reads them itself. Needs the grant
+//! `blob:<bucket>`, or `blob:<bucket>:read`.
+
+use crate::{Body, Result, body::Source, host};
+use std::{ops::Range, time::Duration};
+
+/// What is known of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// Milliseconds since 1970, where the store says so.
+    pub modified_ms: Option<u64>,
+}
+
+/// What a write answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The object.
+    pub object: Object,
+    /// SHA-256 of the bytes, hexadecimal.
+    pub sha256: String,
+    /// The first 512 bytes at most, to tell the type by.
+    pub head: Vec<u8>,
+}
+
+/// How an object is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PutOptions {
+    /// The key to write; without one the host makes one.
+    pub key: Option<String>,
+    /// Refuse when the key exists, instead of replacing it.
+    pub create_only: bool,
+    /// The size, when it is known beforehand.
+    pub expected_size: Option<u64>,
+    /// Refuse more bytes than this.
+    pub max_size: Option<u64>,
+}
+
+/// Objects in the order of their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The objects.
+    pub objects: Vec<Object>,
+    /// Where the next page starts, when there is one.
+    pub next: Option<String>,
+}
+
+/// The plugin's part of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket<'a>(&'a str);
+
+/// The plugin's part of the bucket of that name.
+#[must_use]
+pub const fn bucket(name: &str) -> Bucket<'_> {
+    Bucket(name)
+}
+
+impl Bucket<'_> {
+    /// Writes an object from a stream to its end; it is there whole or not at
+    /// all. The body must not have been read before.
+    ///
+    /// # Errors
+    /// `quota_exceeded`, `object_too_large`, `object_exists`,
+    /// `upload_interrupted`, `invalid_object_key`, `not_granted`.
+    pub fn put(self, mut body: Body, options: &PutOptions) -> Result<Stored> {
+        Ok(match body.source()? {
+            Source::Stream(stream) => host::blob_put(self.0, stream, options)?,
+            Source::Bytes(bytes) => host::blob_put_bytes(self.0, &bytes, options)?,
+        })
+    }
+
+    /// Writes an object from memory.
+    ///
+    /// # Errors
+    /// As [`Bucket::put`].
+    pub fn put_bytes(self, bytes: &[u8], options: &PutOptions) -> Result<Stored> {
+        Ok(host::blob_put_bytes(self.0, bytes, options)?)
+    }
+
+    /// What is known of an object.
+    ///
+    /// # Errors
+    /// `object_not_found`, `not_granted`.
+    pub fn stat(self, key: &str) -> Result<Object> {
+        Ok(host::blob_stat(self.0, key)?)
+    }
+
+    /// Opens an object, or a part of it, for reading by the plugin.
+    ///
+    /// # Errors
+    /// `object_not_found`, `invalid_range`, `not_granted`.
+    pub fn read(self, key: &str, range: Option<Range<u64>>) -> Result<Body> {
+        Ok(Body::from_stream(host::blob_read(self.0, key, range)?))
+    }
+
+    /// The object, or a part of it, as the body of an answer: the host
+    /// streams it once the handler has returned.
+    #[must_use]
+    pub fn serve(self, key: impl Into<String>, range: Option<Range<u64>>) -> Served {
+        Served { bucket: self.0.to_owned(), key: key.into(), range }
+    }
+
+    /// Deletes an object; whether it was there.
+    ///
+    /// # Errors
+    /// `not_granted`.
+    pub fn delete(self, key: &str) -> Result<bool> {
+        Ok(host::blob_delete(self.0, key)?)
+    }
+
+    /// Objects whose keys start with `prefix`.
+    ///
+    /// # Errors
+    /// `not_granted`.
+    pub fn list(self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
+        Ok(host::blob_list(self.0, prefix, cursor, limit)?)
+    }
+
+    /// A link that lets anyone who has it read the object for a while, with
+    /// that `Content-Type` and `Content-Disposition`.
+    ///
+    /// # Errors
+    /// `object_not_found`, `not_granted`.
+    pub fn sign_read(
+        self,
+        key: &str,
+        content_type: Option<&str>,
+        disposition: Option<&str>,
+        valid_for: Duration,
+    ) -> Result<String> {
+        Ok(host::blob_sign_read(self.0, key, content_type, disposition, seconds(valid_for))?)
+    }
+
+    /// A link that lets anyone who has it write the object for a while.
+    ///
+    /// # Errors
+    /// `not_granted`.
+    pub fn sign_write(
+        self,
+        key: &str,
+        content_type: Option<&str>,
+        max_size: u64,
+        valid_for: Duration,
+    ) -> Result<String> {
+        Ok(host::blob_sign_write(self.0, key, content_type, max_size, seconds(valid_for))?)
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// An object that the host is to stream as the body of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) range: Option<Range<u64>>,
+}
+
+impl Served {
+    /// Reads what would be served.
+    ///
+    /// # Errors
+    /// As [`Bucket::read`].
+    pub fn read(&self) -> Result<Body> {
+        bucket(&self.bucket).read(&self.key, self.range.clone())
+    }
+}

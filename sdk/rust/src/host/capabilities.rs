@@ -1,0 +1,292 @@
+//! The capabilities over the WIT bindings: names and types are translated,
+//! nothing else.
+
+use super::{HostError, HostResult, streams::InputStream};
+use crate::{
+    Body,
+    bindings::imports::{
+        atlashub::{
+            blob::objects, identity::caller as wit_caller, kv::store as wit_kv,
+            multipart::form as wit_form, sql::client as wit_sql,
+        },
+        wasi::{
+            config::store as wit_config,
+            http::types::{IncomingBody, OutgoingResponse},
+            logging::logging as wit_log,
+        },
+    },
+    blob::{Object, Page, PutOptions, Served, Stored},
+    identity::{Caller, Project},
+    kv::Entry,
+    multipart::Part,
+    sql::{Rows, Value},
+};
+use std::ops::Range;
+
+macro_rules! host_error {
+    ($($module:ident)*) => {
+        $(impl From<$module::Error> for HostError {
+            fn from(error: $module::Error) -> Self {
+                Self { code: error.code, message: error.message, details: None }
+            }
+        })*
+    };
+}
+
+host_error! { wit_sql wit_kv wit_form }
+
+impl From<objects::Error> for HostError {
+    fn from(error: objects::Error) -> Self {
+        Self { code: error.code, message: error.message, details: error.details }
+    }
+}
+
+// Identity, configuration, log
+
+pub(crate) fn caller() -> Caller {
+    let wit_caller::Caller { kind, id, roles, via_plugin } = wit_caller::get_caller();
+    let Ok(kind) = kind.parse();
+    Caller { kind, id, roles, via_plugin }
+}
+
+pub(crate) fn project() -> Project {
+    let wit_caller::Project { id, slug } = wit_caller::get_project();
+    Project { id, slug }
+}
+
+pub(crate) fn request_id() -> String {
+    wit_caller::get_request_id()
+}
+
+pub(crate) fn public_url() -> String {
+    wit_caller::get_public_url()
+}
+
+fn config_error(error: wit_config::Error) -> HostError {
+    match error {
+        wit_config::Error::Upstream(message) | wit_config::Error::Io(message) => {
+            HostError::new("internal", message)
+        }
+    }
+}
+
+pub(crate) fn config_get(key: &str) -> HostResult<Option<String>> {
+    wit_config::get(key).map_err(config_error)
+}
+
+pub(crate) fn config_all() -> HostResult<Vec<(String, String)>> {
+    wit_config::get_all().map_err(config_error)
+}
+
+pub(crate) fn log(level: log::Level, target: &str, message: &str) {
+    let level = match level {
+        log::Level::Trace => wit_log::Level::Trace,
+        log::Level::Debug => wit_log::Level::Debug,
+        log::Level::Info => wit_log::Level::Info,
+        log::Level::Warn => wit_log::Level::Warn,
+        log::Level::Error => wit_log::Level::Error,
+    };
+    wit_log::log(level, target, message);
+}
+
+// SQL
+
+fn to_wit(values: Vec<Value>) -> Vec<wit_sql::Value> {
+    let convert = |value| match value {
+        Value::Null => wit_sql::Value::Null,
+        Value::Boolean(value) => wit_sql::Value::Boolean(value),
+        Value::Integer(value) => wit_sql::Value::Integer(value),
+        Value::Real(value) => wit_sql::Value::Real(value),
+        Value::Text(value) => wit_sql::Value::Text(value),
+        Value::Blob(value) => wit_sql::Value::Blob(value),
+    };
+    values.into_iter().map(convert).collect()
+}
+
+fn from_wit(rows: wit_sql::Rows) -> Rows {
+    let convert = |value| match value {
+        wit_sql::Value::Null => Value::Null,
+        wit_sql::Value::Boolean(value) => Value::Boolean(value),
+        wit_sql::Value::Integer(value) => Value::Integer(value),
+        wit_sql::Value::Real(value) => Value::Real(value),
+        wit_sql::Value::Text(value) => Value::Text(value),
+        wit_sql::Value::Blob(value) => Value::Blob(value),
+    };
+    Rows {
+        columns: rows.columns,
+        rows: rows.rows.into_iter().map(|row| row.into_iter().map(convert).collect()).collect(),
+    }
+}
+
+pub(crate) fn sql_dialect() -> String {
+    wit_sql::get_dialect()
+}
+
+pub(crate) fn sql_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+    Ok(from_wit(wit_sql::query(sql, &to_wit(parameters))?))
+}
+
+pub(crate) fn sql_execute(sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+    Ok(wit_sql::execute(sql, &to_wit(parameters))?)
+}
+
+#[derive(Debug)]
+pub(crate) struct SqlTransaction(wit_sql::Transaction);
+
+impl SqlTransaction {
+    pub(crate) fn begin() -> HostResult<Self> {
+        Ok(Self(wit_sql::Transaction::begin()?))
+    }
+
+    pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        Ok(from_wit(self.0.query(sql, &to_wit(parameters))?))
+    }
+
+    pub(crate) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        Ok(self.0.execute(sql, &to_wit(parameters))?)
+    }
+
+    pub(crate) fn commit(self) -> HostResult<()> {
+        Ok(wit_sql::Transaction::commit(self.0)?)
+    }
+
+    pub(crate) fn rollback(self) -> HostResult<()> {
+        Ok(wit_sql::Transaction::rollback(self.0)?)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct SqlCursor(wit_sql::Cursor);
+
+impl SqlCursor {
+    pub(crate) fn open(sql: &str, parameters: Vec<Value>) -> HostResult<Self> {
+        Ok(Self(wit_sql::Cursor::open(sql, &to_wit(parameters))?))
+    }
+
+    pub(crate) fn next(&mut self, max: u32) -> HostResult<Rows> {
+        Ok(from_wit(self.0.next(max)?))
+    }
+}
+
+// Key and value
+
+pub(crate) fn kv_get(key: &str) -> HostResult<Option<Entry<Vec<u8>>>> {
+    Ok(wit_kv::get(key)?.map(|entry| Entry { value: entry.value, version: entry.version }))
+}
+
+pub(crate) fn kv_set(key: &str, value: &[u8], ttl_ms: Option<u64>) -> HostResult<u64> {
+    Ok(wit_kv::set(key, value, ttl_ms)?)
+}
+
+pub(crate) fn kv_compare_and_swap(
+    key: &str,
+    version: Option<u64>,
+    value: &[u8],
+    ttl_ms: Option<u64>,
+) -> HostResult<Option<u64>> {
+    Ok(wit_kv::compare_and_swap(key, version, value, ttl_ms)?)
+}
+
+pub(crate) fn kv_delete(key: &str) -> HostResult<bool> {
+    Ok(wit_kv::delete(key)?)
+}
+
+pub(crate) fn kv_list(prefix: &str, after: Option<&str>, limit: u32) -> HostResult<Vec<String>> {
+    Ok(wit_kv::list(prefix, after, limit)?)
+}
+
+// Objects
+
+fn object(object: objects::Object) -> Object {
+    Object { key: object.key, size: object.size, modified_ms: object.modified_ms }
+}
+
+fn stored(stored: objects::Stored) -> Stored {
+    Stored { object: object(stored.object), sha256: stored.sha256, head: stored.head }
+}
+
+fn put_options(options: &PutOptions) -> objects::PutOptions {
+    objects::PutOptions {
+        key: options.key.clone(),
+        create_only: options.create_only,
+        expected_size: options.expected_size,
+        max_size: options.max_size,
+    }
+}
+
+fn range(range: Range<u64>) -> objects::Range {
+    objects::Range { offset: range.start, length: range.end.saturating_sub(range.start) }
+}
+
+pub(crate) fn blob_put(bucket: &str, source: InputStream, options: &PutOptions) -> HostResult<Stored> {
+    Ok(stored(objects::put(bucket, source.handle(), &put_options(options))?))
+}
+
+pub(crate) fn blob_put_bytes(bucket: &str, bytes: &[u8], options: &PutOptions) -> HostResult<Stored> {
+    Ok(stored(objects::put_bytes(bucket, bytes, &put_options(options))?))
+}
+
+pub(crate) fn blob_stat(bucket: &str, key: &str) -> HostResult<Object> {
+    Ok(object(objects::stat(bucket, key)?))
+}
+
+pub(crate) fn blob_read(bucket: &str, key: &str, part: Option<Range<u64>>) -> HostResult<InputStream> {
+    Ok(InputStream::new(objects::read(bucket, key, part.map(range))?))
+}
+
+pub(super) fn blob_serve(served: &Served, response: &OutgoingResponse) -> HostResult<Object> {
+    let part = served.range.clone().map(range);
+    Ok(object(objects::serve(&served.bucket, &served.key, part, response)?))
+}
+
+pub(crate) fn blob_delete(bucket: &str, key: &str) -> HostResult<bool> {
+    Ok(objects::delete(bucket, key)?)
+}
+
+pub(crate) fn blob_list(bucket: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> HostResult<Page> {
+    let page = objects::list(bucket, prefix, cursor, limit)?;
+    Ok(Page { objects: page.objects.into_iter().map(object).collect(), next: page.next })
+}
+
+pub(crate) fn blob_sign_read(
+    bucket: &str,
+    key: &str,
+    content_type: Option<&str>,
+    disposition: Option<&str>,
+    valid_for_seconds: u32,
+) -> HostResult<String> {
+    Ok(objects::sign_read(bucket, key, content_type, disposition, valid_for_seconds)?)
+}
+
+pub(crate) fn blob_sign_write(
+    bucket: &str,
+    key: &str,
+    content_type: Option<&str>,
+    max_size: u64,
+    valid_for_seconds: u32,
+) -> HostResult<String> {
+    Ok(objects::sign_write(bucket, key, content_type, max_size, valid_for_seconds)?)
+}
+
+// Forms
+
+#[derive(Debug)]
+pub(crate) struct MultipartParser {
+    // Declared before `_body`, since what reads the body has to go first.
+    parser: wit_form::Parser,
+    _body: Option<IncomingBody>,
+}
+
+impl MultipartParser {
+    pub(crate) fn open(source: InputStream, content_type: &str) -> HostResult<Self> {
+        let (stream, body) = source.into_parts();
+        Ok(Self { parser: wit_form::Parser::open(stream, content_type)?, _body: body })
+    }
+
+    pub(crate) fn next(&mut self) -> HostResult<Option<Part>> {
+        let Some(part) = self.parser.next()? else { return Ok(None) };
+        let wit_form::Part { name, filename, content_type, body } = part;
+        let body = Body::from_stream(InputStream::new(body));
+        Ok(Some(Part { name, filename, content_type, body }))
+    }
+}

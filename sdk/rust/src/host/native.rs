@@ -1,0 +1,343 @@
+//! The host outside a component: whatever a test has put in its place, on
+//! this thread. Without one every capability fails with `no_host`.
+
+use super::{HostError, HostResult};
+use crate::{
+    Headers,
+    blob::{Object, Page, PutOptions, Stored},
+    http::{Answer, Call},
+    identity::{Caller, Project},
+    kv::Entry,
+    multipart::Part,
+    sql::{Rows, Value},
+};
+use std::{cell::RefCell, ops::Range, rc::Rc};
+
+/// Everything that a host offers.
+pub(crate) trait Host {
+    fn caller(&self) -> Caller;
+    fn project(&self) -> Project;
+    fn request_id(&self) -> String;
+    fn public_url(&self) -> String;
+    fn config(&self) -> Vec<(String, String)>;
+    fn log(&self, level: log::Level, message: &str);
+    fn send(&self, call: Call) -> HostResult<Answer>;
+    fn sql_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
+    fn sql_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
+    fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>>;
+    fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64;
+    fn kv_delete(&self, key: &str) -> bool;
+    fn kv_keys(&self) -> Vec<String>;
+    fn blob_put(&self, bucket: &str, bytes: Vec<u8>, options: &PutOptions) -> HostResult<Stored>;
+    fn blob_stat(&self, bucket: &str, key: &str) -> HostResult<Object>;
+    fn blob_read(&self, bucket: &str, key: &str, range: Option<Range<u64>>) -> HostResult<Vec<u8>>;
+    fn blob_delete(&self, bucket: &str, key: &str) -> HostResult<bool>;
+    fn blob_keys(&self, bucket: &str) -> HostResult<Vec<String>>;
+    fn blob_sign(&self, bucket: &str, key: &str, write: bool) -> HostResult<String>;
+}
+
+thread_local! {
+    static HOST: RefCell<Option<Rc<dyn Host>>> = const { RefCell::new(None) };
+}
+
+/// Puts a host in place on this thread, and answers the one before.
+#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the tests' host comes here"))]
+pub(crate) fn replace(host: Option<Rc<dyn Host>>) -> Option<Rc<dyn Host>> {
+    HOST.with(|slot| slot.replace(host))
+}
+
+fn current() -> Option<Rc<dyn Host>> {
+    HOST.with(|slot| slot.borrow().clone())
+}
+
+fn host() -> HostResult<Rc<dyn Host>> {
+    current().ok_or_else(|| {
+        HostError::new("no_host", "there is no host here, make a `testing::TestHost` first")
+    })
+}
+
+/// Bytes that a test made.
+#[derive(Debug)]
+pub(crate) struct InputStream(Vec<u8>);
+
+impl InputStream {
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> HostResult<Self> {
+        Ok(Self(bytes))
+    }
+
+    pub(crate) fn read(&mut self, max: usize) -> HostResult<Option<Vec<u8>>> {
+        let rest = self.0.split_off(max.min(self.0.len()));
+        let now = std::mem::replace(&mut self.0, rest);
+        Ok((!now.is_empty()).then_some(now))
+    }
+}
+
+/// Requests come whole here.
+#[derive(Debug)]
+pub(crate) enum Incoming {}
+
+impl Incoming {
+    pub(crate) fn headers(&self) -> Headers {
+        match *self {}
+    }
+
+    pub(crate) fn body(&self) -> Option<InputStream> {
+        match *self {}
+    }
+}
+
+pub(crate) fn caller() -> Caller {
+    current().map(|host| host.caller()).unwrap_or_default()
+}
+
+pub(crate) fn project() -> Project {
+    current().map(|host| host.project()).unwrap_or_default()
+}
+
+pub(crate) fn request_id() -> String {
+    current().map(|host| host.request_id()).unwrap_or_default()
+}
+
+pub(crate) fn public_url() -> String {
+    current().map(|host| host.public_url()).unwrap_or_default()
+}
+
+pub(crate) fn config_get(key: &str) -> HostResult<Option<String>> {
+    Ok(config_all()?.into_iter().find(|(own, _)| own == key).map(|(_, value)| value))
+}
+
+pub(crate) fn config_all() -> HostResult<Vec<(String, String)>> {
+    Ok(current().map(|host| host.config()).unwrap_or_default())
+}
+
+pub(crate) fn log(level: log::Level, _target: &str, message: &str) {
+    if let Some(host) = current() {
+        host.log(level, message);
+    }
+}
+
+pub(crate) fn send(call: Call) -> HostResult<Answer> {
+    host()?.send(call)
+}
+
+pub(crate) fn sql_dialect() -> String {
+    "sqlite".to_owned()
+}
+
+pub(crate) fn sql_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+    host()?.sql_query(sql, parameters)
+}
+
+pub(crate) fn sql_execute(sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+    host()?.sql_execute(sql, parameters)
+}
+
+/// A transaction of the only connection.
+#[derive(Debug)]
+pub(crate) struct SqlTransaction {
+    open: bool,
+}
+
+impl SqlTransaction {
+    pub(crate) fn begin() -> HostResult<Self> {
+        sql_execute("BEGIN IMMEDIATE", Vec::new())?;
+        Ok(Self { open: true })
+    }
+
+    #[expect(clippy::unused_self, reason = "the same shape as in a component")]
+    pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        sql_query(sql, parameters)
+    }
+
+    #[expect(clippy::unused_self, reason = "the same shape as in a component")]
+    pub(crate) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        sql_execute(sql, parameters)
+    }
+
+    pub(crate) fn commit(mut self) -> HostResult<()> {
+        self.open = false;
+        sql_execute("COMMIT", Vec::new()).map(drop)
+    }
+
+    pub(crate) fn rollback(mut self) -> HostResult<()> {
+        self.open = false;
+        sql_execute("ROLLBACK", Vec::new()).map(drop)
+    }
+}
+
+impl Drop for SqlTransaction {
+    fn drop(&mut self) {
+        if self.open
+            && let Err(error) = sql_execute("ROLLBACK", Vec::new())
+        {
+            log::error!("roll back: {}", error.message);
+        }
+    }
+}
+
+/// A result, read whole.
+#[derive(Debug)]
+pub(crate) struct SqlCursor {
+    columns: Vec<String>,
+    rows: std::vec::IntoIter<Vec<Value>>,
+}
+
+impl SqlCursor {
+    pub(crate) fn open(sql: &str, parameters: Vec<Value>) -> HostResult<Self> {
+        let Rows { columns, rows } = sql_query(sql, parameters)?;
+        Ok(Self { columns, rows: rows.into_iter() })
+    }
+
+    pub(crate) fn next(&mut self, max: u32) -> HostResult<Rows> {
+        let rows = self.rows.by_ref().take(usize::try_from(max).unwrap_or(usize::MAX)).collect();
+        Ok(Rows { columns: self.columns.clone(), rows })
+    }
+}
+
+pub(crate) fn kv_get(key: &str) -> HostResult<Option<Entry<Vec<u8>>>> {
+    Ok(host()?.kv_get(key))
+}
+
+pub(crate) fn kv_set(key: &str, value: &[u8], ttl_ms: Option<u64>) -> HostResult<u64> {
+    Ok(host()?.kv_set(key, value, ttl_ms))
+}
+
+pub(crate) fn kv_compare_and_swap(
+    key: &str,
+    version: Option<u64>,
+    value: &[u8],
+    ttl_ms: Option<u64>,
+) -> HostResult<Option<u64>> {
+    let host = host()?;
+    if host.kv_get(key).map(|entry| entry.version) != version {
+        return Ok(None);
+    }
+    Ok(Some(host.kv_set(key, value, ttl_ms)))
+}
+
+pub(crate) fn kv_delete(key: &str) -> HostResult<bool> {
+    Ok(host()?.kv_delete(key))
+}
+
+pub(crate) fn kv_list(prefix: &str, after: Option<&str>, limit: u32) -> HostResult<Vec<String>> {
+    let mut keys = host()?.kv_keys();
+    keys.retain(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+    keys.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(keys)
+}
+
+pub(crate) fn blob_put(bucket: &str, source: InputStream, options: &PutOptions) -> HostResult<Stored> {
+    host()?.blob_put(bucket, source.0, options)
+}
+
+pub(crate) fn blob_put_bytes(bucket: &str, bytes: &[u8], options: &PutOptions) -> HostResult<Stored> {
+    host()?.blob_put(bucket, bytes.to_vec(), options)
+}
+
+pub(crate) fn blob_stat(bucket: &str, key: &str) -> HostResult<Object> {
+    host()?.blob_stat(bucket, key)
+}
+
+pub(crate) fn blob_read(bucket: &str, key: &str, range: Option<Range<u64>>) -> HostResult<InputStream> {
+    host()?.blob_read(bucket, key, range).map(InputStream)
+}
+
+pub(crate) fn blob_delete(bucket: &str, key: &str) -> HostResult<bool> {
+    host()?.blob_delete(bucket, key)
+}
+
+pub(crate) fn blob_list(bucket: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> HostResult<Page> {
+    let host = host()?;
+    let mut keys = host.blob_keys(bucket)?;
+    keys.retain(|key| key.starts_with(prefix) && cursor.is_none_or(|cursor| key.as_str() > cursor));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = keys.len() > limit;
+    keys.truncate(limit);
+    let next = if more { keys.last().cloned() } else { None };
+    let objects = keys.iter().map(|key| host.blob_stat(bucket, key)).collect::<HostResult<_>>()?;
+    Ok(Page { objects, next })
+}
+
+pub(crate) fn blob_sign_read(
+    bucket: &str,
+    key: &str,
+    _content_type: Option<&str>,
+    _disposition: Option<&str>,
+    _valid_for_seconds: u32,
+) -> HostResult<String> {
+    let host = host()?;
+    host.blob_stat(bucket, key)?;
+    host.blob_sign(bucket, key, false)
+}
+
+pub(crate) fn blob_sign_write(
+    bucket: &str,
+    key: &str,
+    _content_type: Option<&str>,
+    _max_size: u64,
+    _valid_for_seconds: u32,
+) -> HostResult<String> {
+    host()?.blob_sign(bucket, key, true)
+}
+
+/// A form in memory.
+#[derive(Debug)]
+pub(crate) struct MultipartParser(std::vec::IntoIter<Part>);
+
+impl MultipartParser {
+    pub(crate) fn open(source: InputStream, content_type: &str) -> HostResult<Self> {
+        Ok(Self(form::parts(&source.0, content_type)?.into_iter()))
+    }
+
+    pub(crate) fn next(&mut self) -> HostResult<Option<Part>> {
+        Ok(self.0.next())
+    }
+}
+
+mod form {
+    //! Forms as tests write them: whole, in memory.
+
+    use crate::{Body, host::{HostError, HostResult}, multipart::Part};
+
+    pub(super) fn parts(body: &[u8], content_type: &str) -> HostResult<Vec<Part>> {
+        let invalid = |why: &str| HostError::new("multipart_invalid", why);
+        let boundary = parameter(content_type, "boundary").ok_or_else(|| invalid("the boundary is missing"))?;
+        let delimiter = format!("--{boundary}");
+        let mut parts = Vec::new();
+        let mut rest = find(body, delimiter.as_bytes()).ok_or_else(|| invalid("there is no part"))?.1;
+        while let Some(after) = rest.strip_prefix(b"\r\n") {
+            let (head, after) = find(after, b"\r\n\r\n").ok_or_else(|| invalid("a part has no head"))?;
+            let (bytes, after) = find(after, format!("\r\n{delimiter}").as_bytes())
+                .ok_or_else(|| invalid("a part has no end"))?;
+            let head = String::from_utf8_lossy(head);
+            let field = |name: &str| {
+                head.lines().find_map(|line| {
+                    let (own, value) = line.split_once(':')?;
+                    own.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+                })
+            };
+            let disposition = field("content-disposition").unwrap_or_default();
+            parts.push(Part {
+                name: parameter(&disposition, "name").ok_or_else(|| invalid("a part has no name"))?,
+                filename: parameter(&disposition, "filename"),
+                content_type: field("content-type"),
+                body: Body::from(bytes.to_vec()),
+            });
+            rest = after;
+        }
+        if rest.starts_with(b"--") { Ok(parts) } else { Err(invalid("the form has no end")) }
+    }
+
+    fn find<'a>(bytes: &'a [u8], what: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let at = bytes.windows(what.len()).position(|window| window == what)?;
+        let (before, rest) = bytes.split_at_checked(at)?;
+        Some((before, rest.get(what.len()..)?))
+    }
+
+    fn parameter(text: &str, name: &str) -> Option<String> {
+        text.split(';').skip(1).find_map(|parameter| {
+            let (own, value) = parameter.trim().split_once('=')?;
+            own.eq_ignore_ascii_case(name).then(|| value.trim_matches('"').to_owned())
+        })
+    }
+}
