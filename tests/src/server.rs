@@ -1,0 +1,295 @@
+//! A running `atlashub serve`.
+
+use crate::{Admin, Engine, process::Process, stores::Stores, until, wait::DEADLINE};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
+
+/// Ports are taken from below those that the kernel gives to clients, so
+/// that a server that restarts finds its own free.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// The development token of every server.
+const DEV_TOKEN: &str = "dev-token-of-the-tests";
+
+/// Settings of a server about to start.
+#[derive(Debug, Default)]
+pub struct ServerBuilder {
+    variables: BTreeMap<String, String>,
+}
+
+impl ServerBuilder {
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Starts it on stores of its own and waits until it is ready.
+    pub async fn start(self) -> TestServer {
+        let stores = Arc::new(Stores::make().await);
+        TestServer::on(stores, 0, self.variables).await
+    }
+}
+
+/// A server that ends when this is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    stores: Arc<Stores>,
+    node: usize,
+    variables: BTreeMap<String, String>,
+    address: SocketAddr,
+    process: Process,
+}
+
+impl TestServer {
+    /// A server of its own with the usual settings.
+    pub async fn start() -> Self {
+        ServerBuilder::default().start().await
+    }
+
+    /// A server with other settings.
+    #[must_use]
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    async fn on(stores: Arc<Stores>, node: usize, variables: BTreeMap<String, String>) -> Self {
+        let address = free_address();
+        let process = launch(&stores, node, &variables, address);
+        let mut server = Self {
+            stores,
+            node,
+            variables,
+            address,
+            process,
+        };
+        server.wait_until_ready().await;
+        server
+    }
+
+    /// Another node on the same stores.
+    ///
+    /// # Panics
+    /// When the engine is for one node only.
+    pub async fn second_node(&self) -> Self {
+        assert!(
+            Engine::of_this_run().serves_many_nodes(),
+            "this engine is for one node"
+        );
+        Self::on(
+            Arc::clone(&self.stores),
+            self.node + 1,
+            self.variables.clone(),
+        )
+        .await
+    }
+
+    /// Ends it politely and starts it again at the same address.
+    pub async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    /// Ends it politely, and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it ends with a failure, or not at all.
+    pub async fn stop(&mut self) {
+        self.process.signal("TERM");
+        let process = &mut self.process;
+        let mut look = || process.ended();
+        let status = until("the end of the server", DEADLINE, || {
+            std::future::ready(look())
+        })
+        .await;
+        assert!(
+            status.success(),
+            "the server ended with {status}:\n{}",
+            self.log()
+        );
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after [`Self::stop`] or [`Self::kill`].
+    pub async fn start_again(&mut self) {
+        self.process = launch(&self.stores, self.node, &self.variables, self.address);
+        self.wait_until_ready().await;
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let url = self.url("/readyz");
+        let client = client();
+        let deadline = std::time::Instant::now() + DEADLINE;
+        loop {
+            let answer = client.get(&url).send().await;
+            if answer.is_ok_and(|answer| answer.status() == 200) {
+                return;
+            }
+            if let Some(status) = self.process.ended() {
+                panic!(
+                    "the server ended with {status} before it was ready:\n{}",
+                    self.log()
+                );
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "the server is not ready:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A client with the development token.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::with_dev_token(self, DEV_TOKEN)
+    }
+
+    /// An address on this server.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything of it that lies on this machine.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.stores.root()
+    }
+
+    /// What it has logged, over all its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Its resident memory, bytes.
+    ///
+    /// # Panics
+    /// When the kernel does not say.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))
+            .expect("read the server's status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("VmRSS");
+        let kib: u64 = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number of kB");
+        kib * 1024
+    }
+
+    /// Files and sockets that it holds open.
+    ///
+    /// # Panics
+    /// When the kernel does not say.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process.id()))
+            .expect("read the server's open files")
+            .count()
+    }
+}
+
+/// A client without credentials. Each test makes its own: connections belong
+/// to the test's event loop.
+#[must_use]
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(120))
+        .build()
+        .expect("build a client")
+}
+
+/// The server that tests share which neither end nor overload it. Each makes
+/// projects of its own in it.
+pub async fn shared() -> &'static TestServer {
+    static SHARED: tokio::sync::OnceCell<TestServer> = tokio::sync::OnceCell::const_new();
+    SHARED
+        .get_or_init(|| async {
+            TestServer::builder()
+                .env("ATLASHUB_BASE_DOMAIN", "hub.test")
+                .start()
+                .await
+        })
+        .await
+}
+
+fn launch(
+    stores: &Stores,
+    node: usize,
+    variables: &BTreeMap<String, String>,
+    address: SocketAddr,
+) -> Process {
+    let folder = stores.folder(node);
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("ATLASHUB_") || name.starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+        .arg(folder.join("data"))
+        .env("ATLASHUB_ENV", "development")
+        .env("ATLASHUB_DEV_ADMIN_TOKEN", DEV_TOKEN)
+        .envs(stores.variables().iter().map(|(name, value)| (name, value)))
+        .envs(variables)
+        .current_dir(&folder);
+    Process::start(&mut command, &folder.join("server.log"))
+}
+
+/// The server's binary: `ATLASHUB_BIN`, or what the release build leaves.
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("ATLASHUB_BIN") {
+        return path.into();
+    }
+    // <target>/release/deps/it-… → <target>/release/atlashub
+    let own = std::env::current_exe().expect("the test's own path");
+    own.ancestors()
+        .nth(2)
+        .expect("the release folder")
+        .join("atlashub")
+}
+
+fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let span = PORTS.end - PORTS.start;
+    let start = u16::try_from(std::process::id() % u32::from(span)).expect("a small number");
+    for _ in 0..span {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + (start.wrapping_add(step)) % span;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no port between {} and {} is free", PORTS.start, PORTS.end);
+}

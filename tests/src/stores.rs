@@ -1,0 +1,106 @@
+//! Where a server keeps what must outlive it: a data folder, and on Postgres
+//! a database and an object prefix of its own. Several nodes can share one.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// What the servers of this run stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// SQLite files and a local folder.
+    Sqlite,
+    /// Postgres and an S3 server.
+    Postgres,
+}
+
+impl Engine {
+    /// The engine that `ATLASHUB_TEST_ENGINE` names.
+    ///
+    /// # Panics
+    /// When it names none.
+    #[must_use]
+    pub fn of_this_run() -> Self {
+        match std::env::var("ATLASHUB_TEST_ENGINE").as_deref() {
+            Err(_) | Ok("sqlite") => Self::Sqlite,
+            Ok("postgres") => Self::Postgres,
+            Ok(other) => panic!("ATLASHUB_TEST_ENGINE is `{other}`: set sqlite or postgres"),
+        }
+    }
+
+    /// Whether several nodes can share its stores.
+    #[must_use]
+    pub fn serves_many_nodes(self) -> bool {
+        self == Self::Postgres
+    }
+}
+
+/// The stores of one server, or of several nodes.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    folder: TempDir,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl Stores {
+    /// Makes empty stores on the engine of this run.
+    pub(crate) async fn make() -> Self {
+        let folder = TempDir::with_prefix("atlashub-it-").expect("make a folder");
+        let variables = match Engine::of_this_run() {
+            Engine::Sqlite => Vec::new(),
+            Engine::Postgres => outside_stores().await,
+        };
+        Self { folder, variables }
+    }
+
+    /// The folder of node number `node`.
+    pub(crate) fn folder(&self, node: usize) -> std::path::PathBuf {
+        let path = self.folder.path().join(format!("node-{node}"));
+        std::fs::create_dir_all(&path).expect("make a node's folder");
+        path
+    }
+
+    /// Everything that lies on this machine.
+    pub(crate) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The settings that lead a server to these stores.
+    pub(crate) fn variables(&self) -> &[(&'static str, String)] {
+        &self.variables
+    }
+}
+
+async fn outside_stores() -> Vec<(&'static str, String)> {
+    let variable = |name: &str| {
+        std::env::var(name)
+            .unwrap_or_else(|_| panic!("{name} is not set: `cargo xtask test` sets it"))
+    };
+    let (postgres, s3) = (
+        variable("ATLASHUB_TEST_POSTGRES_URL"),
+        variable("ATLASHUB_TEST_S3_URL"),
+    );
+    let name = format!("it_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = PgConnection::connect(&postgres)
+        .await
+        .expect("connect to Postgres");
+    let statement = format!("CREATE DATABASE {name}");
+    connection
+        .execute(sqlx::AssertSqlSafe(statement))
+        .await
+        .expect("make a database");
+    let _ = connection.close().await;
+    let (server, _) = postgres
+        .rsplit_once('/')
+        .expect("a URL that names a database");
+    let (bucket, query) = s3.split_once('?').expect("an S3 URL with an endpoint");
+    let key: [u8; 32] = std::array::from_fn(|place| name.as_bytes()[place]);
+    vec![
+        ("ATLASHUB_DATABASE_URL", format!("{server}/{name}")),
+        ("ATLASHUB_STORAGE_URL", format!("{bucket}/{name}?{query}")),
+        ("ATLASHUB_MASTER_KEY", STANDARD.encode(key)),
+        ("AWS_ACCESS_KEY_ID", variable("AWS_ACCESS_KEY_ID")),
+        ("AWS_SECRET_ACCESS_KEY", variable("AWS_SECRET_ACCESS_KEY")),
+    ]
+}

@@ -1,0 +1,30 @@
+//! Waiting for conditions instead of for time.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// The longest that anything is waited for.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Looks again and again until `look` finds something, and answers it.
+///
+/// # Panics
+/// When it has not after `deadline`, saying `what` was awaited.
+pub async fn until<T, F>(what: &str, deadline: Duration, mut look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let end = Instant::now() + deadline;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(
+            Instant::now() < end,
+            "{what} did not come about within {deadline:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
