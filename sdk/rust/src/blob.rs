@@ -101,7 +101,13 @@ impl Bucket<'_> {
     /// streams it once the handler has returned.
     #[must_use]
     pub fn serve(self, key: impl Into<String>, range: Option<Range<u64>>) -> Served {
-        Served { bucket: self.0.to_owned(), key: key.into(), range }
+        Served {
+            bucket: self.0.to_owned(),
+            key: key.into(),
+            range,
+            #[cfg(target_family = "wasm")]
+            attach: host::blob_serve,
+        }
     }
 
     /// Deletes an object; whether it was there.
@@ -155,11 +161,15 @@ fn seconds(duration: Duration) -> u32 {
 }
 
 /// An object that the host is to stream as the body of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Served {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) range: Option<Range<u64>>,
+    /// The host's function, kept here so that only plugins that serve objects
+    /// import it.
+    #[cfg(target_family = "wasm")]
+    pub(crate) attach: host::AttachObject,
 }
 
 impl Served {

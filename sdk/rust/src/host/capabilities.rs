@@ -234,7 +234,10 @@ pub(crate) fn blob_read(bucket: &str, key: &str, part: Option<Range<u64>>) -> Ho
     Ok(InputStream::new(objects::read(bucket, key, part.map(range))?))
 }
 
-pub(super) fn blob_serve(served: &Served, response: &OutgoingResponse) -> HostResult<Object> {
+/// Makes an object the body of an answer.
+pub(crate) type AttachObject = fn(&Served, &OutgoingResponse) -> HostResult<Object>;
+
+pub(crate) fn blob_serve(served: &Served, response: &OutgoingResponse) -> HostResult<Object> {
     let part = served.range.clone().map(range);
     Ok(object(objects::serve(&served.bucket, &served.key, part, response)?))
 }

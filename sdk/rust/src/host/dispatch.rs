@@ -12,7 +12,7 @@ use crate::{
         lifecycle::exports::atlashub::lifecycle::hooks,
     },
     body::Source,
-    host, logging,
+    logging,
     response::ResponseBody,
 };
 use http::StatusCode;
@@ -96,7 +96,7 @@ fn respond(out: ResponseOutparam, mut response: Response) {
     }
     match response.body {
         ResponseBody::Empty => ResponseOutparam::set(out, Ok(head)),
-        ResponseBody::Served(object) => match host::blob_serve(&object, &head) {
+        ResponseBody::Served(object) => match (object.attach)(&object, &head) {
             Ok(_) => ResponseOutparam::set(out, Ok(head)),
             Err(error) => respond(out, Response::from_error(error.into()).settle(|| None)),
         },
