@@ -5,7 +5,7 @@
 
 use sea_orm_migration::{
     DbErr, SchemaManager,
-    sea_orm::{ConnectionTrait, DbBackend},
+    sea_orm::{ConnectionTrait, DbBackend, Statement},
 };
 
 /// What a placeholder stands for on SQLite and on Postgres.
@@ -36,7 +36,8 @@ pub(crate) async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Res
             .fold((*statement).to_owned(), |sql, (name, sqlite, pg)| {
                 sql.replace(name, if postgres { pg } else { sqlite })
             });
-        manager.get_connection().execute_unprepared(&sql).await?;
+        let statement = Statement::from_string(manager.get_database_backend(), sql);
+        manager.get_connection().execute_raw(statement).await?;
     }
     Ok(())
 }

@@ -1,0 +1,28 @@
+//! The tables as sea-orm sees them: one module a table, columns as the engine
+//! stores them.
+//!
+//! Nothing of this leaves [`platform`](super): its repositories turn rows into
+//! records with the host's own types.
+
+#![expect(
+    unreachable_pub,
+    reason = "the derived entity items are public by construction"
+)]
+
+pub(super) mod admin;
+pub(super) mod admin_session;
+pub(super) mod api_key;
+pub(super) mod audit;
+pub(super) mod bucket;
+pub(super) mod change;
+pub(super) mod domain;
+pub(super) mod idempotency_key;
+pub(super) mod installation;
+pub(super) mod installation_history;
+pub(super) mod kv;
+pub(super) mod plugin_log;
+pub(super) mod plugin_revision;
+pub(super) mod project;
+pub(super) mod project_credential;
+pub(super) mod storage_reservation;
+pub(super) mod storage_usage;

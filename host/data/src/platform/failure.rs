@@ -1,0 +1,89 @@
+//! Turns a database's failures into the host's error.
+//!
+//! What passes by itself (a busy file, a deadlock, a full pool, a lost
+//! connection) is 503, everything else 500; the cause goes to the log only.
+//! What a constraint means is for the repository that owns the table.
+
+use atlashub_core::{Error, ErrorKind};
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+
+/// Seconds after which a caller may try again.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+/// A failed statement as the host's error; `context` fits "failed to …".
+pub(super) fn failed(context: &'static str) -> impl Fn(DbErr) -> Error {
+    move |error| {
+        if passes_by_itself(&error) {
+            Error::new(
+                ErrorKind::Unavailable,
+                "database_busy",
+                format!("{context}: the database is busy, try again"),
+            )
+            .with_retry_after(RETRY_AFTER_SECONDS)
+            .with_source(error)
+        } else {
+            Error::internal(context, error)
+        }
+    }
+}
+
+/// Whether a unique index or a primary key refused the statement.
+pub(super) fn is_duplicate(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Whether a foreign key refused the statement.
+pub(super) fn is_dangling(error: &DbErr) -> bool {
+    matches!(
+        error.sql_err(),
+        Some(SqlErr::ForeignKeyConstraintViolation(_))
+    )
+}
+
+/// A stored value that no longer parses.
+pub(super) fn corrupt(
+    what: &'static str,
+) -> impl Fn(Box<dyn std::error::Error + Send + Sync>) -> Error {
+    move |error| Error::internal(format!("read a stored {what}"), error)
+}
+
+fn passes_by_itself(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => true,
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_transient(&code)),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// SQLite result codes (`SQLITE_BUSY` and `SQLITE_LOCKED` with their extended
+/// forms) and Postgres states (serialization, deadlock, lock not available,
+/// shutting down, too many connections).
+fn is_transient(code: &str) -> bool {
+    matches!(
+        code,
+        "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300"
+    ) || code
+        .parse::<i32>()
+        .is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_by_itself_is_transient() {
+        for code in ["5", "261", "517", "6", "40001", "40P01"] {
+            assert!(is_transient(code), "{code} counts as lasting");
+        }
+        for code in ["1", "19", "1555", "2067", "23505", "42P01", "11", "25006"] {
+            assert!(!is_transient(code), "{code} counts as transient");
+        }
+    }
+}

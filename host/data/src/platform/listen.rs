@@ -1,0 +1,78 @@
+//! Hints that the changes feed has grown.
+//!
+//! On Postgres they come from every node, by a connection of their own that
+//! is opened again when it is lost; on SQLite from this process. A hint may be
+//! missed or come without cause: poll the feed as well.
+
+use super::{Platform, changes::CHANNEL};
+use atlashub_core::{Error, Result};
+use futures::{Stream, StreamExt as _, stream};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use std::{pin::Pin, time::Duration};
+
+/// Wait between attempts to reach the database again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A stream that yields whenever the changes feed may have grown. It never
+/// ends, and is stopped by dropping it.
+pub type ChangeHints = Pin<Box<dyn Stream<Item = ()> + Send>>;
+
+impl Platform {
+    /// Starts to listen for changes.
+    ///
+    /// # Errors
+    /// On Postgres, when the connection that listens cannot be made.
+    pub async fn listen(&self) -> Result<ChangeHints> {
+        match &self.pools().listen {
+            Some(options) => {
+                let listener = open(options.clone())
+                    .await
+                    .map_err(|error| Error::internal("listen for changes", error))?;
+                Ok(from_postgres(listener))
+            }
+            None => Ok(self.own_hints()),
+        }
+    }
+
+    fn own_hints(&self) -> ChangeHints {
+        let hints = self.hints();
+        stream::unfold(hints, async |mut hints| {
+            match hints.changed().await {
+                Ok(()) => Some(((), hints)),
+                // The platform is gone: nothing will change any more.
+                Err(_) => std::future::pending().await,
+            }
+        })
+        .boxed()
+    }
+}
+
+async fn open(options: PgConnectOptions) -> Result<PgListener, sea_orm::sqlx::Error> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_lazy_with(options);
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+fn from_postgres(listener: PgListener) -> ChangeHints {
+    stream::unfold(listener, async |mut listener| {
+        match listener.try_recv().await {
+            Ok(Some(_)) => {}
+            // The connection was lost, and with it perhaps a notification.
+            Ok(None) => tracing::warn!("the connection that listens for changes was lost"),
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for changes, trying again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+        // One hint stands for all that have arrived by now.
+        while listener.next_buffered().is_some() {}
+        Some(((), listener))
+    })
+    .boxed()
+}

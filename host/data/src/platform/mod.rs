@@ -1,0 +1,156 @@
+//! The platform database: one set of tables and repositories for SQLite and
+//! Postgres.
+//!
+//! [`Platform`] is the way in; `platform.projects()` and its like give the
+//! repository of a table, whose calls each commit by themselves, and
+//! [`Platform::begin`] a [`Unit`] with the same repositories, committed as a
+//! whole. Records are plain structs; times are UTC with microseconds, lists
+//! are paged by id or number, at most [`MAX_LIMIT`](page::MAX_LIMIT) rows at
+//! once.
+//!
+//! What other nodes must learn is appended to the [changes feed](changes) in
+//! the transaction that makes it true. Left to others: who may do what, what
+//! a configuration means, project databases.
+
+mod admins;
+mod audit;
+mod buckets;
+pub mod changes;
+mod connect;
+mod credentials;
+mod domains;
+mod entity;
+mod failure;
+mod history;
+mod idempotency;
+mod installations;
+mod instant;
+mod keys;
+mod kv;
+mod listen;
+mod logs;
+mod migrate;
+pub mod page;
+mod projects;
+mod revisions;
+pub mod seal;
+mod sessions;
+mod unit;
+mod usage;
+
+pub use admins::{Admin, AdminPatch, Admins, NewAdmin};
+pub use audit::{Audit, AuditEvent, AuditFilter, NewAuditEvent};
+pub use buckets::{Bucket, BucketSettings, Buckets, DEFAULT_BUCKETS};
+pub use changes::{Change, ChangeKind, ChangePage, Changes};
+pub use connect::{Engine, PlatformOptions, Synchronous};
+pub use credentials::{Credential, Credentials};
+pub use domains::{Domain, Domains};
+pub use history::{HistoryEntry, InstallationChange};
+pub use idempotency::{Begin, IdempotencyKeys, IdempotencyRequest, StoredAnswer, Ticket};
+pub use installations::{Installation, InstallationState, Installations};
+pub use keys::{Key, Keys, NewKey};
+pub use kv::KvStore;
+pub use listen::ChangeHints;
+pub use logs::{LogFilter, LogPage, PluginLogs, StoredLogLine};
+pub use migrate::MigrationStatus;
+pub use page::Page;
+pub use projects::{NewProject, Project, ProjectPatch, ProjectSettings, Projects};
+pub use revisions::{NewRevision, Revision, Revisions};
+pub use sessions::{AdminSession, NewSession, Sessions};
+pub use unit::Unit;
+pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
+
+use atlashub_core::Result;
+use connect::Pools;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+/// The platform database. Cheap to clone; all clones share their connections,
+/// which end with the last of them or with [`close`](Self::close).
+#[derive(Clone)]
+pub struct Platform(Arc<Inner>);
+
+struct Inner {
+    pools: Pools,
+    options: PlatformOptions,
+    /// Counts the changes that this process has announced.
+    hints: watch::Sender<u64>,
+}
+
+impl Platform {
+    /// Opens the database at `sqlite:<path>` (made when missing) or
+    /// `postgres://…` (which must exist). Changes nothing in it.
+    ///
+    /// # Errors
+    /// `invalid_database_url`, or a 500 when it cannot be opened.
+    pub async fn connect(url: &SecretString, options: PlatformOptions) -> Result<Self> {
+        let pools = connect::open(url.expose_secret(), &options).await?;
+        Ok(Self(Arc::new(Inner {
+            pools,
+            options,
+            hints: watch::Sender::new(0),
+        })))
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.0.pools.engine
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<()> {
+        self.0.pools.ping().await
+    }
+
+    /// Ends all connections, after what is under way. Later calls fail.
+    ///
+    /// # Errors
+    /// When a connection could not be ended in order.
+    pub async fn close(&self) -> Result<()> {
+        self.0.pools.close().await
+    }
+
+    /// Starts a unit of work: several changes that take effect together.
+    ///
+    /// # Errors
+    /// When no connection is free in time.
+    pub async fn begin(&self) -> Result<Unit> {
+        unit::Db::Pool(self).begin().await
+    }
+
+    /// Now, by the platform's clock, as precise as it can be stored.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        let now = self.0.options.clock.now();
+        now.replace_nanosecond(now.microsecond() * 1_000)
+            .unwrap_or(now)
+    }
+
+    fn pools(&self) -> &Pools {
+        &self.0.pools
+    }
+
+    fn hint(&self) {
+        self.0
+            .hints
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn hints(&self) -> watch::Receiver<u64> {
+        self.0.hints.subscribe()
+    }
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform")
+            .field("engine", &self.engine())
+            .finish_non_exhaustive()
+    }
+}

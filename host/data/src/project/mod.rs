@@ -1,0 +1,1 @@
+//! Project databases and the SQL capability of plugins.
