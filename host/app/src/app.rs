@@ -1,14 +1,50 @@
-//! The composition root: the opened parts, and the background tasks that the
-//! use cases need. Ends its tasks when [`App::shutdown`] is called.
+//! The composition root: the opened parts, the use cases over them, and the
+//! background tasks they need, which end with [`App::shutdown`].
 
-use atlashub_core::Clock;
+use crate::{
+    AppSettings,
+    admins::Passwords,
+    blobs::{BlobStore, BlobStoreParts},
+    changes,
+    directory::{Directory, DirectoryOptions, ProjectCalls},
+    logs::PluginLog,
+    maintenance,
+    plugins::{Code, Plugins},
+    projects::purge::Purge,
+    sessions::{SessionCache, attempts::Attempts},
+};
+use atlashub_core::{Clock, ProjectId, Result};
+use atlashub_data::{
+    platform::{Change, ChangeKind, Platform, seal::Sealer},
+    project::ProjectDatabases,
+};
+use atlashub_runtime::{CompileCache, Compiler, EgressPolicy, Runtime, RuntimeOptions, Services};
+use atlashub_storage::{Storage, links::LinkKey};
 use std::{fmt, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What an [`App`] is made of, opened by the server at start.
 pub struct AppParts {
+    /// What the server's settings say.
+    pub settings: AppSettings,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// The platform database, migrated.
+    pub platform: Platform,
+    /// The databases of projects.
+    pub databases: ProjectDatabases,
+    /// The object store.
+    pub storage: Storage,
+    /// Seals secrets, and derives keys.
+    pub sealer: Sealer,
+    /// How plugins run.
+    pub runtime: RuntimeOptions,
+    /// How components are compiled.
+    pub compiler: Compiler,
+    /// Where compiled code is kept.
+    pub cache: CompileCache,
+    /// What plugins may reach.
+    pub egress: EgressPolicy,
 }
 
 /// All use cases of the host; cheap to clone.
@@ -16,33 +52,238 @@ pub struct AppParts {
 pub struct App(Arc<Inner>);
 
 struct Inner {
-    parts: AppParts,
+    settings: AppSettings,
+    clock: Arc<dyn Clock>,
+    platform: Platform,
+    databases: ProjectDatabases,
+    storage: Storage,
+    sealer: Sealer,
+    blobs: Arc<BlobStore>,
+    directory: Arc<Directory>,
+    plugins: Plugins,
+    plugin_log: PluginLog,
+    passwords: Passwords,
+    attempts: Attempts,
+    session_cache: Arc<SessionCache>,
+    purge: Purge,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Ends after everything else, so that the last lines are stored.
+    stop_log: CancellationToken,
+    log_tasks: TaskTracker,
 }
 
 impl App {
-    /// Starts the background tasks over opened parts. Call within a runtime.
-    #[must_use]
-    pub fn start(parts: AppParts) -> Self {
-        Self(Arc::new(Inner {
-            parts,
+    /// Puts opened parts together and starts the background tasks. Call
+    /// within a runtime.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the runtime cannot be set up.
+    pub async fn start(parts: AppParts) -> Result<Self> {
+        let AppParts {
+            settings,
+            clock,
+            platform,
+            databases,
+            storage,
+            sealer,
+            runtime,
+            compiler,
+            cache,
+            egress,
+        } = parts;
+        // Read before anything is loaded: what changes meanwhile comes again.
+        let seq = platform.changes().latest_seq().await?;
+        let (plugin_log, log_writer) = PluginLog::new();
+        let blobs = Arc::new(BlobStore::new(BlobStoreParts {
+            platform: platform.clone(),
+            storage: storage.clone(),
+            link_key: LinkKey::new(sealer.derive("blob-links")),
+            public_url: settings.public_url.clone(),
+            clock: Arc::clone(&clock),
+        }));
+        let calls = ProjectCalls::new();
+        let services = Services {
+            sql: Arc::new(databases.clone()),
+            kv: Arc::new(platform.clone()),
+            blobs: Arc::clone(&blobs) as _,
+            log: Arc::new(plugin_log.clone()),
+            calls: Arc::clone(&calls) as _,
+            egress,
+        };
+        let runtime = Runtime::new(runtime, services, compiler, cache)?;
+        let code = Code::new(runtime, storage.clone());
+        let options = DirectoryOptions {
+            public_url: settings.public_url.clone(),
+            base_domain: settings.base_domain.clone(),
+            default_project: settings.default_project.clone(),
+            requests_per_second: settings.requests_per_second,
+        };
+        let directory =
+            Directory::load(platform.clone(), code.clone(), sealer.clone(), options).await?;
+        calls.connect(&directory);
+        let plugins = Plugins::new(
+            platform.clone(),
+            databases.clone(),
+            storage.clone(),
+            sealer.clone(),
+            code,
+            Arc::clone(&directory),
+        );
+        let app = Self(Arc::new(Inner {
+            settings,
+            clock,
+            platform,
+            databases,
+            storage,
+            sealer,
+            blobs,
+            directory,
+            plugins,
+            plugin_log,
+            passwords: Passwords::new()?,
+            attempts: Attempts::new(),
+            session_cache: Arc::new(SessionCache::new()),
+            purge: Purge::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        }))
+            stop_log: CancellationToken::new(),
+            log_tasks: TaskTracker::new(),
+        }));
+        app.0
+            .log_tasks
+            .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));
+        app.0.tasks.spawn(changes::follow(
+            app.platform().clone(),
+            seq,
+            vec![
+                Arc::clone(&app.0.session_cache) as _,
+                Arc::clone(&app.0.blobs) as _,
+                Arc::clone(&app.0.directory) as _,
+            ],
+            app.stopping(),
+        ));
+        app.0.tasks.spawn(maintenance::run(app.clone()));
+        Ok(app)
+    }
+
+    /// Ends the background tasks, stores what waits to be, closes the
+    /// database.
+    pub async fn shutdown(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        if let Err(error) = self.0.directory.flush_key_use().await {
+            tracing::warn!(%error, "when keys were last used was not noted");
+        }
+        self.0.stop_log.cancel();
+        self.0.log_tasks.close();
+        self.0.log_tasks.wait().await;
+        if let Err(error) = self.0.platform.close().await {
+            tracing::warn!(%error, "the platform database was not closed in order");
+        }
+    }
+
+    /// Whether the platform database and the object store answer.
+    ///
+    /// # Errors
+    /// The first of them that does not.
+    pub async fn check(&self) -> Result<()> {
+        self.platform().ping().await?;
+        self.storage().check().await
+    }
+
+    /// Which project a request belongs to, and which plugin answers.
+    #[must_use]
+    pub fn directory(&self) -> &Arc<Directory> {
+        &self.0.directory
+    }
+
+    /// The use cases around plugins.
+    #[must_use]
+    pub fn plugins(&self) -> &Plugins {
+        &self.0.plugins
+    }
+
+    /// Objects, and signed links to them.
+    #[must_use]
+    pub fn blobs(&self) -> &Arc<BlobStore> {
+        &self.0.blobs
+    }
+
+    /// What the server's settings say.
+    #[must_use]
+    pub fn settings(&self) -> &AppSettings {
+        &self.0.settings
     }
 
     /// The clock.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
-        self.0.parts.clock.as_ref()
+        self.0.clock.as_ref()
     }
 
-    /// Ends the background tasks and waits for them.
-    pub async fn shutdown(&self) {
-        self.0.stop.cancel();
-        self.0.tasks.close();
-        self.0.tasks.wait().await;
+    /// Takes a change to a project up on this node before its answer is
+    /// given; the feed brings it to the others. When this fails, the feed
+    /// heals it here, too.
+    pub(crate) async fn take_up(&self, project: ProjectId) {
+        if let Err(error) = self.0.directory.refresh(project).await {
+            tracing::warn!(%error, %project, "a change was not taken up at once");
+        }
+    }
+
+    /// As [`App::take_up`], for the keys of a project.
+    pub(crate) async fn take_up_keys(&self, project: ProjectId) {
+        let change = Change {
+            seq: 0,
+            project: Some(project),
+            kind: ChangeKind::KeyRevoked,
+            subject: None,
+            at: self.clock().now(),
+        };
+        if let Err(error) = self.0.directory.apply(&[change]).await {
+            tracing::warn!(%error, %project, "a change was not taken up at once");
+        }
+    }
+
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.0.platform
+    }
+
+    pub(crate) fn databases(&self) -> &ProjectDatabases {
+        &self.0.databases
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.0.storage
+    }
+
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+
+    pub(crate) fn plugin_log(&self) -> &PluginLog {
+        &self.0.plugin_log
+    }
+
+    pub(crate) fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    pub(crate) fn session_cache(&self) -> &SessionCache {
+        &self.0.session_cache
+    }
+
+    pub(crate) fn purge(&self) -> &Purge {
+        &self.0.purge
+    }
+
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.0.stop.clone()
     }
 }
 

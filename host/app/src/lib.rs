@@ -2,6 +2,31 @@
 //! the order of steps; leaves HTTP to `server`, queries to `data`, objects to
 //! `storage`, and running components to `runtime`.
 
+mod admins;
 mod app;
+mod audit;
+pub mod blobs;
+pub mod changes;
+mod credentials;
+pub mod directory;
+mod idempotency;
+mod installations;
+mod keys;
+mod logs;
+mod maintenance;
+pub mod plugins;
+mod projects;
+mod sessions;
+mod settings;
+mod taking_up;
 
+pub use admins::password;
 pub use app::{App, AppParts};
+pub use audit::Actor;
+pub use credentials::SealedCredentials;
+pub use idempotency::{Idempotent, KeyTicket};
+pub use keys::{CreateKey, CreatedKey};
+pub use logs::PluginLog;
+pub use projects::{CreateProject, CreatedProject, ProjectUsage, QuotaPatch, UpdateProject};
+pub use sessions::{AdminIdentity, SignedIn};
+pub use settings::AppSettings;

@@ -1,0 +1,82 @@
+//! What a node tidies up once a minute: things that ran out, lines and
+//! changes beyond their age, projects that were deleted. Any number of nodes
+//! may do it at once.
+
+use crate::{App, changes::chain};
+use atlashub_core::Result;
+use std::time::Duration;
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// How often.
+const PERIOD: Duration = Duration::from_secs(60);
+/// How often it is written down when keys were used.
+const KEY_USE: Duration = Duration::from_secs(15);
+/// Nodes have this long to notice that a project is gone.
+pub(crate) const NOTICE: Duration = Duration::from_secs(3);
+/// How long lines of plugins are kept.
+const LOG_AGE: Duration = Duration::from_secs(14 * 24 * 3_600);
+/// Lines kept of each plugin in each project.
+const LOG_LINES: u64 = 20_000;
+/// How long changes are kept: far longer than a node may be cut off before it
+/// loads everything anew.
+const CHANGE_AGE: Duration = Duration::from_secs(24 * 3_600);
+
+/// Tidies up until the app ends.
+pub(crate) async fn run(app: App) {
+    let stop = app.stopping();
+    let mut ticks = every(PERIOD);
+    let mut key_use = every(KEY_USE);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {
+                sweep(&app).await;
+                app.purge_deleted_projects().await;
+            }
+            _ = key_use.tick() => {
+                note("key use", app.directory().flush_key_use().await.map(|()| 0));
+            }
+            () = app.purge_wanted() => {
+                if stop.run_until_cancelled(tokio::time::sleep(NOTICE)).await.is_none() {
+                    return;
+                }
+                app.purge_deleted_projects().await;
+            }
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn sweep(app: &App) {
+    let platform = app.platform();
+    note(
+        "storage reservations",
+        platform.usage().sweep_expired().await,
+    );
+    note("plugins' values", platform.kv().sweep_expired().await);
+    note(
+        "old log lines",
+        platform.plugin_logs().prune_older(LOG_AGE).await,
+    );
+    note(
+        "surplus log lines",
+        platform.plugin_logs().prune_to(LOG_LINES).await,
+    );
+    note("kept answers", platform.idempotency().sweep_expired().await);
+    note("sessions", platform.sessions().sweep_expired().await);
+    note("changes", platform.changes().prune(CHANGE_AGE).await);
+    app.attempts().forget_old();
+}
+
+fn note(what: &'static str, outcome: Result<u64>) {
+    match outcome {
+        Ok(0) => {}
+        Ok(count) => tracing::debug!(what, count, "swept"),
+        Err(error) => tracing::warn!(what, error = %chain(&error), "not swept"),
+    }
+}

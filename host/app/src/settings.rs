@@ -1,0 +1,16 @@
+//! What the server's settings say to the use cases, already checked.
+
+use atlashub_core::Slug;
+
+/// What the server's settings say to the use cases.
+#[derive(Clone, Debug)]
+pub struct AppSettings {
+    /// What links start with, without a slash at the end.
+    pub public_url: String,
+    /// Projects answer at `<slug>.<base domain>`; lower case.
+    pub base_domain: Option<String>,
+    /// The project of requests that name none.
+    pub default_project: Option<Slug>,
+    /// Requests a second of a project that has no limit of its own.
+    pub requests_per_second: u32,
+}
