@@ -81,8 +81,11 @@ pub fn with_manifest(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>> {
             output.extend_from_slice(bytes.get(section.whole).unwrap_or_default());
         }
     }
-    wasm_encoder::CustomSection { name: Cow::Borrowed(SECTION), data: Cow::Owned(json) }
-        .append_to_component(&mut output);
+    wasm_encoder::CustomSection {
+        name: Cow::Borrowed(SECTION),
+        data: Cow::Owned(json),
+    }
+    .append_to_component(&mut output);
     Ok(output)
 }
 
@@ -95,9 +98,12 @@ pub fn with_manifest(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>> {
 pub fn load_manifest_dir(folder: &Path) -> Result<Manifest> {
     let file = folder.join("plugin.toml");
     let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
-    let mut manifest = Manifest::from_toml(&text)
-        .map_err(|error| Error::invalid("invalid_manifest", format!("{}: {error}", file.display())))?;
-    manifest.migrations.extend(load_migrations(&folder.join("migrations"))?);
+    let mut manifest = Manifest::from_toml(&text).map_err(|error| {
+        Error::invalid("invalid_manifest", format!("{}: {error}", file.display()))
+    })?;
+    manifest
+        .migrations
+        .extend(load_migrations(&folder.join("migrations"))?);
     // Checked as the host will check it, now that the migrations are in.
     let json = serde_json::to_vec(&manifest)
         .map_err(|error| Error::internal("write the manifest as JSON", error))?;
@@ -128,13 +134,22 @@ pub fn describe(bytes: &[u8]) -> Result<Description> {
                     exports.push(export.name.name.to_owned());
                 }
             }
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if depth == 0 => {
                 return Err(not_a_component());
             }
             _ => {}
         }
     }
-    Ok(Description { digest: Digest::of(bytes), size: bytes.len(), imports, exports, manifest })
+    Ok(Description {
+        digest: Digest::of(bytes),
+        size: bytes.len(),
+        imports,
+        exports,
+        manifest,
+    })
 }
 
 /// One outermost section.
@@ -158,8 +173,15 @@ fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>> {
             let id = reader.read_u8()?;
             let length = reader.read_var_u32()?;
             let content = reader.read_bytes(usize::try_from(length).unwrap_or(usize::MAX))?;
-            let manifest = if id == CUSTOM { manifest_data(content)? } else { None };
-            sections.push(Section { whole: start..reader.current_position(), manifest });
+            let manifest = if id == CUSTOM {
+                manifest_data(content)?
+            } else {
+                None
+            };
+            sections.push(Section {
+                whole: start..reader.current_position(),
+                manifest,
+            });
         }
         Ok(sections)
     };
@@ -182,19 +204,26 @@ fn load_migrations(folder: &Path) -> Result<Vec<Migration>> {
     }
     for entry in fs::read_dir(folder).map_err(|error| unreadable(folder, &error))? {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(stem) = file.strip_suffix(".sql") else { continue };
+        let file = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        let Some(stem) = file.strip_suffix(".sql") else {
+            continue;
+        };
         let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
         let (name, engine) = match stem.rsplit_once('.') {
             Some((name, engine)) => (name, Some(engine)),
             None => (stem, None),
         };
-        let migration = migrations.entry(name.to_owned()).or_insert_with(|| Migration {
-            name: name.to_owned(),
-            sql: None,
-            sqlite: None,
-            postgres: None,
-        });
+        let migration = migrations
+            .entry(name.to_owned())
+            .or_insert_with(|| Migration {
+                name: name.to_owned(),
+                sql: None,
+                sqlite: None,
+                postgres: None,
+            });
         match engine {
             None => migration.sql = Some(text),
             Some("sqlite") => migration.sqlite = Some(text),
@@ -215,7 +244,10 @@ fn load_migrations(folder: &Path) -> Result<Vec<Migration>> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
-    Error::invalid("invalid_manifest", format!("read {}: {error}", path.display()))
+    Error::invalid(
+        "invalid_manifest",
+        format!("read {}: {error}", path.display()),
+    )
 }
 
 fn not_a_component() -> Error {
@@ -227,7 +259,10 @@ fn not_a_component() -> Error {
 }
 
 fn invalid_component(error: &wasmparser::BinaryReaderError) -> Error {
-    Error::invalid("invalid_component", format!("the component is damaged: {error}"))
+    Error::invalid(
+        "invalid_component",
+        format!("the component is damaged: {error}"),
+    )
 }
 
 fn too_large() -> Error {
@@ -272,7 +307,10 @@ mod tests {
     fn wrong_and_truncated_files_are_refused() {
         let whole = with_manifest(&component(), &manifest("1.0.0")).unwrap();
         for length in [0, 3, 7, 9, whole.len() - 1] {
-            assert!(read_manifest(whole.get(..length).unwrap()).is_err(), "{length} bytes were accepted");
+            assert!(
+                read_manifest(whole.get(..length).unwrap()).is_err(),
+                "{length} bytes were accepted"
+            );
         }
         let module = wasm_encoder::Module::new().finish();
         assert_eq!(describe(&module).unwrap_err().code(), "not_a_component");
@@ -281,16 +319,26 @@ mod tests {
     #[test]
     fn two_manifests_are_refused() {
         let mut bytes = with_manifest(&component(), &manifest("1.0.0")).unwrap();
-        wasm_encoder::CustomSection { name: SECTION.into(), data: Cow::Borrowed(b"{}") }
-            .append_to_component(&mut bytes);
-        assert_eq!(read_manifest(&bytes).unwrap_err().code(), "invalid_manifest");
+        wasm_encoder::CustomSection {
+            name: SECTION.into(),
+            data: Cow::Borrowed(b"{}"),
+        }
+        .append_to_component(&mut bytes);
+        assert_eq!(
+            read_manifest(&bytes).unwrap_err().code(),
+            "invalid_manifest"
+        );
     }
 
     #[test]
     fn migrations_are_read_in_the_order_of_their_names() {
         let folder = std::env::temp_dir().join(format!("atlashub-{}", uuid::Uuid::now_v7()));
         fs::create_dir_all(folder.join("migrations")).unwrap();
-        fs::write(folder.join("plugin.toml"), "name = \"notes\"\nversion = \"1.0.0\"\ngrants = [\"sql\"]\n").unwrap();
+        fs::write(
+            folder.join("plugin.toml"),
+            "name = \"notes\"\nversion = \"1.0.0\"\ngrants = [\"sql\"]\n",
+        )
+        .unwrap();
         for (name, text) in [
             ("0002_b.postgres.sql", "P"),
             ("0002_b.sqlite.sql", "S"),
@@ -304,7 +352,10 @@ mod tests {
         let refused = load_manifest_dir(&folder);
         fs::remove_dir_all(&folder).unwrap();
         let migrations = read.unwrap().migrations;
-        let names: Vec<_> = migrations.iter().map(|migration| migration.name.as_str()).collect();
+        let names: Vec<_> = migrations
+            .iter()
+            .map(|migration| migration.name.as_str())
+            .collect();
         assert_eq!(names, ["0001_a", "0002_b"]);
         assert_eq!(migrations.last().unwrap().postgres.as_deref(), Some("P"));
         assert_eq!(refused.unwrap_err().code(), "invalid_manifest");

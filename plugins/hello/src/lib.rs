@@ -12,22 +12,33 @@ pub struct Greeting {
 /// The plugin's routes.
 #[must_use]
 pub fn routes() -> Router {
-    Router::new().get("/hello", hello).get("/hello/{name}", greet)
+    Router::new()
+        .get("/hello", hello)
+        .get("/hello/{name}", greet)
 }
 
 fn hello() -> ([(&'static str, &'static str); 1], &'static str) {
-    ([("content-type", "application/json")], r#"{"message":"hello"}"#)
+    (
+        [("content-type", "application/json")],
+        r#"{"message":"hello"}"#,
+    )
 }
 
 fn greet(Path(name): Path<String>) -> Json<Greeting> {
-    Json(Greeting { message: format!("hello, {name}") })
+    Json(Greeting {
+        message: format!("hello, {name}"),
+    })
 }
 
 atlashub_sdk::plugin!(routes);
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a failed test may panic"
+    )]
 
     use super::*;
 

@@ -138,7 +138,13 @@ impl Bucket<'_> {
         disposition: Option<&str>,
         valid_for: Duration,
     ) -> Result<String> {
-        Ok(host::blob_sign_read(self.0, key, content_type, disposition, seconds(valid_for))?)
+        Ok(host::blob_sign_read(
+            self.0,
+            key,
+            content_type,
+            disposition,
+            seconds(valid_for),
+        )?)
     }
 
     /// A link that lets anyone who has it write the object for a while.
@@ -152,7 +158,13 @@ impl Bucket<'_> {
         max_size: u64,
         valid_for: Duration,
     ) -> Result<String> {
-        Ok(host::blob_sign_write(self.0, key, content_type, max_size, seconds(valid_for))?)
+        Ok(host::blob_sign_write(
+            self.0,
+            key,
+            content_type,
+            max_size,
+            seconds(valid_for),
+        )?)
     }
 }
 

@@ -34,7 +34,10 @@ impl Body {
     }
 
     pub(crate) fn from_stream(stream: host::InputStream) -> Self {
-        Self { stream: Some(stream), rest: Vec::new() }
+        Self {
+            stream: Some(stream),
+            rest: Vec::new(),
+        }
     }
 
     /// The next bytes, 64 KiB at most; none at the end.
@@ -45,7 +48,9 @@ impl Body {
         if !self.rest.is_empty() {
             return Ok(Some(std::mem::take(&mut self.rest)));
         }
-        let Some(stream) = &mut self.stream else { return Ok(None) };
+        let Some(stream) = &mut self.stream else {
+            return Ok(None);
+        };
         let chunk = stream.read(Self::CHUNK)?;
         if chunk.is_none() {
             self.stream = None;
@@ -68,7 +73,11 @@ impl Body {
                 )
                 .with_field("limit_bytes", limit));
             }
-            if all.is_empty() { all = chunk } else { all.extend_from_slice(&chunk) }
+            if all.is_empty() {
+                all = chunk
+            } else {
+                all.extend_from_slice(&chunk)
+            }
         }
         Ok(all)
     }
@@ -89,14 +98,19 @@ impl Body {
         match self.stream.take() {
             None => Ok(Source::Bytes(rest)),
             Some(stream) if rest.is_empty() => Ok(Source::Stream(stream)),
-            Some(_) => Err(Error::internal("part of the body has been read, the host cannot take the rest")),
+            Some(_) => Err(Error::internal(
+                "part of the body has been read, the host cannot take the rest",
+            )),
         }
     }
 }
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { stream: None, rest: bytes }
+        Self {
+            stream: None,
+            rest: bytes,
+        }
     }
 }
 

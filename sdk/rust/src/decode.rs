@@ -24,7 +24,10 @@ pub(crate) fn query(text: &str) -> Vec<(String, String)> {
 
 /// Reads named texts: a struct or a map by name, a tuple by position, or a
 /// single value. A name that comes twice may become a list.
-pub(crate) fn pairs<T: DeserializeOwned>(pairs: &[(String, String)], lists: Lists) -> Result<T, Error> {
+pub(crate) fn pairs<T: DeserializeOwned>(
+    pairs: &[(String, String)],
+    lists: Lists,
+) -> Result<T, Error> {
     T::deserialize(Pairs { pairs, lists })
 }
 
@@ -63,8 +66,15 @@ struct Pairs<'a> {
 impl<'a> Pairs<'a> {
     fn only(&self) -> Result<Texts<'a>, Error> {
         match self.pairs {
-            [(name, value)] => Ok(Texts { name, values: vec![value], lists: self.lists }),
-            _ => Err(Error(format!("there are {} values, not one", self.pairs.len()))),
+            [(name, value)] => Ok(Texts {
+                name,
+                values: vec![value],
+                lists: self.lists,
+            }),
+            _ => Err(Error(format!(
+                "there are {} values, not one",
+                self.pairs.len()
+            ))),
         }
     }
 
@@ -73,7 +83,11 @@ impl<'a> Pairs<'a> {
         for (name, value) in self.pairs {
             match groups.iter_mut().find(|group| group.name == name) {
                 Some(group) => group.values.push(value),
-                None => groups.push(Texts { name, values: vec![value], lists: self.lists }),
+                None => groups.push(Texts {
+                    name,
+                    values: vec![value],
+                    lists: self.lists,
+                }),
             }
         }
         groups
@@ -86,7 +100,11 @@ impl<'a> Pairs<'a> {
 
     fn sequence<'de, V: Visitor<'de>>(&self, visitor: V) -> Result<V::Value, Error> {
         let lists = self.lists;
-        let texts = self.pairs.iter().map(|(name, value)| Texts { name, values: vec![value], lists });
+        let texts = self.pairs.iter().map(|(name, value)| Texts {
+            name,
+            values: vec![value],
+            lists,
+        });
         visitor.visit_seq(de::value::SeqDeserializer::new(texts))
     }
 }
@@ -126,7 +144,11 @@ impl<'de> de::Deserializer<'de> for Pairs<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.sequence(visitor)
     }
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.sequence(visitor)
     }
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -192,14 +214,23 @@ impl Texts<'_> {
     }
 
     fn json(&self) -> Result<serde_json::Value, Error> {
-        serde_json::from_str(self.text()).map_err(|error| Error(format!("`{}`: {error}", self.name)))
+        serde_json::from_str(self.text())
+            .map_err(|error| Error(format!("`{}`: {error}", self.name)))
     }
 
     fn inside<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.lists {
             Lists::Repeated => {
-                let Self { name, values, lists } = self;
-                let each = values.into_iter().map(|value| Texts { name, values: vec![value], lists });
+                let Self {
+                    name,
+                    values,
+                    lists,
+                } = self;
+                let each = values.into_iter().map(|value| Texts {
+                    name,
+                    values: vec![value],
+                    lists,
+                });
                 visitor.visit_seq(de::value::SeqDeserializer::new(each))
             }
             Lists::Json => de::Deserializer::deserialize_any(self.json()?, visitor)
@@ -287,7 +318,11 @@ impl<'de> de::Deserializer<'de> for Texts<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.inside(visitor)
     }
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.inside(visitor)
     }
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -381,12 +416,24 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read() {
-        let values = [("name", "5"), ("size", "7"), ("on", "true"), ("hosts", "[\"a\"]"), ("none", "null")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let values = [
+            ("name", "5"),
+            ("size", "7"),
+            ("on", "true"),
+            ("hosts", "[\"a\"]"),
+            ("none", "null"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings: Settings = pairs(&values, Lists::Json).unwrap();
         assert_eq!(
             settings,
-            Settings { name: "5".into(), size: 7, on: true, hosts: vec!["a".into()], none: None }
+            Settings {
+                name: "5".into(),
+                size: 7,
+                on: true,
+                hosts: vec!["a".into()],
+                none: None
+            }
         );
     }
 }

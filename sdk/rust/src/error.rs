@@ -59,7 +59,11 @@ impl Error {
 
     /// 404: `what` is unknown, or not the caller's to know of.
     pub fn not_found(what: impl fmt::Display) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("{what} not found"),
+        )
     }
 
     /// 409: in conflict with what is there.
@@ -74,7 +78,11 @@ impl Error {
 
     /// 500: the plugin's own failure. Only the log gets to see `cause`.
     pub fn internal(cause: impl fmt::Display) -> Self {
-        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the plugin failed to answer");
+        let mut error = Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the plugin failed to answer",
+        );
         error.0.cause = Some(cause.to_string());
         error
     }
@@ -127,16 +135,30 @@ impl Error {
 
     /// The problem document. A 500 says only that it is one.
     pub(crate) fn into_problem(self, request_id: Option<&str>) -> Response {
-        let Inner { status, code, detail, fields, headers, cause } = *self.0;
+        let Inner {
+            status,
+            code,
+            detail,
+            fields,
+            headers,
+            cause,
+        } = *self.0;
         if status.is_server_error() {
             log::error!("{code}: {}", cause.as_deref().unwrap_or(&detail));
         } else if let Some(cause) = cause {
             log::debug!("{code}: {cause}");
         }
-        let code = if status == StatusCode::INTERNAL_SERVER_ERROR { Cow::Borrowed("internal") } else { code };
+        let code = if status == StatusCode::INTERNAL_SERVER_ERROR {
+            Cow::Borrowed("internal")
+        } else {
+            code
+        };
         let mut problem = fields;
         problem.insert("type".into(), "about:blank".into());
-        problem.insert("title".into(), status.canonical_reason().unwrap_or("Error").into());
+        problem.insert(
+            "title".into(),
+            status.canonical_reason().unwrap_or("Error").into(),
+        );
         problem.insert("status".into(), status.as_u16().into());
         problem.insert("code".into(), code.into());
         problem.insert("message".into(), detail.clone().into());
@@ -157,7 +179,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.detail)?;
-        self.0.cause.as_ref().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+        self.0
+            .cause
+            .as_ref()
+            .map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 
@@ -184,7 +209,8 @@ impl From<fmt::Error> for Error {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::UnexpectedEof {
-            return Self::bad_request("upload_interrupted", "the body ended too early").with_cause(error);
+            return Self::bad_request("upload_interrupted", "the body ended too early")
+                .with_cause(error);
         }
         Self::internal(error)
     }
@@ -195,25 +221,54 @@ impl From<std::io::Error> for Error {
 /// database says stays in the log.
 impl From<HostError> for Error {
     fn from(error: HostError) -> Self {
-        let HostError { code, message, details } = error;
+        let HostError {
+            code,
+            message,
+            details,
+        } = error;
         let (status, detail) = match code.as_str() {
-            "quota_exceeded" | "object_too_large" | "multipart_too_large" | "kv_value_too_large" => {
-                (StatusCode::PAYLOAD_TOO_LARGE, None)
-            }
+            "quota_exceeded"
+            | "object_too_large"
+            | "multipart_too_large"
+            | "kv_value_too_large" => (StatusCode::PAYLOAD_TOO_LARGE, None),
             "object_not_found" => (StatusCode::NOT_FOUND, Some("the object was not found")),
             "object_exists" => (StatusCode::CONFLICT, None),
             "not_granted" => (StatusCode::FORBIDDEN, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
             "invalid_object_key" | "kv_key_invalid" => (StatusCode::UNPROCESSABLE_ENTITY, None),
             "multipart_invalid" | "upload_interrupted" => (StatusCode::BAD_REQUEST, None),
-            "sql_constraint_unique" => (StatusCode::CONFLICT, Some("there is already one with these values")),
-            "sql_constraint" => (StatusCode::UNPROCESSABLE_ENTITY, Some("the values do not fit together")),
-            "sql_busy" => (StatusCode::SERVICE_UNAVAILABLE, Some("the database is busy, try again")),
-            "sql_timeout" => (StatusCode::GATEWAY_TIMEOUT, Some("the database took too long")),
-            "upstream_timeout" => (StatusCode::GATEWAY_TIMEOUT, Some("another service took too long")),
-            "upstream_denied" => (StatusCode::BAD_GATEWAY, Some("a call to another service was not allowed")),
-            "upstream_failed" => (StatusCode::BAD_GATEWAY, Some("another service could not be reached")),
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, Some("the plugin failed to answer")),
+            "sql_constraint_unique" => (
+                StatusCode::CONFLICT,
+                Some("there is already one with these values"),
+            ),
+            "sql_constraint" => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Some("the values do not fit together"),
+            ),
+            "sql_busy" => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("the database is busy, try again"),
+            ),
+            "sql_timeout" => (
+                StatusCode::GATEWAY_TIMEOUT,
+                Some("the database took too long"),
+            ),
+            "upstream_timeout" => (
+                StatusCode::GATEWAY_TIMEOUT,
+                Some("another service took too long"),
+            ),
+            "upstream_denied" => (
+                StatusCode::BAD_GATEWAY,
+                Some("a call to another service was not allowed"),
+            ),
+            "upstream_failed" => (
+                StatusCode::BAD_GATEWAY,
+                Some("another service could not be reached"),
+            ),
+            _ => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Some("the plugin failed to answer"),
+            ),
         };
         let mut own = match detail {
             Some(detail) => Self::new(status, code, detail).with_cause(message),

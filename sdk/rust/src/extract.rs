@@ -1,6 +1,8 @@
 //! What handlers may take as arguments.
 
-use crate::{Body, Error, Headers, Request, Result, Response, IntoResponse, config, decode, response::typed};
+use crate::{
+    Body, Error, Headers, IntoResponse, Request, Response, Result, config, decode, response::typed,
+};
 use http::{Method, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -45,9 +47,15 @@ pub struct Json<T>(pub T);
 impl<T: DeserializeOwned> FromRequest for Json<T> {
     fn from_request(request: &mut Request) -> Result<Self> {
         let essence = request.header("content-type").map(|value| {
-            value.split_once(';').map_or(value, |(essence, _)| essence).trim().to_ascii_lowercase()
+            value
+                .split_once(';')
+                .map_or(value, |(essence, _)| essence)
+                .trim()
+                .to_ascii_lowercase()
         });
-        if essence.is_some_and(|essence| essence != "application/json" && !essence.ends_with("+json")) {
+        if essence
+            .is_some_and(|essence| essence != "application/json" && !essence.ends_with("+json"))
+        {
             return Err(Error::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",

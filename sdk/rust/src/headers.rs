@@ -16,7 +16,8 @@ impl Headers {
     /// The first field of that name, if its value is UTF-8.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.get_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get_bytes(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// The first field of that name.
@@ -52,12 +53,19 @@ impl Headers {
 
     /// All fields in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 }
 
 impl<N: Into<String>, V: Into<Vec<u8>>> FromIterator<(N, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        Self(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 }

@@ -51,7 +51,13 @@ pub fn delete(url: impl Into<String>) -> Call {
 
 /// A call of any method.
 pub fn call(method: Method, url: impl Into<String>) -> Call {
-    Call { method, url: url.into(), headers: Headers::new(), body: Vec::new(), timeout: None }
+    Call {
+        method,
+        url: url.into(),
+        headers: Headers::new(),
+        body: Vec::new(),
+        timeout: None,
+    }
 }
 
 impl Call {
@@ -103,8 +109,12 @@ impl Answer {
         if self.status.is_success() {
             return Ok(self);
         }
-        Err(Error::new(StatusCode::BAD_GATEWAY, "upstream_failed", "another service refused")
-            .with_cause(format_args!("it answered {}", self.status)))
+        Err(Error::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_failed",
+            "another service refused",
+        )
+        .with_cause(format_args!("it answered {}", self.status)))
     }
 
     /// The whole body as JSON, 1 MiB at most.
@@ -114,8 +124,12 @@ impl Answer {
     pub fn json<T: DeserializeOwned>(self) -> Result<T> {
         let bytes = self.body.bytes(Body::DEFAULT_LIMIT)?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Error::new(StatusCode::BAD_GATEWAY, "upstream_failed", "another service answered something else")
-                .with_cause(error)
+            Error::new(
+                StatusCode::BAD_GATEWAY,
+                "upstream_failed",
+                "another service answered something else",
+            )
+            .with_cause(error)
         })
     }
 
@@ -129,7 +143,10 @@ impl Answer {
 }
 
 /// An address, taken apart.
-#[cfg_attr(not(target_family = "wasm"), allow(dead_code, reason = "the tests' host looks at the host's name only"))]
+#[cfg_attr(
+    not(target_family = "wasm"),
+    allow(dead_code, reason = "the tests' host looks at the host's name only")
+)]
 pub(crate) struct Address<'a> {
     pub(crate) secure: bool,
     pub(crate) authority: &'a str,
@@ -151,8 +168,16 @@ pub(crate) fn address(url: &str) -> Option<Address<'_>> {
     if authority.is_empty() {
         return None;
     }
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    Some(Address { secure, authority, target })
+    let target = if target.starts_with('/') {
+        target.to_owned()
+    } else {
+        format!("/{target}")
+    };
+    Some(Address {
+        secure,
+        authority,
+        target,
+    })
 }
 
 #[cfg(test)]
@@ -164,11 +189,21 @@ mod tests {
     #[test]
     fn addresses_are_taken_apart() {
         let parts = |url| {
-            let Address { secure, authority, target } = address(url).unwrap();
+            let Address {
+                secure,
+                authority,
+                target,
+            } = address(url).unwrap();
             (secure, authority.to_owned(), target)
         };
-        assert_eq!(parts("http://a.internal"), (false, "a.internal".into(), "/".into()));
-        assert_eq!(parts("https://a:8/b/c?d#e"), (true, "a:8".into(), "/b/c?d".into()));
+        assert_eq!(
+            parts("http://a.internal"),
+            (false, "a.internal".into(), "/".into())
+        );
+        assert_eq!(
+            parts("https://a:8/b/c?d#e"),
+            (true, "a:8".into(), "/b/c?d".into())
+        );
         assert_eq!(parts("http://a?b"), (false, "a".into(), "/?b".into()));
         for url in ["", "a", "ftp://a", "http://", "http:///x"] {
             assert!(address(url).is_none(), "{url:?} was taken");

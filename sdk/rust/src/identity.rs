@@ -56,7 +56,11 @@ impl Caller {
     /// A caller of that kind, for tests.
     #[must_use]
     pub fn new(kind: CallerKind, id: impl Into<String>) -> Self {
-        Self { kind, id: Some(id.into()), ..Self::default() }
+        Self {
+            kind,
+            id: Some(id.into()),
+            ..Self::default()
+        }
     }
 
     /// Whether the caller may do everything within the project: a secret key
@@ -82,12 +86,12 @@ impl Caller {
     /// 401 without credentials, 403 for a publishable key alone.
     pub fn require_id(&self) -> Result<&str> {
         match (self.kind, self.id.as_deref()) {
-            (CallerKind::PublishableKey, _) => {
-                Err(Error::forbidden("a publishable key may not do this, sign in or use a secret key"))
-            }
-            (CallerKind::Nobody, _) | (_, None) => {
-                Err(Error::unauthenticated("sign in, or send a key in `x-api-key`"))
-            }
+            (CallerKind::PublishableKey, _) => Err(Error::forbidden(
+                "a publishable key may not do this, sign in or use a secret key",
+            )),
+            (CallerKind::Nobody, _) | (_, None) => Err(Error::unauthenticated(
+                "sign in, or send a key in `x-api-key`",
+            )),
             (_, Some(id)) => Ok(id),
         }
     }

@@ -27,8 +27,13 @@ pub fn get<T: DeserializeOwned>(key: &str) -> Result<Option<T>> {
 /// # Errors
 /// As [`get`].
 pub fn entry<T: DeserializeOwned>(key: &str) -> Result<Option<Entry<T>>> {
-    let Some(Entry { value, version }) = get_bytes(key)? else { return Ok(None) };
-    Ok(Some(Entry { value: serde_json::from_slice(&value)?, version }))
+    let Some(Entry { value, version }) = get_bytes(key)? else {
+        return Ok(None);
+    };
+    Ok(Some(Entry {
+        value: serde_json::from_slice(&value)?,
+        version,
+    }))
 }
 
 /// Writes a value, for good or for a while. Answers its version.
@@ -51,7 +56,12 @@ pub fn compare_and_swap<T: Serialize + ?Sized>(
     value: &T,
     ttl: Option<Duration>,
 ) -> Result<Option<u64>> {
-    Ok(host::kv_compare_and_swap(key, version, &serde_json::to_vec(value)?, ttl.map(milliseconds))?)
+    Ok(host::kv_compare_and_swap(
+        key,
+        version,
+        &serde_json::to_vec(value)?,
+        ttl.map(milliseconds),
+    )?)
 }
 
 /// The bytes of `key`, with their version.

@@ -23,6 +23,11 @@
 //! the capabilities stand on an in-memory host (feature `testing`), and
 //! everything else is the same code.
 
+#![cfg_attr(
+    not(any(target_family = "wasm", feature = "testing")),
+    allow(dead_code, reason = "what talks to a host has none to talk to")
+)]
+
 extern crate self as atlashub_sdk;
 
 #[cfg(target_family = "wasm")]

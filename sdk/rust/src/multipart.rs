@@ -43,7 +43,10 @@ impl Multipart {
 
 impl FromRequest for Multipart {
     fn from_request(request: &mut Request) -> Result<Self> {
-        let content_type = request.header("content-type").unwrap_or_default().to_owned();
+        let content_type = request
+            .header("content-type")
+            .unwrap_or_default()
+            .to_owned();
         if !is_form(&content_type) {
             return Err(Error::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -69,12 +69,20 @@ impl Request {
     /// When the value cannot be written as JSON.
     pub fn with_json(self, value: &impl serde::Serialize) -> crate::Result<Self> {
         let body = serde_json::to_vec(value)?;
-        Ok(self.with_header("content-type", "application/json").with_body(body))
+        Ok(self
+            .with_header("content-type", "application/json")
+            .with_body(body))
     }
 
-    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a real host has incoming requests"))]
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        expect(dead_code, reason = "only a real host has incoming requests")
+    )]
     pub(crate) fn from_host(method: Method, target: String, incoming: host::Incoming) -> Self {
-        Self { incoming: Some(incoming), ..Self::new(method, target) }
+        Self {
+            incoming: Some(incoming),
+            ..Self::new(method, target)
+        }
     }
 
     /// The method.
@@ -86,7 +94,9 @@ impl Request {
     /// The path, percent-encoded as the client wrote it.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.target.split_once('?').map_or(&self.target, |(path, _)| path)
+        self.target
+            .split_once('?')
+            .map_or(&self.target, |(path, _)| path)
     }
 
     /// The query after the question mark, still encoded.
@@ -103,8 +113,12 @@ impl Request {
 
     /// The header fields. The first call fetches them from the host.
     pub fn headers(&self) -> &Headers {
-        self.headers
-            .get_or_init(|| self.incoming.as_ref().map(host::Incoming::headers).unwrap_or_default())
+        self.headers.get_or_init(|| {
+            self.incoming
+                .as_ref()
+                .map(host::Incoming::headers)
+                .unwrap_or_default()
+        })
     }
 
     /// The first header field of that name.
@@ -128,6 +142,9 @@ impl Request {
     /// A variable of the route, decoded.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+        self.params
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.as_str())
     }
 }

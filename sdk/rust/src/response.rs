@@ -44,7 +44,12 @@ impl Response {
     /// An answer without a body.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        Self { status, headers: Headers::new(), body: ResponseBody::Empty, error: None }
+        Self {
+            status,
+            headers: Headers::new(),
+            body: ResponseBody::Empty,
+            error: None,
+        }
     }
 
     /// An answer whose body is written by `write` once the head is on its
@@ -153,14 +158,18 @@ impl Response {
         if let ResponseBody::Bytes(bytes) = &self.body
             && !self.headers.contains("content-length")
         {
-            self.headers.append("content-length", bytes.len().to_string());
+            self.headers
+                .append("content-length", bytes.len().to_string());
         }
         self.body = ResponseBody::Empty;
         self
     }
 
     /// Whether an answer with this status has a body (RFC 9110 §6.4.1).
-    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a real host sends answers"))]
+    #[cfg_attr(
+        not(target_family = "wasm"),
+        expect(dead_code, reason = "only a real host sends answers")
+    )]
     pub(crate) fn may_have_body(&self) -> bool {
         !self.status.is_informational()
             && self.status != StatusCode::NO_CONTENT

@@ -60,7 +60,10 @@ impl Router {
     /// When `path` is malformed or collides with another, such as
     /// `/{a}` with `/{b}`.
     #[must_use]
-    #[expect(clippy::panic, reason = "a wrong route is a mistake in the plugin's source, found by its first test")]
+    #[expect(
+        clippy::panic,
+        reason = "a wrong route is a mistake in the plugin's source, found by its first test"
+    )]
     pub fn route<A>(mut self, method: Method, path: &str, handler: impl Handler<A>) -> Self {
         let boxed: BoxedHandler = Box::new(move |request| handler.call(request));
         if let Some((_, methods)) = self.methods.iter_mut().find(|(own, _)| own == path) {
@@ -87,26 +90,40 @@ impl Router {
     pub fn call(&self, mut request: Request) -> Response {
         let response = self.dispatch(&mut request);
         let response = response.settle(|| request.header("x-request-id").map(str::to_owned));
-        if request.method() == Method::HEAD { response.without_body() } else { response }
+        if request.method() == Method::HEAD {
+            response.without_body()
+        } else {
+            response
+        }
     }
 
     fn dispatch(&self, request: &mut Request) -> Response {
         let Some((params, methods)) = self.find(request.path()) else {
             return match &self.fallback {
                 Some(handler) => handler(request),
-                None => Response::from_error(Error::not_found(format_args!("the path {}", request.path()))),
+                None => Response::from_error(Error::not_found(format_args!(
+                    "the path {}",
+                    request.path()
+                ))),
             };
         };
         request.params = params;
         let find = |method: &Method| methods.iter().find(|(own, _)| own == method);
-        let by_get = || (request.method() == Method::HEAD).then(|| find(&Method::GET)).flatten();
+        let by_get = || {
+            (request.method() == Method::HEAD)
+                .then(|| find(&Method::GET))
+                .flatten()
+        };
         match find(request.method()).or_else(by_get) {
             Some((_, handler)) => handler(request),
             None => refuse_method(request.method(), methods),
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "both halves are used at once, in one place")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "both halves are used at once, in one place"
+    )]
     fn find(&self, path: &str) -> Option<(Vec<(String, String)>, &[(Method, BoxedHandler)])> {
         let found = self.paths.at(path).ok()?;
         let (_, methods) = self.methods.get(*found.value)?;
@@ -152,9 +169,13 @@ mod tests {
             .get("/things", || "all")
             .post("/things", || StatusCode::CREATED)
             .get("/things/{name}", |Path(name): Path<String>| name)
-            .get("/pair/{a}/{b}", |Path((a, b)): Path<(u32, String)>| format!("{a} {b}"))
+            .get("/pair/{a}/{b}", |Path((a, b)): Path<(u32, String)>| {
+                format!("{a} {b}")
+            })
             .get("/rest/{*rest}", |Path(rest): Path<String>| rest)
-            .get("/broken", || -> Result<Json<()>> { Err(Error::internal("SELECT secret FROM x")) })
+            .get("/broken", || -> Result<Json<()>> {
+                Err(Error::internal("SELECT secret FROM x"))
+            })
     }
 
     #[test]
@@ -170,7 +191,10 @@ mod tests {
     fn a_variable_of_the_wrong_type_is_a_bad_request() {
         let response = router().call(Request::get("/pair/x/y"));
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            response.header("content-type"),
+            Some("application/problem+json")
+        );
     }
 
     #[test]
@@ -194,7 +218,10 @@ mod tests {
     fn head_is_served_from_get() {
         let response = router().call(Request::new(Method::HEAD, "/things"));
         assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
+        assert_eq!(
+            response.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
         assert_eq!(response.header("content-length"), Some("3"));
         assert_eq!(response.into_text().unwrap(), "");
     }

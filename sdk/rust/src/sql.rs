@@ -53,7 +53,10 @@ impl Rows {
     pub fn typed<T: DeserializeOwned>(self) -> Result<Vec<T>> {
         let Self { columns, rows } = self;
         rows.into_iter()
-            .map(|row| row::read(&columns, row).map_err(|error| Error::internal(format_args!("read a row: {error}"))))
+            .map(|row| {
+                row::read(&columns, row)
+                    .map_err(|error| Error::internal(format_args!("read a row: {error}")))
+            })
             .collect()
     }
 }
@@ -61,7 +64,11 @@ impl Rows {
 /// The dialect to write in.
 #[must_use]
 pub fn dialect() -> Dialect {
-    if host::sql_dialect() == "postgres" { Dialect::Postgres } else { Dialect::Sqlite }
+    if host::sql_dialect() == "postgres" {
+        Dialect::Postgres
+    } else {
+        Dialect::Sqlite
+    }
 }
 
 /// Runs one statement and returns its rows, 10,000 at most.
@@ -144,7 +151,11 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`query`].
-    pub fn query_optional<T: DeserializeOwned>(&self, sql: &str, parameters: Vec<Value>) -> Result<Option<T>> {
+    pub fn query_optional<T: DeserializeOwned>(
+        &self,
+        sql: &str,
+        parameters: Vec<Value>,
+    ) -> Result<Option<T>> {
         Ok(self.query(sql, parameters)?.into_iter().next())
     }
 

@@ -37,16 +37,30 @@ host_error! { wit_sql wit_kv wit_form }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
-        Self { code: error.code, message: error.message, details: error.details }
+        Self {
+            code: error.code,
+            message: error.message,
+            details: error.details,
+        }
     }
 }
 
 // Identity, configuration, log
 
 pub(crate) fn caller() -> Caller {
-    let wit_caller::Caller { kind, id, roles, via_plugin } = wit_caller::get_caller();
+    let wit_caller::Caller {
+        kind,
+        id,
+        roles,
+        via_plugin,
+    } = wit_caller::get_caller();
     let Ok(kind) = kind.parse();
-    Caller { kind, id, roles, via_plugin }
+    Caller {
+        kind,
+        id,
+        roles,
+        via_plugin,
+    }
 }
 
 pub(crate) fn project() -> Project {
@@ -114,7 +128,11 @@ fn from_wit(rows: wit_sql::Rows) -> Rows {
     };
     Rows {
         columns: rows.columns,
-        rows: rows.rows.into_iter().map(|row| row.into_iter().map(convert).collect()).collect(),
+        rows: rows
+            .rows
+            .into_iter()
+            .map(|row| row.into_iter().map(convert).collect())
+            .collect(),
     }
 }
 
@@ -171,7 +189,10 @@ impl SqlCursor {
 // Key and value
 
 pub(crate) fn kv_get(key: &str) -> HostResult<Option<Entry<Vec<u8>>>> {
-    Ok(wit_kv::get(key)?.map(|entry| Entry { value: entry.value, version: entry.version }))
+    Ok(wit_kv::get(key)?.map(|entry| Entry {
+        value: entry.value,
+        version: entry.version,
+    }))
 }
 
 pub(crate) fn kv_set(key: &str, value: &[u8], ttl_ms: Option<u64>) -> HostResult<u64> {
@@ -198,11 +219,19 @@ pub(crate) fn kv_list(prefix: &str, after: Option<&str>, limit: u32) -> HostResu
 // Objects
 
 fn object(object: objects::Object) -> Object {
-    Object { key: object.key, size: object.size, modified_ms: object.modified_ms }
+    Object {
+        key: object.key,
+        size: object.size,
+        modified_ms: object.modified_ms,
+    }
 }
 
 fn stored(stored: objects::Stored) -> Stored {
-    Stored { object: object(stored.object), sha256: stored.sha256, head: stored.head }
+    Stored {
+        object: object(stored.object),
+        sha256: stored.sha256,
+        head: stored.head,
+    }
 }
 
 fn put_options(options: &PutOptions) -> objects::PutOptions {
@@ -215,23 +244,50 @@ fn put_options(options: &PutOptions) -> objects::PutOptions {
 }
 
 fn range(range: Range<u64>) -> objects::Range {
-    objects::Range { offset: range.start, length: range.end.saturating_sub(range.start) }
+    objects::Range {
+        offset: range.start,
+        length: range.end.saturating_sub(range.start),
+    }
 }
 
-pub(crate) fn blob_put(bucket: &str, source: InputStream, options: &PutOptions) -> HostResult<Stored> {
-    Ok(stored(objects::put(bucket, source.handle(), &put_options(options))?))
+pub(crate) fn blob_put(
+    bucket: &str,
+    source: InputStream,
+    options: &PutOptions,
+) -> HostResult<Stored> {
+    Ok(stored(objects::put(
+        bucket,
+        source.handle(),
+        &put_options(options),
+    )?))
 }
 
-pub(crate) fn blob_put_bytes(bucket: &str, bytes: &[u8], options: &PutOptions) -> HostResult<Stored> {
-    Ok(stored(objects::put_bytes(bucket, bytes, &put_options(options))?))
+pub(crate) fn blob_put_bytes(
+    bucket: &str,
+    bytes: &[u8],
+    options: &PutOptions,
+) -> HostResult<Stored> {
+    Ok(stored(objects::put_bytes(
+        bucket,
+        bytes,
+        &put_options(options),
+    )?))
 }
 
 pub(crate) fn blob_stat(bucket: &str, key: &str) -> HostResult<Object> {
     Ok(object(objects::stat(bucket, key)?))
 }
 
-pub(crate) fn blob_read(bucket: &str, key: &str, part: Option<Range<u64>>) -> HostResult<InputStream> {
-    Ok(InputStream::new(objects::read(bucket, key, part.map(range))?))
+pub(crate) fn blob_read(
+    bucket: &str,
+    key: &str,
+    part: Option<Range<u64>>,
+) -> HostResult<InputStream> {
+    Ok(InputStream::new(objects::read(
+        bucket,
+        key,
+        part.map(range),
+    )?))
 }
 
 /// Makes an object the body of an answer.
@@ -239,16 +295,29 @@ pub(crate) type AttachObject = fn(&Served, &OutgoingResponse) -> HostResult<Obje
 
 pub(crate) fn blob_serve(served: &Served, response: &OutgoingResponse) -> HostResult<Object> {
     let part = served.range.clone().map(range);
-    Ok(object(objects::serve(&served.bucket, &served.key, part, response)?))
+    Ok(object(objects::serve(
+        &served.bucket,
+        &served.key,
+        part,
+        response,
+    )?))
 }
 
 pub(crate) fn blob_delete(bucket: &str, key: &str) -> HostResult<bool> {
     Ok(objects::delete(bucket, key)?)
 }
 
-pub(crate) fn blob_list(bucket: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> HostResult<Page> {
+pub(crate) fn blob_list(
+    bucket: &str,
+    prefix: &str,
+    cursor: Option<&str>,
+    limit: u32,
+) -> HostResult<Page> {
     let page = objects::list(bucket, prefix, cursor, limit)?;
-    Ok(Page { objects: page.objects.into_iter().map(object).collect(), next: page.next })
+    Ok(Page {
+        objects: page.objects.into_iter().map(object).collect(),
+        next: page.next,
+    })
 }
 
 pub(crate) fn blob_sign_read(
@@ -258,7 +327,13 @@ pub(crate) fn blob_sign_read(
     disposition: Option<&str>,
     valid_for_seconds: u32,
 ) -> HostResult<String> {
-    Ok(objects::sign_read(bucket, key, content_type, disposition, valid_for_seconds)?)
+    Ok(objects::sign_read(
+        bucket,
+        key,
+        content_type,
+        disposition,
+        valid_for_seconds,
+    )?)
 }
 
 pub(crate) fn blob_sign_write(
@@ -268,7 +343,13 @@ pub(crate) fn blob_sign_write(
     max_size: u64,
     valid_for_seconds: u32,
 ) -> HostResult<String> {
-    Ok(objects::sign_write(bucket, key, content_type, max_size, valid_for_seconds)?)
+    Ok(objects::sign_write(
+        bucket,
+        key,
+        content_type,
+        max_size,
+        valid_for_seconds,
+    )?)
 }
 
 // Forms
@@ -283,13 +364,28 @@ pub(crate) struct MultipartParser {
 impl MultipartParser {
     pub(crate) fn open(source: InputStream, content_type: &str) -> HostResult<Self> {
         let (stream, body) = source.into_parts();
-        Ok(Self { parser: wit_form::Parser::open(stream, content_type)?, _body: body })
+        Ok(Self {
+            parser: wit_form::Parser::open(stream, content_type)?,
+            _body: body,
+        })
     }
 
     pub(crate) fn next(&mut self) -> HostResult<Option<Part>> {
-        let Some(part) = self.parser.next()? else { return Ok(None) };
-        let wit_form::Part { name, filename, content_type, body } = part;
+        let Some(part) = self.parser.next()? else {
+            return Ok(None);
+        };
+        let wit_form::Part {
+            name,
+            filename,
+            content_type,
+            body,
+        } = part;
         let body = Body::from_stream(InputStream::new(body));
-        Ok(Some(Part { name, filename, content_type, body }))
+        Ok(Some(Part {
+            name,
+            filename,
+            content_type,
+            body,
+        }))
     }
 }

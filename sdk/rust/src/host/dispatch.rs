@@ -50,18 +50,28 @@ pub fn activate(
     hook: fn(Activation) -> Result<()>,
 ) -> Result<(), hooks::Error> {
     logging::install();
-    hook(Activation { reason, previous_version }).map_err(refusal)
+    hook(Activation {
+        reason,
+        previous_version,
+    })
+    .map_err(refusal)
 }
 
 /// Tells the plugin that it is switched off.
-pub fn deactivate(reason: String, hook: fn(Deactivation) -> Result<()>) -> Result<(), hooks::Error> {
+pub fn deactivate(
+    reason: String,
+    hook: fn(Deactivation) -> Result<()>,
+) -> Result<(), hooks::Error> {
     logging::install();
     hook(Deactivation { reason }).map_err(refusal)
 }
 
 fn refusal(error: Error) -> hooks::Error {
     log::error!("{error}");
-    hooks::Error { code: error.code().to_owned(), message: error.detail().to_owned() }
+    hooks::Error {
+        code: error.code().to_owned(),
+        message: error.detail().to_owned(),
+    }
 }
 
 fn method(method: wasi_http::Method) -> Method {

@@ -10,7 +10,11 @@ mod outgoing;
 #[cfg(target_family = "wasm")]
 mod streams;
 #[cfg(target_family = "wasm")]
-pub(crate) use {capabilities::*, outgoing::send, streams::{Incoming, InputStream}};
+pub(crate) use {
+    capabilities::*,
+    outgoing::send,
+    streams::{Incoming, InputStream},
+};
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -28,7 +32,11 @@ pub(crate) struct HostError {
 
 impl HostError {
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), details: None }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            details: None,
+        }
     }
 }
 

@@ -41,7 +41,10 @@ thread_local! {
 }
 
 /// Puts a host in place on this thread, and answers the one before.
-#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only the tests' host comes here"))]
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(dead_code, reason = "only the tests' host comes here")
+)]
 pub(crate) fn replace(host: Option<Rc<dyn Host>>) -> Option<Rc<dyn Host>> {
     HOST.with(|slot| slot.replace(host))
 }
@@ -52,7 +55,10 @@ fn current() -> Option<Rc<dyn Host>> {
 
 fn host() -> HostResult<Rc<dyn Host>> {
     current().ok_or_else(|| {
-        HostError::new("no_host", "there is no host here, make a `testing::TestHost` first")
+        HostError::new(
+            "no_host",
+            "there is no host here, make a `testing::TestHost` first",
+        )
     })
 }
 
@@ -103,7 +109,10 @@ pub(crate) fn public_url() -> String {
 }
 
 pub(crate) fn config_get(key: &str) -> HostResult<Option<String>> {
-    Ok(config_all()?.into_iter().find(|(own, _)| own == key).map(|(_, value)| value))
+    Ok(config_all()?
+        .into_iter()
+        .find(|(own, _)| own == key)
+        .map(|(_, value)| value))
 }
 
 pub(crate) fn config_all() -> HostResult<Vec<(String, String)>> {
@@ -144,12 +153,10 @@ impl SqlTransaction {
         Ok(Self { open: true })
     }
 
-    #[expect(clippy::unused_self, reason = "the same shape as in a component")]
     pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
         sql_query(sql, parameters)
     }
 
-    #[expect(clippy::unused_self, reason = "the same shape as in a component")]
     pub(crate) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
         sql_execute(sql, parameters)
     }
@@ -185,12 +192,22 @@ pub(crate) struct SqlCursor {
 impl SqlCursor {
     pub(crate) fn open(sql: &str, parameters: Vec<Value>) -> HostResult<Self> {
         let Rows { columns, rows } = sql_query(sql, parameters)?;
-        Ok(Self { columns, rows: rows.into_iter() })
+        Ok(Self {
+            columns,
+            rows: rows.into_iter(),
+        })
     }
 
     pub(crate) fn next(&mut self, max: u32) -> HostResult<Rows> {
-        let rows = self.rows.by_ref().take(usize::try_from(max).unwrap_or(usize::MAX)).collect();
-        Ok(Rows { columns: self.columns.clone(), rows })
+        let rows = self
+            .rows
+            .by_ref()
+            .take(usize::try_from(max).unwrap_or(usize::MAX))
+            .collect();
+        Ok(Rows {
+            columns: self.columns.clone(),
+            rows,
+        })
     }
 }
 
@@ -226,11 +243,19 @@ pub(crate) fn kv_list(prefix: &str, after: Option<&str>, limit: u32) -> HostResu
     Ok(keys)
 }
 
-pub(crate) fn blob_put(bucket: &str, source: InputStream, options: &PutOptions) -> HostResult<Stored> {
+pub(crate) fn blob_put(
+    bucket: &str,
+    source: InputStream,
+    options: &PutOptions,
+) -> HostResult<Stored> {
     host()?.blob_put(bucket, source.0, options)
 }
 
-pub(crate) fn blob_put_bytes(bucket: &str, bytes: &[u8], options: &PutOptions) -> HostResult<Stored> {
+pub(crate) fn blob_put_bytes(
+    bucket: &str,
+    bytes: &[u8],
+    options: &PutOptions,
+) -> HostResult<Stored> {
     host()?.blob_put(bucket, bytes.to_vec(), options)
 }
 
@@ -238,7 +263,11 @@ pub(crate) fn blob_stat(bucket: &str, key: &str) -> HostResult<Object> {
     host()?.blob_stat(bucket, key)
 }
 
-pub(crate) fn blob_read(bucket: &str, key: &str, range: Option<Range<u64>>) -> HostResult<InputStream> {
+pub(crate) fn blob_read(
+    bucket: &str,
+    key: &str,
+    range: Option<Range<u64>>,
+) -> HostResult<InputStream> {
     host()?.blob_read(bucket, key, range).map(InputStream)
 }
 
@@ -246,7 +275,12 @@ pub(crate) fn blob_delete(bucket: &str, key: &str) -> HostResult<bool> {
     host()?.blob_delete(bucket, key)
 }
 
-pub(crate) fn blob_list(bucket: &str, prefix: &str, cursor: Option<&str>, limit: u32) -> HostResult<Page> {
+pub(crate) fn blob_list(
+    bucket: &str,
+    prefix: &str,
+    cursor: Option<&str>,
+    limit: u32,
+) -> HostResult<Page> {
     let host = host()?;
     let mut keys = host.blob_keys(bucket)?;
     keys.retain(|key| key.starts_with(prefix) && cursor.is_none_or(|cursor| key.as_str() > cursor));
@@ -254,7 +288,10 @@ pub(crate) fn blob_list(bucket: &str, prefix: &str, cursor: Option<&str>, limit:
     let more = keys.len() > limit;
     keys.truncate(limit);
     let next = if more { keys.last().cloned() } else { None };
-    let objects = keys.iter().map(|key| host.blob_stat(bucket, key)).collect::<HostResult<_>>()?;
+    let objects = keys
+        .iter()
+        .map(|key| host.blob_stat(bucket, key))
+        .collect::<HostResult<_>>()?;
     Ok(Page { objects, next })
 }
 
@@ -297,39 +334,55 @@ impl MultipartParser {
 mod form {
     //! Forms as tests write them: whole, in memory.
 
-    use crate::{Body, host::{HostError, HostResult}, multipart::Part};
+    use crate::{
+        Body,
+        host::{HostError, HostResult},
+        multipart::Part,
+    };
 
     pub(super) fn parts(body: &[u8], content_type: &str) -> HostResult<Vec<Part>> {
         let invalid = |why: &str| HostError::new("multipart_invalid", why);
-        let boundary = parameter(content_type, "boundary").ok_or_else(|| invalid("the boundary is missing"))?;
+        let boundary = parameter(content_type, "boundary")
+            .ok_or_else(|| invalid("the boundary is missing"))?;
         let delimiter = format!("--{boundary}");
         let mut parts = Vec::new();
-        let mut rest = find(body, delimiter.as_bytes()).ok_or_else(|| invalid("there is no part"))?.1;
+        let mut rest = find(body, delimiter.as_bytes())
+            .ok_or_else(|| invalid("there is no part"))?
+            .1;
         while let Some(after) = rest.strip_prefix(b"\r\n") {
-            let (head, after) = find(after, b"\r\n\r\n").ok_or_else(|| invalid("a part has no head"))?;
+            let (head, after) =
+                find(after, b"\r\n\r\n").ok_or_else(|| invalid("a part has no head"))?;
             let (bytes, after) = find(after, format!("\r\n{delimiter}").as_bytes())
                 .ok_or_else(|| invalid("a part has no end"))?;
             let head = String::from_utf8_lossy(head);
             let field = |name: &str| {
                 head.lines().find_map(|line| {
                     let (own, value) = line.split_once(':')?;
-                    own.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+                    own.eq_ignore_ascii_case(name)
+                        .then(|| value.trim().to_owned())
                 })
             };
             let disposition = field("content-disposition").unwrap_or_default();
             parts.push(Part {
-                name: parameter(&disposition, "name").ok_or_else(|| invalid("a part has no name"))?,
+                name: parameter(&disposition, "name")
+                    .ok_or_else(|| invalid("a part has no name"))?,
                 filename: parameter(&disposition, "filename"),
                 content_type: field("content-type"),
                 body: Body::from(bytes.to_vec()),
             });
             rest = after;
         }
-        if rest.starts_with(b"--") { Ok(parts) } else { Err(invalid("the form has no end")) }
+        if rest.starts_with(b"--") {
+            Ok(parts)
+        } else {
+            Err(invalid("the form has no end"))
+        }
     }
 
     fn find<'a>(bytes: &'a [u8], what: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-        let at = bytes.windows(what.len()).position(|window| window == what)?;
+        let at = bytes
+            .windows(what.len())
+            .position(|window| window == what)?;
         let (before, rest) = bytes.split_at_checked(at)?;
         Some((before, rest.get(what.len()..)?))
     }
@@ -337,7 +390,8 @@ mod form {
     fn parameter(text: &str, name: &str) -> Option<String> {
         text.split(';').skip(1).find_map(|parameter| {
             let (own, value) = parameter.trim().split_once('=')?;
-            own.eq_ignore_ascii_case(name).then(|| value.trim_matches('"').to_owned())
+            own.eq_ignore_ascii_case(name)
+                .then(|| value.trim_matches('"').to_owned())
         })
     }
 }

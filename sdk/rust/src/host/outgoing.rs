@@ -1,6 +1,9 @@
 //! Outgoing calls over `wasi:http/outgoing-handler`.
 
-use super::{HostError, HostResult, streams::{InputStream, Writer}};
+use super::{
+    HostError, HostResult,
+    streams::{InputStream, Writer},
+};
 use crate::{
     Body, Headers, Method, StatusCode,
     bindings::imports::wasi::http::{
@@ -16,7 +19,12 @@ use std::time::Duration;
 
 /// Sends a call and waits for the head of its answer.
 pub(crate) fn send(call: Call) -> HostResult<Answer> {
-    let invalid = |what: &str| HostError::new("upstream_failed", format!("{what} of the call is not valid"));
+    let invalid = |what: &str| {
+        HostError::new(
+            "upstream_failed",
+            format!("{what} of the call is not valid"),
+        )
+    };
     let address = address(&call.url).ok_or_else(|| invalid("the address"))?;
     let mut headers = call.headers;
     if !call.body.is_empty() && !headers.contains("content-length") {
@@ -24,14 +32,27 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
     }
     let fields = Fields::from_list(&headers.0).map_err(|_| invalid("a header field"))?;
     let request = OutgoingRequest::new(fields);
-    request.set_method(&method(&call.method)).map_err(|()| invalid("the method"))?;
-    let scheme = if address.secure { Scheme::Https } else { Scheme::Http };
-    request.set_scheme(Some(&scheme)).map_err(|()| invalid("the scheme"))?;
-    request.set_authority(Some(address.authority)).map_err(|()| invalid("the host"))?;
-    request.set_path_with_query(Some(&address.target)).map_err(|()| invalid("the path"))?;
+    request
+        .set_method(&method(&call.method))
+        .map_err(|()| invalid("the method"))?;
+    let scheme = if address.secure {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
+    request
+        .set_scheme(Some(&scheme))
+        .map_err(|()| invalid("the scheme"))?;
+    request
+        .set_authority(Some(address.authority))
+        .map_err(|()| invalid("the host"))?;
+    request
+        .set_path_with_query(Some(&address.target))
+        .map_err(|()| invalid("the path"))?;
     let body = request.body().map_err(|()| invalid("the body"))?;
 
-    let future = outgoing_handler::handle(request, options(call.timeout)?).map_err(|code| failure(&code))?;
+    let future =
+        outgoing_handler::handle(request, options(call.timeout)?).map_err(|code| failure(&code))?;
     if !call.body.is_empty()
         && let Ok(stream) = body.write()
     {
@@ -47,7 +68,12 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
         match future.get() {
             Some(Ok(Ok(response))) => break response,
             Some(Ok(Err(code))) => return Err(failure(&code)),
-            Some(Err(())) => return Err(HostError::new("upstream_failed", "the answer was taken already")),
+            Some(Err(())) => {
+                return Err(HostError::new(
+                    "upstream_failed",
+                    "the answer was taken already",
+                ));
+            }
             None => future.subscribe().block(),
         }
     };
@@ -63,11 +89,17 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
         .and_then(InputStream::of_body)
         .map(Body::from_stream)
         .unwrap_or_default();
-    Ok(Answer { status, headers, body })
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn options(timeout: Option<Duration>) -> HostResult<Option<RequestOptions>> {
-    let Some(timeout) = timeout else { return Ok(None) };
+    let Some(timeout) = timeout else {
+        return Ok(None);
+    };
     let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
     let options = RequestOptions::new();
     let set = options

@@ -20,16 +20,25 @@ pub(crate) struct InputStream {
 
 impl InputStream {
     pub(super) fn new(stream: streams::InputStream) -> Self {
-        Self { stream, _body: None }
+        Self {
+            stream,
+            _body: None,
+        }
     }
 
     pub(super) fn of_body(body: wasi_http::IncomingBody) -> Option<Self> {
-        Some(Self { stream: body.stream().ok()?, _body: Some(body) })
+        Some(Self {
+            stream: body.stream().ok()?,
+            _body: Some(body),
+        })
     }
 
     /// Guests cannot make streams of their own.
     pub(crate) fn from_bytes(_bytes: Vec<u8>) -> HostResult<Self> {
-        Err(HostError::new("internal", "bytes in memory cannot become a stream of the host"))
+        Err(HostError::new(
+            "internal",
+            "bytes in memory cannot become a stream of the host",
+        ))
     }
 
     pub(super) fn handle(&self) -> &streams::InputStream {
@@ -48,7 +57,10 @@ impl InputStream {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(StreamError::Closed) => return Ok(None),
                 Err(StreamError::LastOperationFailed(error)) => {
-                    return Err(HostError::new("upload_interrupted", error.to_debug_string()));
+                    return Err(HostError::new(
+                        "upload_interrupted",
+                        error.to_debug_string(),
+                    ));
                 }
             }
         }

@@ -44,7 +44,11 @@ impl<'a> Row<'a> {
     }
 
     fn sequence<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let cells = self.columns.iter().zip(self.row).map(|(column, value)| Cell { column, value });
+        let cells = self
+            .columns
+            .iter()
+            .zip(self.row)
+            .map(|(column, value)| Cell { column, value });
         visitor.visit_seq(de::value::SeqDeserializer::new(cells))
     }
 
@@ -91,7 +95,11 @@ impl<'de> de::Deserializer<'de> for Row<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.sequence(visitor)
     }
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.sequence(visitor)
     }
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -166,10 +174,14 @@ impl Cell<'_> {
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if let Value::Text(text) = &self.value {
             if let Ok(value) = text.parse::<i64>() {
-                return visitor.visit_i64(value).map_err(|error: Error| Self::named(self.column, error));
+                return visitor
+                    .visit_i64(value)
+                    .map_err(|error: Error| Self::named(self.column, error));
             }
             if let Ok(value) = text.parse::<f64>() {
-                return visitor.visit_f64(value).map_err(|error: Error| Self::named(self.column, error));
+                return visitor
+                    .visit_f64(value)
+                    .map_err(|error: Error| Self::named(self.column, error));
             }
         }
         self.visit(visitor)
@@ -183,7 +195,9 @@ impl Cell<'_> {
                 de::Deserializer::deserialize_any(value, visitor)
                     .map_err(|error| Self::named(self.column, error))
             }
-            Value::Blob(bytes) => visitor.visit_seq(de::value::SeqDeserializer::<_, Error>::new(bytes.into_iter())),
+            Value::Blob(bytes) => visitor.visit_seq(de::value::SeqDeserializer::<_, Error>::new(
+                bytes.into_iter(),
+            )),
             _ => self.visit(visitor),
         }
     }
@@ -201,9 +215,9 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
     type Error = Error;
 
     by! { visit: deserialize_any deserialize_char deserialize_str deserialize_string deserialize_bytes
-          deserialize_byte_buf deserialize_unit deserialize_identifier }
+    deserialize_byte_buf deserialize_unit deserialize_identifier }
     by! { number: deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16
-          deserialize_u32 deserialize_u64 deserialize_i128 deserialize_u128 deserialize_f32 deserialize_f64 }
+    deserialize_u32 deserialize_u64 deserialize_i128 deserialize_u128 deserialize_f32 deserialize_f64 }
     by! { inside: deserialize_seq deserialize_map }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -225,7 +239,11 @@ impl<'de> de::Deserializer<'de> for Cell<'_> {
     ) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
-    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         self.inside(visitor)
     }
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -295,8 +313,17 @@ mod tests {
 
     #[test]
     fn a_row_becomes_a_struct_a_tuple_or_a_value() {
-        let columns: Vec<String> =
-            ["id", "size", "visible", "visibility", "tags", "bytes", "note"].map(str::to_owned).into();
+        let columns: Vec<String> = [
+            "id",
+            "size",
+            "visible",
+            "visibility",
+            "tags",
+            "bytes",
+            "note",
+        ]
+        .map(str::to_owned)
+        .into();
         let row = vec![
             Value::Text("a".into()),
             Value::Integer(7),
@@ -321,7 +348,10 @@ mod tests {
         );
         assert_eq!(read::<String>(&columns, row).unwrap(), "a");
         let pair = vec![Value::Text("b".into()), Value::Text("12".into())];
-        assert_eq!(read::<(String, u32)>(&columns, pair).unwrap(), ("b".to_owned(), 12));
+        assert_eq!(
+            read::<(String, u32)>(&columns, pair).unwrap(),
+            ("b".to_owned(), 12)
+        );
     }
 
     #[test]

@@ -1,0 +1,117 @@
+//! `atlashub plugin inspect`: what a component says of itself, without
+//! running it.
+
+use anyhow::Context as _;
+use atlashub_core::{Manifest, component_file};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Arguments of `plugin inspect`.
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// A component (`.wasm`)
+    file: PathBuf,
+}
+
+/// Prints manifest, imports, exports, digest and size.
+///
+/// # Errors
+/// When the file cannot be read or is not a component.
+pub(crate) fn run(args: &InspectArgs) -> anyhow::Result<()> {
+    let bytes =
+        std::fs::read(&args.file).with_context(|| format!("read {}", args.file.display()))?;
+    print!("{}", text(&bytes)?);
+    Ok(())
+}
+
+fn text(bytes: &[u8]) -> anyhow::Result<String> {
+    let component = component_file::describe(bytes)?;
+    let mut lines = Vec::new();
+    match &component.manifest {
+        Some(manifest) => {
+            lines.push(format!("{} {}", manifest.name, manifest.version));
+            if !manifest.description.is_empty() {
+                lines.push(format!("  {}", manifest.description));
+            }
+        }
+        None => lines.push("a component without a manifest: it gets no grants".to_owned()),
+    }
+    lines.push(format!("size:    {} bytes", component.size));
+    lines.push(format!("digest:  sha256:{}", component.digest));
+    lines.extend(component.manifest.iter().flat_map(wishes));
+    lines.push("imports:".to_owned());
+    lines.extend(component.imports.iter().map(|name| format!("  {name}")));
+    lines.push("exports:".to_owned());
+    lines.extend(component.exports.iter().map(|name| format!("  {name}")));
+    lines.push(String::new());
+    Ok(lines.join("\n"))
+}
+
+/// What a manifest asks for, a line each.
+pub(super) fn wishes(manifest: &Manifest) -> Vec<String> {
+    let list = |texts: Vec<String>| {
+        if texts.is_empty() {
+            "none".to_owned()
+        } else {
+            texts.join(", ")
+        }
+    };
+    let routes = manifest
+        .routes
+        .iter()
+        .map(|route| route.path.clone())
+        .collect();
+    let grants = manifest.grants.iter().map(ToString::to_string).collect();
+    let mut lines = vec![
+        format!("routes:  {}", list(routes)),
+        format!("grants:  {}", list(grants)),
+    ];
+    if !manifest.migrations.is_empty() {
+        let names = manifest
+            .migrations
+            .iter()
+            .map(|migration| migration.name.clone())
+            .collect();
+        lines.push(format!("migrations: {}", list(names)));
+    }
+    let limits = &manifest.limits;
+    lines.push(format!(
+        "limits:  {} MiB of memory, {} ms of CPU, {} ms in all, {} requests at once",
+        limits.memory_mib, limits.cpu_ms, limits.wall_ms, limits.concurrency
+    ));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn a_component_is_described() {
+        let manifest = Manifest::from_toml(
+            "name = \"notes\"\nversion = \"1.2.3\"\ngrants = [\"kv\"]\n[[routes]]\npath = \"/notes\"\n",
+        )
+        .unwrap();
+        let empty = wasm_encoder::Component::new().finish();
+        assert!(
+            text(&empty)
+                .unwrap()
+                .starts_with("a component without a manifest")
+        );
+        let described = text(&component_file::with_manifest(&empty, &manifest).unwrap()).unwrap();
+        for expected in [
+            "notes 1.2.3\n",
+            "routes:  /notes\n",
+            "grants:  kv\n",
+            "digest:  sha256:",
+        ] {
+            assert!(
+                described.contains(expected),
+                "{expected:?} is missing in:\n{described}"
+            );
+        }
+        assert!(text(b"\0asm\x01\0\0\0").is_err());
+    }
+}

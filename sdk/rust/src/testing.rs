@@ -1,0 +1,478 @@
+//! A host in memory, for a plugin's unit tests: SQLite under the plugin's
+//! schema, objects and values in maps, a caller and a configuration that the
+//! test sets, and a clock that it moves.
+//!
+//! ```
+//! # use atlashub_sdk::{prelude::*, testing::TestHost, identity::CallerKind};
+//! # fn routes() -> Router { Router::new().get("/me", |caller: Caller| caller.id) }
+//! let host = TestHost::new("notes").with_caller(Caller::new(CallerKind::User, "u1"));
+//! let response = host.call(&routes(), Request::get("/me"));
+//! assert_eq!(response.into_text()?, "u1");
+//! # Ok::<(), Error>(())
+//! ```
+
+mod database;
+mod objects;
+
+use crate::{
+    Body, Caller, Error, Request, Response, Result, Router,
+    blob::{Object, PutOptions, Stored},
+    host::{self, HostError, HostResult},
+    http::{Answer, Call, address},
+    identity::Project,
+    kv::Entry,
+    logging,
+    sql::{Rows, Value},
+};
+use database::Database;
+use objects::Objects;
+use std::{
+    cell::RefCell, collections::BTreeMap, fmt, ops::Range, path::Path, rc::Rc, time::Duration,
+};
+
+/// A host in memory. It stands in for the host on this thread as long as it
+/// lives.
+pub struct TestHost {
+    inner: Rc<Inner>,
+    before: Option<Rc<dyn host::Host>>,
+}
+
+type Service = Box<dyn Fn(Request) -> Response>;
+
+struct Inner {
+    database: Database,
+    objects: RefCell<Objects>,
+    values: RefCell<BTreeMap<String, Kept>>,
+    state: RefCell<State>,
+    services: RefCell<BTreeMap<String, Service>>,
+}
+
+#[derive(Default)]
+struct State {
+    caller: Caller,
+    config: BTreeMap<String, String>,
+    logs: Vec<String>,
+    now_ms: u64,
+}
+
+/// A value with its version and the time until which it is there.
+struct Kept {
+    entry: Entry<Vec<u8>>,
+    until_ms: Option<u64>,
+}
+
+impl fmt::Debug for TestHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestHost").finish_non_exhaustive()
+    }
+}
+
+impl TestHost {
+    /// A host for the plugin of that name, without a caller, with nothing
+    /// configured and nothing stored.
+    #[must_use]
+    pub fn new(plugin: &str) -> Self {
+        logging::install();
+        let inner = Rc::new(Inner {
+            database: Database::open(&plugin.replace('-', "_")),
+            objects: RefCell::default(),
+            values: RefCell::default(),
+            state: RefCell::default(),
+            services: RefCell::default(),
+        });
+        let before = host::replace(Some(Rc::clone(&inner) as Rc<dyn host::Host>));
+        Self { inner, before }
+    }
+
+    /// Runs the plugin's migrations for SQLite, as the host does at install:
+    /// the `.sql` files of `folder` in the order of their names.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a statement fails.
+    pub fn with_migrations(self, folder: impl AsRef<Path>) -> Result<Self> {
+        self.inner.database.migrate(folder.as_ref())?;
+        Ok(self)
+    }
+
+    /// Sets the caller.
+    #[must_use]
+    pub fn with_caller(self, caller: Caller) -> Self {
+        self.set_caller(caller);
+        self
+    }
+
+    /// Sets the caller of the requests from now on.
+    pub fn set_caller(&self, caller: Caller) {
+        self.inner.state.borrow_mut().caller = caller;
+    }
+
+    /// Sets a value of the configuration.
+    #[must_use]
+    pub fn with_config(self, key: &str, value: impl Into<serde_json::Value>) -> Self {
+        let text = match value.into() {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        self.inner
+            .state
+            .borrow_mut()
+            .config
+            .insert(key.to_owned(), text);
+        self
+    }
+
+    /// Sets how many bytes all objects together may have.
+    #[must_use]
+    pub fn with_quota(self, bytes: u64) -> Self {
+        self.inner.objects.borrow_mut().limit = Some(bytes);
+        self
+    }
+
+    /// Answers outgoing calls to a host (`api.example.com`, or
+    /// `other.internal` for a plugin). Calls to any other are denied.
+    #[must_use]
+    pub fn with_service(self, host: &str, answer: impl Fn(Request) -> Response + 'static) -> Self {
+        self.inner
+            .services
+            .borrow_mut()
+            .insert(host.to_owned(), Box::new(answer));
+        self
+    }
+
+    /// Lets a plugin answer a request.
+    #[must_use]
+    pub fn call(&self, router: &Router, request: Request) -> Response {
+        router.call(request)
+    }
+
+    /// Moves the host's clock, by which values expire.
+    pub fn advance(&self, time: Duration) {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let mut state = self.inner.state.borrow_mut();
+        state.now_ms = state.now_ms.saturating_add(milliseconds);
+    }
+
+    /// Keys of the objects in a bucket.
+    #[must_use]
+    pub fn objects(&self, bucket: &str) -> Vec<String> {
+        self.inner.objects.borrow().keys(bucket)
+    }
+
+    /// Lines that the plugin has logged, `LEVEL message`.
+    #[must_use]
+    pub fn logs(&self) -> Vec<String> {
+        self.inner.state.borrow().logs.clone()
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        host::replace(self.before.take());
+    }
+}
+
+impl Inner {
+    fn now_ms(&self) -> u64 {
+        self.state.borrow().now_ms
+    }
+}
+
+impl host::Host for Inner {
+    fn caller(&self) -> Caller {
+        self.state.borrow().caller.clone()
+    }
+
+    fn project(&self) -> Project {
+        Project {
+            id: "0190a6a8-0000-7000-8000-000000000000".to_owned(),
+            slug: "test".to_owned(),
+        }
+    }
+
+    fn request_id(&self) -> String {
+        "test-request".to_owned()
+    }
+
+    fn public_url(&self) -> String {
+        "http://test.localhost".to_owned()
+    }
+
+    fn config(&self) -> Vec<(String, String)> {
+        self.state.borrow().config.clone().into_iter().collect()
+    }
+
+    fn log(&self, level: log::Level, message: &str) {
+        self.state
+            .borrow_mut()
+            .logs
+            .push(format!("{level} {message}"));
+    }
+
+    fn send(&self, call: Call) -> HostResult<Answer> {
+        let Some(address) = address(&call.url) else {
+            return Err(HostError::new(
+                "upstream_failed",
+                "the address is not valid",
+            ));
+        };
+        let services = self.services.borrow();
+        let Some(service) = services.get(address.authority) else {
+            return Err(HostError::new(
+                "upstream_denied",
+                "no such service was set up in the test",
+            ));
+        };
+        let mut request = Request::new(call.method, address.target).with_body(call.body);
+        for (name, value) in call.headers.iter() {
+            request = request.with_header(name, value);
+        }
+        let mut response = service(request);
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let failed = |error: Error| HostError::new("upstream_failed", error.to_string());
+        let body = Body::from(response.into_bytes().map_err(failed)?);
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    fn sql_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        self.database.query(sql, parameters)
+    }
+
+    fn sql_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        self.database.execute(sql, parameters)
+    }
+
+    fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>> {
+        let now = self.now_ms();
+        let values = self.values.borrow();
+        let kept = values.get(key)?;
+        kept.until_ms
+            .is_none_or(|until| now < until)
+            .then(|| kept.entry.clone())
+    }
+
+    fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64 {
+        let until_ms = ttl_ms.map(|ttl| self.now_ms().saturating_add(ttl));
+        let mut values = self.values.borrow_mut();
+        let version = values.get(key).map_or(1, |kept| kept.entry.version + 1);
+        let entry = Entry {
+            value: value.to_vec(),
+            version,
+        };
+        values.insert(key.to_owned(), Kept { entry, until_ms });
+        version
+    }
+
+    fn kv_delete(&self, key: &str) -> bool {
+        let there = self.kv_get(key).is_some();
+        self.values.borrow_mut().remove(key);
+        there
+    }
+
+    fn kv_keys(&self) -> Vec<String> {
+        let now = self.now_ms();
+        let values = self.values.borrow();
+        let live = values
+            .iter()
+            .filter(|(_, kept)| kept.until_ms.is_none_or(|until| now < until));
+        live.map(|(key, _)| key.clone()).collect()
+    }
+
+    fn blob_put(&self, bucket: &str, bytes: Vec<u8>, options: &PutOptions) -> HostResult<Stored> {
+        self.objects.borrow_mut().put(bucket, bytes, options)
+    }
+
+    fn blob_stat(&self, bucket: &str, key: &str) -> HostResult<Object> {
+        self.objects.borrow().stat(bucket, key)
+    }
+
+    fn blob_read(&self, bucket: &str, key: &str, range: Option<Range<u64>>) -> HostResult<Vec<u8>> {
+        self.objects.borrow().read(bucket, key, range)
+    }
+
+    fn blob_delete(&self, bucket: &str, key: &str) -> HostResult<bool> {
+        Ok(self.objects.borrow_mut().delete(bucket, key))
+    }
+
+    fn blob_keys(&self, bucket: &str) -> HostResult<Vec<String>> {
+        Ok(self.objects.borrow().keys(bucket))
+    }
+
+    fn blob_sign(&self, bucket: &str, key: &str, write: bool) -> HostResult<String> {
+        let method = if write { "PUT" } else { "GET" };
+        Ok(format!(
+            "{}/_/blob/{bucket}/{key}?method={method}",
+            self.public_url()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "a failed test may panic"
+    )]
+
+    use super::*;
+    use crate::{blob, http, identity::CallerKind, kv, multipart::Multipart, params, sql};
+
+    #[test]
+    fn without_a_host_capabilities_say_so() {
+        assert_eq!(kv::get::<u8>("a").unwrap_err().code(), "no_host");
+        let host = TestHost::new("a");
+        assert_eq!(kv::get::<u8>("a").unwrap(), None);
+        drop(host);
+        assert_eq!(kv::get::<u8>("a").unwrap_err().code(), "no_host");
+    }
+
+    #[test]
+    fn values_expire_and_swap() {
+        let host = TestHost::new("a");
+        let version = kv::set("n", &1, Some(Duration::from_secs(1))).unwrap();
+        assert_eq!(kv::compare_and_swap("n", None, &9, None).unwrap(), None);
+        assert_eq!(
+            kv::compare_and_swap("n", Some(version), &2, Some(Duration::from_secs(1))).unwrap(),
+            Some(2)
+        );
+        assert_eq!(kv::list("", None, 10).unwrap(), ["n"]);
+        host.advance(Duration::from_secs(1));
+        assert_eq!(kv::get::<u8>("n").unwrap(), None);
+        assert!(!kv::delete("n").unwrap());
+    }
+
+    #[test]
+    fn tables_are_reached_by_schema_or_by_name() {
+        let _host = TestHost::new("my-notes");
+        sql::execute(
+            "CREATE TABLE entries (id TEXT PRIMARY KEY, stars BIGINT)",
+            params![],
+        )
+        .unwrap();
+        sql::execute(
+            "INSERT INTO my_notes.entries VALUES ($1, $2)",
+            params!["a", 3],
+        )
+        .unwrap();
+        let again =
+            sql::execute("INSERT INTO entries VALUES ($1, $2)", params!["a", 3]).unwrap_err();
+        assert_eq!(
+            (again.code(), again.status().as_u16()),
+            ("sql_constraint_unique", 409)
+        );
+        let failed: Result<()> = sql::transaction(|transaction| {
+            transaction.execute("UPDATE entries SET stars = 9", params![])?;
+            Err(Error::not_found("x"))
+        });
+        assert!(failed.is_err());
+        let stars: i64 =
+            sql::query_one("SELECT stars FROM entries WHERE id = $1", params!["a"]).unwrap();
+        assert_eq!(stars, 3);
+        let syntax = sql::query::<i64>("SELEC 1", params![]).unwrap_err();
+        assert_eq!(
+            (syntax.code(), syntax.detail()),
+            ("sql_syntax", "the plugin failed to answer")
+        );
+    }
+
+    #[test]
+    fn objects_come_back_whole_and_in_part() {
+        let host = TestHost::new("a").with_quota(10);
+        let bucket = blob::bucket("private");
+        let stored = bucket
+            .put_bytes(b"0123456789", &blob::PutOptions::default())
+            .unwrap();
+        assert_eq!(
+            host.objects("private"),
+            std::slice::from_ref(&stored.object.key)
+        );
+        let router = Router::new().get("/o", {
+            let key = stored.object.key.clone();
+            move || blob::bucket("private").serve(key.clone(), Some(2..5))
+        });
+        assert_eq!(
+            host.call(&router, Request::get("/o")).into_text().unwrap(),
+            "234"
+        );
+        let over = bucket
+            .put_bytes(b"x", &blob::PutOptions::default())
+            .unwrap_err();
+        assert_eq!(
+            (over.code(), over.status().as_u16()),
+            ("quota_exceeded", 413)
+        );
+        assert_eq!(over.fields()["limit_bytes"], 10);
+        assert!(bucket.delete(&stored.object.key).unwrap());
+        assert_eq!(
+            bucket
+                .stat(&stored.object.key)
+                .unwrap_err()
+                .status()
+                .as_u16(),
+            404
+        );
+    }
+
+    #[test]
+    fn a_form_is_taken_apart() {
+        let _host = TestHost::new("a");
+        let router = Router::new().post("/f", |mut form: Multipart| -> Result<String> {
+            let mut seen = String::new();
+            while let Some(part) = form.next_part()? {
+                let names = format!(
+                    "{}:{}",
+                    part.name,
+                    part.filename.as_deref().unwrap_or_default()
+                );
+                seen += &format!("{names}:{};", part.text()?);
+            }
+            Ok(seen)
+        });
+        let body = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n\
+                    --B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.txt\"\r\n\
+                    Content-Type: text/plain\r\n\r\nhi\r\n\r\n--B--\r\n";
+        let send = |body: &str, kind: &str| {
+            router.call(Request::post("/f", body).with_header("content-type", kind))
+        };
+        assert_eq!(
+            send(body, "multipart/form-data; boundary=B")
+                .into_text()
+                .unwrap(),
+            "a::1;file:x.txt:hi\r\n;"
+        );
+        assert_eq!(send(body, "text/plain").status().as_u16(), 415);
+        assert_eq!(
+            send("--B\r\n", "multipart/form-data; boundary=B")
+                .status()
+                .as_u16(),
+            400
+        );
+    }
+
+    #[test]
+    fn outgoing_calls_reach_only_what_was_set_up() {
+        let host = TestHost::new("a")
+            .with_caller(Caller::new(CallerKind::User, "u"))
+            .with_service("other.internal", |request| {
+                crate::IntoResponse::into_response(format!(
+                    "{} {}",
+                    request.method(),
+                    request.target()
+                ))
+            });
+        let answer = http::get("http://other.internal/x?y").send().unwrap();
+        assert_eq!(answer.text().unwrap(), "GET /x?y");
+        let denied = http::get("http://elsewhere.example/").send().unwrap_err();
+        assert_eq!(
+            (denied.code(), denied.status().as_u16()),
+            ("upstream_denied", 502)
+        );
+        log::info!("done");
+        assert!(host.logs().contains(&"INFO done".to_owned()));
+    }
+}

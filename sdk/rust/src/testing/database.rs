@@ -1,0 +1,129 @@
+//! SQLite in memory, its main database named like the plugin's schema, as
+//! the host does it with a file.
+
+use crate::{
+    Error, Result,
+    host::{HostError, HostResult},
+    sql::{Rows, Value},
+};
+use rusqlite::{Connection, ffi, params_from_iter, types::ValueRef};
+use std::{ffi::CString, fs, path::Path};
+
+pub(super) struct Database {
+    // Declared before `_name`, which SQLite reads as long as it is open.
+    connection: Connection,
+    _name: CString,
+}
+
+impl Database {
+    #[expect(
+        clippy::expect_used,
+        reason = "a test cannot go on without its database"
+    )]
+    pub(super) fn open(schema: &str) -> Self {
+        let connection = Connection::open_in_memory().expect("open a database in memory");
+        let name = CString::new(schema).expect("a plugin's name has no NUL");
+        // SAFETY: the handle is open, and the name outlives it (see the order
+        // of the fields).
+        let code = unsafe {
+            ffi::sqlite3_db_config(
+                connection.handle(),
+                ffi::SQLITE_DBCONFIG_MAINDBNAME,
+                name.as_ptr(),
+            )
+        };
+        assert_eq!(code, ffi::SQLITE_OK, "the schema could not be named");
+        connection
+            .pragma_update(None, "foreign_keys", true)
+            .expect("switch foreign keys on");
+        Self {
+            connection,
+            _name: name,
+        }
+    }
+
+    pub(super) fn migrate(&self, folder: &Path) -> Result<()> {
+        let mut files: Vec<_> = fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<std::io::Result<_>>()?;
+        files.sort();
+        for file in files {
+            let name = file
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            if name.ends_with(".sql") && !name.ends_with(".postgres.sql") {
+                self.connection
+                    .execute_batch(&fs::read_to_string(&file)?)
+                    .map_err(|error| Error::internal(format_args!("{name}: {error}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        let mut statement = self.connection.prepare(sql).map_err(syntax)?;
+        let columns: Vec<String> = statement
+            .column_names()
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        let count = columns.len();
+        let mut found = statement
+            .query(params_from_iter(parameters.into_iter().map(bound)))
+            .map_err(failed)?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next().map_err(failed)? {
+            let cells = (0..count).map(|index| row.get_ref(index).map(cell));
+            rows.push(cells.collect::<Result<_, _>>().map_err(failed)?);
+        }
+        Ok(Rows { columns, rows })
+    }
+
+    pub(super) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        let mut statement = self.connection.prepare(sql).map_err(syntax)?;
+        let changed = statement
+            .execute(params_from_iter(parameters.into_iter().map(bound)))
+            .map_err(failed)?;
+        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+}
+
+fn bound(value: Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Boolean(value) => rusqlite::types::Value::Integer(value.into()),
+        Value::Integer(value) => rusqlite::types::Value::Integer(value),
+        Value::Real(value) => rusqlite::types::Value::Real(value),
+        Value::Text(value) => rusqlite::types::Value::Text(value),
+        Value::Blob(value) => rusqlite::types::Value::Blob(value),
+    }
+}
+
+fn cell(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Real(value),
+        ValueRef::Text(value) => Value::Text(String::from_utf8_lossy(value).into_owned()),
+        ValueRef::Blob(value) => Value::Blob(value.to_vec()),
+    }
+}
+
+fn syntax(error: rusqlite::Error) -> HostError {
+    HostError::new("sql_syntax", error.to_string())
+}
+
+fn failed(error: rusqlite::Error) -> HostError {
+    let code = match error.sqlite_error().map(|error| error.extended_code) {
+        Some(
+            ffi::SQLITE_CONSTRAINT_UNIQUE
+            | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID,
+        ) => "sql_constraint_unique",
+        Some(code) if code & 0xff == ffi::SQLITE_CONSTRAINT => "sql_constraint",
+        Some(code) if code & 0xff == ffi::SQLITE_BUSY => "sql_busy",
+        _ => "sql_failed",
+    };
+    HostError::new(code, error.to_string())
+}
