@@ -56,6 +56,10 @@ pub struct Route {
     /// The path's start, whole segments: `/files` covers `/files` and
     /// everything below. `/` covers whatever nobody else owns.
     pub path: String,
+    /// Whether the plugin sees paths without this start, as if it were
+    /// mounted at `/`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strip: bool,
 }
 
 /// One step of a plugin's schema. `sql` serves both engines unless one of
@@ -97,8 +101,8 @@ impl Manifest {
         manifest.check()
     }
 
-    /// The manifest of a component that came without one: its routes are
-    /// `/<name>`, and it asks for nothing.
+    /// The manifest of a component that came without one: it is mounted at
+    /// `/<name>`, sees paths from there on, and asks for nothing.
     #[must_use]
     pub fn bare(name: PluginName) -> Self {
         let path = format!("/{name}");
@@ -106,7 +110,7 @@ impl Manifest {
             name,
             version: semver::Version::new(0, 0, 0),
             description: String::new(),
-            routes: vec![Route { path }],
+            routes: vec![Route { path, strip: true }],
             grants: Vec::new(),
             limits: Limits::default(),
             config_schema: None,

@@ -60,6 +60,11 @@ impl Breaker {
         self.check().is_err()
     }
 
+    /// Whether there were faults since the last success.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.troubled.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn success(&self) {
         if self.troubled.load(Ordering::Relaxed) {
             *self.state.lock() = State::default();

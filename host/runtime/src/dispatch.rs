@@ -213,30 +213,23 @@ async fn await_head(
     mut head: oneshot::Receiver<Head>,
     mut deadline: Pin<&mut impl Future<Output = ()>>,
 ) -> Arrived {
-    let mut closed = false;
     poll_fn(move |context| {
-        let finished = guest.poll_unpin(context);
-        if !closed {
-            match head.poll_unpin(context) {
-                Poll::Ready(Ok(head)) => {
-                    let finished = match finished {
-                        Poll::Ready(finished) => Some(finished),
-                        Poll::Pending => None,
-                    };
-                    return Poll::Ready(Arrived::Head(head, finished));
-                }
-                Poll::Ready(Err(_)) => closed = true,
-                Poll::Pending => {}
-            }
+        if let Poll::Ready((instance, outcome)) = guest.poll_unpin(context) {
+            // Not polled: a poll may be told to give way and miss what is there.
+            return Poll::Ready(match head.try_recv() {
+                Ok(head) => Arrived::Head(head, Some((instance, outcome))),
+                Err(_) => Arrived::Never(instance, outcome),
+            });
         }
-        if let Poll::Ready((instance, outcome)) = finished {
-            return Poll::Ready(Arrived::Never(instance, outcome));
+        if !head.is_terminated()
+            && let Poll::Ready(Ok(head)) = head.poll_unpin(context)
+        {
+            return Poll::Ready(Arrived::Head(head, None));
         }
         deadline.as_mut().poll(context).map(|()| Arrived::Late)
     })
     .await
 }
-
 
 /// What is left of the guest after the head.
 enum Rest {

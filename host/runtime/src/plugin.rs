@@ -124,6 +124,12 @@ impl LivePlugin {
         self.breaker.is_open()
     }
 
+    /// Whether it had faults since its last success.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.breaker.is_troubled()
+    }
+
     pub(crate) fn shared(&self) -> &Arc<PluginShared> {
         &self.shared
     }
@@ -251,6 +257,39 @@ impl LivePlugin {
         match called {
             None | Some(Ok(())) => Ok(()),
             Some(Err(error)) => Err(refused_activation(&error.message)),
+        }
+    }
+
+    /// Makes an instance, to see that it starts, and keeps it warm.
+    ///
+    /// # Errors
+    /// `activation_failed` with the reason.
+    pub async fn warm_up(&self) -> Result<()> {
+        let Some(runtime) = self.runtime.upgrade() else {
+            return Err(Error::internal("warm a plugin up", "the runtime has ended"));
+        };
+        let context = RequestContext::new(RequestId::new(), Caller::Scheduler);
+        let store = store(&runtime, self, context.clone());
+        let began = Instant::now();
+        let meter = Arc::clone(&store.data().meter);
+        drop(store);
+        let limit = Duration::from_millis(u64::from(self.limits.wall_ms));
+        let made = tokio::select! {
+            made = Instance::new(&runtime, self, context) => made,
+            () = crate::cpu::wall_clock(meter, began, limit) => {
+                return Err(refused_activation("it took too long to start"));
+            }
+        };
+        match made {
+            Ok(instance) => {
+                self.give_back(instance);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::PluginFault => {
+                let why = self.last_error().unwrap_or_default();
+                Err(refused_activation(&why))
+            }
+            Err(error) => Err(error),
         }
     }
 

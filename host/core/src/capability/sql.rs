@@ -109,7 +109,7 @@ pub trait Sql: Send + Sync {
 
 /// A transaction; dropped without [`SqlTransaction::commit`], it rolls back.
 #[async_trait]
-pub trait SqlTransaction: Send + Sync {
+pub trait SqlTransaction: Send {
     /// As [`Sql::query`], within the transaction.
     async fn query(&mut self, sql: &str, parameters: Vec<SqlValue>) -> Result<SqlRows>;
     /// As [`Sql::execute`], within the transaction.
@@ -122,7 +122,7 @@ pub trait SqlTransaction: Send + Sync {
 
 /// A result that is read page by page; dropping it ends it.
 #[async_trait]
-pub trait SqlCursor: Send + Sync {
+pub trait SqlCursor: Send {
     /// The next `max` rows at most (fewer when they are large); no rows at
     /// the end.
     async fn next(&mut self, max: usize) -> Result<SqlRows>;

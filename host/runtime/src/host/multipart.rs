@@ -15,7 +15,8 @@ use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamError};
 const MAX_TEXT_BYTES: usize = 4096;
 
 /// A form that is being read.
-pub(crate) struct Parser(multer::Multipart<'static>);
+#[expect(unreachable_pub, reason = "the generated bindings export it")]
+pub struct Parser(multer::Multipart<'static>);
 
 type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 

@@ -13,10 +13,12 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 /// A transaction in the hands of a guest.
-pub(crate) struct Transaction(Box<dyn SqlTransaction>);
+#[expect(unreachable_pub, reason = "the generated bindings export it")]
+pub struct Transaction(Box<dyn SqlTransaction>);
 
 /// A cursor in the hands of a guest.
-pub(crate) struct Cursor(Box<dyn SqlCursor>);
+#[expect(unreachable_pub, reason = "the generated bindings export it")]
+pub struct Cursor(Box<dyn SqlCursor>);
 
 type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
