@@ -285,6 +285,41 @@ impl<'a> Projects<'a> {
         Ok(true)
     }
 
+    /// Shows a project again that [`delete`](Self::delete) hid and that was
+    /// not purged, with `settings` in place of those it had.
+    ///
+    /// # Errors
+    /// `not_found` when no such project is hidden, `slug_taken` when another
+    /// project has the slug by now.
+    pub async fn restore(&self, id: ProjectId, settings: &ProjectSettings) -> Result<Project> {
+        let unit = self.db.begin().await?;
+        let row = Entity::find()
+            .filter(Column::Id.eq(uuid(id)))
+            .filter(Column::DeletedAt.is_not_null())
+            .one(&unit.executor())
+            .await
+            .map_err(failed("find a project"))?
+            .ok_or_else(|| Error::not_found("project"))?;
+        let slug = row.slug.parse()?;
+        Entity::update_many()
+            .filter(Column::Id.eq(uuid(id)))
+            .filter(Column::DeletedAt.is_not_null())
+            .col_expr(Column::DeletedAt, Expr::value(None::<i64>))
+            .col_expr(Column::Settings, Expr::value(instant::to_json(settings)?))
+            .col_expr(Column::UpdatedAt, Expr::value(unit.now()))
+            .exec(&unit.executor())
+            .await
+            .map_err(|error| slug_taken(error, &slug, "show a project"))?;
+        let project = unit
+            .projects()
+            .find(id)
+            .await?
+            .ok_or_else(|| Error::not_found("project"))?;
+        unit.announce(NewChange::project(id, ChangeKind::ProjectCreated));
+        unit.commit().await?;
+        Ok(project)
+    }
+
     /// Removes all rows of a project that was deleted, but for the audit.
     /// Whether there were any.
     ///

@@ -111,6 +111,25 @@ impl<'a> Sessions<'a> {
             .map(|admin| (session, admin)))
     }
 
+    /// Moves the end of a session that is not over to `expires_at`, never to
+    /// an earlier time.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn extend(&self, id: SessionId, expires_at: OffsetDateTime) -> Result<()> {
+        let until = instant::to_micros(expires_at);
+        Entity::update_many()
+            .filter(Column::Id.eq(*id.as_uuid()))
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::ExpiresAt.gt(self.db.now()))
+            .filter(Column::ExpiresAt.lt(until))
+            .col_expr(Column::ExpiresAt, Expr::value(until))
+            .exec(&self.db.write())
+            .await
+            .map(drop)
+            .map_err(failed("extend a session"))
+    }
+
     /// Ends a session; whether it was there and not yet ended.
     ///
     /// # Errors
