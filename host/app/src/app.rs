@@ -6,7 +6,7 @@ use crate::{
     admins::Passwords,
     blobs::{BlobStore, BlobStoreParts},
     changes,
-    directory::{Directory, DirectoryOptions, ProjectCalls},
+    directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
     logs::PluginLog,
     maintenance,
     plugins::{Code, Plugins},
@@ -20,6 +20,7 @@ use atlashub_data::{
 };
 use atlashub_runtime::{CompileCache, Compiler, EgressPolicy, Runtime, RuntimeOptions, Services};
 use atlashub_storage::{Storage, links::LinkKey};
+use bytes::Bytes;
 use std::{fmt, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -45,6 +46,8 @@ pub struct AppParts {
     pub cache: CompileCache,
     /// What plugins may reach.
     pub egress: EgressPolicy,
+    /// The components that came with this binary.
+    pub builtin: Vec<Bytes>,
 }
 
 /// All use cases of the host; cheap to clone.
@@ -91,6 +94,7 @@ impl App {
             compiler,
             cache,
             egress,
+            builtin,
         } = parts;
         // Read before anything is loaded: what changes meanwhile comes again.
         let seq = platform.changes().latest_seq().await?;
@@ -98,7 +102,7 @@ impl App {
         let blobs = Arc::new(BlobStore::new(BlobStoreParts {
             platform: platform.clone(),
             storage: storage.clone(),
-            link_key: LinkKey::new(sealer.derive("blob-links")),
+            link_keys: sealer.derive_all("blob-links").into_iter().map(LinkKey::new).collect(),
             public_url: settings.public_url.clone(),
             clock: Arc::clone(&clock),
         }));
@@ -164,7 +168,33 @@ impl App {
             app.stopping(),
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
+        app.plugins().add_builtin(builtin).await?;
+        app.in_background(|app| async move { app.plugins().load_code_in_use().await });
         Ok(app)
+    }
+
+    /// Runs `work` as one of the background tasks; a failure is logged.
+    fn in_background<W, F>(&self, work: W)
+    where
+        W: FnOnce(Self) -> F,
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let work = work(self.clone());
+        let stopping = self.stopping();
+        self.0.tasks.spawn(async move {
+            if let Some(Err(error)) = stopping.run_until_cancelled(work).await {
+                tracing::warn!(%error, "a background task failed");
+            }
+        });
+    }
+
+    /// Tries once more to start the plugins of a project that could not be
+    /// started.
+    pub fn retry_plugins(&self, project: &Arc<ProjectEntry>) {
+        let project = Arc::clone(project);
+        self.in_background(move |app| async move {
+            app.directory().bring_up(&project, None).await.map(drop)
+        });
     }
 
     /// Ends the background tasks, stores what waits to be, closes the

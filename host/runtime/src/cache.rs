@@ -77,11 +77,7 @@ impl CompileCache {
         let (interface, code) =
             rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
         let interface = serde_json::from_slice(interface).ok()?;
-        // SAFETY: the bytes were written by `store` below, as the MAC under
-        // this host's own key proves, for this engine and machine, as the
-        // file's name, which the MAC covers, says.
-        #[expect(unsafe_code, reason = "loading authenticated compiled code")]
-        let component = unsafe { Component::deserialize(engine, code) }.ok()?;
+        let component = deserialize(engine, code).ok()?;
         Some((component, interface))
     }
 
@@ -119,6 +115,18 @@ impl CompileCache {
         let engine = Digest::from_bytes(sha2::Digest::finalize(hasher.0).into()).to_hex();
         let engine = engine.get(..16).unwrap_or_default();
         self.folder.join(format!("{digest}-{engine}.code"))
+    }
+}
+
+/// Makes a component of compiled code: of what [`CompileCache::load`] has
+/// authenticated, or of what this program's own compile worker has just sent.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes were made by this program's compile worker for this
+    // engine: they come from its pipe, or from a file that carries a MAC under
+    // this host's own key over its name and contents.
+    #[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that loads compiled code")]
+    unsafe {
+        Component::deserialize(engine, code)
     }
 }
 

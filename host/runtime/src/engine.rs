@@ -113,6 +113,7 @@ impl EpochThread {
             .name("epoch".to_owned())
             .spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
+                    #[expect(clippy::disallowed_methods, reason = "a thread of its own that keeps time")]
                     std::thread::sleep(EPOCH);
                     match engine.upgrade() {
                         Some(engine) => engine.increment_epoch(),

@@ -103,7 +103,7 @@ impl Instance {
         let state = self.store.data_mut();
         state.open_handles == 0
             && uses < max_uses
-            && (uses % LOOK_EVERY != 0 || state.table.iter_mut().count() <= KEPT_RESOURCES)
+            && (!uses.is_multiple_of(LOOK_EVERY) || state.table.iter_mut().count() <= KEPT_RESOURCES)
     }
 
     pub(crate) fn meter(&self) -> Arc<Meter> {

@@ -212,14 +212,9 @@ impl Runtime {
         let (interface, code) = self.inner.compiler.compile(component).await?;
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
-            // SAFETY: the bytes come from this program's own compile worker,
-            // over a pipe of its own.
-            #[expect(unsafe_code, reason = "loading code that this program compiled")]
-            let component =
-                unsafe { wasmtime::component::Component::deserialize(&inner.engine, &code) }
-                    .map_err(|error| {
-                        Error::internal("load freshly compiled code", error.to_string())
-                    })?;
+            let component = crate::cache::deserialize(&inner.engine, &code).map_err(|error| {
+                Error::internal("load freshly compiled code", error.to_string())
+            })?;
             let revision = Revision::link(&inner.linker, digest, &component, interface.clone())?;
             inner.cache.store(&inner.engine, &digest, &interface, &code)?;
             Ok(inner.keep(revision))

@@ -1,0 +1,229 @@
+//! The route table of a project: the longest declared route wins.
+
+use atlashub_core::{Error, ErrorKind, PluginName, Result, manifest::Route};
+use atlashub_data::platform::{Installation, Revision};
+use atlashub_runtime::LivePlugin;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// After a plugin could not be brought up, the next try is made at the next
+/// change or this long afterwards.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// A plugin as it is installed in a project, and what runs of it here.
+pub struct InstalledPlugin {
+    /// The installation.
+    pub installation: Installation,
+    /// The revision it is on.
+    pub revision: Revision,
+    live: Option<Result<Arc<LivePlugin>>>,
+}
+
+impl InstalledPlugin {
+    pub(super) fn new(
+        installation: Installation,
+        revision: Revision,
+        live: Option<Result<Arc<LivePlugin>>>,
+    ) -> Self {
+        Self {
+            installation,
+            revision,
+            live,
+            at: Instant::now(),
+        }
+    }
+
+    /// What runs, if it is enabled.
+    ///
+    /// # Errors
+    /// `plugin_disabled`; `plugin_unavailable` when it could not be brought
+    /// up on this node.
+    pub fn live(&self) -> Result<&Arc<LivePlugin>> {
+        match &self.live {
+            Some(Ok(live)) => Ok(live),
+            Some(Err(_)) => Err(Error::new(
+                ErrorKind::Unavailable,
+                "plugin_unavailable",
+                "the plugin cannot be started at the moment",
+            )
+            .with_retry_after(10)),
+            None => Err(Error::not_found("route")),
+        }
+    }
+
+    /// Why it could not be brought up.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match &self.live {
+            Some(Err(error)) => Some(error.message().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The routes it is mounted at.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        self.installation
+            .state
+            .routes
+            .as_deref()
+            .unwrap_or(&self.revision.manifest.routes)
+    }
+
+    pub(super) fn is_of(&self, installation: &Installation) -> bool {
+        self.installation.id == installation.id
+            && self.installation.generation == installation.generation
+    }
+
+    /// Whether there is nothing to try again.
+    pub(super) fn is_ready(&self) -> bool {
+        !matches!(self.live, Some(Err(_)))
+    }
+}
+
+/// Where a plugin is mounted.
+pub struct Mount {
+    path: String,
+    /// What the plugin sees in place of `path`.
+    seen: String,
+    /// The plugin.
+    pub plugin: Arc<InstalledPlugin>,
+}
+
+/// The plugins of a project and their routes.
+pub struct RouteTable {
+    mounts: Vec<Mount>,
+    plugins: HashMap<PluginName, Arc<InstalledPlugin>>,
+    /// When to try again what could not be started, once.
+    retry_at: Option<Instant>,
+    retried: AtomicBool,
+}
+
+impl RouteTable {
+    pub(super) fn new(plugins: Vec<Arc<InstalledPlugin>>) -> Self {
+        let mut mounts: Vec<Mount> = plugins
+            .iter()
+            .filter(|plugin| plugin.installation.state.enabled)
+            .flat_map(mounts)
+            .collect();
+        mounts.sort_by(|left, right| {
+            right
+                .path
+                .len()
+                .cmp(&left.path.len())
+                .then_with(|| left.path.cmp(&right.path))
+        });
+        let plugins: HashMap<_, _> = plugins
+            .into_iter()
+            .map(|plugin| (plugin.installation.plugin.clone(), plugin))
+            .collect();
+        let retry_at = plugins
+            .values()
+            .any(|plugin| !plugin.is_ready())
+            .then(|| Instant::now() + RETRY);
+        Self { mounts, plugins, retry_at, retried: AtomicBool::new(false) }
+    }
+
+    /// The mount that answers `path`.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Option<&Mount> {
+        self.mounts.iter().find(|mount| covers(&mount.path, path))
+    }
+
+    /// The plugin of this name.
+    #[must_use]
+    pub fn plugin(&self, name: &PluginName) -> Option<&Arc<InstalledPlugin>> {
+        self.plugins.get(name)
+    }
+
+    /// All installed plugins.
+    pub fn plugins(&self) -> impl Iterator<Item = &Arc<InstalledPlugin>> {
+        self.plugins.values()
+    }
+
+    /// Whether something failed to start and it is time to try again; says so
+    /// once.
+    #[must_use]
+    pub fn wants_retry(&self) -> bool {
+        self.retry_at.is_some_and(|at| at <= Instant::now())
+            && !self.retried.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl Mount {
+    /// The path and query as the plugin sees them; `None` when they are what
+    /// they were.
+    #[must_use]
+    pub fn seen(&self, path_and_query: &str) -> Option<String> {
+        if self.path == self.seen {
+            return None;
+        }
+        let rest = if self.path == "/" {
+            path_and_query
+        } else {
+            path_and_query
+                .strip_prefix(self.path.as_str())
+                .unwrap_or(path_and_query)
+        };
+        let start = if self.seen == "/" {
+            ""
+        } else {
+            self.seen.as_str()
+        };
+        Some(match rest.as_bytes().first() {
+            Some(b'/') => format!("{start}{rest}"),
+            _ if start.is_empty() => format!("/{rest}"),
+            _ => format!("{start}{rest}"),
+        })
+    }
+}
+
+fn covers(mount: &str, path: &str) -> bool {
+    mount == "/"
+        || path
+            .strip_prefix(mount)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Routes that an admin set replace the manifest's one by one: the plugin
+/// still sees its own.
+fn mounts(plugin: &Arc<InstalledPlugin>) -> Vec<Mount> {
+    let own = &plugin.revision.manifest.routes;
+    plugin
+        .routes()
+        .iter()
+        .enumerate()
+        .map(|(index, route)| {
+            let declared = own.get(index).or(own.first());
+            let seen = match declared {
+                Some(declared) if !declared.strip && !route.strip => declared.path.clone(),
+                _ => "/".to_owned(),
+            };
+            Mount {
+                path: route.path.clone(),
+                seen,
+                plugin: Arc::clone(plugin),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_route_covers_whole_segments() {
+        assert!(covers("/files", "/files"));
+        assert!(covers("/files", "/files/a"));
+        assert!(!covers("/files", "/filesystem"));
+        assert!(covers("/", "/anything"));
+    }
+}

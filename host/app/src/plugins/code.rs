@@ -1,0 +1,66 @@
+//! The code of revisions: component bytes in the object store, where every
+//! node finds them, compiled once a node.
+
+use atlashub_core::{Digest, Error, Result};
+use atlashub_runtime::{Revision, Runtime};
+use atlashub_storage::{ObjectPath, Storage, WriteMode};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Loads revisions, compiling where this node has not yet; cheap to clone.
+#[derive(Clone)]
+pub struct Code {
+    runtime: Runtime,
+    storage: Storage,
+}
+
+impl Code {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(runtime: Runtime, storage: Storage) -> Self {
+        Self { runtime, storage }
+    }
+
+    /// The runtime.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The revision with this digest, ready to run.
+    ///
+    /// # Errors
+    /// When its bytes are gone or changed, or it cannot be compiled here.
+    pub async fn load(&self, digest: &Digest) -> Result<Arc<Revision>> {
+        if let Some(revision) = self.runtime.load(digest).await? {
+            return Ok(revision);
+        }
+        let path = ObjectPath::revision(digest)?;
+        let limit = self.runtime.max_component_bytes() as u64;
+        let bytes = self.storage.read_bytes(&path, limit).await?;
+        if Digest::of(&bytes) != *digest {
+            return Err(Error::internal(
+                "load a revision",
+                "its bytes do not have its digest",
+            ));
+        }
+        self.runtime.compile(&bytes).await
+    }
+
+    /// Keeps a component's bytes where every node finds them.
+    pub(super) async fn keep(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        let path = ObjectPath::revision(digest)?;
+        if self
+            .storage
+            .stat(&path)
+            .await?
+            .is_some_and(|meta| meta.size == bytes.len() as u64)
+        {
+            return Ok(());
+        }
+        self.storage
+            .write_bytes(&path, bytes, WriteMode::Replace)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,156 @@
+//! An installation's configuration: checked against the manifest's schema,
+//! sealed at rest, handed to the plugin as keys and values. Values that the
+//! schema marks `writeOnly` are never shown again.
+
+use atlashub_core::{Error, PluginName, ProjectId, Result};
+use atlashub_data::platform::{Installation, seal::Sealer};
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
+
+/// What stands in place of a value that is not shown.
+pub(crate) const HIDDEN: &str = "********";
+
+fn identity(project: ProjectId, plugin: &PluginName) -> String {
+    format!("project/{project}/plugin/{plugin}/config")
+}
+
+/// Seals a configuration for storage.
+pub(crate) fn seal(
+    sealer: &Sealer,
+    project: ProjectId,
+    plugin: &PluginName,
+    config: &Value,
+) -> Result<String> {
+    sealer.seal(&identity(project, plugin), config.to_string().as_bytes())
+}
+
+/// Opens an installation's configuration.
+pub(crate) fn open(sealer: &Sealer, installation: &Installation) -> Result<Value> {
+    let text = sealer.open_text(
+        &identity(installation.project, &installation.plugin),
+        &installation.state.config,
+    )?;
+    serde_json::from_str(text.expose_secret())
+        .map_err(|error| Error::internal("read a configuration", error))
+}
+
+/// Checks a configuration against the manifest's schema.
+///
+/// # Errors
+/// `invalid_config` with every place that does not fit.
+pub(crate) fn check(schema: Option<&Value>, config: &Value) -> Result<()> {
+    let Value::Object(members) = config else {
+        return Err(Error::invalid(
+            "invalid_config",
+            "the configuration must be a JSON object",
+        ));
+    };
+    let Some(schema) = schema else {
+        if members.is_empty() {
+            return Ok(());
+        }
+        return Err(Error::invalid(
+            "invalid_config",
+            "the plugin takes no configuration",
+        ));
+    };
+    let validator = jsonschema::validator_for(schema).map_err(|error| {
+        Error::invalid(
+            "invalid_config_schema",
+            format!("the manifest's config_schema is not a JSON Schema: {error}"),
+        )
+    })?;
+    let problems: Vec<String> = validator
+        .iter_errors(config)
+        .take(10)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::invalid("invalid_config", problems.join("; ")))
+    }
+}
+
+/// Takes over values that the admin was shown as hidden and sent back so.
+pub(crate) fn keep_hidden(new: &mut Value, old: Option<&Value>) {
+    let (Value::Object(new), Some(Value::Object(old))) = (new, old) else {
+        return;
+    };
+    for (key, value) in new.iter_mut() {
+        if value == HIDDEN
+            && let Some(old) = old.get(key)
+        {
+            *value = old.clone();
+        }
+    }
+}
+
+/// A configuration as it may be shown.
+pub(crate) fn shown(schema: Option<&Value>, config: &Value) -> Value {
+    let Value::Object(members) = config else {
+        return config.clone();
+    };
+    let secret = |key: &str| {
+        schema
+            .and_then(|schema| schema.get("properties"))
+            .and_then(|properties| properties.get(key))
+            .and_then(|property| property.get("writeOnly"))
+            == Some(&Value::Bool(true))
+    };
+    let shown = members.iter().map(|(key, value)| {
+        let value = if secret(key) {
+            Value::from(HIDDEN)
+        } else {
+            value.clone()
+        };
+        (key.clone(), value)
+    });
+    Value::Object(shown.collect::<Map<_, _>>())
+}
+
+/// What the plugin reads: texts as they are, other values as JSON.
+pub(crate) fn pairs(config: &Value) -> Vec<(String, String)> {
+    let Value::Object(members) = config else {
+        return Vec::new();
+    };
+    members
+        .iter()
+        .map(|(key, value)| {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            (key.clone(), text)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn write_only_values_are_hidden_and_kept() {
+        let schema = json!({"properties": {"secret": {"writeOnly": true}, "size": {}}});
+        let config = json!({"secret": "s3", "size": 1});
+        let seen = shown(Some(&schema), &config);
+        assert_eq!(seen, json!({"secret": HIDDEN, "size": 1}));
+        let mut sent_back = seen;
+        keep_hidden(&mut sent_back, Some(&config));
+        assert_eq!(sent_back, config);
+    }
+
+    #[test]
+    fn a_configuration_has_to_fit_its_schema() {
+        let schema = json!({"type": "object", "properties": {"size": {"type": "integer"}}, "additionalProperties": false});
+        assert!(check(Some(&schema), &json!({"size": 1})).is_ok());
+        let error = check(Some(&schema), &json!({"size": "big"})).unwrap_err();
+        assert!(error.message().contains("/size"), "{error}");
+        assert!(check(Some(&schema), &json!({"other": 1})).is_err());
+        assert!(check(None, &json!({"a": 1})).is_err());
+        assert!(check(None, &json!([])).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! Adding a revision to the catalogue.
+
+use super::Plugins;
+use atlashub_core::{Digest, Error, Grant, Manifest, PluginName, Result, component_file};
+use atlashub_data::platform::{NewRevision, Revision};
+use atlashub_runtime::ComponentInterface;
+use bytes::Bytes;
+
+/// A component to be added.
+#[derive(Clone, Debug)]
+pub struct UploadPlugin {
+    /// The component's bytes.
+    pub component: Bytes,
+    /// A manifest (TOML) that takes the place of the one inside.
+    pub manifest: Option<String>,
+    /// The name of a component that has no manifest at all.
+    pub name: Option<PluginName>,
+    /// Whether it came with the host.
+    pub builtin: bool,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug)]
+pub struct UploadOutcome {
+    /// The revision.
+    pub revision: Revision,
+    /// Whether it was not in the catalogue before.
+    pub created: bool,
+}
+
+impl Plugins {
+    /// Adds a revision: reads the manifest, compiles, compares what the
+    /// component imports with what the manifest asks for, keeps the bytes.
+    /// The same upload again answers the same revision.
+    ///
+    /// # Errors
+    /// `not_a_component`, `component_too_large`, `invalid_manifest`,
+    /// `name_needed`, `undeclared_import`, and what compiling can say.
+    pub async fn upload(&self, upload: UploadPlugin) -> Result<UploadOutcome> {
+        let limit = self.code.runtime().max_component_bytes();
+        if upload.component.len() > limit {
+            return Err(Error::invalid(
+                "component_too_large",
+                format!(
+                    "the component has {} bytes, at most {limit} are taken",
+                    upload.component.len()
+                ),
+            ));
+        }
+        check_kind(&upload.component)?;
+        let (manifest, component) = settle_manifest(&upload)?;
+        let digest = Digest::of(&component);
+        if let Some(revision) = self
+            .platform
+            .revisions()
+            .find_by_digest(&manifest.name, &digest)
+            .await?
+        {
+            self.code.keep(&digest, component).await?;
+            return Ok(UploadOutcome {
+                revision,
+                created: false,
+            });
+        }
+        let compiled = self.code.runtime().compile(&component).await?;
+        let interface = compiled.interface().clone();
+        check_imports(&interface, &manifest)?;
+        let size_bytes = component.len() as u64;
+        self.code.keep(&digest, component).await?;
+        let (revision, created) = self
+            .platform
+            .revisions()
+            .add(NewRevision {
+                digest,
+                size_bytes,
+                manifest,
+                imports: interface.imports,
+                exports: interface.exports,
+                builtin: upload.builtin,
+            })
+            .await?;
+        Ok(UploadOutcome { revision, created })
+    }
+}
+
+fn check_kind(bytes: &[u8]) -> Result<()> {
+    if component_file::is_component(bytes) {
+        return Ok(());
+    }
+    let what = if bytes.starts_with(b"\0asm") {
+        "this is a core WebAssembly module, not a component: build it for wasm32-wasip2, or wrap it"
+    } else if bytes.starts_with(b"\x7fELF") {
+        "this is machine code, not a component: upload the .wasm that your tool chain built"
+    } else {
+        "this is not a WebAssembly component"
+    };
+    Err(Error::invalid("not_a_component", what))
+}
+
+/// The manifest that counts, and the component with it inside, so that the
+/// digest covers both.
+fn settle_manifest(upload: &UploadPlugin) -> Result<(Manifest, Bytes)> {
+    let embedded = component_file::read_manifest(&upload.component)?;
+    let manifest = match (&upload.manifest, embedded) {
+        (Some(text), _) => Manifest::from_toml(text)?,
+        (None, Some(embedded)) => return named(embedded, upload),
+        (None, None) => {
+            let name = upload.name.clone().ok_or_else(|| {
+                Error::invalid(
+                    "name_needed",
+                    "the component has no manifest: send one as `manifest`, or a `name`",
+                )
+            })?;
+            name.check_free()?;
+            Manifest::bare(name)
+        }
+    };
+    let component = component_file::with_manifest(&upload.component, &manifest)?;
+    named(
+        manifest,
+        &UploadPlugin {
+            component: component.into(),
+            ..upload.clone()
+        },
+    )
+}
+
+fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)> {
+    match &upload.name {
+        Some(name) if *name != manifest.name => Err(Error::invalid(
+            "name_mismatch",
+            format!(
+                "the manifest names the plugin `{}`, the upload `{name}`",
+                manifest.name
+            ),
+        )),
+        _ => Ok((manifest, upload.component.clone())),
+    }
+}
+
+/// What it imports of the host's own capabilities, it has to ask for.
+fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<()> {
+    let asks = |wanted: fn(&Grant) -> bool| manifest.grants.iter().any(wanted);
+    let needs: [(&str, &str, bool); 3] = [
+        (
+            "atlashub:sql",
+            "sql",
+            asks(|grant| matches!(grant, Grant::Sql)),
+        ),
+        (
+            "atlashub:kv",
+            "kv",
+            asks(|grant| matches!(grant, Grant::Kv)),
+        ),
+        (
+            "atlashub:blob",
+            "blob:<bucket>",
+            asks(|grant| matches!(grant, Grant::Blob { .. })),
+        ),
+    ];
+    for (package, grant, asked) in needs {
+        if interface.imports_package(package) && !asked {
+            return Err(Error::invalid(
+                "undeclared_import",
+                format!(
+                    "the component imports `{package}`, but its manifest does not ask for `{grant}`"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
