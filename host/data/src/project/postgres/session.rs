@@ -1,0 +1,358 @@
+//! A connection of a plugin's role: it runs one statement at a time, under a
+//! time limit that the server keeps and that the host enforces from outside.
+//!
+//! A session whose state is in doubt (a statement was given up in the
+//! middle, or its answer broken off) is never used again: its backend is
+//! ended by an admin connection, which stops the statement and rolls back.
+
+use super::{
+    error::Fault,
+    guard,
+    value::{self, Bound},
+};
+use crate::project::{pool::Pooled, text, timed_out, too_many_rows};
+use atlashub_core::{
+    Error, Result,
+    capability::sql::{MAX_RESULT_BYTES, MAX_ROWS, SqlRows, SqlValue},
+};
+use futures::TryStreamExt as _;
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Column as _, Either, Executor as _, PgConnection, PgPool,
+    Row as _, SqlSafeStr as _, Statement as _, ValueRef as _,
+    postgres::{PgArguments, PgRow, PgStatement, PgTypeInfo},
+};
+use std::time::Duration;
+
+/// What the host waits beyond the server's own time limit.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// An open connection.
+pub(super) struct Session {
+    connection: Option<PgConnection>,
+    backend: i32,
+    role: String,
+    admin: PgPool,
+    time: Duration,
+    in_doubt: bool,
+    in_transaction: bool,
+}
+
+impl Pooled for Session {
+    fn renew(&mut self) -> bool {
+        // A transaction that is still open ends with its connection.
+        !self.in_doubt && !self.in_transaction
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.in_doubt {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (admin, backend, role) = (self.admin.clone(), self.backend, self.role.clone());
+        let connection = self.connection.take();
+        runtime.spawn(async move {
+            let ended = sqlx::query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE pid = $1 AND usename = $2",
+            )
+            .bind(backend)
+            .bind(&role)
+            .execute(&admin)
+            .await;
+            if let Err(error) = ended {
+                tracing::warn!(%error, role, "failed to end a database statement that was given up");
+            }
+            drop(connection);
+        });
+    }
+}
+
+/// A prepared statement with its values.
+struct Call {
+    statement: PgStatement,
+    arguments: PgArguments,
+}
+
+impl Session {
+    pub(super) async fn new(
+        mut connection: PgConnection,
+        role: String,
+        admin: PgPool,
+        time: Duration,
+    ) -> Result<Self, sqlx::Error> {
+        let backend = sqlx::query_scalar("SELECT pg_backend_pid()")
+            .fetch_one(&mut connection)
+            .await?;
+        Ok(Self {
+            connection: Some(connection),
+            backend,
+            role,
+            admin,
+            time,
+            in_doubt: false,
+            in_transaction: false,
+        })
+    }
+
+    /// Runs `work` under the time limit, and notes whether the session can
+    /// be used after it. When this future is dropped in the middle, it
+    /// cannot.
+    async fn guarded<T>(
+        &mut self,
+        time: Duration,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let gone = || Fault::Stopped(Error::conflict("sql_failed", "the connection has ended"));
+        if self.in_doubt {
+            return Err(gone());
+        }
+        let connection = self.connection.as_mut().ok_or_else(gone)?;
+        self.in_doubt = true;
+        let done = tokio::time::timeout(time + GRACE, work(connection)).await;
+        let result = done.unwrap_or_else(|_| Err(Fault::Stopped(timed_out())));
+        self.in_doubt = match &result {
+            Ok(_) => false,
+            Err(fault) => !fault.leaves_session_usable(),
+        };
+        result
+    }
+
+    /// Keeps the session out of the pool from now on.
+    pub(super) fn retire(&mut self) {
+        self.in_transaction = true;
+    }
+
+    /// Runs one of the plugin's statements and returns its rows.
+    pub(super) async fn query(&mut self, sql: &str, values: &[SqlValue]) -> Result<SqlRows, Fault> {
+        guard::check_offered(sql).map_err(Fault::Refused)?;
+        self.guarded(self.time, async |connection| {
+            let call = prepare(connection, sql, values).await?;
+            collect(connection, call).await
+        })
+        .await
+    }
+
+    /// As [`Session::query`], in a transaction of its own, so that a result
+    /// of too many rows leaves no changes.
+    pub(super) async fn query_whole(
+        &mut self,
+        sql: &str,
+        values: &[SqlValue],
+    ) -> Result<SqlRows, Fault> {
+        guard::check_offered(sql).map_err(Fault::Refused)?;
+        self.begin(false).await?;
+        match self.query(sql, values).await {
+            Ok(rows) => self.commit().await.map(|()| rows),
+            Err(fault) => {
+                // A session that fails at this is not used again.
+                let _ = self.rollback().await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Runs one of the plugin's statements and returns how many rows it
+    /// changed.
+    pub(super) async fn execute(&mut self, sql: &str, values: &[SqlValue]) -> Result<u64, Fault> {
+        guard::check_offered(sql).map_err(Fault::Refused)?;
+        let changed = self
+            .guarded(self.time, async |connection| {
+                let call = prepare(connection, sql, values).await?;
+                run(connection, call).await
+            })
+            .await?;
+        // The server also counts the rows that a reading statement returned.
+        let reads = text::may_only_read(sql) && text::first_word(sql) != "WITH";
+        Ok(if reads { 0 } else { changed })
+    }
+
+    /// Runs a statement of a migration, which takes no values.
+    pub(super) async fn migrate(&mut self, sql: &str, time: Duration) -> Result<(), Fault> {
+        guard::check_offered(sql).map_err(Fault::Refused)?;
+        self.guarded(time, async |connection| {
+            let query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
+            connection.execute(query).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs the host's own text with values of text.
+    pub(super) async fn host(
+        &mut self,
+        sql: &'static str,
+        values: &[&str],
+    ) -> Result<Vec<PgRow>, Fault> {
+        self.guarded(self.time, async |connection| {
+            let mut query = sqlx::query(sql);
+            for value in values {
+                query = query.bind(*value);
+            }
+            Ok(connection.fetch_all(query).await?)
+        })
+        .await
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self, read_only: bool) -> Result<(), Fault> {
+        self.in_transaction = true;
+        self.host(
+            if read_only {
+                "BEGIN READ ONLY"
+            } else {
+                "BEGIN"
+            },
+            &[],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Makes the transaction's changes last.
+    pub(super) async fn commit(&mut self) -> Result<(), Fault> {
+        // The server has ended the transaction also when this fails.
+        let result = self.host("COMMIT", &[]).await.map(drop);
+        self.in_transaction = self.in_doubt;
+        result
+    }
+
+    /// Undoes the transaction's changes.
+    pub(super) async fn rollback(&mut self) -> Result<(), Fault> {
+        let result = self.host("ROLLBACK", &[]).await.map(drop);
+        self.in_transaction = result.is_err();
+        result
+    }
+
+    /// Opens the server's cursor `page` for a statement, within a
+    /// transaction; answers the columns.
+    pub(super) async fn declare(&mut self, sql: &str, values: &[SqlValue]) -> Result<(), Fault> {
+        guard::check_offered(sql).map_err(Fault::Refused)?;
+        let declaration = format!("DECLARE page NO SCROLL CURSOR FOR {sql}");
+        self.guarded(self.time, async |connection| {
+            let call = prepare(connection, &declaration, values).await?;
+            run(connection, call).await
+        })
+        .await
+        .map(drop)
+    }
+
+    /// The next rows of the server's cursor, with their sizes in bytes.
+    pub(super) async fn fetch(
+        &mut self,
+        count: usize,
+    ) -> Result<(Vec<String>, Vec<(Vec<SqlValue>, usize)>), Fault> {
+        let fetch = format!("FETCH FORWARD {count} FROM page");
+        self.guarded(self.time, async |connection| {
+            let statement = connection
+                .prepare(AssertSqlSafe(fetch).into_sql_str())
+                .await?;
+            let columns = column_names(&statement);
+            let query = statement.query();
+            let mut stream = connection.fetch(query);
+            let mut rows = Vec::new();
+            while let Some(row) = stream.try_next().await? {
+                rows.push(decode_row(&row)?);
+            }
+            Ok((columns, rows))
+        })
+        .await
+    }
+}
+
+fn column_names(statement: &PgStatement) -> Vec<String> {
+    statement
+        .columns()
+        .iter()
+        .map(|column| column.name().to_owned())
+        .collect()
+}
+
+/// Has the server prepare a statement, or takes it from the connection's
+/// cache, and encodes the values for it.
+async fn prepare(
+    connection: &mut PgConnection,
+    sql: &str,
+    values: &[SqlValue],
+) -> Result<Call, Fault> {
+    let statement = connection
+        .prepare(AssertSqlSafe(sql.to_owned()).into_sql_str())
+        .await?;
+    let targets: &[PgTypeInfo] = match statement.parameters() {
+        Some(Either::Left(targets)) => targets,
+        _ => &[],
+    };
+    if targets.len() != values.len() {
+        return Err(Fault::Refused(Error::invalid(
+            "sql_syntax",
+            format!(
+                "the statement takes {} parameters, not {}",
+                targets.len(),
+                values.len()
+            ),
+        )));
+    }
+    let mut arguments = PgArguments::default();
+    for (number, (value, target)) in (1..).zip(values.iter().zip(targets)) {
+        arguments.add(Bound::new(value, target)).map_err(|error| {
+            let message = format!("parameter ${number}: {error}");
+            Fault::Refused(Error::invalid("sql_failed", message))
+        })?;
+    }
+    Ok(Call {
+        statement,
+        arguments,
+    })
+}
+
+async fn run(connection: &mut PgConnection, call: Call) -> Result<u64, Fault> {
+    let query = call.statement.query_with(call.arguments);
+    let done = connection.execute(query).await?;
+    Ok(done.rows_affected())
+}
+
+async fn collect(connection: &mut PgConnection, call: Call) -> Result<SqlRows, Fault> {
+    let columns = column_names(&call.statement);
+    let query = call.statement.query_with(call.arguments);
+    let mut stream = connection.fetch(query);
+    let mut rows = Vec::new();
+    let mut room = MAX_RESULT_BYTES;
+    while let Some(row) = stream.try_next().await? {
+        let too_many = || Fault::Stopped(too_many_rows());
+        if rows.len() == MAX_ROWS {
+            return Err(too_many());
+        }
+        let (row, bytes) = decode_row(&row)?;
+        room = room.checked_sub(bytes).ok_or_else(too_many)?;
+        rows.push(row);
+    }
+    Ok(SqlRows { columns, rows })
+}
+
+/// The values of a row and their size in bytes.
+fn decode_row(row: &PgRow) -> Result<(Vec<SqlValue>, usize), Fault> {
+    let mut values = Vec::with_capacity(row.len());
+    let mut bytes = 0;
+    for (index, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(index)?;
+        if raw.is_null() {
+            bytes += 8;
+            values.push(SqlValue::Null);
+            continue;
+        }
+        let value = value::decode(&raw, &raw.type_info()).map_err(|error| {
+            let message = format!("column `{}`: {error}", column.name());
+            Fault::Stopped(Error::invalid("sql_failed", message))
+        })?;
+        bytes += match &value {
+            SqlValue::Text(text) => text.len(),
+            SqlValue::Blob(blob) => blob.len(),
+            _ => 8,
+        };
+        values.push(value);
+    }
+    Ok((values, bytes))
+}

@@ -1,0 +1,116 @@
+//! SQLite's result codes as the stable codes of `capability::sql`.
+
+use crate::project::{busy, denied, timed_out};
+use atlashub_core::{Error, ErrorKind};
+use rusqlite::ffi;
+use std::ffi::{CStr, c_int};
+
+/// What SQLite says of a failure.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The extended result code.
+    pub(super) code: c_int,
+    message: String,
+    syntax: bool,
+}
+
+impl Failure {
+    pub(super) fn new(code: c_int, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            syntax: false,
+        }
+    }
+
+    /// A statement that cannot be understood.
+    pub(super) fn syntax(message: impl Into<String>) -> Self {
+        Self {
+            syntax: true,
+            ..Self::new(ffi::SQLITE_ERROR, message)
+        }
+    }
+
+    /// The connection's last failure.
+    ///
+    /// # Safety
+    /// `db` must be an open connection that no other thread uses.
+    pub(super) unsafe fn last(db: *mut ffi::sqlite3) -> Self {
+        // SAFETY: as the caller promised; the message is copied at once.
+        unsafe {
+            let code = ffi::sqlite3_extended_errcode(db);
+            let message = ffi::sqlite3_errmsg(db);
+            let message = if message.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(message).to_string_lossy().into_owned()
+            };
+            Self::new(code, message)
+        }
+    }
+
+    /// Says that it came up while the statement was being prepared, where a
+    /// generic error means that it cannot be understood.
+    pub(super) fn while_preparing(mut self) -> Self {
+        self.syntax |= self.code & 0xff == ffi::SQLITE_ERROR;
+        self
+    }
+
+    /// Whether the time ran out.
+    pub(super) fn is_interrupt(&self) -> bool {
+        self.code & 0xff == ffi::SQLITE_INTERRUPT
+    }
+
+    /// Whether the authorizer refused.
+    pub(super) fn is_denial(&self) -> bool {
+        self.code & 0xff == ffi::SQLITE_AUTH
+    }
+
+    /// As the host's error.
+    pub(super) fn into_error(self) -> Error {
+        if self.syntax {
+            return Error::invalid("sql_syntax", self.message);
+        }
+        match (self.code, self.code & 0xff) {
+            (
+                ffi::SQLITE_CONSTRAINT_UNIQUE
+                | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                | ffi::SQLITE_CONSTRAINT_ROWID,
+                _,
+            ) => Error::conflict("sql_constraint_unique", self.message),
+            (_, ffi::SQLITE_CONSTRAINT) => Error::conflict("sql_constraint", self.message),
+            (_, ffi::SQLITE_AUTH | ffi::SQLITE_PERM | ffi::SQLITE_READONLY) => denied(self.message),
+            (_, ffi::SQLITE_INTERRUPT) => timed_out(),
+            (_, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => {
+                busy("the database is busy with other statements")
+            }
+            (_, ffi::SQLITE_TOOBIG) => Error::new(
+                ErrorKind::TooLarge,
+                "sql_failed",
+                "a value, a row or the statement is too large",
+            ),
+            (_, ffi::SQLITE_FULL) => Error::new(
+                ErrorKind::TooLarge,
+                "sql_failed",
+                "the plugin's database is full",
+            ),
+            (_, ffi::SQLITE_ERROR | ffi::SQLITE_MISMATCH | ffi::SQLITE_RANGE) => {
+                Error::invalid("sql_failed", self.message)
+            }
+            _ => Error::new(ErrorKind::Internal, "sql_failed", "the database failed")
+                .with_source(format!("sqlite {}: {}", self.code, self.message)),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        match error {
+            rusqlite::Error::SqliteFailure(code, message) => Self::new(
+                code.extended_code,
+                message.unwrap_or_else(|| code.to_string()),
+            ),
+            other => Self::new(ffi::SQLITE_INTERNAL, other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What a plugin's SQL may do on SQLite: the authorizer that SQLite asks
+//! about every action while it prepares a statement.
+//!
+//! The wall is elsewhere: a connection has one file open, no other can be
+//! attached, and the defensive mode protects the schema table. The
+//! authorizer keeps a plugin from the things that would take that wall down
+//! or change the host's own settings, and notes which statements may take
+//! long within a single step.
+
+use parking_lot::Mutex;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Pragmas that only describe the schema.
+const PRAGMAS: &[&str] = &[
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+    "foreign_key_check",
+];
+
+/// Functions that reach outside of the plugin's own data.
+const FUNCTIONS: &[&str] = &["load_extension", "fts3_tokenizer", "sqlite_log"];
+
+/// Functions whose one call always ends quickly. All others run where they
+/// may hold the thread.
+const QUICK: &[&str] = &[
+    "abs",
+    "avg",
+    "ceil",
+    "ceiling",
+    "changes",
+    "char",
+    "coalesce",
+    "concat",
+    "count",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "date",
+    "datetime",
+    "dense_rank",
+    "first_value",
+    "floor",
+    "ifnull",
+    "iif",
+    "if",
+    "julianday",
+    "lag",
+    "last_insert_rowid",
+    "last_value",
+    "lead",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "mod",
+    "nth_value",
+    "ntile",
+    "nullif",
+    "octet_length",
+    "pow",
+    "power",
+    "random",
+    "rank",
+    "round",
+    "row_number",
+    "sign",
+    "sqrt",
+    "strftime",
+    "substr",
+    "substring",
+    "sum",
+    "time",
+    "timediff",
+    "total",
+    "total_changes",
+    "trunc",
+    "typeof",
+    "unicode",
+    "unixepoch",
+    "upper",
+];
+
+/// The rules of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Policy {
+    host: AtomicBool,
+    slow: AtomicBool,
+    reason: Mutex<Option<String>>,
+}
+
+impl Policy {
+    /// Lets the host's own statements pass, or ends that.
+    pub(super) fn for_host(&self, host: bool) {
+        self.host.store(host, Ordering::Relaxed);
+    }
+
+    /// Forgets what was noted of the statement before.
+    pub(super) fn start(&self) {
+        self.slow.store(false, Ordering::Relaxed);
+        *self.reason.lock() = None;
+    }
+
+    /// Whether the statement that was prepared calls nothing slow.
+    pub(super) fn was_quick(&self) -> bool {
+        !self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Why the statement was refused.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.reason.lock().take()
+    }
+
+    /// Whether `schema`'s plugin may do this.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        schema: &str,
+        context: AuthContext<'_>,
+    ) -> Authorization {
+        if self.host.load(Ordering::Relaxed) {
+            return Authorization::Allow;
+        }
+        match self.refuse(schema, &context) {
+            None => Authorization::Allow,
+            Some(reason) => {
+                *self.reason.lock() = Some(reason);
+                Authorization::Deny
+            }
+        }
+    }
+
+    fn refuse(&self, schema: &str, context: &AuthContext<'_>) -> Option<String> {
+        use AuthAction as A;
+        let own = |what: &str| {
+            let database = context.database_name.unwrap_or(schema);
+            (database != schema).then(|| format!("{what} is only allowed in the schema `{schema}`"))
+        };
+        match context.action {
+            A::Select | A::Recursive => None,
+            A::Read { .. } if context.database_name == Some("temp") => None,
+            A::Read { .. } => own("reading"),
+            A::Insert { .. } | A::Update { .. } | A::Delete { .. } => own("writing"),
+            A::CreateTable { .. }
+            | A::CreateIndex { .. }
+            | A::CreateView { .. }
+            | A::CreateTrigger { .. }
+            | A::DropTable { .. }
+            | A::DropIndex { .. }
+            | A::DropView { .. }
+            | A::DropTrigger { .. }
+            | A::Reindex { .. }
+            | A::Analyze { .. } => own("changing tables"),
+            A::AlterTable { database_name, .. } => {
+                (database_name != schema).then(|| "only own tables can be altered".to_owned())
+            }
+            A::CreateVtable { module_name, .. } | A::DropVtable { module_name, .. } => {
+                if module_name.eq_ignore_ascii_case("fts5") {
+                    own("changing tables")
+                } else {
+                    Some(format!(
+                        "virtual tables of the kind `{module_name}` are not offered"
+                    ))
+                }
+            }
+            A::Function { function_name } => {
+                if FUNCTIONS.contains(&function_name) {
+                    return Some(format!("the function `{function_name}` is not offered"));
+                }
+                if !QUICK.contains(&function_name) {
+                    self.slow.store(true, Ordering::Relaxed);
+                }
+                None
+            }
+            A::Pragma { pragma_name, .. } => (!PRAGMAS
+                .contains(&pragma_name.to_ascii_lowercase().as_str()))
+            .then(|| format!("the pragma `{pragma_name}` belongs to the host")),
+            A::Transaction { .. } | A::Savepoint { .. } => Some(
+                "transactions are begun and ended through the interface, not in SQL".to_owned(),
+            ),
+            A::Attach { .. } | A::Detach { .. } => {
+                Some("no other database can be attached, and none detached".to_owned())
+            }
+            A::CreateTempTable { .. }
+            | A::CreateTempIndex { .. }
+            | A::CreateTempView { .. }
+            | A::CreateTempTrigger { .. }
+            | A::DropTempTable { .. }
+            | A::DropTempIndex { .. }
+            | A::DropTempView { .. }
+            | A::DropTempTrigger { .. } => Some("temporary tables are not offered".to_owned()),
+            _ => Some("the statement is not offered".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! As much of SQL's lexical rules as is needed to tell what a statement
+//! begins with and where it ends. Good messages and the choice of a
+//! connection come from here; isolation never does.
+
+/// The first word of a statement in upper case, after blanks, comments and
+/// opening parentheses; empty when there is none.
+pub(super) fn first_word(sql: &str) -> String {
+    words(sql).next().unwrap_or_default()
+}
+
+/// The words at the start of a statement in upper case, as long as nothing
+/// else stands between them.
+pub(super) fn words(sql: &str) -> impl Iterator<Item = String> {
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        rest = skip_blanks(rest).trim_start_matches('(');
+        rest = skip_blanks(rest);
+        let end = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        (!word.is_empty()).then(|| word.to_ascii_uppercase())
+    })
+}
+
+/// Whether a statement begins like one that only reads. `WITH` may turn out
+/// to write.
+pub(super) fn may_only_read(sql: &str) -> bool {
+    let start = sql.trim_start();
+    let begins = |word: &str| {
+        start
+            .get(..word.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(word))
+            && start
+                .get(word.len()..)
+                .and_then(|tail| tail.chars().next())
+                .is_none_or(|next| !(next.is_ascii_alphanumeric() || next == '_'))
+    };
+    if begins("select") {
+        return true;
+    }
+    matches!(
+        first_word(sql).as_str(),
+        "SELECT" | "VALUES" | "WITH" | "EXPLAIN" | "PRAGMA" | "TABLE" | "SHOW"
+    )
+}
+
+/// `text` without the blanks and comments at its start.
+pub(super) fn skip_blanks(mut text: &str) -> &str {
+    loop {
+        text = text.trim_start();
+        if let Some(comment) = text.strip_prefix("--") {
+            text = comment.split_once('\n').map_or("", |(_, rest)| rest);
+        } else if text.starts_with("/*") {
+            text = text.get(block_comment(text)..).unwrap_or_default();
+        } else {
+            return text;
+        }
+    }
+}
+
+/// The length of the block comment that `text` starts with. They nest, as on
+/// Postgres.
+fn block_comment(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, bytes.get(at + 1)) {
+            (b'/', Some(b'*')) => {
+                depth += 1;
+                at += 2;
+            }
+            (b'*', Some(b'/')) => {
+                depth = depth.saturating_sub(1);
+                at += 2;
+                if depth == 0 {
+                    return at;
+                }
+            }
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// The statements of a Postgres text, without the semicolons between them
+/// and without empty ones. Quotes, dollar quotes and comments are passed
+/// over whole, and so is the body of a `BEGIN ATOMIC … END` function.
+pub(super) fn split_postgres(text: &str) -> Vec<&str> {
+    let bytes = text.as_bytes();
+    let mut statements = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    let mut atomic = 0_usize;
+    let mut previous = "";
+    while let Some(&byte) = bytes.get(at) {
+        let rest = text.get(at..).unwrap_or_default();
+        match byte {
+            b'-' if rest.starts_with("--") => {
+                at += rest.find('\n').unwrap_or(rest.len());
+            }
+            b'/' if rest.starts_with("/*") => at += block_comment(rest),
+            b'\'' => {
+                let escapes = previous.eq_ignore_ascii_case("e") && at > 0 && ends_word(bytes, at);
+                at += quoted(rest, '\'', escapes);
+            }
+            b'"' => at += quoted(rest, '"', false),
+            b'$' => at += dollar_quoted(rest, at > 0 && ends_word(bytes, at)),
+            b';' if atomic == 0 => {
+                statements.push(text.get(start..at).unwrap_or_default());
+                at += 1;
+                start = at;
+                previous = "";
+            }
+            _ if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
+                let end = rest
+                    .bytes()
+                    .position(|c| !(c.is_ascii_alphanumeric() || c == b'_' || c >= 0x80))
+                    .unwrap_or(rest.len());
+                let word = rest.get(..end).unwrap_or_default();
+                if word.eq_ignore_ascii_case("atomic") && previous.eq_ignore_ascii_case("begin") {
+                    atomic += 1;
+                } else if atomic > 0 && word.eq_ignore_ascii_case("case") {
+                    atomic += 1;
+                } else if atomic > 0 && word.eq_ignore_ascii_case("end") {
+                    atomic -= 1;
+                }
+                previous = word;
+                at += end.max(1);
+            }
+            _ => {
+                at += 1;
+                while !text.is_char_boundary(at) {
+                    at += 1;
+                }
+            }
+        }
+    }
+    statements.push(text.get(start..).unwrap_or_default());
+    statements.retain(|statement| !skip_blanks(statement).is_empty());
+    statements
+}
+
+/// Whether the byte before `at` belongs to a word.
+fn ends_word(bytes: &[u8], at: usize) -> bool {
+    at.checked_sub(1)
+        .and_then(|before| bytes.get(before))
+        .is_some_and(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80)
+}
+
+/// The length of the quoted text that `rest` starts with.
+fn quoted(rest: &str, quote: char, escapes: bool) -> usize {
+    let mut chars = rest.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if escapes && c == '\\' {
+            chars.next();
+        } else if c == quote {
+            if chars.peek().is_some_and(|(_, next)| *next == quote) {
+                chars.next();
+            } else {
+                return at + 1;
+            }
+        }
+    }
+    rest.len()
+}
+
+/// The length of the dollar-quoted text that `rest` starts with, or of the
+/// dollar alone.
+fn dollar_quoted(rest: &str, within_word: bool) -> usize {
+    let Some(close) = rest.get(1..).and_then(|tail| tail.find('$')) else {
+        return 1;
+    };
+    let tag = rest.get(..close + 2).unwrap_or_default();
+    let name = rest.get(1..=close).unwrap_or_default();
+    let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if within_word || !plain {
+        return 1;
+    }
+    rest.get(tag.len()..)
+        .and_then(|body| body.find(tag))
+        .map_or(rest.len(), |end| tag.len() * 2 + end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_is_found_behind_comments() {
+        assert_eq!(
+            first_word("  /* a /* b */ */ -- c\n ((select 1))"),
+            "SELECT"
+        );
+        assert_eq!(first_word("-- nothing"), "");
+        assert_eq!(
+            words("alter\n role x").take(2).collect::<Vec<_>>(),
+            ["ALTER", "ROLE"]
+        );
+    }
+
+    #[test]
+    fn only_reads_go_to_readers() {
+        for sql in [
+            "select 1",
+            " SELECT(1)",
+            "/* x */ values (1)",
+            "with a as (select 1) select 1",
+        ] {
+            assert!(may_only_read(sql), "{sql}");
+        }
+        for sql in [
+            "selects",
+            "insert into a values (1)",
+            "update a set b = 1",
+            "",
+            "create table a (b)",
+        ] {
+            assert!(!may_only_read(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_split_between_its_statements_only() {
+        let text = "create table a (b text default ';'); -- a; b\n\
+                    create function f() returns int language plpgsql as $body$ begin; return 1; end $body$;;\n\
+                    insert into \"x;y\" values (E'it\\'s; ok', $1, 'a''b;');\n\
+                    create function g() returns int language sql begin atomic select case when true then 1 end; select 2; end;\n\
+                    select ä$1; /* ; /* ; */ ; */";
+        let statements = split_postgres(text);
+        assert_eq!(statements.len(), 5, "{statements:#?}");
+        assert!(
+            statements
+                .iter()
+                .all(|statement| !statement.trim().is_empty())
+        );
+    }
+}
