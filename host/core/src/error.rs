@@ -128,7 +128,11 @@ impl Error {
 
     /// 404: `what` is unknown, or not the caller's to know of.
     pub fn not_found(what: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound, "not_found", format!("{what} not found"))
+        Self::new(
+            ErrorKind::NotFound,
+            "not_found",
+            format!("{what} not found"),
+        )
     }
 
     /// 409: in conflict with what is there.

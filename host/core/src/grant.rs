@@ -49,7 +49,9 @@ impl HostPattern {
     /// pattern the standard ports 80 and 443 are.
     #[must_use]
     pub fn matches(&self, host: &str, port: u16) -> bool {
-        let port_matches = self.port.map_or(port == 80 || port == 443, |own| own == port);
+        let port_matches = self
+            .port
+            .map_or(port == 80 || port == 443, |own| own == port);
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let host_matches = match self.host.strip_prefix("*.") {
             Some(domain) => host
@@ -78,11 +80,19 @@ impl FromStr for HostPattern {
             _ => (text, None),
         };
         let name = host.strip_prefix("*.").unwrap_or(host);
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(allowed) || name.contains("..") {
+        let allowed =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+        if name.is_empty()
+            || name.starts_with('.')
+            || !name.chars().all(allowed)
+            || name.contains("..")
+        {
             return Err(invalid());
         }
-        Ok(Self { host: host.trim_end_matches('.').to_ascii_lowercase(), port })
+        Ok(Self {
+            host: host.trim_end_matches('.').to_ascii_lowercase(),
+            port,
+        })
     }
 }
 
@@ -105,8 +115,14 @@ impl FromStr for Grant {
             ("sql", None) => Ok(Self::Sql),
             ("kv", None) => Ok(Self::Kv),
             ("blob", Some(scope)) => match scope.split_once(':') {
-                None => Ok(Self::Blob { bucket: scope.parse()?, write: true }),
-                Some((bucket, "read")) => Ok(Self::Blob { bucket: bucket.parse()?, write: false }),
+                None => Ok(Self::Blob {
+                    bucket: scope.parse()?,
+                    write: true,
+                }),
+                Some((bucket, "read")) => Ok(Self::Blob {
+                    bucket: bucket.parse()?,
+                    write: false,
+                }),
                 Some(_) => Err(unknown(text)),
             },
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
@@ -145,8 +161,14 @@ impl fmt::Display for Grant {
         match self {
             Self::Sql => f.write_str("sql"),
             Self::Kv => f.write_str("kv"),
-            Self::Blob { bucket, write: true } => write!(f, "blob:{bucket}"),
-            Self::Blob { bucket, write: false } => write!(f, "blob:{bucket}:read"),
+            Self::Blob {
+                bucket,
+                write: true,
+            } => write!(f, "blob:{bucket}"),
+            Self::Blob {
+                bucket,
+                write: false,
+            } => write!(f, "blob:{bucket}:read"),
             Self::Http(host) => write!(f, "http:{host}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
         }
@@ -226,12 +248,31 @@ mod tests {
 
     #[test]
     fn grants_are_read_and_written_alike() {
-        for text in ["sql", "kv", "blob:private", "blob:private:read", "http:api.example.com",
-                     "http:*.example.com", "http:127.0.0.1:9000", "http:[::1]:80", "plugin:files"] {
+        for text in [
+            "sql",
+            "kv",
+            "blob:private",
+            "blob:private:read",
+            "http:api.example.com",
+            "http:*.example.com",
+            "http:127.0.0.1:9000",
+            "http:[::1]:80",
+            "plugin:files",
+        ] {
             let grant: Grant = text.parse().unwrap();
             assert_eq!(grant.to_string(), text);
         }
-        for text in ["", "sql:x", "blob", "blob:a:write", "http:", "http:*", "http:a b", "http:x:99999", "exec:sh"] {
+        for text in [
+            "",
+            "sql:x",
+            "blob",
+            "blob:a:write",
+            "http:",
+            "http:*",
+            "http:a b",
+            "http:x:99999",
+            "exec:sh",
+        ] {
             assert!(text.parse::<Grant>().is_err(), "{text:?} was accepted");
         }
     }

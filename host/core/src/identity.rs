@@ -41,7 +41,10 @@ impl FromStr for KeyKind {
         match text {
             "publishable" => Ok(Self::Publishable),
             "secret" => Ok(Self::Secret),
-            _ => Err(Error::invalid("invalid_key_kind", "a key is `publishable` or `secret`")),
+            _ => Err(Error::invalid(
+                "invalid_key_kind",
+                "a key is `publishable` or `secret`",
+            )),
         }
     }
 }
@@ -84,7 +87,10 @@ impl FromStr for AdminRole {
             "viewer" => Ok(Self::Viewer),
             "admin" => Ok(Self::Admin),
             "owner" => Ok(Self::Owner),
-            _ => Err(Error::invalid("invalid_role", "a role is `owner`, `admin` or `viewer`")),
+            _ => Err(Error::invalid(
+                "invalid_role",
+                "a role is `owner`, `admin` or `viewer`",
+            )),
         }
     }
 }
@@ -132,8 +138,14 @@ impl Caller {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Nobody => "nobody",
-            Self::Key { kind: KeyKind::Publishable, .. } => "publishable-key",
-            Self::Key { kind: KeyKind::Secret, .. } => "secret-key",
+            Self::Key {
+                kind: KeyKind::Publishable,
+                ..
+            } => "publishable-key",
+            Self::Key {
+                kind: KeyKind::Secret,
+                ..
+            } => "secret-key",
             Self::User(_) => "user",
             Self::Admin { .. } => "admin",
             Self::Scheduler => "scheduler",

@@ -14,8 +14,17 @@ pub const MAX_MANIFEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Addresses that the host answers itself; no plugin can own them.
 pub const HOST_PREFIXES: &[&str] = &[
-    "/admin", "/dashboard", "/v1/auth", "/auth", "/users", "/_", "/healthz", "/readyz",
-    "/metrics", "/openapi.json", "/p",
+    "/admin",
+    "/dashboard",
+    "/v1/auth",
+    "/auth",
+    "/users",
+    "/_",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/p",
 ];
 
 /// Addresses below a host prefix that plugins own nonetheless.
@@ -134,7 +143,9 @@ impl Manifest {
             if migration.name.is_empty() || !names.insert(migration.name.clone()) {
                 return Err(invalid("each migration needs a name of its own"));
             }
-            if migration.sql.is_none() && (migration.sqlite.is_none() || migration.postgres.is_none()) {
+            if migration.sql.is_none()
+                && (migration.sqlite.is_none() || migration.postgres.is_none())
+            {
                 return Err(invalid(format!(
                     "migration `{}` needs `sql`, or both `sqlite` and `postgres`",
                     migration.name
@@ -158,13 +169,18 @@ pub fn check_route(path: &str) -> Result<()> {
     let segments_ok = path == "/"
         || path.strip_prefix('/').is_some_and(|rest| {
             rest.split('/').all(|segment| {
-                !segment.is_empty() && segment != "." && segment != ".." && segment.chars().all(plain)
+                !segment.is_empty()
+                    && segment != "."
+                    && segment != ".."
+                    && segment.chars().all(plain)
             })
         });
     if !segments_ok {
         return Err(Error::invalid(
             "invalid_route",
-            format!("route `{path}` must be `/` or start with `/` and have plain segments, with no slash at the end"),
+            format!(
+                "route `{path}` must be `/` or start with `/` and have plain segments, with no slash at the end"
+            ),
         ));
     }
     if is_host_path(path) {
@@ -209,7 +225,21 @@ mod tests {
 
     #[test]
     fn doubtful_routes_are_refused() {
-        for path in ["", "a", "/a/", "//", "/a//b", "/..", "/a/../b", "/{x}", "/a b", "/admin", "/_/x", "/v1/auth", "/users/me"] {
+        for path in [
+            "",
+            "a",
+            "/a/",
+            "//",
+            "/a//b",
+            "/..",
+            "/a/../b",
+            "/{x}",
+            "/a b",
+            "/admin",
+            "/_/x",
+            "/v1/auth",
+            "/users/me",
+        ] {
             assert!(check_route(path).is_err(), "{path:?} was accepted");
         }
         for path in ["/", "/files", "/v1/db", "/users/me/files", "/adminx"] {

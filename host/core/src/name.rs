@@ -55,14 +55,19 @@ fn check(what: &'static str, text: &str, max: usize, separators: &[u8]) -> Resul
     if text.is_empty() || text.len() > max {
         return refuse(format!("must have 1 to {max} characters"));
     }
-    let allowed = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || separators.contains(&byte)
-    };
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || separators.contains(&byte);
     if !text.bytes().all(allowed) {
         return refuse("may only have lower-case letters, digits and single dashes".to_owned());
     }
-    let starts_well = text.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    let ends_well = text.bytes().last().is_some_and(|byte| !separators.contains(&byte));
+    let starts_well = text
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_lowercase());
+    let ends_well = text
+        .bytes()
+        .last()
+        .is_some_and(|byte| !separators.contains(&byte));
     if !starts_well || !ends_well {
         return refuse("must start with a letter and end with a letter or a digit".to_owned());
     }
@@ -93,10 +98,26 @@ name! {
 }
 
 /// Slugs that would collide with the host's own addresses.
-const RESERVED_SLUGS: &[&str] = &["admin", "api", "auth", "dashboard", "www", "metrics", "status"];
+const RESERVED_SLUGS: &[&str] = &[
+    "admin",
+    "api",
+    "auth",
+    "dashboard",
+    "www",
+    "metrics",
+    "status",
+];
 
 /// Schema names that belong to the database or to the project itself.
-const RESERVED_PLUGINS: &[&str] = &["main", "temp", "public", "information-schema", "pg-catalog", "host", "internal"];
+const RESERVED_PLUGINS: &[&str] = &[
+    "main",
+    "temp",
+    "public",
+    "information-schema",
+    "pg-catalog",
+    "host",
+    "internal",
+];
 
 impl Slug {
     /// Makes a slug out of a project's display name: letters and digits kept,
@@ -138,7 +159,10 @@ impl PluginName {
     /// # Errors
     /// `reserved_name` when the name is one of them.
     pub fn check_free(&self) -> Result<()> {
-        if RESERVED_PLUGINS.contains(&self.as_str()) || self.as_str().starts_with("pg-") || self.as_str().starts_with("sqlite-") {
+        if RESERVED_PLUGINS.contains(&self.as_str())
+            || self.as_str().starts_with("pg-")
+            || self.as_str().starts_with("sqlite-")
+        {
             return Err(Error::invalid(
                 "reserved_name",
                 format!("the plugin name `{self}` is reserved, choose another"),
@@ -169,8 +193,14 @@ mod tests {
 
     #[test]
     fn a_slug_is_made_from_a_name() {
-        assert_eq!(Slug::from_name("Äpfel & Birnen").map(String::from), Some("pfel-birnen".into()));
-        assert_eq!(Slug::from_name("My Shop!").map(String::from), Some("my-shop".into()));
+        assert_eq!(
+            Slug::from_name("Äpfel & Birnen").map(String::from),
+            Some("pfel-birnen".into())
+        );
+        assert_eq!(
+            Slug::from_name("My Shop!").map(String::from),
+            Some("my-shop".into())
+        );
         assert_eq!(Slug::from_name("!!!"), None);
     }
 }

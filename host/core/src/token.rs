@@ -23,8 +23,7 @@ pub fn generate(prefix: &str) -> Result<String> {
 /// # Errors
 /// When the system gives none.
 pub fn fill(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes)
-        .map_err(|error| Error::internal("read randomness", error.to_string()))
+    getrandom::fill(bytes).map_err(|error| Error::internal("read randomness", error.to_string()))
 }
 
 /// What is stored of a token.

@@ -1,7 +1,13 @@
 //! What `bindgen!` makes of the WIT contract: one place, so that the other
 //! modules name plain Rust traits.
 
-#![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction
+)]
 
 mod imports {
     wasmtime::component::bindgen!({

@@ -46,7 +46,9 @@ impl Breaker {
         else {
             return Ok(());
         };
-        let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        let seconds = u32::try_from(left.as_secs())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
         Err(Error::new(
             ErrorKind::Unavailable,
             "plugin_cut_off",
@@ -77,7 +79,10 @@ impl Breaker {
         self.troubled.store(true, Ordering::Relaxed);
         let mut state = self.state.lock();
         let now = Instant::now();
-        if state.since.is_none_or(|since| now.duration_since(since) > WINDOW) {
+        if state
+            .since
+            .is_none_or(|since| now.duration_since(since) > WINDOW)
+        {
             state.since = Some(now);
             state.faults = 0;
         }

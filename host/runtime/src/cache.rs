@@ -24,7 +24,9 @@ pub struct CompileCache {
 
 impl std::fmt::Debug for CompileCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CompileCache").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("CompileCache")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +106,8 @@ impl CompileCache {
             mac.update(part);
             file.write_all(part).map_err(failed)?;
         }
-        file.write_all(&mac.finalize().into_bytes()).map_err(failed)?;
+        file.write_all(&mac.finalize().into_bytes())
+            .map_err(failed)?;
         drop(file);
         std::fs::rename(&temporary, &path).map_err(failed)
     }
@@ -124,7 +127,11 @@ pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Comp
     // SAFETY: the bytes were made by this program's compile worker for this
     // engine: they come from its pipe, or from a file that carries a MAC under
     // this host's own key over its name and contents.
-    #[expect(unsafe_code, clippy::disallowed_methods, reason = "the one place that loads compiled code")]
+    #[expect(
+        unsafe_code,
+        clippy::disallowed_methods,
+        reason = "the one place that loads compiled code"
+    )]
     unsafe {
         Component::deserialize(engine, code)
     }
@@ -137,7 +144,9 @@ struct DigestHasher(Sha256);
 impl Hasher for DigestHasher {
     fn finish(&self) -> u64 {
         let digest: [u8; 32] = sha2::Digest::finalize(self.0.clone()).into();
-        digest.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        digest
+            .first_chunk::<8>()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 
     fn write(&mut self, bytes: &[u8]) {

@@ -26,7 +26,11 @@ pub struct CompileLimits {
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { max_bytes: 32 * 1024 * 1024, time: Duration::from_secs(60), memory_mib: 4096 }
+        Self {
+            max_bytes: 32 * 1024 * 1024,
+            time: Duration::from_secs(60),
+            memory_mib: 4096,
+        }
     }
 }
 
@@ -44,13 +48,21 @@ impl Compiler {
     /// Compiles by starting `executable` with the subcommand `compile-worker`.
     #[must_use]
     pub fn worker(executable: PathBuf, limits: CompileLimits) -> Self {
-        Self { executable: Some(executable), limits, one_at_a_time: Arc::new(Semaphore::new(1)) }
+        Self {
+            executable: Some(executable),
+            limits,
+            one_at_a_time: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// Compiles in this process, with no bound but the input's size.
     #[must_use]
     pub fn in_process(limits: CompileLimits) -> Self {
-        Self { executable: None, limits, one_at_a_time: Arc::new(Semaphore::new(1)) }
+        Self {
+            executable: None,
+            limits,
+            one_at_a_time: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// The bounds.
@@ -104,7 +116,14 @@ impl Compiler {
             .arg("--memory-mib")
             .arg(self.limits.memory_mib.to_string())
             .arg("--cpu-seconds")
-            .arg(self.limits.time.as_secs().max(1).saturating_mul(2).to_string())
+            .arg(
+                self.limits
+                    .time
+                    .as_secs()
+                    .max(1)
+                    .saturating_mul(2)
+                    .to_string(),
+            )
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -126,7 +145,10 @@ impl Compiler {
             let mut output = Vec::new();
             let (_, read) = tokio::join!(feed, stdout.read_to_end(&mut output));
             read.map_err(failed("read from the compile worker"))?;
-            let status = child.wait().await.map_err(failed("wait for the compile worker"))?;
+            let status = child
+                .wait()
+                .await
+                .map_err(failed("wait for the compile worker"))?;
             Ok::<_, Error>((output, status))
         };
         let (output, status) = tokio::time::timeout(self.limits.time, exchange)
@@ -150,7 +172,9 @@ impl Compiler {
 }
 
 fn read_output(mut output: Vec<u8>) -> Option<Result<(ComponentInterface, Vec<u8>)>> {
-    let length = output.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes))?;
+    let length = output
+        .first_chunk::<4>()
+        .map(|bytes| u32::from_le_bytes(*bytes))?;
     let end = usize::try_from(length).ok()?.checked_add(4)?;
     let report: Report = serde_json::from_slice(output.get(4..end)?).ok()?;
     Some(match report {
@@ -160,5 +184,8 @@ fn read_output(mut output: Vec<u8>) -> Option<Result<(ComponentInterface, Vec<u8
 }
 
 fn invalid(why: &str) -> Error {
-    Error::invalid("invalid_component", format!("not a usable component: {why}"))
+    Error::invalid(
+        "invalid_component",
+        format!("not a usable component: {why}"),
+    )
 }

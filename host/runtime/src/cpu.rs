@@ -63,7 +63,9 @@ impl Meter {
     }
 
     fn now_ns(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.origin.elapsed().as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     /// Processor time so far, the running poll included.
@@ -100,7 +102,10 @@ impl Meter {
     /// dropped.
     pub(crate) fn transfer(self: &Arc<Self>) -> Transfer {
         self.transfers.fetch_add(1, Ordering::Relaxed);
-        Transfer { meter: Arc::clone(self), began: Instant::now() }
+        Transfer {
+            meter: Arc::clone(self),
+            began: Instant::now(),
+        }
     }
 
     /// Gives way to other tasks; a heavy guest then waits for its place.

@@ -110,9 +110,7 @@ impl LivePlugin {
                 }
             }),
             Arrived::Head(head, finished) => {
-                let head = head.map_err(|code| {
-                    self.guest_error(&visit.context, &code)
-                })?;
+                let head = head.map_err(|code| self.guest_error(&visit.context, &code))?;
                 let rest = match finished {
                     Some((instance, Ok(()))) => {
                         self.give_back(instance);
@@ -121,12 +119,28 @@ impl LivePlugin {
                     }
                     Some((mut instance, Err(error))) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
-                        return Err(self.fault(&visit.context, &error, meter.cpu_exceeded(), refused));
+                        return Err(self.fault(
+                            &visit.context,
+                            &error,
+                            meter.cpu_exceeded(),
+                            refused,
+                        ));
                     }
-                    None => Rest::spawn(guest, Arc::clone(self), visit.context.clone(), meter, began, limit),
+                    None => Rest::spawn(
+                        guest,
+                        Arc::clone(self),
+                        visit.context.clone(),
+                        meter,
+                        began,
+                        limit,
+                    ),
                 };
                 counters.head(began.elapsed(), head.status().as_u16());
-                Ok(head.map(|body| GuestBody { body, rest, _visit: visit }))
+                Ok(head.map(|body| GuestBody {
+                    body,
+                    rest,
+                    _visit: visit,
+                }))
             }
         }
     }
@@ -143,7 +157,12 @@ impl LivePlugin {
         match admitted.await {
             Ok((place, running)) => {
                 counters.begin();
-                Ok(Visit { plugin: Arc::clone(self), context, _place: place, _running: running })
+                Ok(Visit {
+                    plugin: Arc::clone(self),
+                    context,
+                    _place: place,
+                    _running: running,
+                })
             }
             Err(error) => {
                 counters.refused();
@@ -166,7 +185,11 @@ impl LivePlugin {
             context,
             &format!("answered with the error {code:?}"),
         );
-        Error::new(ErrorKind::PluginFault, "plugin_error", "the plugin answered with an error")
+        Error::new(
+            ErrorKind::PluginFault,
+            "plugin_error",
+            "the plugin answered with an error",
+        )
     }
 }
 
@@ -180,7 +203,8 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<wasmtime_wasi_http::Error>,
 {
-    let failed = |error: wasmtime::Error| Error::internal("hand a request to a plugin", error.to_string());
+    let failed =
+        |error: wasmtime::Error| Error::internal("hand a request to a plugin", error.to_string());
     let scheme = match request.uri().scheme_str() {
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
@@ -275,7 +299,10 @@ impl Rest {
             };
             let _ = sender.send(well);
         });
-        Self::Running { outcome, _task: AbortOnDropHandle::new(task) }
+        Self::Running {
+            outcome,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 }
 

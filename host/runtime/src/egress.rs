@@ -117,9 +117,8 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let within = |network: Ipv6Addr, bits: u32| {
-        (u128::from(ip) ^ u128::from(network)) >> (128 - bits) == 0
-    };
+    let within =
+        |network: Ipv6Addr, bits: u32| (u128::from(ip) ^ u128::from(network)) >> (128 - bits) == 0;
     let global = within(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
     let special = within(Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23)
         || within(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32)
@@ -151,7 +150,10 @@ impl WasiHttpHooks for Hooks {
         let plugin = Arc::clone(&self.plugin);
         let context = self.request.clone();
         Box::new(async move {
-            let authority = request.uri().authority().ok_or(Error::HttpRequestUriInvalid)?;
+            let authority = request
+                .uri()
+                .authority()
+                .ok_or(Error::HttpRequestUriInvalid)?;
             let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
             if let Some(name) = host.strip_suffix(INTERNAL) {
                 let name = name.to_owned();
@@ -176,10 +178,14 @@ async fn call_plugin(
     context: &RequestContext,
     name: &str,
     request: Request<WasiBody>,
-) -> Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>)> {
+) -> Result<(
+    Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+)> {
     let name: PluginName = name.parse().map_err(|_| Error::DestinationNotFound)?;
     if !plugin.grants.allows_plugin(&name) {
-        let what = format!("a call to the plugin `{name}` was refused: not granted `plugin:{name}`");
+        let what =
+            format!("a call to the plugin `{name}` was refused: not granted `plugin:{name}`");
         return Err(denied(plugin, context, &what));
     }
     if context.depth >= MAX_DEPTH {
@@ -191,7 +197,10 @@ async fn call_plugin(
         ..context.clone()
     };
     let calls = &plugin.services.calls;
-    match calls.call(plugin.scope.project, &name, request, context).await {
+    match calls
+        .call(plugin.scope.project, &name, request, context)
+        .await
+    {
         Ok(response) => Ok((response, nothing_left())),
         Err(error) => {
             tracing::debug!(error = %error, plugin = %name, "a call between plugins failed");
@@ -210,9 +219,15 @@ async fn call_host(
     host: &str,
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
-) -> Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>)> {
+) -> Result<(
+    Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+)> {
     let tls = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
-    let port = request.uri().port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let port = request
+        .uri()
+        .port_u16()
+        .unwrap_or(if tls { 443 } else { 80 });
     if !plugin.grants.allows_http(host, port) {
         let what = format!("a call to {host}:{port} was refused: not granted `http:{host}`");
         return Err(denied(plugin, context, &what));
@@ -220,10 +235,17 @@ async fn call_host(
     let permit = Arc::clone(&plugin.connections)
         .try_acquire_owned()
         .map_err(|_| Error::ConnectionLimitReached)?;
-    let wait = |asked: Option<Duration>, most: Duration| asked.map_or(most, |asked| asked.min(most));
+    let wait =
+        |asked: Option<Duration>, most: Duration| asked.map_or(most, |asked| asked.min(most));
     let connect_timeout = wait(options.and_then(|options| options.connect_timeout), CONNECT);
-    let first_byte = wait(options.and_then(|options| options.first_byte_timeout), RESPONSE);
-    let between = wait(options.and_then(|options| options.between_bytes_timeout), RESPONSE);
+    let first_byte = wait(
+        options.and_then(|options| options.first_byte_timeout),
+        RESPONSE,
+    );
+    let between = wait(
+        options.and_then(|options| options.between_bytes_timeout),
+        RESPONSE,
+    );
 
     let connect = async {
         let address = checked_address(plugin, context, host, port).await?;
@@ -243,13 +265,21 @@ async fn call_host(
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
-    let send = connection.sender.send_request(Request::from_parts(parts, body));
+    let send = connection
+        .sender
+        .send_request(Request::from_parts(parts, body));
     let response = tokio::time::timeout(first_byte, send)
         .await
         .map_err(|_| Error::HttpResponseTimeout)?
         .map_err(Error::from)?;
     let response = response.map(|incoming| {
-        ResponseBody { incoming, left: MAX_RESPONSE_BYTES, between, silence: None }.boxed_unsync()
+        ResponseBody {
+            incoming,
+            left: MAX_RESPONSE_BYTES,
+            between,
+            silence: None,
+        }
+        .boxed_unsync()
     });
     Ok((response, connection.driver))
 }
@@ -262,15 +292,22 @@ async fn checked_address(
     port: u16,
 ) -> Result<SocketAddr> {
     let name = host.trim_matches(['[', ']']);
-    #[expect(clippy::disallowed_methods, reason = "this is the egress: what is found is checked below")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the egress: what is found is checked below"
+    )]
     let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name, port))
         .await
         .map_err(|_| Error::DestinationNotFound)?
         .map(canonical)
         .collect();
     let policy = &plugin.services.egress;
-    if let Some(address) = addresses.iter().find(|address| !policy.allows(host, **address)) {
-        let what = format!("a call to {host}:{port} was refused: {address} is not a public address");
+    if let Some(address) = addresses
+        .iter()
+        .find(|address| !policy.allows(host, **address))
+    {
+        let what =
+            format!("a call to {host}:{port} was refused: {address} is not a public address");
         plugin.output.host(Level::Warn, context, &what);
         return Err(Error::DestinationIpProhibited);
     }
@@ -282,10 +319,15 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-async fn secured(host: &str, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
+async fn secured(
+    host: &str,
+    stream: TcpStream,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>> {
     static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
+        let roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+        };
         let config = rustls::ClientConfig::builder()
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -293,7 +335,10 @@ async fn secured(host: &str, stream: TcpStream) -> Result<tokio_rustls::client::
     });
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
         .map_err(|_| Error::HttpRequestUriInvalid)?;
-    TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(Error::Tls)
+    TlsConnector::from(Arc::clone(config))
+        .connect(name, stream)
+        .await
+        .map_err(Error::Tls)
 }
 
 struct Connection {
@@ -315,7 +360,10 @@ async fn handshake(
         let _permit = permit;
         connection.await.map_err(Error::from)
     });
-    Ok(Connection { sender, driver: Box::new(task) })
+    Ok(Connection {
+        sender,
+        driver: Box::new(task),
+    })
 }
 
 /// A response's body, bounded in size and silence.
@@ -339,8 +387,9 @@ impl Body for ResponseBody {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let between = this.between;
-                let silence =
-                    this.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
+                let silence = this
+                    .silence
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
                 return silence
                     .as_mut()
                     .poll(context)
@@ -375,10 +424,28 @@ mod tests {
     #[test]
     fn special_addresses_are_not_public() {
         for ip in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.0.1", "169.254.169.254",
-            "172.16.0.1", "172.31.255.255", "192.168.1.1", "198.18.0.1", "224.0.0.1",
-            "255.255.255.255", "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254",
-            "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1", "2001:db8::1", "ff02::1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "127.255.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "ff02::1",
         ] {
             let address = canonical(SocketAddr::new(ip.parse().unwrap(), 80));
             assert!(!is_public(address.ip()), "{ip} counts as public");
@@ -386,7 +453,10 @@ mod tests {
         let mapped = canonical("[::ffff:10.0.0.1]:80".parse().unwrap());
         assert!(!is_public(mapped.ip()));
         for ip in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111"] {
-            assert!(is_public(ip.parse().unwrap()), "{ip} does not count as public");
+            assert!(
+                is_public(ip.parse().unwrap()),
+                "{ip} does not count as public"
+            );
         }
     }
 

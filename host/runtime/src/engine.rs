@@ -32,7 +32,10 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { max_instances: 1_000, core_instances_per_instance: 6 }
+        Self {
+            max_instances: 1_000,
+            core_instances_per_instance: 6,
+        }
     }
 }
 
@@ -67,7 +70,8 @@ pub(crate) fn engine(options: &EngineOptions) -> Result<Engine> {
                 "no address space for an instance pool, allocating on demand"
             );
             config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-            Engine::new(&config).map_err(|error| Error::internal("make the engine", error.to_string()))
+            Engine::new(&config)
+                .map_err(|error| Error::internal("make the engine", error.to_string()))
         }
     }
 }
@@ -113,7 +117,10 @@ impl EpochThread {
             .name("epoch".to_owned())
             .spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
-                    #[expect(clippy::disallowed_methods, reason = "a thread of its own that keeps time")]
+                    #[expect(
+                        clippy::disallowed_methods,
+                        reason = "a thread of its own that keeps time"
+                    )]
                     std::thread::sleep(EPOCH);
                     match engine.upgrade() {
                         Some(engine) => engine.increment_epoch(),
@@ -122,7 +129,10 @@ impl EpochThread {
                 }
             })
             .map_err(|error| Error::internal("start the epoch thread", error))?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

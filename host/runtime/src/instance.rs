@@ -68,7 +68,12 @@ impl Instance {
             match plugin.revision().proxy.instantiate_async(&mut store).await {
                 Ok(proxy) => {
                     plugin.counters().instantiated();
-                    return Ok(Self { store, proxy, uses: 0, idle_since: Instant::now() });
+                    return Ok(Self {
+                        store,
+                        proxy,
+                        uses: 0,
+                        idle_since: Instant::now(),
+                    });
                 }
                 Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
                     if evicted {
@@ -103,7 +108,8 @@ impl Instance {
         let state = self.store.data_mut();
         state.open_handles == 0
             && uses < max_uses
-            && (!uses.is_multiple_of(LOOK_EVERY) || state.table.iter_mut().count() <= KEPT_RESOURCES)
+            && (!uses.is_multiple_of(LOOK_EVERY)
+                || state.table.iter_mut().count() <= KEPT_RESOURCES)
     }
 
     pub(crate) fn meter(&self) -> Arc<Meter> {
@@ -111,4 +117,7 @@ impl Instance {
     }
 }
 
-const _: () = assert!(EPOCH.as_millis() == 10, "limits are documented in ticks of 10 ms");
+const _: () = assert!(
+    EPOCH.as_millis() == 10,
+    "limits are documented in ticks of 10 ms"
+);

@@ -21,7 +21,11 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limit_mib: u32) -> Self {
-        Self { limit: limit_mib as usize * 1024 * 1024, used: 0, refused: false }
+        Self {
+            limit: limit_mib as usize * 1024 * 1024,
+            used: 0,
+            refused: false,
+        }
     }
 
     /// Bytes in use, over all memories and tables.

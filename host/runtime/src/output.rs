@@ -46,8 +46,16 @@ struct Rate {
 
 impl PluginOutput {
     pub(crate) fn new(scope: PluginScope, sink: Arc<dyn LogSink>) -> Self {
-        let rate = Rate { tokens: BURST, at: Instant::now(), dropped: 0 };
-        Self { scope, sink, rate: Mutex::new(rate) }
+        let rate = Rate {
+            tokens: BURST,
+            at: Instant::now(),
+            dropped: 0,
+        };
+        Self {
+            scope,
+            sink,
+            rate: Mutex::new(rate),
+        }
     }
 
     /// Takes a line, unless there are too many.
@@ -84,7 +92,12 @@ impl PluginOutput {
 
     /// The host's own word about the plugin, in its log.
     pub(crate) fn host(&self, level: Level, request: &RequestContext, message: &str) {
-        self.write(level, Source::Host, Some(request.request_id), escape(message));
+        self.write(
+            level,
+            Source::Host,
+            Some(request.request_id),
+            escape(message),
+        );
     }
 
     fn write(&self, level: Level, source: Source, request: Option<RequestId>, message: String) {
@@ -112,7 +125,9 @@ fn escape(message: &str) -> String {
     for c in kept.chars() {
         match c {
             '\t' => text.push(c),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 let _ = write!(text, "{}", c.escape_unicode());
             }
             c => text.push(c),
@@ -133,11 +148,17 @@ pub(crate) struct OutputStreamTarget {
 
 impl OutputStreamTarget {
     pub(crate) fn new(output: &Arc<PluginOutput>, source: Source) -> Self {
-        Self { output: Arc::clone(output), source }
+        Self {
+            output: Arc::clone(output),
+            source,
+        }
     }
 
     fn writer(&self) -> LineWriter {
-        LineWriter { target: self.clone(), partial: Vec::new() }
+        LineWriter {
+            target: self.clone(),
+            partial: Vec::new(),
+        }
     }
 }
 
@@ -177,7 +198,8 @@ impl LineWriter {
     fn keep(&mut self, bytes: &[u8]) {
         // One byte more than is shown tells that something was cut off.
         let room = (MAX_LINE_BYTES + 1).saturating_sub(self.partial.len());
-        self.partial.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+        self.partial
+            .extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
     }
 
     fn end_line(&mut self) {
@@ -189,7 +211,9 @@ impl LineWriter {
                 Source::Stderr => Level::Warn,
                 _ => Level::Info,
             };
-            self.target.output.line(level, self.target.source, None, text);
+            self.target
+                .output
+                .line(level, self.target.source, None, text);
         }
     }
 }
@@ -256,7 +280,10 @@ mod tests {
 
     fn output() -> (Arc<Kept>, Arc<PluginOutput>) {
         let kept = Arc::new(Kept::default());
-        let scope = PluginScope { project: ProjectId::new(), plugin: "p".parse().unwrap() };
+        let scope = PluginScope {
+            project: ProjectId::new(),
+            plugin: "p".parse().unwrap(),
+        };
         let output = PluginOutput::new(scope, Arc::clone(&kept) as Arc<dyn LogSink>);
         (kept, Arc::new(output))
     }

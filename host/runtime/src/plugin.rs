@@ -155,15 +155,20 @@ impl LivePlugin {
     }
 
     pub(crate) fn idle_since(&self) -> Vec<Instant> {
-        self.idle.lock().iter().map(|instance| instance.idle_since).collect()
+        self.idle
+            .lock()
+            .iter()
+            .map(|instance| instance.idle_since)
+            .collect()
     }
 
     /// Drops instances that were given back at `instant` or before.
     pub(crate) fn drop_idle_since(&self, instant: Instant) {
         let dropped: Vec<Instance> = {
             let mut idle = self.idle.lock();
-            let (gone, kept) =
-                idle.drain(..).partition(|instance| instance.idle_since <= instant);
+            let (gone, kept) = idle
+                .drain(..)
+                .partition(|instance| instance.idle_since <= instant);
             *idle = kept;
             gone
         };
@@ -187,24 +192,44 @@ impl LivePlugin {
         }
         self.stats.trap();
         let why = if memory_refused {
-            format!("needed more than {} MiB of memory: {error:#}", self.limits.memory_mib)
+            format!(
+                "needed more than {} MiB of memory: {error:#}",
+                self.limits.memory_mib
+            )
         } else {
             format!("{error:#}")
         };
         self.failed(request, &why);
-        Error::new(ErrorKind::PluginFault, "plugin_trapped", "the plugin failed")
+        Error::new(
+            ErrorKind::PluginFault,
+            "plugin_trapped",
+            "the plugin failed",
+        )
     }
 
-    pub(crate) fn timed_out(&self, request: &RequestContext, code: &'static str, why: &str) -> Error {
+    pub(crate) fn timed_out(
+        &self,
+        request: &RequestContext,
+        code: &'static str,
+        why: &str,
+    ) -> Error {
         self.stats.timeout();
         self.failed(request, why);
-        Error::new(ErrorKind::DeadlineExceeded, code, "the plugin took too long")
+        Error::new(
+            ErrorKind::DeadlineExceeded,
+            code,
+            "the plugin took too long",
+        )
     }
 
     pub(crate) fn no_response(&self, request: &RequestContext) -> Error {
         self.stats.error();
         self.failed(request, "the handler returned without setting a response");
-        Error::new(ErrorKind::PluginFault, "plugin_no_response", "the plugin gave no answer")
+        Error::new(
+            ErrorKind::PluginFault,
+            "plugin_no_response",
+            "the plugin gave no answer",
+        )
     }
 
     pub(crate) fn instantiation_failed(
@@ -213,15 +238,26 @@ impl LivePlugin {
         error: &wasmtime::Error,
     ) -> Error {
         self.stats.trap();
-        self.failed(request, &format!("the instance could not be made: {error:#}"));
-        Error::new(ErrorKind::PluginFault, "plugin_trapped", "the plugin failed")
+        self.failed(
+            request,
+            &format!("the instance could not be made: {error:#}"),
+        );
+        Error::new(
+            ErrorKind::PluginFault,
+            "plugin_trapped",
+            "the plugin failed",
+        )
     }
 
     fn failed(&self, request: &RequestContext, why: &str) {
         self.shared.output.host(Level::Error, request, why);
         *self.last_error.lock() = Some(why.chars().take(2_000).collect());
         if self.breaker.fault() {
-            self.shared.output.host(Level::Error, request, "it keeps failing and is cut off for a while");
+            self.shared.output.host(
+                Level::Error,
+                request,
+                "it keeps failing and is cut off for a while",
+            );
         }
     }
 
@@ -251,7 +287,10 @@ impl LivePlugin {
     pub async fn deactivate(&self, reason: &str) -> Result<()> {
         let called = self
             .with_hooks(async |hooks, store| {
-                hooks.atlashub_lifecycle_hooks().call_deactivate(store, reason).await
+                hooks
+                    .atlashub_lifecycle_hooks()
+                    .call_deactivate(store, reason)
+                    .await
             })
             .await?;
         match called {
@@ -300,9 +339,14 @@ impl LivePlugin {
             &mut wasmtime::Store<crate::state::State>,
         ) -> wasmtime::Result<T>,
     ) -> Result<Option<T>> {
-        let Some(indices) = &self.revision.lifecycle else { return Ok(None) };
+        let Some(indices) = &self.revision.lifecycle else {
+            return Ok(None);
+        };
         let Some(runtime) = self.runtime.upgrade() else {
-            return Err(Error::internal("call a lifecycle hook", "the runtime has ended"));
+            return Err(Error::internal(
+                "call a lifecycle hook",
+                "the runtime has ended",
+            ));
         };
         let context = RequestContext::new(RequestId::new(), Caller::Scheduler);
         let mut store = store(&runtime, self, context);
@@ -329,5 +373,8 @@ impl LivePlugin {
 }
 
 fn refused_activation(why: &str) -> Error {
-    Error::invalid("activation_failed", format!("the plugin could not be activated: {why}"))
+    Error::invalid(
+        "activation_failed",
+        format!("the plugin could not be activated: {why}"),
+    )
 }

@@ -22,19 +22,25 @@ pub struct ComponentInterface {
 impl ComponentInterface {
     pub(crate) fn of(engine: &Engine, component: &Component) -> Self {
         let names = |items: &mut dyn Iterator<Item = (String, bool)>| {
-            let mut names: Vec<String> =
-                items.filter(|(_, named)| *named).map(|(name, _)| name).collect();
+            let mut names: Vec<String> = items
+                .filter(|(_, named)| *named)
+                .map(|(name, _)| name)
+                .collect();
             names.sort();
             names
         };
         let ty = component.component_type();
         Self {
-            imports: names(&mut ty.imports(engine).map(|(name, item)| {
-                (name.to_owned(), !matches!(item.ty, ComponentItem::Type(_)))
-            })),
-            exports: names(&mut ty.exports(engine).map(|(name, item)| {
-                (name.to_owned(), !matches!(item.ty, ComponentItem::Type(_)))
-            })),
+            imports: names(
+                &mut ty.imports(engine).map(|(name, item)| {
+                    (name.to_owned(), !matches!(item.ty, ComponentItem::Type(_)))
+                }),
+            ),
+            exports: names(
+                &mut ty.exports(engine).map(|(name, item)| {
+                    (name.to_owned(), !matches!(item.ty, ComponentItem::Type(_)))
+                }),
+            ),
         }
     }
 
@@ -42,20 +48,25 @@ impl ComponentInterface {
     #[must_use]
     pub fn imports_package(&self, package: &str) -> bool {
         self.imports.iter().any(|name| {
-            name.strip_prefix(package).is_some_and(|rest| rest.starts_with('/'))
+            name.strip_prefix(package)
+                .is_some_and(|rest| rest.starts_with('/'))
         })
     }
 
     /// Whether it answers HTTP requests.
     #[must_use]
     pub fn handles_http(&self) -> bool {
-        self.exports.iter().any(|name| name.starts_with("wasi:http/incoming-handler@0.2."))
+        self.exports
+            .iter()
+            .any(|name| name.starts_with("wasi:http/incoming-handler@0.2."))
     }
 
     /// Whether it has lifecycle hooks.
     #[must_use]
     pub fn has_lifecycle(&self) -> bool {
-        self.exports.iter().any(|name| name == "atlashub:lifecycle/hooks@0.1.0")
+        self.exports
+            .iter()
+            .any(|name| name == "atlashub:lifecycle/hooks@0.1.0")
     }
 }
 
@@ -69,7 +80,9 @@ pub struct Revision {
 
 impl std::fmt::Debug for Revision {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Revision").field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Revision")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +94,10 @@ impl Revision {
         interface: ComponentInterface,
     ) -> Result<Self> {
         let pre = linker.instantiate_pre(component).map_err(|error| {
-            Error::invalid("unknown_import", format!("the component cannot be linked: {error:#}"))
+            Error::invalid(
+                "unknown_import",
+                format!("the component cannot be linked: {error:#}"),
+            )
         })?;
         if !interface.handles_http() {
             return Err(Error::invalid(
@@ -91,15 +107,26 @@ impl Revision {
         }
         let lifecycle = if interface.has_lifecycle() {
             Some(bindings::LifecycleIndices::new(&pre).map_err(|error| {
-                Error::invalid("invalid_component", format!("its lifecycle hooks do not fit: {error:#}"))
+                Error::invalid(
+                    "invalid_component",
+                    format!("its lifecycle hooks do not fit: {error:#}"),
+                )
             })?)
         } else {
             None
         };
         let proxy = ProxyPre::new(pre).map_err(|error| {
-            Error::invalid("invalid_component", format!("its handler does not fit: {error:#}"))
+            Error::invalid(
+                "invalid_component",
+                format!("its handler does not fit: {error:#}"),
+            )
         })?;
-        Ok(Self { digest, interface, proxy, lifecycle })
+        Ok(Self {
+            digest,
+            interface,
+            proxy,
+            lifecycle,
+        })
     }
 
     /// The SHA-256 of the component's bytes.

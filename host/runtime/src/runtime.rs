@@ -49,7 +49,12 @@ impl RequestContext {
     /// A request that came from outside.
     #[must_use]
     pub fn new(request_id: RequestId, caller: Caller) -> Self {
-        Self { request_id, caller, via_plugin: None, depth: 0 }
+        Self {
+            request_id,
+            caller,
+            via_plugin: None,
+            depth: 0,
+        }
     }
 }
 
@@ -148,7 +153,10 @@ impl Runtime {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let inner = Arc::new(Inner {
             heavy: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
-            running: Places::new(options.concurrency, "the server has too many requests at once"),
+            running: Places::new(
+                options.concurrency,
+                "the server has too many requests at once",
+            ),
             forbidden: Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)),
             _epoch: EpochThread::start(&engine)?,
             engine,
@@ -161,7 +169,10 @@ impl Runtime {
             plugins: Mutex::default(),
         });
         let sweeper = tokio::spawn(sweep(Arc::downgrade(&inner)));
-        Ok(Self { inner, _sweeper: Arc::new(AbortOnDropHandle::new(sweeper)) })
+        Ok(Self {
+            inner,
+            _sweeper: Arc::new(AbortOnDropHandle::new(sweeper)),
+        })
     }
 
     /// The largest component that is compiled, bytes.
@@ -216,7 +227,9 @@ impl Runtime {
                 Error::internal("load freshly compiled code", error.to_string())
             })?;
             let revision = Revision::link(&inner.linker, digest, &component, interface.clone())?;
-            inner.cache.store(&inner.engine, &digest, &interface, &code)?;
+            inner
+                .cache
+                .store(&inner.engine, &digest, &interface, &code)?;
             Ok(inner.keep(revision))
         })
         .await
@@ -226,7 +239,12 @@ impl Runtime {
     /// A plugin ready to answer in one project.
     #[must_use]
     pub fn plugin(&self, revision: Arc<Revision>, spec: PluginSpec) -> Arc<LivePlugin> {
-        let plugin = Arc::new(LivePlugin::new(Arc::downgrade(&self.inner), &self.inner, revision, spec));
+        let plugin = Arc::new(LivePlugin::new(
+            Arc::downgrade(&self.inner),
+            &self.inner,
+            revision,
+            spec,
+        ));
         let mut plugins = self.inner.plugins.lock();
         if plugins.len() == plugins.capacity() {
             plugins.retain(|plugin| plugin.strong_count() > 0);
@@ -237,7 +255,10 @@ impl Runtime {
 
     /// Forgets revisions that no live plugin uses.
     pub fn forget_unused(&self) {
-        self.inner.revisions.lock().retain(|_, revision| Arc::strong_count(revision) > 1);
+        self.inner
+            .revisions
+            .lock()
+            .retain(|_, revision| Arc::strong_count(revision) > 1);
     }
 
     /// Instances alive now, over all projects.
@@ -253,17 +274,30 @@ impl Runtime {
 impl Inner {
     fn keep(&self, revision: Revision) -> Arc<Revision> {
         let mut revisions = self.revisions.lock();
-        Arc::clone(revisions.entry(*revision.digest()).or_insert_with(|| Arc::new(revision)))
+        Arc::clone(
+            revisions
+                .entry(*revision.digest())
+                .or_insert_with(|| Arc::new(revision)),
+        )
     }
 
     /// Drops idle instances of all plugins, the longest unused first, until
     /// `keep` are left.
     pub(crate) fn evict_idle(&self, keep: usize) {
-        let plugins: Vec<Arc<LivePlugin>> =
-            self.plugins.lock().iter().filter_map(Weak::upgrade).collect();
+        let plugins: Vec<Arc<LivePlugin>> = self
+            .plugins
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
         let mut idle: Vec<_> = plugins
             .iter()
-            .flat_map(|plugin| plugin.idle_since().into_iter().map(move |since| (since, plugin)))
+            .flat_map(|plugin| {
+                plugin
+                    .idle_since()
+                    .into_iter()
+                    .map(move |since| (since, plugin))
+            })
             .collect();
         idle.sort_by_key(|(since, _)| *since);
         let excess = idle.len().saturating_sub(keep);

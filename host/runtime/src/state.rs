@@ -86,7 +86,11 @@ impl State {
             table,
             limiter: Limiter::new(memory_mib),
             meter,
-            hooks: Hooks { plugin: Arc::clone(plugin), request, forbidden },
+            hooks: Hooks {
+                plugin: Arc::clone(plugin),
+                request,
+                forbidden,
+            },
             open_handles: 0,
         }
     }
@@ -98,13 +102,20 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 
@@ -117,7 +128,10 @@ pub(crate) fn for_guest(error: &Error) -> (String, String) {
             source = error_sources(error),
             "a capability failed"
         );
-        return ("internal".to_owned(), "the host failed, try again".to_owned());
+        return (
+            "internal".to_owned(),
+            "the host failed, try again".to_owned(),
+        );
     }
     (error.code().to_owned(), error.message().to_owned())
 }

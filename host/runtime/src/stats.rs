@@ -136,14 +136,23 @@ impl PluginStats {
 
 /// The bucket of a latency: its doubling, and which quarter of that.
 fn bucket(latency: Duration) -> usize {
-    let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
+    let micros = u64::try_from(latency.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1);
     let doubling = micros.ilog2();
-    let quarter = if doubling >= 2 { (micros >> (doubling - 2)) & 3 } else { 0 };
+    let quarter = if doubling >= 2 {
+        (micros >> (doubling - 2)) & 3
+    } else {
+        0
+    };
     (doubling as usize * 4 + usize::try_from(quarter).unwrap_or(0)).min(BUCKETS - 1)
 }
 
 /// The upper end of a bucket, seconds.
-#[expect(clippy::cast_precision_loss, reason = "a bucket's bound needs no more precision")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a bucket's bound needs no more precision"
+)]
 fn upper_bound(bucket: usize) -> f64 {
     let doubling = (bucket / 4) as f64;
     let quarter = (bucket % 4 + 1) as f64;
@@ -179,8 +188,16 @@ mod tests {
             stats.end();
         }
         let now = stats.snapshot();
-        assert!((0.045..0.066).contains(&now.p50_seconds), "{}", now.p50_seconds);
-        assert!((0.095..0.132).contains(&now.p99_seconds), "{}", now.p99_seconds);
+        assert!(
+            (0.045..0.066).contains(&now.p50_seconds),
+            "{}",
+            now.p50_seconds
+        );
+        assert!(
+            (0.095..0.132).contains(&now.p99_seconds),
+            "{}",
+            now.p99_seconds
+        );
         assert_eq!(now.running, 0);
     }
 }

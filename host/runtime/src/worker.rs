@@ -27,7 +27,10 @@ pub(crate) enum Report {
 /// When the pipes break; a component that cannot be compiled is a report.
 pub fn run(memory_mib: u64, cpu_seconds: u64) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    let limit = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
+    let limit = |value: u64| Rlimit {
+        current: Some(value),
+        maximum: Some(value),
+    };
     setrlimit(Resource::As, limit(memory_mib.saturating_mul(1024 * 1024)))?;
     setrlimit(Resource::Cpu, limit(cpu_seconds))?;
     setrlimit(Resource::Core, limit(0))?;

@@ -127,7 +127,12 @@ impl RouteTable {
             .values()
             .any(|plugin| !plugin.is_ready())
             .then(|| Instant::now() + RETRY);
-        Self { mounts, plugins, retry_at, retried: AtomicBool::new(false) }
+        Self {
+            mounts,
+            plugins,
+            retry_at,
+            retried: AtomicBool::new(false),
+        }
     }
 
     /// The mount that answers `path`.

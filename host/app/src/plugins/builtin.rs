@@ -16,11 +16,20 @@ impl Plugins {
             let digest = Digest::of(&component);
             if let Some(manifest) = component_file::read_manifest(&component)? {
                 let revisions = self.platform.revisions();
-                if revisions.find_by_digest(&manifest.name, &digest).await?.is_some() {
+                if revisions
+                    .find_by_digest(&manifest.name, &digest)
+                    .await?
+                    .is_some()
+                {
                     continue;
                 }
             }
-            let upload = UploadPlugin { component, manifest: None, name: None, builtin: true };
+            let upload = UploadPlugin {
+                component,
+                manifest: None,
+                name: None,
+                builtin: true,
+            };
             let added = self.upload(upload).await?.revision;
             tracing::info!(plugin = %added.plugin, version = %added.manifest.version, "built-in plugin added");
         }
@@ -34,8 +43,10 @@ impl Plugins {
     /// When the database cannot; code that cannot be loaded is logged.
     pub async fn load_code_in_use(&self) -> Result<()> {
         let installations = self.platform.installations().load_enabled().await?;
-        let ids: HashSet<_> =
-            installations.iter().map(|installation| installation.state.revision).collect();
+        let ids: HashSet<_> = installations
+            .iter()
+            .map(|installation| installation.state.revision)
+            .collect();
         let ids: Vec<_> = ids.into_iter().collect();
         for revision in self.platform.revisions().find_many(&ids).await? {
             if let Err(error) = self.code.load(&revision.digest).await {

@@ -47,11 +47,19 @@ impl FromStr for ObjectKey {
     /// backslashes, blanks around a segment, and everything outside printable
     /// ASCII: names given by people belong into the database.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |why: &str| Err(Error::invalid("invalid_object_key", format!("object key {why}")));
+        let refuse = |why: &str| {
+            Err(Error::invalid(
+                "invalid_object_key",
+                format!("object key {why}"),
+            ))
+        };
         if text.is_empty() || text.len() > Self::MAX_BYTES {
             return refuse("must have 1 to 512 bytes");
         }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        if !text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        {
             return refuse("may only have printable ASCII characters");
         }
         if text.contains(['\\', '%', '?', '#', '*', '"', '<', '>', '|', ':']) {
@@ -220,8 +228,10 @@ mod tests {
 
     #[test]
     fn doubtful_object_keys_are_refused() {
-        for key in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", " a", "a ", "a/ b", "a\\b",
-                    "a\nb", "a\0b", "ä", "a%2e", "a?b", "a.", "C:"] {
+        for key in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", " a", "a ", "a/ b", "a\\b",
+            "a\nb", "a\0b", "ä", "a%2e", "a?b", "a.", "C:",
+        ] {
             assert!(key.parse::<ObjectKey>().is_err(), "{key:?} was accepted");
         }
         for key in ["a", "a/b.txt", "0192-x/y z"] {

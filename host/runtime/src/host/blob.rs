@@ -28,7 +28,11 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
         let (code, message) = for_guest(&error);
         let details = (!error.fields().is_empty())
             .then(|| serde_json::Value::Object(error.fields().clone()).to_string());
-        objects::Error { code, message, details }
+        objects::Error {
+            code,
+            message,
+            details,
+        }
     }))
 }
 
@@ -36,14 +40,22 @@ fn object(info: ObjectInfo) -> Object {
     let modified_ms = info
         .modified
         .and_then(|at| u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok());
-    Object { key: info.key.to_string(), size: info.size, modified_ms }
+    Object {
+        key: info.key.to_string(),
+        size: info.size,
+        modified_ms,
+    }
 }
 
 fn range(range: Option<Range>) -> Result<Option<std::ops::Range<u64>>> {
     range
         .map(|range| {
             let end = range.offset.checked_add(range.length).ok_or_else(|| {
-                Error::new(ErrorKind::RangeNotSatisfiable, "invalid_range", "the range ends beyond any object")
+                Error::new(
+                    ErrorKind::RangeNotSatisfiable,
+                    "invalid_range",
+                    "the range ends beyond any object",
+                )
             })?;
             Ok(range.offset..end)
         })
@@ -66,7 +78,12 @@ impl PluginShared {
         }
     }
 
-    fn bucket_and_key(&self, bucket: &str, key: &str, write: bool) -> Result<(BucketName, ObjectKey)> {
+    fn bucket_and_key(
+        &self,
+        bucket: &str,
+        key: &str,
+        write: bool,
+    ) -> Result<(BucketName, ObjectKey)> {
         Ok((self.bucket(bucket, write)?, key.parse()?))
     }
 
@@ -78,7 +95,11 @@ impl PluginShared {
     ) -> Result<(ObjectInfo, blob::ByteStream, u64)> {
         let (bucket, key) = self.bucket_and_key(bucket, key, false)?;
         let part = range(part)?;
-        let opened = self.services.blobs.read(&self.scope, &bucket, &key, part.clone()).await?;
+        let opened = self
+            .services
+            .blobs
+            .read(&self.scope, &bucket, &key, part.clone())
+            .await?;
         let length = part.map_or(opened.info.size, |part| part.end - part.start);
         Ok((opened.info, opened.bytes, length))
     }
@@ -92,7 +113,10 @@ impl PluginShared {
     ) -> Result<String> {
         let write = matches!(access, SignedAccess::Write { .. });
         let (bucket, key) = self.bucket_and_key(bucket, key, write)?;
-        self.services.blobs.sign(&self.scope, &bucket, &key, access, valid_for(seconds)).await
+        self.services
+            .blobs
+            .sign(&self.scope, &bucket, &key, access, valid_for(seconds))
+            .await
     }
 }
 
@@ -108,7 +132,11 @@ async fn store(
         expected_size: options.expected_size,
         max_size: options.max_size,
     };
-    let stored = plugin.services.blobs.put(&plugin.scope, bucket, source, options).await?;
+    let stored = plugin
+        .services
+        .blobs
+        .put(&plugin.scope, bucket, source, options)
+        .await?;
     Ok(Stored {
         object: object(stored.info),
         sha256: stored.sha256.to_hex(),
@@ -153,7 +181,13 @@ impl objects::Host for State {
     async fn stat(&mut self, bucket: String, key: String) -> Answer<Object> {
         let plugin = Arc::clone(&self.hooks.plugin);
         let found = match plugin.bucket_and_key(&bucket, &key, false) {
-            Ok((bucket, key)) => plugin.services.blobs.stat(&plugin.scope, &bucket, &key).await,
+            Ok((bucket, key)) => {
+                plugin
+                    .services
+                    .blobs
+                    .stat(&plugin.scope, &bucket, &key)
+                    .await
+            }
             Err(error) => Err(error),
         };
         answer(found.map(object))
@@ -202,7 +236,13 @@ impl objects::Host for State {
     async fn delete(&mut self, bucket: String, key: String) -> Answer<bool> {
         let plugin = Arc::clone(&self.hooks.plugin);
         answer(match plugin.bucket_and_key(&bucket, &key, true) {
-            Ok((bucket, key)) => plugin.services.blobs.delete(&plugin.scope, &bucket, &key).await,
+            Ok((bucket, key)) => {
+                plugin
+                    .services
+                    .blobs
+                    .delete(&plugin.scope, &bucket, &key)
+                    .await
+            }
             Err(error) => Err(error),
         })
     }
@@ -219,7 +259,9 @@ impl objects::Host for State {
         let page = match plugin.bucket(&bucket, false) {
             Ok(bucket) => {
                 let blobs = &plugin.services.blobs;
-                blobs.list(&plugin.scope, &bucket, &prefix, cursor.as_deref(), limit).await
+                blobs
+                    .list(&plugin.scope, &bucket, &prefix, cursor.as_deref(), limit)
+                    .await
             }
             Err(error) => Err(error),
         };
@@ -237,7 +279,10 @@ impl objects::Host for State {
         disposition: Option<String>,
         valid_for_seconds: u32,
     ) -> Answer<String> {
-        let access = SignedAccess::Read { disposition, content_type };
+        let access = SignedAccess::Read {
+            disposition,
+            content_type,
+        };
         let plugin = Arc::clone(&self.hooks.plugin);
         answer(plugin.sign(&bucket, &key, access, valid_for_seconds).await)
     }
@@ -250,7 +295,10 @@ impl objects::Host for State {
         max_size: u64,
         valid_for_seconds: u32,
     ) -> Answer<String> {
-        let access = SignedAccess::Write { content_type, max_size };
+        let access = SignedAccess::Write {
+            content_type,
+            max_size,
+        };
         let plugin = Arc::clone(&self.hooks.plugin);
         answer(plugin.sign(&bucket, &key, access, valid_for_seconds).await)
     }

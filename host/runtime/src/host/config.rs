@@ -5,7 +5,10 @@ use crate::{bindings::config::store, state::State};
 impl store::Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, store::Error>> {
         let config = &self.plugin().config;
-        let value = config.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+        let value = config
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value.clone());
         Ok(Ok(value))
     }
 

@@ -8,7 +8,10 @@ use crate::{
 impl Host for State {
     fn get_project(&mut self) -> wasmtime::Result<Project> {
         let plugin = self.plugin();
-        Ok(Project { id: plugin.scope.project.to_string(), slug: plugin.slug.to_string() })
+        Ok(Project {
+            id: plugin.scope.project.to_string(),
+            slug: plugin.slug.to_string(),
+        })
     }
 
     fn get_caller(&mut self) -> wasmtime::Result<Caller> {

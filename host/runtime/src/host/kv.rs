@@ -19,7 +19,11 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
 
 impl PluginShared {
     fn check_kv(&self) -> Result<()> {
-        if self.grants.contains(&Grant::Kv) { Ok(()) } else { Err(not_granted("kv")) }
+        if self.grants.contains(&Grant::Kv) {
+            Ok(())
+        } else {
+            Err(not_granted("kv"))
+        }
     }
 
     async fn kv_set(
@@ -31,7 +35,10 @@ impl PluginShared {
     ) -> Result<Option<u64>> {
         self.check_kv()?;
         let ttl = ttl_ms.map(Duration::from_millis);
-        self.services.kv.set(&self.scope, key, value, ttl, condition).await
+        self.services
+            .kv
+            .set(&self.scope, key, value, ttl, condition)
+            .await
     }
 }
 
@@ -43,13 +50,18 @@ impl Host for State {
             Err(error) => Err(error),
         };
         answer(found.map(|entry| {
-            entry.map(|entry| Entry { value: entry.value, version: entry.version })
+            entry.map(|entry| Entry {
+                value: entry.value,
+                version: entry.version,
+            })
         }))
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: Option<u64>) -> Answer<u64> {
         let plugin = Arc::clone(&self.hooks.plugin);
-        let set = plugin.kv_set(&key, value, ttl_ms, KvCondition::Always).await;
+        let set = plugin
+            .kv_set(&key, value, ttl_ms, KvCondition::Always)
+            .await;
         answer(set.map(Option::unwrap_or_default))
     }
 
@@ -83,7 +95,11 @@ impl Host for State {
         let limit = (limit as usize).min(atlashub_core::capability::kv::MAX_LIST);
         answer(match plugin.check_kv() {
             Ok(()) => {
-                plugin.services.kv.list(&plugin.scope, &prefix, after.as_deref(), limit).await
+                plugin
+                    .services
+                    .kv
+                    .list(&plugin.scope, &prefix, after.as_deref(), limit)
+                    .await
             }
             Err(error) => Err(error),
         })

@@ -16,9 +16,15 @@ impl Host for State {
             Level::Error => log::Level::Error,
             Level::Critical => log::Level::Critical,
         };
-        let message = if context.is_empty() { message } else { format!("[{context}] {message}") };
+        let message = if context.is_empty() {
+            message
+        } else {
+            format!("[{context}] {message}")
+        };
         let request = Some(self.hooks.request.request_id);
-        self.plugin().output.line(level, log::Source::Log, request, &message);
+        self.plugin()
+            .output
+            .line(level, log::Source::Log, request, &message);
         Ok(())
     }
 }

@@ -33,6 +33,8 @@ pub(crate) fn not_granted(what: &str) -> Error {
     Error::new(
         ErrorKind::Forbidden,
         "not_granted",
-        format!("the plugin was not granted `{what}`; ask for it in the manifest, and an admin can give it"),
+        format!(
+            "the plugin was not granted `{what}`; ask for it in the manifest, and an admin can give it"
+        ),
     )
 }

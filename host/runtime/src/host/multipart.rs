@@ -21,22 +21,34 @@ pub struct Parser(multer::Multipart<'static>);
 type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
 fn refused(code: &str, message: impl Into<String>) -> Error {
-    Error { code: code.to_owned(), message: message.into() }
+    Error {
+        code: code.to_owned(),
+        message: message.into(),
+    }
 }
 
 fn failed(error: multer::Error) -> Error {
     match error {
-        multer::Error::StreamReadFailed(_) => refused("upload_interrupted", "the upload was interrupted"),
-        multer::Error::LockFailure => {
-            refused("multipart_invalid", "read or drop a part before asking for the next")
+        multer::Error::StreamReadFailed(_) => {
+            refused("upload_interrupted", "the upload was interrupted")
         }
-        error => refused("multipart_invalid", format!("the form cannot be read: {error}")),
+        multer::Error::LockFailure => refused(
+            "multipart_invalid",
+            "read or drop a part before asking for the next",
+        ),
+        error => refused(
+            "multipart_invalid",
+            format!("the form cannot be read: {error}"),
+        ),
     }
 }
 
 fn open(source: DynInputStream, content_type: &str) -> std::result::Result<Parser, Error> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| {
-        refused("multipart_invalid", "the content type must be multipart/form-data with a boundary")
+        refused(
+            "multipart_invalid",
+            "the content type must be multipart/form-data with a boundary",
+        )
     })?;
     let chunks = futures::stream::try_unfold(source, |mut source| async {
         let chunk: Result<Option<Bytes>> = next_chunk(&mut source).await;
@@ -86,12 +98,22 @@ impl form::HostParser for State {
         if longest > Some(MAX_TEXT_BYTES) {
             return Ok(Err(refused(
                 "multipart_too_large",
-                format!("the name, file name or type of a part has more than {MAX_TEXT_BYTES} bytes"),
+                format!(
+                    "the name, file name or type of a part has more than {MAX_TEXT_BYTES} bytes"
+                ),
             )));
         }
-        let body: DynInputStream = Box::new(FieldStream { field: Some(field), pending: None });
+        let body: DynInputStream = Box::new(FieldStream {
+            field: Some(field),
+            pending: None,
+        });
         let body = self.table.push(body)?;
-        Ok(Ok(Some(Part { name, filename, content_type, body })))
+        Ok(Ok(Some(Part {
+            name,
+            filename,
+            content_type,
+            body,
+        })))
     }
 
     async fn drop(&mut self, this: Resource<Parser>) -> wasmtime::Result<()> {
@@ -134,7 +156,9 @@ impl InputStream for FieldStream {
             }
             Some(Err(error)) => {
                 self.field = None;
-                Err(StreamError::LastOperationFailed(wasmtime::format_err!("{error}")))
+                Err(StreamError::LastOperationFailed(wasmtime::format_err!(
+                    "{error}"
+                )))
             }
             None if self.field.is_none() => Err(StreamError::Closed),
             None => Ok(Bytes::new()),

@@ -54,13 +54,21 @@ fn rows(rows: SqlRows) -> Rows {
     };
     Rows {
         columns: rows.columns,
-        rows: rows.rows.into_iter().map(|row| row.into_iter().map(value).collect()).collect(),
+        rows: rows
+            .rows
+            .into_iter()
+            .map(|row| row.into_iter().map(value).collect())
+            .collect(),
     }
 }
 
 impl PluginShared {
     fn check_sql(&self) -> Result<()> {
-        if self.grants.contains(&Grant::Sql) { Ok(()) } else { Err(not_granted("sql")) }
+        if self.grants.contains(&Grant::Sql) {
+            Ok(())
+        } else {
+            Err(not_granted("sql"))
+        }
     }
 }
 
@@ -72,7 +80,13 @@ impl client::Host for State {
     async fn query(&mut self, sql: String, values: Vec<Value>) -> Answer<Rows> {
         let plugin = Arc::clone(&self.hooks.plugin);
         let found = match plugin.check_sql() {
-            Ok(()) => plugin.services.sql.query(&plugin.scope, &sql, parameters(values)).await,
+            Ok(()) => {
+                plugin
+                    .services
+                    .sql
+                    .query(&plugin.scope, &sql, parameters(values))
+                    .await
+            }
             Err(error) => Err(error),
         };
         answer(found.map(rows))
@@ -81,7 +95,13 @@ impl client::Host for State {
     async fn execute(&mut self, sql: String, values: Vec<Value>) -> Answer<u64> {
         let plugin = Arc::clone(&self.hooks.plugin);
         answer(match plugin.check_sql() {
-            Ok(()) => plugin.services.sql.execute(&plugin.scope, &sql, parameters(values)).await,
+            Ok(()) => {
+                plugin
+                    .services
+                    .sql
+                    .execute(&plugin.scope, &sql, parameters(values))
+                    .await
+            }
             Err(error) => Err(error),
         })
     }
@@ -110,7 +130,13 @@ impl client::HostTransaction for State {
         values: Vec<Value>,
     ) -> Answer<Rows> {
         let transaction = self.table.get_mut(&this)?;
-        answer(transaction.0.query(&sql, parameters(values)).await.map(rows))
+        answer(
+            transaction
+                .0
+                .query(&sql, parameters(values))
+                .await
+                .map(rows),
+        )
     }
 
     async fn execute(
@@ -148,7 +174,12 @@ impl client::HostCursor for State {
         if let Err(error) = plugin.check_sql() {
             return answer(Err(error));
         }
-        match plugin.services.sql.cursor(&plugin.scope, &sql, parameters(values)).await {
+        match plugin
+            .services
+            .sql
+            .cursor(&plugin.scope, &sql, parameters(values))
+            .await
+        {
             Ok(cursor) => {
                 let handle = self.table.push(Cursor(cursor))?;
                 self.open_handles += 1;

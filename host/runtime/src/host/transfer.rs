@@ -23,7 +23,11 @@ pub(crate) const IDLE: Duration = Duration::from_secs(60);
 
 /// The error of an upload whose client went away or fell silent.
 pub(crate) fn interrupted(why: &str) -> Error {
-    Error::new(ErrorKind::BadRequest, "upload_interrupted", format!("the upload was interrupted: {why}"))
+    Error::new(
+        ErrorKind::BadRequest,
+        "upload_interrupted",
+        format!("the upload was interrupted: {why}"),
+    )
 }
 
 /// The next piece of a guest's stream; `None` at its end.
@@ -74,7 +78,10 @@ pub(crate) struct HostStream {
 
 impl HostStream {
     pub(crate) fn new(source: ByteStream) -> Self {
-        Self { source: Some(source), pending: None }
+        Self {
+            source: Some(source),
+            pending: None,
+        }
     }
 }
 
@@ -105,7 +112,9 @@ impl InputStream for HostStream {
             }
             Some(Err(error)) => {
                 self.source = None;
-                Err(StreamError::LastOperationFailed(wasmtime::format_err!("{error}")))
+                Err(StreamError::LastOperationFailed(wasmtime::format_err!(
+                    "{error}"
+                )))
             }
             None if self.source.is_none() => Err(StreamError::Closed),
             None => Ok(Bytes::new()),
@@ -121,7 +130,10 @@ pub(crate) struct StreamBody {
 
 impl StreamBody {
     pub(crate) fn new(source: ByteStream, length: u64) -> Self {
-        Self { source, left: length }
+        Self {
+            source,
+            left: length,
+        }
     }
 }
 
