@@ -8,6 +8,7 @@
 
 mod calls;
 mod keys;
+mod measure;
 mod project;
 mod routes;
 
