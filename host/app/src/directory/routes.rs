@@ -35,7 +35,6 @@ impl InstalledPlugin {
             installation,
             revision,
             live,
-            at: Instant::now(),
         }
     }
 
