@@ -1,6 +1,6 @@
 //! What the server's settings say to the use cases, already checked.
 
-use atlashub_core::Slug;
+use atlashub_core::{Digest, Slug};
 
 /// What the server's settings say to the use cases.
 #[derive(Clone, Debug)]
@@ -13,4 +13,6 @@ pub struct AppSettings {
     pub default_project: Option<Slug>,
     /// Requests a second of a project that has no limit of its own.
     pub requests_per_second: u32,
+    /// SHA-256 of the development token, where one is accepted.
+    pub dev_admin_token: Option<Digest>,
 }

@@ -1,17 +1,160 @@
 //! Opens every part that the settings name and puts them together.
 
-use crate::config::Config;
-use atlashub_app::{App, AppParts};
-use atlashub_core::SystemClock;
-use std::sync::Arc;
+use crate::{config::Config, private_file};
+use anyhow::{Context as _, bail};
+use atlashub_app::{App, AppParts, AppSettings, SealedCredentials};
+use atlashub_core::{SystemClock, token};
+use atlashub_data::{
+    platform::{Engine, Platform, PlatformOptions, seal::Sealer},
+    project::{Options as ProjectOptions, ProjectDatabases},
+};
+use atlashub_runtime::{CompileCache, CompileLimits, Compiler, EgressPolicy, RuntimeOptions};
+use atlashub_storage::{Credentials, Storage, StorageUrl};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::{fs, io, path::{Path, PathBuf}, sync::Arc};
+
+/// The file in the data folder that holds the master key.
+const MASTER_KEY_FILE: &str = "master.key";
 
 /// Opens the parts and starts the use cases.
 ///
 /// # Errors
 /// Says which part cannot be opened and what to change.
 pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
-    let _ = config;
-    Ok(App::start(AppParts {
+    data_folder(config)?;
+    let sealer = sealer(config)?;
+    let platform = platform(config).await?;
+    let applied = platform.migrate().await.context("cannot migrate the platform database")?;
+    if !applied.is_empty() {
+        tracing::info!(count = applied.len(), "migrated the platform database");
+    }
+    let databases = databases(config, &platform, &sealer)?;
+    let storage = storage(config)?;
+    let cache = CompileCache::open(config.data_dir.0.join("compiled"), sealer.derive("compile-cache"))
+        .context("cannot open the cache of compiled code in the data folder")?;
+    let executable = std::env::current_exe().context("cannot find this program's own file")?;
+    let limits = CompileLimits { max_bytes: config.limits.max_component(), ..CompileLimits::default() };
+    App::start(AppParts {
+        builtin: crate::builtin::components(),
+        settings: settings(config)?,
         clock: Arc::new(SystemClock),
-    }))
+        platform,
+        databases,
+        storage,
+        sealer,
+        runtime: RuntimeOptions {
+            concurrency: usize::try_from(config.limits.concurrency).unwrap_or(usize::MAX),
+            ..RuntimeOptions::default()
+        },
+        compiler: Compiler::worker(executable, limits),
+        cache,
+        egress: EgressPolicy::parse(&config.network.egress_allow.join(","))?,
+    })
+    .await
+    .context("cannot start")
+}
+
+fn settings(config: &Config) -> anyhow::Result<AppSettings> {
+    Ok(AppSettings {
+        public_url: config.network.public_url(),
+        base_domain: config.tenancy.base_domain(),
+        default_project: config.tenancy.default_project()?,
+        requests_per_second: config.limits.requests_per_second,
+        dev_admin_token: config.secrets.dev_admin_token.as_deref().map(token::hash),
+    })
+}
+
+/// Makes the data folder when it is missing.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn data_folder(config: &Config) -> anyhow::Result<()> {
+    let folder = &config.data_dir.0;
+    fs::create_dir_all(folder).with_context(|| {
+        format!("cannot make the data folder {}: choose another with --data-dir or ATLASHUB_DATA_DIR", folder.display())
+    })
+}
+
+/// The sealer with the configured master key, or with the one in the data
+/// folder, made there on the first embedded run.
+///
+/// # Errors
+/// When there is no key and none may be made.
+pub(crate) fn sealer(config: &Config) -> anyhow::Result<Sealer> {
+    let text = match &config.secrets.master_key {
+        Some(text) => SecretString::from(text.as_str()),
+        None => kept_master_key(config)?,
+    };
+    Sealer::from_base64(&text).context("the master key cannot be read")
+}
+
+fn kept_master_key(config: &Config) -> anyhow::Result<SecretString> {
+    let path = config.data_dir.0.join(MASTER_KEY_FILE);
+    match read_key(&path) {
+        Ok(text) => return Ok(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+    if !config.is_embedded() {
+        bail!(
+            "ATLASHUB_MASTER_KEY is not set: with Postgres it is required, the same on every node; \
+             make one with `openssl rand -base64 32`"
+        );
+    }
+    if config.data_dir.0.join("platform.db").exists() {
+        bail!(
+            "{} is missing, and the database beside it was sealed with it: put the file back, or set ATLASHUB_MASTER_KEY",
+            path.display()
+        );
+    }
+    let key = Sealer::generate_key().context("cannot make a master key")?;
+    private_file::create(&path, key.expose_secret().as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    read_key(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn read_key(path: &Path) -> io::Result<SecretString> {
+    fs::read_to_string(path).map(|text| SecretString::from(text.trim()))
+}
+
+/// Opens the platform database.
+///
+/// # Errors
+/// When it cannot be reached.
+pub(crate) async fn platform(config: &Config) -> anyhow::Result<Platform> {
+    let options = PlatformOptions {
+        max_connections: config.database.max_connections,
+        ..PlatformOptions::default()
+    };
+    Platform::connect(&SecretString::from(config.database_url()), options)
+        .await
+        .context("cannot open the platform database, see ATLASHUB_DATABASE_URL")
+}
+
+fn databases(config: &Config, platform: &Platform, sealer: &Sealer) -> anyhow::Result<ProjectDatabases> {
+    let options = ProjectOptions::default();
+    match platform.engine() {
+        Engine::Sqlite => Ok(ProjectDatabases::sqlite(config.data_dir.0.join("projects"), options)),
+        Engine::Postgres => {
+            let credentials = SealedCredentials::new(platform.clone(), sealer.clone());
+            ProjectDatabases::postgres(&config.database_url(), Arc::new(credentials), options)
+                .context("cannot use the Postgres server of ATLASHUB_DATABASE_URL for project databases")
+        }
+    }
+}
+
+/// Opens the object store.
+///
+/// # Errors
+/// When its address or its keys are of no use.
+pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
+    let url: StorageUrl = config.storage_url().parse().context("ATLASHUB_STORAGE_URL cannot be read")?;
+    Storage::open(&url, Credentials::from_env().as_ref())
+        .context("cannot open the object store, see ATLASHUB_STORAGE_URL")
+}
+
+/// Where a file of the data folder lies.
+#[must_use]
+pub(crate) fn master_key_file(config: &Config) -> PathBuf {
+    config.data_dir.0.join(MASTER_KEY_FILE)
 }

@@ -4,7 +4,9 @@
 //! HTTP into use cases of `atlashub_app` and back. Knows no SQL and no
 //! object store.
 
+mod admin;
 mod assemble;
+mod builtin;
 mod cli;
 mod client_address;
 mod config;
@@ -12,6 +14,7 @@ mod entry;
 mod gateway;
 mod host;
 mod listen;
+mod private_file;
 mod problem;
 mod request_id;
 mod routes;

@@ -48,7 +48,6 @@ impl RequestTag {
     }
 
     /// The id as plugins' log lines have it.
-    #[expect(dead_code, reason = "the gateway reads it")]
     pub(crate) fn id(&self) -> RequestId {
         self.id
     }

@@ -1,6 +1,12 @@
 //! The command line. Commands that work on a running server are its HTTP
 //! clients; only `serve`, `migrate` and `doctor` open the node's own parts.
 
+pub(crate) mod client;
+mod compile_worker;
+mod login;
+mod migrate;
+mod plugin;
+mod project;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -18,12 +24,28 @@ struct Cli {
 enum Command {
     /// Run a node
     Serve(serve::ServeArgs),
+    /// Bring the platform database up to date, or say what is missing
+    Migrate(migrate::MigrateArgs),
+    /// Write, build, deploy and watch plugins
+    Plugin(plugin::PluginArgs),
+    /// Make projects and their keys
+    Project(project::ProjectArgs),
+    /// Sign in, so that other commands need no token
+    Login(login::LoginArgs),
+    /// Compile a component, for the server
+    #[command(hide = true)]
+    CompileWorker(compile_worker::CompileWorkerArgs),
 }
 
 /// Runs what the arguments ask for.
 pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Plugin(args) => plugin::run(&args),
+        Command::Project(args) => project::run(&args),
+        Command::Login(args) => login::run(&args),
+        Command::CompileWorker(args) => compile_worker::run(&args),
     };
     match outcome {
         Ok(code) => code,
@@ -31,5 +53,16 @@ pub(crate) fn run() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
     }
 }

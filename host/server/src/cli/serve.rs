@@ -72,7 +72,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         config: config.clone(),
     });
     let entry = Arc::new(Entry::new(
-        Gateway::new(app.clone()),
+        Gateway::new(app.clone(), config.network.proxies()?),
         Host::new(state, &config),
     ));
     tracing::info!(address = %bound, public_url = config.network.public_url(), version = env!("CARGO_PKG_VERSION"), "listening");

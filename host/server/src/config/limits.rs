@@ -21,6 +21,10 @@ pub(crate) struct LimitsConfig {
     pub(crate) shutdown_seconds: u64,
     /// Most connections at once.
     pub(crate) max_connections: u64,
+    /// Requests a second of a project that has no limit of its own.
+    pub(crate) requests_per_second: u32,
+    /// Requests in plugins at once, over all projects.
+    pub(crate) concurrency: u32,
 }
 
 impl Default for LimitsConfig {
@@ -32,6 +36,8 @@ impl Default for LimitsConfig {
             header_timeout_seconds: 15,
             shutdown_seconds: 20,
             max_connections: 10_000,
+            requests_per_second: 100_000,
+            concurrency: 512,
         }
     }
 }
@@ -48,6 +54,9 @@ impl LimitsConfig {
             bail!(
                 "ATLASHUB_REQUEST_TIMEOUT_SECONDS and limits.header_timeout_seconds must be above 0"
             );
+        }
+        if self.requests_per_second == 0 || self.concurrency == 0 {
+            bail!("ATLASHUB_REQUESTS_PER_SECOND and ATLASHUB_CONCURRENCY must be above 0");
         }
         if self.max_connections == 0 {
             bail!("ATLASHUB_MAX_CONNECTIONS must be above 0");

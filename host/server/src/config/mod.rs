@@ -53,6 +53,9 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// Metrics, traces, fault reports.
     pub(crate) telemetry: TelemetryConfig,
+    /// Variables that look like settings and are none.
+    #[serde(skip)]
+    pub(crate) unknown: Vec<String>,
 }
 
 /// The data folder; `./data` unless set.
@@ -170,6 +173,12 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     (
+        "ATLASHUB_REQUESTS_PER_SECOND",
+        "limits.requests_per_second",
+        Reading::Number,
+    ),
+    ("ATLASHUB_CONCURRENCY", "limits.concurrency", Reading::Number),
+    (
         "ATLASHUB_SHUTDOWN_SECONDS",
         "limits.shutdown_seconds",
         Reading::Number,
@@ -199,8 +208,22 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
     ),
 ];
 
-/// Variables that the command line reads itself.
-const OTHER_VARIABLES: &[&str] = &["ATLASHUB_CONFIG", "ATLASHUB_URL", "ATLASHUB_TOKEN"];
+/// Variables that other commands, apps and tests read.
+const OTHER_VARIABLES: &[&str] = &[
+    "ATLASHUB_API_URL",
+    "ATLASHUB_BIN",
+    "ATLASHUB_CONFIG",
+    "ATLASHUB_PROJECT",
+    "ATLASHUB_PUBLISHABLE_KEY",
+    "ATLASHUB_SECRET_KEY",
+    "ATLASHUB_TOKEN",
+    "ATLASHUB_URL",
+];
+
+/// Whether a variable looks like a setting and is none: a slip, most likely.
+fn is_unknown(name: &str) -> bool {
+    name.starts_with("ATLASHUB_") && !name.starts_with("ATLASHUB_TEST_") && !OTHER_VARIABLES.contains(&name)
+}
 
 impl Config {
     /// Reads the settings from `args`, the process's environment and the file
@@ -218,6 +241,7 @@ impl Config {
 
     fn from_sources(args: &ConfigArgs, environment: &[(String, String)]) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let mut unknown = Vec::new();
         let named = environment
             .iter()
             .find(|(name, _)| name == "ATLASHUB_CONFIG")
@@ -235,16 +259,15 @@ impl Config {
             if let Some((_, path, reading)) = VARIABLES.iter().find(|(known, ..)| known == name) {
                 let value = read(name, value, *reading)?;
                 figment = figment.merge(Serialized::default(path, value));
-            } else if name.starts_with("ATLASHUB_") && !OTHER_VARIABLES.contains(&name.as_str()) {
-                anyhow::bail!(
-                    "{name} is not a setting; remove it, or see `atlashub serve --help` and docs/OPERATIONS.md for the names"
-                );
+            } else if is_unknown(name) {
+                unknown.push(name.clone());
             }
         }
         for (path, value) in args.values() {
             figment = figment.merge(Serialized::default(path, value));
         }
-        let config: Self = figment.extract().map_err(|error| explain(&error))?;
+        let mut config: Self = figment.extract().map_err(|error| explain(&error))?;
+        config.unknown = unknown;
         config.validate()?;
         Ok(config)
     }
@@ -420,7 +443,6 @@ mod tests {
         for (name, value, expected) in [
             ("ATLASHUB_LISTEN", "here", "ATLASHUB_LISTEN"),
             ("ATLASHUB_MAX_BODY_BYTES", "many", "whole number"),
-            ("ATLASHUB_LISTENN", "x", "is not a setting"),
             ("ATLASHUB_DATABASE_URL", "mysql://x", "postgres://"),
             ("ATLASHUB_STORAGE_URL", "ftp://x", "s3://"),
             ("ATLASHUB_PUBLIC_URL", "ftp://x", "http"),
@@ -458,6 +480,12 @@ mod tests {
             ])
             .is_ok()
         );
+    }
+
+    #[test]
+    fn a_slip_in_a_variable_is_noticed() {
+        let config = load(&[("ATLASHUB_LISTENN", "x"), ("ATLASHUB_TEST_X", "x"), ("ATLASHUB_URL", "x")]).unwrap();
+        assert_eq!(config.unknown, ["ATLASHUB_LISTENN"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use super::NetworkConfig;
 use anyhow::bail;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use atlashub_data::platform::seal::Sealer;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,7 +26,8 @@ pub(crate) enum Environment {
 pub(crate) struct SecretsConfig {
     /// Where the node runs.
     pub(crate) environment: Option<Environment>,
-    /// 32 bytes, base64: wraps every stored secret.
+    /// 32 bytes, base64: wraps every stored secret. After a rotation the
+    /// older keys follow, separated by commas.
     pub(crate) master_key: Option<String>,
     /// Accepted in `x-dev-admin-token`.
     pub(crate) dev_admin_token: Option<String>,
@@ -44,7 +46,11 @@ impl fmt::Debug for SecretsConfig {
 impl SecretsConfig {
     pub(super) fn validate(&self, network: &NetworkConfig) -> anyhow::Result<()> {
         if let Some(text) = &self.master_key {
-            decode_master_key(text)?;
+            Sealer::from_base64(&SecretString::from(text.as_str())).map_err(|_| {
+                anyhow::anyhow!(
+                    "ATLASHUB_MASTER_KEY must be 32 bytes in base64; make one with `openssl rand -base64 32`"
+                )
+            })?;
         }
         let Some(token) = &self.dev_admin_token else {
             return Ok(());
@@ -67,20 +73,4 @@ impl SecretsConfig {
             ),
         }
     }
-}
-
-/// Reads a master key.
-///
-/// # Errors
-/// When it is not 32 bytes in base64.
-pub(crate) fn decode_master_key(text: &str) -> anyhow::Result<[u8; 32]> {
-    STANDARD
-        .decode(text.trim())
-        .ok()
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-        .ok_or_else(|| {
-            anyhow::anyhow!(
-                "ATLASHUB_MASTER_KEY must be 32 bytes in base64; make one with `openssl rand -base64 32`"
-            )
-        })
 }

@@ -1,0 +1,107 @@
+//! Who calls the admin interface, and whether they may: credentials are read
+//! in [`credentials`], roles checked here and nowhere else.
+//!
+//! An assertion of an identity-aware proxy would be one more kind of
+//! credential there.
+
+pub(crate) mod credentials;
+pub(crate) mod same_origin;
+
+use crate::{problem::Problem, request_id::RequestTag, state::HostState};
+use atlashub_app::{Actor, AdminIdentity};
+use atlashub_core::{AdminId, AdminRole, Caller, Error};
+use axum::extract::FromRequestParts;
+use http::{Method, request::Parts};
+
+/// A platform admin who made the request.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin {
+    /// Which one; `None` is the development token.
+    pub(crate) id: Option<AdminId>,
+    /// What the admin may do.
+    pub(crate) role: AdminRole,
+    /// The session, unless it is the development token.
+    pub(crate) session: Option<AdminIdentity>,
+}
+
+/// An admin who may make this request: anybody may read, only `admin` and
+/// `owner` may change.
+#[derive(Clone, Debug)]
+pub(crate) struct AdminCaller {
+    /// Who.
+    pub(crate) admin: Admin,
+    /// Who, for the audit.
+    pub(crate) actor: Actor,
+}
+
+/// An admin of any role, for what concerns the admin alone.
+#[derive(Clone, Debug)]
+pub(crate) struct AnyAdmin(pub(crate) AdminCaller);
+
+impl AdminCaller {
+    /// The caller in one word, for keys that belong to it.
+    pub(crate) fn name(&self) -> String {
+        self.admin.id.map_or_else(|| "development".to_owned(), |id| id.to_string())
+    }
+}
+
+impl FromRequestParts<HostState> for AnyAdmin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
+        let found = credentials::find(&state.app, &parts.headers).await?;
+        let Some(found) = found else {
+            return Err(Problem(Error::unauthenticated("sign in first")));
+        };
+        if found.by_cookie && changes_state(&parts.method) {
+            same_origin::check(&parts.headers, &state.app.settings().public_url)?;
+        }
+        let admin = found.admin;
+        let actor = Actor {
+            caller: Caller::Admin { id: admin.id, role: admin.role },
+            request: parts.extensions.get::<RequestTag>().map(RequestTag::id),
+        };
+        Ok(Self(AdminCaller { admin, actor }))
+    }
+}
+
+impl FromRequestParts<HostState> for AdminCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
+        let AnyAdmin(caller) = AnyAdmin::from_request_parts(parts, state).await?;
+        check_role(caller.admin.role, &parts.method)?;
+        Ok(caller)
+    }
+}
+
+/// Whether a method may change something (RFC 9110, safe methods).
+fn changes_state(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether an admin with `role` may make a request with `method`.
+fn check_role(role: AdminRole, method: &Method) -> Result<(), Error> {
+    let needed = if changes_state(method) { AdminRole::Admin } else { AdminRole::Viewer };
+    if role >= needed {
+        return Ok(());
+    }
+    Err(Error::forbidden(format!("this needs the role `{}`, yours is `{}`", needed.as_str(), role.as_str())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_viewer_reads_and_changes_nothing() {
+        for method in [Method::GET, Method::HEAD] {
+            assert!(check_role(AdminRole::Viewer, &method).is_ok());
+        }
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(check_role(AdminRole::Viewer, &method).unwrap_err().code(), "forbidden");
+            assert!(check_role(AdminRole::Admin, &method).is_ok());
+            assert!(check_role(AdminRole::Owner, &method).is_ok());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! `atlashub plugin deploy FILE|FOLDER`: builds when given a folder, uploads,
+//! says what the plugin asks for, installs or upgrades.
+
+use super::build;
+use crate::cli::client::{self, Client, ServerArgs, text};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use reqwest::{Method, multipart::{Form, Part}};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, io::{BufRead as _, IsTerminal as _, Write as _}, path::{Path, PathBuf}, time::Instant};
+
+/// Arguments of `plugin deploy`.
+#[derive(Args, Debug)]
+pub(super) struct DeployArgs {
+    /// A component (`.wasm`), or the folder of a plugin's source
+    source: PathBuf,
+    /// The project's slug or id
+    #[arg(long, short, env = "ATLASHUB_PROJECT")]
+    project: String,
+    /// The plugin's name, for a component without a manifest
+    #[arg(long)]
+    name: Option<String>,
+    /// A manifest (TOML) for a component without one
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// The configuration, a JSON object
+    #[arg(long, value_name = "JSON")]
+    config: Option<String>,
+    /// Grant what it asks for without a question
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) fn run(args: &DeployArgs, server: &ServerArgs) -> anyhow::Result<()> {
+    let client = Client::new(server)?;
+    let file = component(&args.source)?;
+    let started = Instant::now();
+    client::block_on(deploy(args, &client, &file, started))
+}
+
+/// The component to upload: the file itself, or what its folder builds.
+fn component(source: &Path) -> anyhow::Result<PathBuf> {
+    if source.is_dir() {
+        return build::build(source);
+    }
+    if !source.is_file() {
+        bail!("{} is neither a component nor a folder", source.display());
+    }
+    Ok(source.to_path_buf())
+}
+
+async fn deploy(args: &DeployArgs, client: &Client, file: &Path, started: Instant) -> anyhow::Result<()> {
+    let config = args
+        .config
+        .as_deref()
+        .map(serde_json::from_str::<Value>)
+        .transpose()
+        .context("--config is not JSON")?;
+    let revision = upload(args, client, file).await?;
+    let plugin = text(&revision, "name");
+    let path = format!("/admin/v1/projects/{}/plugins", args.project);
+    let installed = client::all(client, &path)
+        .await?
+        .into_iter()
+        .find(|installed| text(installed, "name") == plugin);
+    println!("{plugin} {} ({})", text(&revision, "version"), short(text(&revision, "digest")));
+    consent(args, &requested(&revision), installed.as_ref())?;
+    let mut wanted = json!({ "revision": text(&revision, "id"), "enabled": true, "grants": "requested" });
+    if let (Some(config), Some(members)) = (config, wanted.as_object_mut()) {
+        members.insert("config".to_owned(), config);
+    }
+    let now = client.call(Method::PUT, &format!("{path}/{plugin}"), &wanted).await?;
+    let project = client.get(&format!("/admin/v1/projects/{}", args.project)).await?;
+    let what = if installed.is_some() { "upgraded" } else { "installed" };
+    println!("{what} in {} after {:.1} s", text(&project, "slug"), started.elapsed().as_secs_f64());
+    for route in strings(&now, "routes") {
+        println!("  {}/p/{}{route}", client.base(), text(&project, "slug"));
+    }
+    Ok(())
+}
+
+async fn upload(args: &DeployArgs, client: &Client, file: &Path) -> anyhow::Result<Value> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut form = Form::new().part("component", Part::bytes(bytes).file_name("component.wasm").mime_str("application/wasm")?);
+    if let Some(path) = &args.manifest {
+        let manifest = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        form = form.text("manifest", manifest);
+    }
+    let name = args.name.clone().or_else(|| name_from(file));
+    if let Some(name) = name {
+        form = form.text("name", name);
+    }
+    client.json(client.request(Method::POST, "/admin/v1/plugins").multipart(form)).await
+}
+
+/// A plugin name made from a file's name.
+fn name_from(file: &Path) -> Option<String> {
+    let stem = file.file_stem()?.to_str()?.to_ascii_lowercase().replace(['_', ' ', '.'], "-");
+    stem.parse::<atlashub_core::PluginName>().ok().map(String::from)
+}
+
+/// What the revision's manifest asks for.
+fn requested(revision: &Value) -> Vec<String> {
+    strings(revision, "grants")
+}
+
+/// Shows what the plugin asks for, and asks for what it does not have yet.
+fn consent(args: &DeployArgs, requested: &[String], installed: Option<&Value>) -> anyhow::Result<()> {
+    let held: BTreeSet<String> = installed.map(|value| strings(value, "grants").into_iter().collect()).unwrap_or_default();
+    if requested.is_empty() {
+        println!("it asks for nothing");
+        return Ok(());
+    }
+    println!("it asks for:");
+    let mut fresh = 0_u32;
+    for grant in requested {
+        let new = !held.contains(grant);
+        fresh += u32::from(new);
+        println!("  {grant}{}", if new { "   (new)" } else { "" });
+    }
+    if fresh == 0 || args.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("it asks for grants it does not have yet: pass --yes to give them");
+    }
+    print!("grant them? [y/N] ");
+    std::io::stdout().flush().context("cannot write to the terminal")?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    if !matches!(answer.trim(), "y" | "Y" | "yes") {
+        bail!("nothing was installed; the revision stays in the catalogue");
+    }
+    Ok(())
+}
+
+fn strings(value: &Value, name: &str) -> Vec<String> {
+    value
+        .get(name)
+        .and_then(Value::as_array)
+        .map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .unwrap_or_default()
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
