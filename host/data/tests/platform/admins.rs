@@ -1,0 +1,239 @@
+//! Platform admins and their sessions.
+
+use crate::fixture::{Fixture, on_both_engines};
+use atlashub_core::{AdminId, AdminRole, Clock as _, ErrorKind, token};
+use atlashub_data::platform::{AdminPatch, NewAdmin, NewSession};
+use std::{sync::Arc, time::Duration};
+
+on_both_engines! {
+    of_many_first_owners_one_is_made,
+    an_email_is_one_in_any_case,
+    the_last_owner_stays,
+    two_owners_cannot_both_leave,
+    a_session_ends_when_it_should,
+    a_new_password_ends_all_sessions,
+}
+
+async fn of_many_first_owners_one_is_made(fixture: Arc<Fixture>) {
+    assert!(!fixture.platform.admins().has_owner().await.unwrap());
+    let attempts = (0..16).map(|n| {
+        let platform = fixture.platform.clone();
+        tokio::spawn(async move {
+            let email = format!("owner{n}@example.com");
+            platform.admins().create_first_owner(&email, "hash").await
+        })
+    });
+    let mut made = 0;
+    for attempt in futures::future::join_all(attempts).await {
+        match attempt.unwrap() {
+            Ok(admin) => {
+                assert_eq!(admin.role, AdminRole::Owner);
+                made += 1;
+            }
+            Err(error) => assert_eq!(error.code(), "already_set_up"),
+        }
+    }
+    assert_eq!(made, 1);
+    assert!(fixture.platform.admins().has_owner().await.unwrap());
+    assert_eq!(
+        fixture
+            .platform
+            .admins()
+            .list(None, 100)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+}
+
+async fn an_email_is_one_in_any_case(fixture: Arc<Fixture>) {
+    let admins = fixture.platform.admins();
+    let owner = admins
+        .create_first_owner(" Ada@Example.com", "hash")
+        .await
+        .unwrap();
+    assert_eq!(owner.email, "ada@example.com");
+    assert_eq!(
+        admins.find_by_email("ADA@example.com").await.unwrap(),
+        Some(owner.clone())
+    );
+    assert_eq!(admins.find(owner.id).await.unwrap(), Some(owner));
+    let again = NewAdmin {
+        email: "ADA@EXAMPLE.COM".into(),
+        password_hash: "hash".into(),
+        role: AdminRole::Viewer,
+    };
+    assert_eq!(
+        admins.create(again).await.unwrap_err().code(),
+        "email_taken"
+    );
+}
+
+async fn the_last_owner_stays(fixture: Arc<Fixture>) {
+    let admins = fixture.platform.admins();
+    let owner = admins
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let demote = AdminPatch {
+        role: Some(AdminRole::Viewer),
+        ..AdminPatch::default()
+    };
+    let shut_out = AdminPatch {
+        disabled: Some(true),
+        ..AdminPatch::default()
+    };
+    for patch in [&demote, &shut_out] {
+        let error = admins.update(owner.id, patch.clone()).await.unwrap_err();
+        assert_eq!(error.code(), "last_owner");
+    }
+    let totp = AdminPatch {
+        totp_secret: Some(Some("sealed".into())),
+        ..AdminPatch::default()
+    };
+    let owner = admins.update(owner.id, totp).await.unwrap();
+    assert_eq!(owner.totp_secret.as_deref(), Some("sealed"));
+    assert!(admins.rehash(owner.id, "hash", "stronger").await.unwrap());
+    assert!(!admins.rehash(owner.id, "hash", "stronger").await.unwrap());
+    let owner = admins.find(owner.id).await.unwrap().unwrap();
+    assert_eq!(
+        (owner.password_hash.as_str(), owner.disabled_at),
+        ("stronger", None)
+    );
+    let error = admins.update(AdminId::new(), demote).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+async fn two_owners_cannot_both_leave(fixture: Arc<Fixture>) {
+    let admins = fixture.platform.admins();
+    let first = admins
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let second = admins
+        .create(NewAdmin {
+            email: "bob@example.com".into(),
+            password_hash: "hash".into(),
+            role: AdminRole::Owner,
+        })
+        .await
+        .unwrap();
+    let leave = |id| {
+        let platform = fixture.platform.clone();
+        tokio::spawn(async move {
+            let patch = AdminPatch {
+                disabled: Some(true),
+                ..AdminPatch::default()
+            };
+            platform.admins().update(id, patch).await.is_ok()
+        })
+    };
+    let (first, second) = tokio::join!(leave(first.id), leave(second.id));
+    assert!(first.unwrap() ^ second.unwrap());
+}
+
+async fn a_session_ends_when_it_should(fixture: Arc<Fixture>) {
+    let platform = &fixture.platform;
+    let owner = platform
+        .admins()
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let new = |token: &str| NewSession {
+        admin: owner.id,
+        token_hash: token::hash(token),
+        expires_at: fixture.clock.now() + Duration::from_secs(60),
+    };
+    let sessions = platform.sessions();
+    let one = sessions.create(new("one")).await.unwrap();
+    sessions.create(new("two")).await.unwrap();
+    let found = sessions
+        .find_valid(&token::hash("one"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found, (one.clone(), owner.clone()));
+    assert!(
+        sessions
+            .find_valid(&token::hash("three"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(sessions.revoke(one.id).await.unwrap());
+    assert!(!sessions.revoke(one.id).await.unwrap());
+    assert!(
+        sessions
+            .find_valid(&token::hash("one"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        sessions
+            .find_valid(&token::hash("two"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    fixture.clock.advance(Duration::from_secs(60));
+    assert!(
+        sessions
+            .find_valid(&token::hash("two"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(sessions.sweep_expired().await.unwrap(), 2);
+    let stranger = NewSession {
+        admin: AdminId::new(),
+        ..new("four")
+    };
+    assert_eq!(
+        sessions.create(stranger).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+}
+
+async fn a_new_password_ends_all_sessions(fixture: Arc<Fixture>) {
+    let platform = &fixture.platform;
+    let owner = platform
+        .admins()
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let begin = async |token: &str| {
+        let new = NewSession {
+            admin: owner.id,
+            token_hash: token::hash(token),
+            expires_at: fixture.clock.now() + Duration::from_secs(60),
+        };
+        platform.sessions().create(new).await.unwrap();
+    };
+    begin("one").await;
+    let patch = AdminPatch {
+        password_hash: Some("new".into()),
+        ..AdminPatch::default()
+    };
+    platform.admins().update(owner.id, patch).await.unwrap();
+    assert!(
+        platform
+            .sessions()
+            .find_valid(&token::hash("one"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    begin("two").await;
+    assert_eq!(platform.sessions().revoke_all(owner.id).await.unwrap(), 1);
+    assert!(
+        platform
+            .sessions()
+            .find_valid(&token::hash("two"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
