@@ -6,7 +6,7 @@ use crate::{
     host::{HostError, HostResult},
     sql::{Rows, Value},
 };
-use rusqlite::{Connection, ffi, params_from_iter, types::ValueRef};
+use rusqlite::{Connection, Statement, ffi, types::ValueRef};
 use std::{ffi::CString, fs, path::Path};
 
 pub(super) struct Database {
@@ -63,15 +63,14 @@ impl Database {
 
     pub(super) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
         let mut statement = self.connection.prepare(sql).map_err(syntax)?;
+        bind(&mut statement, parameters)?;
         let columns: Vec<String> = statement
             .column_names()
             .into_iter()
             .map(str::to_owned)
             .collect();
         let count = columns.len();
-        let mut found = statement
-            .query(params_from_iter(parameters.into_iter().map(bound)))
-            .map_err(failed)?;
+        let mut found = statement.raw_query();
         let mut rows = Vec::new();
         while let Some(row) = found.next().map_err(failed)? {
             let cells = (0..count).map(|index| row.get_ref(index).map(cell));
@@ -82,11 +81,36 @@ impl Database {
 
     pub(super) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
         let mut statement = self.connection.prepare(sql).map_err(syntax)?;
-        let changed = statement
-            .execute(params_from_iter(parameters.into_iter().map(bound)))
-            .map_err(failed)?;
+        bind(&mut statement, parameters)?;
+        let changed = statement.raw_execute().map_err(failed)?;
         Ok(u64::try_from(changed).unwrap_or(u64::MAX))
     }
+}
+
+/// To SQLite `$2` is a name, numbered by where it first stands; here it is
+/// the second value.
+fn bind(statement: &mut Statement<'_>, parameters: Vec<Value>) -> HostResult<()> {
+    let values: Vec<_> = parameters.into_iter().map(bound).collect();
+    let mut used = 0;
+    for index in 1..=statement.parameter_count() {
+        let number = statement
+            .parameter_name(index)
+            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok())
+            .filter(|number| *number > 0)
+            .ok_or_else(|| HostError::new("sql_syntax", "parameters are `$1`, `$2`, …"))?;
+        let value = values.get(number - 1).ok_or_else(|| {
+            HostError::new("sql_syntax", format!("there is no value for ${number}"))
+        })?;
+        statement.raw_bind_parameter(index, value).map_err(failed)?;
+        used = used.max(number);
+    }
+    if used < values.len() {
+        return Err(HostError::new(
+            "sql_syntax",
+            format!("the statement has no ${}", values.len()),
+        ));
+    }
+    Ok(())
 }
 
 fn bound(value: Value) -> rusqlite::types::Value {
