@@ -37,8 +37,9 @@ type Head = Result<Response<WasiBody>, ErrorCode>;
 type Finished = (Instance, wasmtime::Result<()>);
 type Guest = Pin<Box<dyn Future<Output = Finished> + Send>>;
 
-/// A request in a plugin: its places and its share in the counters, until the
-/// body has ended.
+/// A request in a plugin: its places and its share in the counters, for as
+/// long as the guest is at work. A body that then streams by itself, from the
+/// store to a slow client, holds no place.
 struct Visit {
     plugin: Arc<LivePlugin>,
     context: RequestContext,
@@ -126,21 +127,10 @@ impl LivePlugin {
                             refused,
                         ));
                     }
-                    None => Rest::spawn(
-                        guest,
-                        Arc::clone(self),
-                        visit.context.clone(),
-                        meter,
-                        began,
-                        limit,
-                    ),
+                    None => Rest::spawn(guest, visit, meter, began, limit),
                 };
                 counters.head(began.elapsed(), head.status().as_u16());
-                Ok(head.map(|body| GuestBody {
-                    body,
-                    rest,
-                    _visit: visit,
-                }))
+                Ok(head.map(|body| GuestBody { body, rest }))
             }
         }
     }
@@ -269,14 +259,14 @@ enum Rest {
 impl Rest {
     fn spawn(
         guest: Guest,
-        plugin: Arc<LivePlugin>,
-        context: RequestContext,
+        visit: Visit,
         meter: Arc<crate::cpu::Meter>,
         began: Instant,
         limit: Duration,
     ) -> Self {
         let (sender, outcome) = oneshot::channel();
         let task = tokio::spawn(async move {
+            let (plugin, context) = (&visit.plugin, &visit.context);
             let deadline = wall_clock(Arc::clone(&meter), began, limit);
             let well = tokio::select! {
                 (mut instance, outcome) = guest => match outcome {
@@ -287,13 +277,13 @@ impl Rest {
                     }
                     Err(error) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
-                        let _ = plugin.fault(&context, &error, meter.cpu_exceeded(), refused);
+                        let _ = plugin.fault(context, &error, meter.cpu_exceeded(), refused);
                         false
                     }
                 },
                 () = deadline => {
                     let why = format!("did not finish its answer within {} ms", limit.as_millis());
-                    let _ = plugin.timed_out(&context, "deadline_exceeded", &why);
+                    let _ = plugin.timed_out(context, "deadline_exceeded", &why);
                     false
                 }
             };
@@ -311,7 +301,6 @@ impl Rest {
 pub struct GuestBody {
     body: WasiBody,
     rest: Rest,
-    _visit: Visit,
 }
 
 impl Body for GuestBody {

@@ -1,5 +1,7 @@
 //! The contract with plugins: what was released does not change.
 
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
 use std::{fs, path::Path};
 
 /// A file without its comments and blanks: those may be mended.
