@@ -3,7 +3,7 @@
 
 use crate::App;
 use atlashub_core::{Caller, ProjectId, RequestId, Result};
-use atlashub_data::platform::{AuditEvent, AuditFilter, NewAuditEvent, Page};
+use atlashub_data::platform::{AuditEvent, AuditFilter, MigrationStatus, NewAuditEvent, Page};
 use serde_json::Value;
 
 /// Who makes a change, and during which request.
@@ -60,5 +60,13 @@ impl App {
     /// When the database cannot.
     pub async fn audit(&self, filter: &AuditFilter, limit: u64) -> Result<Page<AuditEvent, i64>> {
         self.platform().audit().list(filter, limit).await
+    }
+
+    /// The platform's migrations in order, and whether they have run.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn platform_migrations(&self) -> Result<Vec<MigrationStatus>> {
+        self.platform().migrations().await
     }
 }

@@ -11,7 +11,11 @@ use atlashub_data::{
 use atlashub_runtime::{CompileCache, CompileLimits, Compiler, EgressPolicy, RuntimeOptions};
 use atlashub_storage::{Credentials, Storage, StorageUrl};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::{fs, io, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// The file in the data folder that holds the master key.
 const MASTER_KEY_FILE: &str = "master.key";
@@ -24,16 +28,25 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
     data_folder(config)?;
     let sealer = sealer(config)?;
     let platform = platform(config).await?;
-    let applied = platform.migrate().await.context("cannot migrate the platform database")?;
+    let applied = platform
+        .migrate()
+        .await
+        .context("cannot migrate the platform database")?;
     if !applied.is_empty() {
         tracing::info!(count = applied.len(), "migrated the platform database");
     }
     let databases = databases(config, &platform, &sealer)?;
     let storage = storage(config)?;
-    let cache = CompileCache::open(config.data_dir.0.join("compiled"), sealer.derive("compile-cache"))
-        .context("cannot open the cache of compiled code in the data folder")?;
+    let cache = CompileCache::open(
+        config.data_dir.0.join("compiled"),
+        sealer.derive("compile-cache"),
+    )
+    .context("cannot open the cache of compiled code in the data folder")?;
     let executable = std::env::current_exe().context("cannot find this program's own file")?;
-    let limits = CompileLimits { max_bytes: config.limits.max_component(), ..CompileLimits::default() };
+    let limits = CompileLimits {
+        max_bytes: config.limits.max_component(),
+        ..CompileLimits::default()
+    };
     App::start(AppParts {
         builtin: crate::builtin::components(),
         settings: settings(config)?,
@@ -71,7 +84,10 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
 pub(crate) fn data_folder(config: &Config) -> anyhow::Result<()> {
     let folder = &config.data_dir.0;
     fs::create_dir_all(folder).with_context(|| {
-        format!("cannot make the data folder {}: choose another with --data-dir or ATLASHUB_DATA_DIR", folder.display())
+        format!(
+            "cannot make the data folder {}: choose another with --data-dir or ATLASHUB_DATA_DIR",
+            folder.display()
+        )
     })
 }
 
@@ -131,14 +147,23 @@ pub(crate) async fn platform(config: &Config) -> anyhow::Result<Platform> {
         .context("cannot open the platform database, see ATLASHUB_DATABASE_URL")
 }
 
-fn databases(config: &Config, platform: &Platform, sealer: &Sealer) -> anyhow::Result<ProjectDatabases> {
+fn databases(
+    config: &Config,
+    platform: &Platform,
+    sealer: &Sealer,
+) -> anyhow::Result<ProjectDatabases> {
     let options = ProjectOptions::default();
     match platform.engine() {
-        Engine::Sqlite => Ok(ProjectDatabases::sqlite(config.data_dir.0.join("projects"), options)),
+        Engine::Sqlite => Ok(ProjectDatabases::sqlite(
+            config.data_dir.0.join("projects"),
+            options,
+        )),
         Engine::Postgres => {
             let credentials = SealedCredentials::new(platform.clone(), sealer.clone());
             ProjectDatabases::postgres(&config.database_url(), Arc::new(credentials), options)
-                .context("cannot use the Postgres server of ATLASHUB_DATABASE_URL for project databases")
+                .context(
+                    "cannot use the Postgres server of ATLASHUB_DATABASE_URL for project databases",
+                )
         }
     }
 }
@@ -148,7 +173,10 @@ fn databases(config: &Config, platform: &Platform, sealer: &Sealer) -> anyhow::R
 /// # Errors
 /// When its address or its keys are of no use.
 pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
-    let url: StorageUrl = config.storage_url().parse().context("ATLASHUB_STORAGE_URL cannot be read")?;
+    let url: StorageUrl = config
+        .storage_url()
+        .parse()
+        .context("ATLASHUB_STORAGE_URL cannot be read")?;
     Storage::open(&url, Credentials::from_env().as_ref())
         .context("cannot open the object store, see ATLASHUB_STORAGE_URL")
 }

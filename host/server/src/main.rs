@@ -11,6 +11,7 @@ mod cli;
 mod client_address;
 mod config;
 mod entry;
+mod extract;
 mod gateway;
 mod host;
 mod listen;

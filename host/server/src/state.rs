@@ -4,6 +4,7 @@ use crate::{config::Config, telemetry::Measurements};
 use atlashub_app::App;
 use ipnet::IpNet;
 use std::{ops::Deref, sync::Arc};
+use tokio_util::sync::CancellationToken;
 
 /// What the host's handlers share; cheap to clone.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     /// The process's metrics.
     pub(crate) measurements: Measurements,
+    /// Cancelled when the node is asked to end: streams end then.
+    pub(crate) stopping: CancellationToken,
     /// Proxies whose forwarding headers are believed.
     pub(crate) proxies: Vec<IpNet>,
 }

@@ -28,16 +28,31 @@ pub(super) struct Found {
 /// 401 when it carries some that do not fit.
 pub(super) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Found>> {
     if let Some(given) = headers.get(DEV_TOKEN) {
-        return dev_token(app, given).map(|admin| Some(Found { admin, by_cookie: false }));
+        return dev_token(app, given).map(|admin| {
+            Some(Found {
+                admin,
+                by_cookie: false,
+            })
+        });
     }
     if let Some(token) = bearer(headers) {
         if !is_session(token) {
             return Err(refused());
         }
-        return session(app, token).await.map(|admin| Some(Found { admin, by_cookie: false }));
+        return session(app, token).await.map(|admin| {
+            Some(Found {
+                admin,
+                by_cookie: false,
+            })
+        });
     }
     match cookie(headers) {
-        Some(token) => session(app, token).await.map(|admin| Some(Found { admin, by_cookie: true })),
+        Some(token) => session(app, token).await.map(|admin| {
+            Some(Found {
+                admin,
+                by_cookie: true,
+            })
+        }),
         None => Ok(None),
     }
 }
@@ -59,7 +74,9 @@ pub(crate) async fn admin(app: &App, headers: &HeaderMap) -> Result<Option<Admin
         }
         return session(app, token).await.map(Some);
     }
-    let Some(token) = cookie(headers) else { return Ok(None) };
+    let Some(token) = cookie(headers) else {
+        return Ok(None);
+    };
     if same_origin::check(headers, &app.settings().public_url).is_err() {
         return Ok(None);
     }
@@ -96,8 +113,14 @@ pub(crate) fn is_session(token: &str) -> bool {
 
 /// The token in `authorization: Bearer …` (RFC 6750).
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 /// The session in the cookie.
@@ -116,16 +139,22 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 fn dev_token(app: &App, given: &HeaderValue) -> Result<Admin> {
     let given = given.to_str().map_err(|_| refused())?;
     match &app.settings().dev_admin_token {
-        Some(own) if token::matches(own, &token::hash(given)) => {
-            Ok(Admin { id: None, role: AdminRole::Owner, session: None })
-        }
+        Some(own) if token::matches(own, &token::hash(given)) => Ok(Admin {
+            id: None,
+            role: AdminRole::Owner,
+            session: None,
+        }),
         _ => Err(refused()),
     }
 }
 
 async fn session(app: &App, token: &str) -> Result<Admin> {
     let identity = app.authenticate_admin(token).await?.ok_or_else(refused)?;
-    Ok(Admin { id: Some(identity.admin), role: identity.role, session: Some(identity) })
+    Ok(Admin {
+        id: Some(identity.admin),
+        role: identity.role,
+        session: Some(identity),
+    })
 }
 
 fn refused() -> Error {
@@ -157,8 +186,14 @@ mod tests {
             (header::COOKIE, "b=2; __Host-atlashub=aht_x"),
         ]);
         assert_eq!(cookie(&found), Some("aht_x"));
-        assert_eq!(cookie(&headers(&[(header::COOKIE, "__Host-atlashub=")])), None);
-        assert_eq!(cookie(&headers(&[(header::COOKIE, "__host-atlashub=aht_x")])), None);
+        assert_eq!(
+            cookie(&headers(&[(header::COOKIE, "__Host-atlashub=")])),
+            None
+        );
+        assert_eq!(
+            cookie(&headers(&[(header::COOKIE, "__host-atlashub=aht_x")])),
+            None
+        );
     }
 
     #[test]
@@ -177,7 +212,13 @@ mod tests {
 
     #[test]
     fn the_scheme_of_a_bearer_token_has_no_case() {
-        assert_eq!(bearer(&headers(&[(header::AUTHORIZATION, "bEaReR aht_x")])), Some("aht_x"));
-        assert_eq!(bearer(&headers(&[(header::AUTHORIZATION, "Basic aht_x")])), None);
+        assert_eq!(
+            bearer(&headers(&[(header::AUTHORIZATION, "bEaReR aht_x")])),
+            Some("aht_x")
+        );
+        assert_eq!(
+            bearer(&headers(&[(header::AUTHORIZATION, "Basic aht_x")])),
+            None
+        );
     }
 }

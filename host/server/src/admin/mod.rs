@@ -41,7 +41,9 @@ pub(crate) struct AnyAdmin(pub(crate) AdminCaller);
 impl AdminCaller {
     /// The caller in one word, for keys that belong to it.
     pub(crate) fn name(&self) -> String {
-        self.admin.id.map_or_else(|| "development".to_owned(), |id| id.to_string())
+        self.admin
+            .id
+            .map_or_else(|| "development".to_owned(), |id| id.to_string())
     }
 }
 
@@ -58,7 +60,10 @@ impl FromRequestParts<HostState> for AnyAdmin {
         }
         let admin = found.admin;
         let actor = Actor {
-            caller: Caller::Admin { id: admin.id, role: admin.role },
+            caller: Caller::Admin {
+                id: admin.id,
+                role: admin.role,
+            },
             request: parts.extensions.get::<RequestTag>().map(RequestTag::id),
         };
         Ok(Self(AdminCaller { admin, actor }))
@@ -82,11 +87,19 @@ fn changes_state(method: &Method) -> bool {
 
 /// Whether an admin with `role` may make a request with `method`.
 fn check_role(role: AdminRole, method: &Method) -> Result<(), Error> {
-    let needed = if changes_state(method) { AdminRole::Admin } else { AdminRole::Viewer };
+    let needed = if changes_state(method) {
+        AdminRole::Admin
+    } else {
+        AdminRole::Viewer
+    };
     if role >= needed {
         return Ok(());
     }
-    Err(Error::forbidden(format!("this needs the role `{}`, yours is `{}`", needed.as_str(), role.as_str())))
+    Err(Error::forbidden(format!(
+        "this needs the role `{}`, yours is `{}`",
+        needed.as_str(),
+        role.as_str()
+    )))
 }
 
 #[cfg(test)]
@@ -99,7 +112,10 @@ mod tests {
             assert!(check_role(AdminRole::Viewer, &method).is_ok());
         }
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-            assert_eq!(check_role(AdminRole::Viewer, &method).unwrap_err().code(), "forbidden");
+            assert_eq!(
+                check_role(AdminRole::Viewer, &method).unwrap_err().code(),
+                "forbidden"
+            );
             assert!(check_role(AdminRole::Admin, &method).is_ok());
             assert!(check_role(AdminRole::Owner, &method).is_ok());
         }

@@ -24,12 +24,20 @@ fn comes_from_here(headers: &HeaderMap, public_url: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";
     }
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let Some(origin) = text(header::ORIGIN) else { return false };
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &http::HeaderValue| value.to_str().ok())
+    };
+    let Some(origin) = text(header::ORIGIN) else {
+        return false;
+    };
     if origin == public_url {
         return true;
     }
-    let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    let authority = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
     match (authority, text(header::HOST)) {
         (Some(authority), Some(host)) => authority.eq_ignore_ascii_case(host),
         _ => false,
@@ -54,7 +62,10 @@ mod tests {
         assert!(!allowed(&[("sec-fetch-site", "cross-site")]));
         assert!(!allowed(&[("sec-fetch-site", "same-site")]));
         assert!(!allowed(&[("sec-fetch-site", "none")]));
-        assert!(!allowed(&[("origin", "https://evil.example"), ("host", "hub.example")]));
+        assert!(!allowed(&[
+            ("origin", "https://evil.example"),
+            ("host", "hub.example")
+        ]));
         assert!(!allowed(&[("origin", "null"), ("host", "hub.example")]));
         assert!(!allowed(&[
             ("sec-fetch-site", "cross-site"),
@@ -66,6 +77,9 @@ mod tests {
     fn the_dashboard_itself_is_allowed() {
         assert!(allowed(&[("sec-fetch-site", "same-origin")]));
         assert!(allowed(&[("origin", "https://hub.example")]));
-        assert!(allowed(&[("origin", "http://127.0.0.1:8080"), ("host", "127.0.0.1:8080")]));
+        assert!(allowed(&[
+            ("origin", "http://127.0.0.1:8080"),
+            ("host", "127.0.0.1:8080")
+        ]));
     }
 }

@@ -15,13 +15,28 @@ const CALL: Duration = Duration::from_secs(300);
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ServerArgs {
     /// The server's address
-    #[arg(long, env = "ATLASHUB_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        env = "ATLASHUB_URL",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     server: String,
     /// An admin's session token (`atlashub login` keeps one)
-    #[arg(long, env = "ATLASHUB_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "ATLASHUB_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     token: Option<String>,
     /// The server's development token
-    #[arg(long, env = "ATLASHUB_DEV_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        env = "ATLASHUB_DEV_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     dev_token: Option<String>,
 }
 
@@ -61,7 +76,9 @@ impl Client {
         let credentials = match (&args.token, &args.dev_token) {
             (Some(token), _) => Credentials::Session(token.clone()),
             (None, Some(token)) => Credentials::Development(token.clone()),
-            (None, None) => super::login::kept(&base).map_or(Credentials::None, Credentials::Session),
+            (None, None) => {
+                super::login::kept(&base).map_or(Credentials::None, Credentials::Session)
+            }
         };
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
@@ -70,7 +87,11 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("cannot set up the HTTP client")?;
-        Ok(Self { base, credentials, http })
+        Ok(Self {
+            base,
+            credentials,
+            http,
+        })
     }
 
     /// The server's address, without a slash at the end.
@@ -115,11 +136,17 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached, refuses, or answers something else.
     pub(crate) async fn json(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let bytes = self.send(request).await?.bytes().await.context("the answer was cut off")?;
+        let bytes = self
+            .send(request)
+            .await?
+            .bytes()
+            .await
+            .context("the answer was cut off")?;
         if bytes.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&bytes).context("the server did not answer with JSON; is it AtlasHub?")
+        serde_json::from_slice(&bytes)
+            .context("the server did not answer with JSON; is it AtlasHub?")
     }
 
     /// `GET path` as JSON.
@@ -134,7 +161,12 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::json`].
-    pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
         self.json(self.request(method, path).json(body)).await
     }
 }
@@ -157,7 +189,9 @@ async fn refusal(response: Response) -> String {
     if status.is_server_error()
         && let Some(id) = text("request_id")
     {
-        words.push_str(&format!("; the server's log has the cause under request {id}"));
+        words.push_str(&format!(
+            "; the server's log has the cause under request {id}"
+        ));
     }
     if status == StatusCode::UNAUTHORIZED {
         words.push_str("; sign in with `atlashub login`, or give --token or ATLASHUB_TOKEN");
@@ -192,7 +226,10 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// The members of a list answer.
 pub(crate) fn items(value: &Value) -> &[Value] {
-    value.get("items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    value
+        .get("items")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 /// Reads all pages of a list.
@@ -203,10 +240,15 @@ pub(crate) async fn all(client: &Client, path: &str) -> anyhow::Result<Vec<Value
     let mut found = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
-        let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        let after = cursor
+            .map(|cursor| format!("&cursor={cursor}"))
+            .unwrap_or_default();
         let page = client.get(&format!("{path}?limit=200{after}")).await?;
         found.extend_from_slice(items(&page));
-        cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+        cursor = page
+            .get("next_cursor")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         if cursor.is_none() {
             return Ok(found);
         }

@@ -6,7 +6,11 @@ use anyhow::Context as _;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use std::{io::{BufRead as _, IsTerminal as _, Write as _}, path::{Path, PathBuf}, process::ExitCode};
+use std::{
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Flags of `login`.
 #[derive(Args, Debug)]
@@ -42,9 +46,16 @@ pub(crate) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
         "/admin/v1/session",
         &json!({ "email": args.email, "password": password }),
     ))?;
-    kept.insert(client.base().to_owned(), Value::from(client::text(&answer, "token")));
+    kept.insert(
+        client.base().to_owned(),
+        Value::from(client::text(&answer, "token")),
+    );
     write(&file, &kept)?;
-    println!("signed in to {} until {}", client.base(), client::text(&answer, "expires_at"));
+    println!(
+        "signed in to {} until {}",
+        client.base(),
+        client::text(&answer, "expires_at")
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -59,11 +70,16 @@ fn password() -> anyhow::Result<String> {
     let terminal = std::io::stdin().is_terminal();
     if terminal {
         eprint!("password: ");
-        std::io::stderr().flush().context("cannot write to the terminal")?;
+        std::io::stderr()
+            .flush()
+            .context("cannot write to the terminal")?;
     }
     let _quiet = terminal.then(Quiet::new);
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).context("cannot read the password")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("cannot read the password")?;
     if terminal {
         eprintln!();
     }
@@ -82,7 +98,8 @@ impl Quiet {
         let mut state = std::mem::MaybeUninit::<libc::termios>::uninit();
         // SAFETY: tcgetattr fills `state` when it answers 0; only then is it read.
         let before = unsafe {
-            (libc::tcgetattr(libc::STDIN_FILENO, state.as_mut_ptr()) == 0).then(|| state.assume_init())
+            (libc::tcgetattr(libc::STDIN_FILENO, state.as_mut_ptr()) == 0)
+                .then(|| state.assume_init())
         };
         if let Some(mut quiet) = before {
             quiet.c_lflag &= !libc::ECHO;

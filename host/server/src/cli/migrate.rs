@@ -2,7 +2,10 @@
 //! the same at start; this is for whoever wants it done before.
 
 use super::client::block_on;
-use crate::{assemble, config::{Config, ConfigArgs}};
+use crate::{
+    assemble,
+    config::{Config, ConfigArgs},
+};
 use clap::Args;
 use std::process::ExitCode;
 
@@ -31,7 +34,11 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
                 println!("pending  {name}");
             }
             println!("{} pending", pending.len());
-            return Ok(if pending.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if pending.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         let applied = platform.migrate().await?;
         for name in &applied {

@@ -5,6 +5,7 @@ pub(crate) mod client;
 mod compile_worker;
 mod login;
 mod migrate;
+mod openapi;
 mod plugin;
 mod project;
 mod serve;
@@ -32,6 +33,8 @@ enum Command {
     Project(project::ProjectArgs),
     /// Sign in, so that other commands need no token
     Login(login::LoginArgs),
+    /// Print the description of the admin interface (OpenAPI)
+    Openapi,
     /// Compile a component, for the server
     #[command(hide = true)]
     CompileWorker(compile_worker::CompileWorkerArgs),
@@ -45,6 +48,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Plugin(args) => plugin::run(&args),
         Command::Project(args) => project::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::Openapi => openapi::run(),
         Command::CompileWorker(args) => compile_worker::run(&args),
     };
     match outcome {

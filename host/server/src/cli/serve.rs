@@ -69,6 +69,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         app: app.clone(),
         proxies: config.network.proxies()?,
         measurements,
+        stopping: stop.clone(),
         config: config.clone(),
     });
     let entry = Arc::new(Entry::new(

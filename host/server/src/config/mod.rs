@@ -177,7 +177,11 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         "limits.requests_per_second",
         Reading::Number,
     ),
-    ("ATLASHUB_CONCURRENCY", "limits.concurrency", Reading::Number),
+    (
+        "ATLASHUB_CONCURRENCY",
+        "limits.concurrency",
+        Reading::Number,
+    ),
     (
         "ATLASHUB_SHUTDOWN_SECONDS",
         "limits.shutdown_seconds",
@@ -222,7 +226,9 @@ const OTHER_VARIABLES: &[&str] = &[
 
 /// Whether a variable looks like a setting and is none: a slip, most likely.
 fn is_unknown(name: &str) -> bool {
-    name.starts_with("ATLASHUB_") && !name.starts_with("ATLASHUB_TEST_") && !OTHER_VARIABLES.contains(&name)
+    name.starts_with("ATLASHUB_")
+        && !name.starts_with("ATLASHUB_TEST_")
+        && !OTHER_VARIABLES.contains(&name)
 }
 
 impl Config {
@@ -484,7 +490,12 @@ mod tests {
 
     #[test]
     fn a_slip_in_a_variable_is_noticed() {
-        let config = load(&[("ATLASHUB_LISTENN", "x"), ("ATLASHUB_TEST_X", "x"), ("ATLASHUB_URL", "x")]).unwrap();
+        let config = load(&[
+            ("ATLASHUB_LISTENN", "x"),
+            ("ATLASHUB_TEST_X", "x"),
+            ("ATLASHUB_URL", "x"),
+        ])
+        .unwrap();
         assert_eq!(config.unknown, ["ATLASHUB_LISTENN"]);
     }
 

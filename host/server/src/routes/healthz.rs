@@ -4,6 +4,10 @@
 use axum::Json;
 use serde_json::{Value, json};
 
-pub(super) async fn handle() -> Json<Value> {
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations", operation_id = "health",
+    responses((status = 200, description = "The process runs"))
+)]
+pub(crate) async fn handle() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }

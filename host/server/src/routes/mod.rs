@@ -1,7 +1,12 @@
 //! The host's own addresses, one operation a file. A handler extracts, calls
 //! one use case of `atlashub_app`, maps the answer.
 
+mod admin;
+mod blob;
 mod healthz;
+mod metrics;
+pub(crate) mod openapi;
+mod readyz;
 
 use crate::{problem::Problem, state::HostState};
 use atlashub_core::{Error, ErrorKind};
@@ -12,12 +17,19 @@ use axum::{
     response::Response,
     routing::get,
 };
+use tower_http::compression::CompressionLayer;
 
 /// All routes of the host.
 pub(crate) fn router(state: HostState) -> Router {
     let max_body = state.config.limits.max_body();
     Router::new()
         .route("/healthz", get(healthz::handle))
+        .route("/readyz", get(readyz::handle))
+        .route("/metrics", get(metrics::handle))
+        .route("/openapi.json", get(openapi::handle))
+        .nest("/admin", admin::router(&state))
+        .layer(CompressionLayer::new())
+        .nest("/_/blob", blob::router())
         .route_layer(middleware::from_fn(note_route))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -5,9 +5,17 @@ use super::build;
 use crate::cli::client::{self, Client, ServerArgs, text};
 use anyhow::{Context as _, bail};
 use clap::Args;
-use reqwest::{Method, multipart::{Form, Part}};
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, io::{BufRead as _, IsTerminal as _, Write as _}, path::{Path, PathBuf}, time::Instant};
+use std::{
+    collections::BTreeSet,
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 /// Arguments of `plugin deploy`.
 #[derive(Args, Debug)]
@@ -49,7 +57,12 @@ fn component(source: &Path) -> anyhow::Result<PathBuf> {
     Ok(source.to_path_buf())
 }
 
-async fn deploy(args: &DeployArgs, client: &Client, file: &Path, started: Instant) -> anyhow::Result<()> {
+async fn deploy(
+    args: &DeployArgs,
+    client: &Client,
+    file: &Path,
+    started: Instant,
+) -> anyhow::Result<()> {
     let config = args
         .config
         .as_deref()
@@ -63,16 +76,33 @@ async fn deploy(args: &DeployArgs, client: &Client, file: &Path, started: Instan
         .await?
         .into_iter()
         .find(|installed| text(installed, "name") == plugin);
-    println!("{plugin} {} ({})", text(&revision, "version"), short(text(&revision, "digest")));
+    println!(
+        "{plugin} {} ({})",
+        text(&revision, "version"),
+        short(text(&revision, "digest"))
+    );
     consent(args, &requested(&revision), installed.as_ref())?;
-    let mut wanted = json!({ "revision": text(&revision, "id"), "enabled": true, "grants": "requested" });
+    let mut wanted =
+        json!({ "revision": text(&revision, "id"), "enabled": true, "grants": "requested" });
     if let (Some(config), Some(members)) = (config, wanted.as_object_mut()) {
         members.insert("config".to_owned(), config);
     }
-    let now = client.call(Method::PUT, &format!("{path}/{plugin}"), &wanted).await?;
-    let project = client.get(&format!("/admin/v1/projects/{}", args.project)).await?;
-    let what = if installed.is_some() { "upgraded" } else { "installed" };
-    println!("{what} in {} after {:.1} s", text(&project, "slug"), started.elapsed().as_secs_f64());
+    let now = client
+        .call(Method::PUT, &format!("{path}/{plugin}"), &wanted)
+        .await?;
+    let project = client
+        .get(&format!("/admin/v1/projects/{}", args.project))
+        .await?;
+    let what = if installed.is_some() {
+        "upgraded"
+    } else {
+        "installed"
+    };
+    println!(
+        "{what} in {} after {:.1} s",
+        text(&project, "slug"),
+        started.elapsed().as_secs_f64()
+    );
     for route in strings(&now, "routes") {
         println!("  {}/p/{}{route}", client.base(), text(&project, "slug"));
     }
@@ -81,22 +111,40 @@ async fn deploy(args: &DeployArgs, client: &Client, file: &Path, started: Instan
 
 async fn upload(args: &DeployArgs, client: &Client, file: &Path) -> anyhow::Result<Value> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut form = Form::new().part("component", Part::bytes(bytes).file_name("component.wasm").mime_str("application/wasm")?);
+    let mut form = Form::new().part(
+        "component",
+        Part::bytes(bytes)
+            .file_name("component.wasm")
+            .mime_str("application/wasm")?,
+    );
     if let Some(path) = &args.manifest {
-        let manifest = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let manifest = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         form = form.text("manifest", manifest);
     }
     let name = args.name.clone().or_else(|| name_from(file));
     if let Some(name) = name {
         form = form.text("name", name);
     }
-    client.json(client.request(Method::POST, "/admin/v1/plugins").multipart(form)).await
+    client
+        .json(
+            client
+                .request(Method::POST, "/admin/v1/plugins")
+                .multipart(form),
+        )
+        .await
 }
 
 /// A plugin name made from a file's name.
 fn name_from(file: &Path) -> Option<String> {
-    let stem = file.file_stem()?.to_str()?.to_ascii_lowercase().replace(['_', ' ', '.'], "-");
-    stem.parse::<atlashub_core::PluginName>().ok().map(String::from)
+    let stem = file
+        .file_stem()?
+        .to_str()?
+        .to_ascii_lowercase()
+        .replace(['_', ' ', '.'], "-");
+    stem.parse::<atlashub_core::PluginName>()
+        .ok()
+        .map(String::from)
 }
 
 /// What the revision's manifest asks for.
@@ -105,8 +153,14 @@ fn requested(revision: &Value) -> Vec<String> {
 }
 
 /// Shows what the plugin asks for, and asks for what it does not have yet.
-fn consent(args: &DeployArgs, requested: &[String], installed: Option<&Value>) -> anyhow::Result<()> {
-    let held: BTreeSet<String> = installed.map(|value| strings(value, "grants").into_iter().collect()).unwrap_or_default();
+fn consent(
+    args: &DeployArgs,
+    requested: &[String],
+    installed: Option<&Value>,
+) -> anyhow::Result<()> {
+    let held: BTreeSet<String> = installed
+        .map(|value| strings(value, "grants").into_iter().collect())
+        .unwrap_or_default();
     if requested.is_empty() {
         println!("it asks for nothing");
         return Ok(());
@@ -125,9 +179,14 @@ fn consent(args: &DeployArgs, requested: &[String], installed: Option<&Value>) -
         bail!("it asks for grants it does not have yet: pass --yes to give them");
     }
     print!("grant them? [y/N] ");
-    std::io::stdout().flush().context("cannot write to the terminal")?;
+    std::io::stdout()
+        .flush()
+        .context("cannot write to the terminal")?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
     if !matches!(answer.trim(), "y" | "Y" | "yes") {
         bail!("nothing was installed; the revision stays in the catalogue");
     }
@@ -138,7 +197,13 @@ fn strings(value: &Value, name: &str) -> Vec<String> {
     value
         .get(name)
         .and_then(Value::as_array)
-        .map(|items| items.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        .map(|items| {
+            items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
         .unwrap_or_default()
 }
 

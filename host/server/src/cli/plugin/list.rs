@@ -17,22 +17,34 @@ pub(super) fn run(args: &ListArgs, server: &ServerArgs) -> anyhow::Result<()> {
     client::block_on(async {
         match &args.project {
             Some(project) => {
-                for plugin in client::all(&client, &format!("/admin/v1/projects/{project}/plugins")).await? {
-                    let enabled = plugin.get("enabled").and_then(Value::as_bool).unwrap_or_default();
+                for plugin in
+                    client::all(&client, &format!("/admin/v1/projects/{project}/plugins")).await?
+                {
+                    let enabled = plugin
+                        .get("enabled")
+                        .and_then(Value::as_bool)
+                        .unwrap_or_default();
                     println!(
                         "{:<20}  {:<10}  {:<8}  {}",
-                        text(&plugin, "name"), text(&plugin, "version"),
-                        if enabled { "enabled" } else { "disabled" }, text(&plugin, "health"),
+                        text(&plugin, "name"),
+                        text(&plugin, "version"),
+                        if enabled { "enabled" } else { "disabled" },
+                        text(&plugin, "health"),
                     );
                 }
             }
             None => {
                 for plugin in client::all(&client, "/admin/v1/plugins").await? {
-                    let built_in = plugin.get("built_in").and_then(Value::as_bool).unwrap_or_default();
+                    let built_in = plugin
+                        .get("built_in")
+                        .and_then(Value::as_bool)
+                        .unwrap_or_default();
                     println!(
                         "{:<20}  {:<10}  {:<9}  {}",
-                        text(&plugin, "name"), text(&plugin, "version"),
-                        if built_in { "built-in" } else { "uploaded" }, text(&plugin, "description"),
+                        text(&plugin, "name"),
+                        text(&plugin, "version"),
+                        if built_in { "built-in" } else { "uploaded" },
+                        text(&plugin, "description"),
                     );
                 }
             }

@@ -57,6 +57,11 @@ pub(super) fn run(args: &LogsArgs, server: &ServerArgs) -> anyhow::Result<()> {
 
 fn print(line: &Value) {
     if !line.is_null() {
-        println!("{}  {:<5}  {}", text(line, "at"), text(line, "level"), text(line, "message"));
+        println!(
+            "{}  {:<5}  {}",
+            text(line, "at"),
+            text(line, "level"),
+            text(line, "message")
+        );
     }
 }

@@ -42,16 +42,29 @@ pub(super) fn run(args: &KeysArgs, server: &ServerArgs) -> anyhow::Result<()> {
             let body = json!({ "kind": kind, "name": args.name });
             show(&client.call(Method::POST, &path, &body).await?);
         } else if let Some(id) = &args.rotate {
-            show(&client.json(client.request(Method::POST, &format!("{path}/{id}/rotate"))).await?);
+            show(
+                &client
+                    .json(client.request(Method::POST, &format!("{path}/{id}/rotate")))
+                    .await?,
+            );
         } else if let Some(id) = &args.revoke {
-            client.json(client.request(Method::DELETE, &format!("{path}/{id}"))).await?;
+            client
+                .json(client.request(Method::DELETE, &format!("{path}/{id}")))
+                .await?;
             println!("revoked {id}");
         } else {
             for key in client::all(&client, &path).await? {
-                let state = if key.get("revoked_at").is_some_and(|at| !at.is_null()) { "revoked" } else { "" };
+                let state = if key.get("revoked_at").is_some_and(|at| !at.is_null()) {
+                    "revoked"
+                } else {
+                    ""
+                };
                 println!(
                     "{}  {:<12}  {:<10}  {:<20}  {state}",
-                    text(&key, "id"), text(&key, "kind"), text(&key, "hint"), text(&key, "name"),
+                    text(&key, "id"),
+                    text(&key, "kind"),
+                    text(&key, "hint"),
+                    text(&key, "name"),
                 );
             }
         }
@@ -61,5 +74,8 @@ pub(super) fn run(args: &KeysArgs, server: &ServerArgs) -> anyhow::Result<()> {
 
 fn show(key: &Value) {
     println!("{}", text(key, "key"));
-    eprintln!("keep it now, it is not shown again (id {})", text(key, "id"));
+    eprintln!(
+        "keep it now, it is not shown again (id {})",
+        text(key, "id")
+    );
 }

@@ -1,0 +1,133 @@
+//! `/admin/v1`: what platform admins do.
+
+pub(crate) mod audit;
+pub(crate) mod domains;
+mod idempotency;
+pub(crate) mod installations;
+pub(crate) mod keys;
+pub(crate) mod migrations;
+pub(crate) mod plugins;
+pub(crate) mod projects;
+pub(crate) mod session;
+pub(crate) mod setup;
+
+use crate::state::HostState;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware,
+    routing::{delete, get, post, put},
+};
+use http::{HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// Room for the fields beside a component in an upload, bytes.
+const FORM_ROOM: usize = 1024 * 1024;
+
+/// All admin routes, below `/admin`.
+pub(super) fn router(state: &HostState) -> Router<HostState> {
+    let max_upload = state
+        .config
+        .limits
+        .max_component()
+        .saturating_add(FORM_ROOM);
+    // Creating calls, which take an `Idempotency-Key`.
+    let creating = Router::new()
+        .route("/v1/projects", post(projects::create::handle))
+        .route("/v1/projects/{project}/keys", post(keys::create::handle))
+        .route(
+            "/v1/projects/{project}/keys/{id}/rotate",
+            post(keys::rotate::handle),
+        )
+        .route("/v1/projects/{project}/domains", post(domains::add::handle))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            idempotency::layer,
+        ));
+    Router::new()
+        .route("/v1/setup", post(setup::handle).get(setup::show))
+        .route(
+            "/v1/session",
+            post(session::create::handle)
+                .get(session::show::handle)
+                .delete(session::delete::handle),
+        )
+        .route("/v1/projects", get(projects::list::handle))
+        .route(
+            "/v1/projects/{project}",
+            get(projects::get::handle)
+                .patch(projects::update::handle)
+                .delete(projects::delete::handle),
+        )
+        .route("/v1/projects/{project}/usage", get(projects::usage::handle))
+        .route("/v1/projects/{project}/quota", put(projects::quota::handle))
+        .route("/v1/projects/{project}/keys", get(keys::list::handle))
+        .route(
+            "/v1/projects/{project}/keys/{id}",
+            delete(keys::revoke::handle),
+        )
+        .route("/v1/projects/{project}/domains", get(domains::list::handle))
+        .route(
+            "/v1/projects/{project}/domains/{host}",
+            delete(domains::remove::handle),
+        )
+        .route(
+            "/v1/projects/{project}/plugins",
+            get(installations::list::handle),
+        )
+        .route(
+            "/v1/projects/{project}/plugins/{plugin}",
+            get(installations::get::handle)
+                .put(installations::put::handle)
+                .delete(installations::remove::handle),
+        )
+        .route(
+            "/v1/projects/{project}/plugins/{plugin}/logs",
+            get(installations::logs::handle),
+        )
+        .route(
+            "/v1/projects/{project}/plugins/{plugin}/metrics",
+            get(installations::metrics::handle),
+        )
+        .route("/v1/plugins/{plugin}", get(plugins::get::handle))
+        .route(
+            "/v1/plugins",
+            get(plugins::list::handle)
+                .merge(post(plugins::upload::handle).layer(DefaultBodyLimit::max(max_upload))),
+        )
+        .route("/v1/audit", get(audit::handle))
+        .route("/logs", get(audit::handle))
+        .route("/v1/migrations", get(migrations::handle))
+        .merge(creating)
+        .layer(cors(&state.config.network.cors_origins))
+}
+
+/// Lets pages of the configured origins call; without any, browsers keep
+/// other origins out.
+fn cors(origins: &[String]) -> CorsLayer {
+    if origins.is_empty() {
+        return CorsLayer::new();
+    }
+    let origins = origins
+        .iter()
+        .filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            http::HeaderName::from_static("idempotency-key"),
+            http::HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([
+            http::HeaderName::from_static("x-request-id"),
+            header::LOCATION,
+        ])
+}

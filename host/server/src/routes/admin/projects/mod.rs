@@ -1,0 +1,48 @@
+//! `/admin/v1/projects`.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod quota;
+pub(crate) mod update;
+pub(crate) mod usage;
+
+use crate::state::HostState;
+use atlashub_data::platform::Project;
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A project.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProjectView {
+    /// Its id.
+    id: Uuid,
+    /// Its name in addresses.
+    slug: String,
+    /// Its display name.
+    name: String,
+    /// What its addresses start with.
+    url: String,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it was last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    updated_at: OffsetDateTime,
+}
+
+impl ProjectView {
+    fn of(state: &HostState, project: Project) -> Self {
+        Self {
+            id: *project.id.as_uuid(),
+            url: state.app.directory().public_url(&project.slug),
+            slug: project.slug.into(),
+            name: project.name,
+            created_at: project.created_at,
+            updated_at: project.updated_at,
+        }
+    }
+}

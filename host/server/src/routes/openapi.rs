@@ -1,0 +1,140 @@
+//! `GET /openapi.json`: the description of the host's own interface
+//! (OpenAPI 3.1). `docs/openapi.json` is a copy, made by `atlashub openapi`.
+
+use super::{admin, blob, healthz, metrics, readyz};
+use axum::Json;
+use serde_json::Value;
+use std::sync::LazyLock;
+use utoipa::{
+    Modify, OpenApi, ToSchema,
+    openapi::{
+        Content, Ref, RefOr, ResponseBuilder,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+/// An error (RFC 9457).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the problem module writes")]
+pub(crate) struct Problem {
+    /// `about:blank`.
+    r#type: String,
+    /// The status in words.
+    title: String,
+    /// The status code.
+    status: u16,
+    /// What is wrong, and what to change.
+    detail: String,
+    /// The same, for older clients.
+    message: String,
+    /// What is wrong, for programs: stable, in snake case.
+    code: String,
+    /// The id of the request.
+    request_id: String,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "AtlasHub", description = "The host's own interface. Plugins answer everywhere else.", license(name = "Apache-2.0")),
+    servers((url = "/")),
+    modifiers(&Finish),
+    components(schemas(Problem)),
+    security(("session" = []), ("cookie" = []), ("development" = [])),
+    paths(
+        healthz::handle, readyz::handle, metrics::handle,
+        blob::get::handle, blob::put::handle,
+        admin::setup::handle, admin::setup::show,
+        admin::session::create::handle, admin::session::show::handle, admin::session::delete::handle,
+        admin::projects::create::handle, admin::projects::list::handle, admin::projects::get::handle,
+        admin::projects::update::handle, admin::projects::delete::handle,
+        admin::projects::usage::handle, admin::projects::quota::handle,
+        admin::keys::create::handle, admin::keys::list::handle, admin::keys::rotate::handle, admin::keys::revoke::handle,
+        admin::domains::add::handle, admin::domains::list::handle, admin::domains::remove::handle,
+        admin::plugins::list::handle, admin::plugins::get::handle, admin::plugins::upload::handle,
+        admin::installations::list::handle, admin::installations::get::handle,
+        admin::installations::put::handle, admin::installations::remove::handle,
+        admin::installations::logs::handle, admin::installations::metrics::handle,
+        admin::audit::handle, admin::migrations::handle,
+    )
+)]
+struct Description;
+
+/// What all operations have in common.
+struct Finish;
+
+impl Modify for Finish {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let components = description.components.get_or_insert_default();
+        let session = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("session", SecurityScheme::Http(session));
+        let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-atlashub"));
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
+        let development = ApiKey::Header(ApiKeyValue::new("x-dev-admin-token"));
+        components.add_security_scheme("development", SecurityScheme::ApiKey(development));
+        for item in description.paths.paths.values_mut() {
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+                &mut item.patch,
+            ];
+            operations.into_iter().flatten().for_each(may_fail);
+        }
+    }
+}
+
+fn may_fail(operation: &mut Operation) {
+    let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    let response = ResponseBuilder::new()
+        .description("What went wrong")
+        .content("application/problem+json", content)
+        .build();
+    operation
+        .responses
+        .responses
+        .insert("default".to_owned(), RefOr::T(response));
+}
+
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(Description::openapi()).unwrap_or_default());
+
+/// The description.
+pub(crate) fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+pub(super) async fn handle() -> Json<&'static Value> {
+    Json(document())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_description_is_current() {
+        let committed = include_str!("../../../../docs/openapi.json");
+        let committed: Value = serde_json::from_str(committed).unwrap();
+        assert!(
+            committed == *document(),
+            "docs/openapi.json is out of date: run `atlashub openapi > docs/openapi.json`"
+        );
+    }
+
+    #[test]
+    fn every_operation_says_how_it_fails() {
+        let paths = document()["paths"].as_object().unwrap();
+        assert!(paths.len() > 20);
+        for operation in paths
+            .values()
+            .flat_map(|item| item.as_object().unwrap().values())
+        {
+            assert!(
+                operation["responses"].get("default").is_some(),
+                "{operation}"
+            );
+        }
+    }
+}
