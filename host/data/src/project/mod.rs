@@ -114,7 +114,7 @@ pub struct ProjectDatabases {
 
 enum Engine {
     Sqlite(sqlite::SqliteProjects),
-    Postgres(postgres::PostgresProjects),
+    Postgres(Box<postgres::PostgresProjects>),
 }
 
 impl ProjectDatabases {
@@ -144,7 +144,7 @@ impl ProjectDatabases {
     ) -> Result<Self> {
         let projects = postgres::PostgresProjects::new(admin_url, credentials, options)?;
         Ok(Self {
-            engine: Arc::new(Engine::Postgres(projects)),
+            engine: Arc::new(Engine::Postgres(Box::new(projects))),
         })
     }
 
@@ -165,8 +165,8 @@ impl ProjectDatabases {
     /// When the database refuses; asking again takes the work up.
     pub async fn drop(&self, project: ProjectId) -> Result<()> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.drop(project).await,
-            Engine::Postgres(postgres) => postgres.drop(project).await,
+            Engine::Sqlite(sqlite) => sqlite.remove(project).await,
+            Engine::Postgres(postgres) => postgres.remove(project).await,
         }
     }
 

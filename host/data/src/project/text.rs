@@ -120,11 +120,11 @@ pub(super) fn split_postgres(text: &str) -> Vec<&str> {
                     .position(|c| !(c.is_ascii_alphanumeric() || c == b'_' || c >= 0x80))
                     .unwrap_or(rest.len());
                 let word = rest.get(..end).unwrap_or_default();
-                if word.eq_ignore_ascii_case("atomic") && previous.eq_ignore_ascii_case("begin") {
+                let is = |other: &str| word.eq_ignore_ascii_case(other);
+                let opens = is("atomic") && previous.eq_ignore_ascii_case("begin");
+                if opens || (atomic > 0 && is("case")) {
                     atomic += 1;
-                } else if atomic > 0 && word.eq_ignore_ascii_case("case") {
-                    atomic += 1;
-                } else if atomic > 0 && word.eq_ignore_ascii_case("end") {
+                } else if atomic > 0 && is("end") {
                     atomic -= 1;
                 }
                 previous = word;

@@ -5,13 +5,19 @@
 //! connections, and says so in words.
 
 use crate::project::{denied, text};
-use atlashub_core::Result;
+use atlashub_core::{Error, Result};
 
 /// Refuses statements that would leave the connection in another state.
 ///
 /// # Errors
-/// `sql_denied`.
+/// `sql_denied`, and `sql_syntax` for a text without a statement.
 pub(super) fn check_offered(sql: &str) -> Result<()> {
+    if text::skip_blanks(sql)
+        .trim_matches([';', ' ', '\n', '\t', '\r'])
+        .is_empty()
+    {
+        return Err(Error::invalid("sql_syntax", "there is no statement"));
+    }
     let mut words = text::words(sql);
     let first = words.next().unwrap_or_default();
     let reason = match first.as_str() {

@@ -65,9 +65,9 @@ impl PostgresProjects {
         self.admin.provision(project).await
     }
 
-    pub(super) async fn drop(&self, project: ProjectId) -> Result<()> {
+    pub(super) async fn remove(&self, project: ProjectId) -> Result<()> {
         self.pool.close_project(project).await?;
-        self.admin.drop(project).await
+        self.admin.remove(project).await
     }
 
     pub(super) async fn provision_plugin(&self, scope: &PluginScope) -> Result<()> {

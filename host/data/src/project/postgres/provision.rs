@@ -140,7 +140,7 @@ impl Admin {
     }
 
     /// Removes the database and all roles of the project.
-    pub(super) async fn drop(&self, project: ProjectId) -> Result<()> {
+    pub(super) async fn remove(&self, project: ProjectId) -> Result<()> {
         let _lock = self.lock(project).await?;
         let database = quoted(&names::database(project));
         run(

@@ -377,10 +377,10 @@ impl Connection {
         // SAFETY: the handle is open, and this connection is borrowed alone.
         let prepared = unsafe { prepare(self.inner.handle(), sql, keep) };
         prepared.map_err(|failure| {
-            if failure.is_denial() {
-                if let Some(reason) = self.policy.reason() {
-                    return denied(reason);
-                }
+            if failure.is_denial()
+                && let Some(reason) = self.policy.reason()
+            {
+                return denied(reason);
             }
             failure.while_preparing().into_error()
         })

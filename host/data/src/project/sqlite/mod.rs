@@ -70,7 +70,7 @@ impl SqliteProjects {
         blocking(move || files.make_project(project)).await
     }
 
-    pub(super) async fn drop(&self, project: ProjectId) -> Result<()> {
+    pub(super) async fn remove(&self, project: ProjectId) -> Result<()> {
         self.pool.close_project(project).await?;
         let files = self.files.clone();
         blocking(move || files.remove_project(project)).await

@@ -304,11 +304,7 @@ impl Statement {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the constant is 1"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the constant is 1")]
 const UTF8: std::ffi::c_uchar = ffi::SQLITE_UTF8 as std::ffi::c_uchar;
 
 /// Largest value or row that SQLite itself takes: a page and what surrounds
