@@ -1,1 +1,24 @@
-//! x
+//! Tests of the whole, over HTTP, against the real binary. The same tests run
+//! on SQLite with local files and on Postgres with S3.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what goes wrong in a test fails it"
+)]
+
+mod addressing;
+mod admins;
+mod contained;
+mod files;
+mod files_trash;
+mod foreign_components;
+mod keys;
+mod nodes;
+mod operations;
+mod plugin_changes;
+mod plugin_uploads;
+mod problems;
+mod survival;

@@ -36,13 +36,61 @@ pub fn fixture(name: &str) -> Vec<u8> {
     read(&folder().join("fixtures").join(format!("{name}.wasm")))
 }
 
+/// A fixture that is written as text.
+///
+/// # Panics
+/// When it is not there, or not valid text.
+#[must_use]
+pub fn wat(name: &str) -> Vec<u8> {
+    let path = source().join("wat").join(format!("{name}.wat"));
+    wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of all fixtures that are written as text.
+///
+/// # Panics
+/// When there are none.
+#[must_use]
+pub fn wat_names() -> Vec<String> {
+    names(&source().join("wat"), ".wat")
+}
+
+/// The routes of the fixture `misbehave`, as its source declares them.
+///
+/// # Panics
+/// When the source cannot be read.
+#[must_use]
+pub fn misbehave_routes() -> Vec<String> {
+    let folder = source().join("misbehave/src");
+    let mut routes = Vec::new();
+    for name in names(&folder, ".rs") {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.rs"))).expect("the source");
+        let literals = text
+            .split('"')
+            .filter(|piece| piece.starts_with("/misbehave/"));
+        routes.extend(literals.map(|route| route.split('{').next().unwrap_or(route).to_owned()));
+    }
+    routes.sort();
+    routes.dedup();
+    routes
+}
+
+fn source() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/fixtures"))
+}
+
 /// The names of all fixtures.
 ///
 /// # Panics
 /// When none were built.
 #[must_use]
 pub fn fixture_names() -> Vec<String> {
-    let entries = std::fs::read_dir(folder().join("fixtures")).expect("the folder of the fixtures");
+    names(&folder().join("fixtures"), ".wasm")
+}
+
+fn names(folder: &std::path::Path, end: &str) -> Vec<String> {
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut names: Vec<String> = entries
         .filter_map(|entry| {
             let name = entry
@@ -50,7 +98,7 @@ pub fn fixture_names() -> Vec<String> {
                 .file_name()
                 .into_string()
                 .expect("a plain name");
-            name.strip_suffix(".wasm").map(str::to_owned)
+            name.strip_suffix(end).map(str::to_owned)
         })
         .collect();
     names.sort();

@@ -27,7 +27,9 @@ mod stores;
 mod wait;
 
 pub use admin::Admin;
-pub use components::{built_in, fixture, fixture_names, with_manifest};
+pub use components::{
+    built_in, fixture, fixture_names, misbehave_routes, wat, wat_names, with_manifest,
+};
 pub use project::Project;
 pub use raw::RawConnection;
 pub use reply::Reply;

@@ -77,6 +77,30 @@ impl TestServer {
         server
     }
 
+    /// What a server says that refuses to start with these settings.
+    ///
+    /// # Panics
+    /// When it starts all the same.
+    pub async fn refused(variables: &[(&str, &str)]) -> String {
+        let stores = Stores::make().await;
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let mut process = launch(&stores, 0, &variables, free_address());
+        let mut look = || process.ended();
+        let status = until("the end of the server", DEADLINE, || {
+            std::future::ready(look())
+        })
+        .await;
+        assert!(
+            !status.success(),
+            "the server ended well:\n{}",
+            process.log()
+        );
+        process.log()
+    }
+
     /// Another node on the same stores.
     ///
     /// # Panics

@@ -1,0 +1,112 @@
+//! Several nodes on the same stores. On an engine for one node, the same
+//! changes are looked for on that node after a restart.
+
+use crate::{keys::until_refused, plugin_changes::versions};
+use atlashub_tests::{Engine, Project, TestServer, until};
+use serde_json::json;
+use std::time::Duration;
+
+/// Within this time a change is seen on every node.
+const EVERYWHERE: Duration = Duration::from_secs(1);
+
+/// A second node, where the engine serves several.
+async fn pair() -> (TestServer, Option<TestServer>) {
+    let first = TestServer::start().await;
+    let second = match Engine::of_this_run().serves_many_nodes() {
+        true => Some(first.second_node().await),
+        false => None,
+    };
+    (first, second)
+}
+
+/// The project as the second node serves it; the only node restarts.
+async fn elsewhere(
+    first: &mut TestServer,
+    second: Option<&TestServer>,
+    project: &Project,
+) -> Project {
+    match second {
+        Some(second) => project.on(second),
+        None => {
+            first.restart().await;
+            project.clone()
+        }
+    }
+}
+
+async fn until_answers(project: &Project, path: &str, wanted: &str) {
+    until(&format!("the answer `{wanted}`"), EVERYWHERE, || async {
+        (project.get(path).await.text() == wanted).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_project_and_its_plugin_answer_everywhere() {
+    let (mut first, second) = pair().await;
+    let project = first.admin().project_with(&["hello"]).await;
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    until_answers(&there, "/hello", "{\"message\":\"hello\"}").await;
+}
+
+#[tokio::test]
+async fn an_upgrade_is_seen_everywhere() {
+    let (mut first, second) = pair().await;
+    let admin = first.admin();
+    let versions = versions(&admin).await;
+    let project = admin.project().await;
+    let body = json!({"revision": versions[0], "grants": "requested"});
+    let _ = admin.install(&project, "upgrade", body).await.expect(201);
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    until_answers(&there, "/upgrade", "1").await;
+    let body = json!({"revision": versions[1]});
+    let _ = admin.install(&project, "upgrade", body).await.expect(200);
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    until_answers(&there, "/upgrade", "2").await;
+    let _ = admin
+        .install(&project, "upgrade", json!({"enabled": false}))
+        .await
+        .expect(200);
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    until("the plugin's end", EVERYWHERE, || async {
+        (there.get("/upgrade").await.status == 404).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_on_every_node() {
+    let (mut first, second) = pair().await;
+    let admin = first.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let keys = format!("/admin/v1/projects/{}/keys", project.slug);
+    let made = admin
+        .post(&keys, json!({"kind": "secret"}))
+        .await
+        .expect(201)
+        .json();
+    let key = made["key"].as_str().unwrap();
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    let _ = there.with_key(key).get("/hello").await.expect(200);
+    let _ = admin
+        .delete(&format!("{keys}/{}", made["id"].as_str().unwrap()))
+        .await
+        .expect_success();
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    until_refused(&there, key, EVERYWHERE).await;
+}
+
+#[tokio::test]
+async fn a_file_sent_to_one_node_is_read_from_another() {
+    let (mut first, second) = pair().await;
+    let project = first.admin().project_with(&["files"]).await;
+    let bytes = atlashub_tests::noise(3_000_000, 11);
+    let file = project
+        .upload("shared.bin", bytes.clone())
+        .await
+        .expect_success()
+        .json();
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    let path = format!("/files/{}/download", file["id"].as_str().unwrap());
+    assert_eq!(there.get(&path).await.expect(200).body, bytes);
+}

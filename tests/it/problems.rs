@@ -1,0 +1,165 @@
+//! Errors: one shape everywhere, and nothing of the inside.
+
+use atlashub_tests::{RawConnection, Reply, shared};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test]
+async fn every_answer_carries_a_request_id_of_its_own() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let mut ids = Vec::new();
+    for reply in [
+        project.get("/hello").await,
+        project.get("/hello").await,
+        project.get("/nothing").await,
+        admin.get("/admin/v1/projects").await,
+        admin.anonymous().get("/admin/v1/projects").await,
+        admin.get("/healthz").await,
+    ] {
+        let id = reply.header("x-request-id").to_owned();
+        assert!(id.len() >= 16, "`{id}` is no request id");
+        assert!(!ids.contains(&id), "the request id {id} came twice");
+        ids.push(id);
+    }
+}
+
+#[tokio::test]
+async fn an_admin_call_without_credentials_is_401() {
+    let admin = shared().await.admin().anonymous();
+    for path in ["/admin/v1/projects", "/admin/v1/plugins", "/admin/v1/audit"] {
+        admin.get(path).await.expect_problem(401);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_development_token_is_401() {
+    let admin = shared().await.admin().anonymous();
+    let request = admin
+        .request(Method::GET, "/admin/v1/projects")
+        .header("x-dev-admin-token", "wrong");
+    Reply::to(request).await.expect_problem(401);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_400() {
+    let admin = shared().await.admin();
+    let request = admin
+        .request(Method::POST, "/admin/v1/projects")
+        .header("content-type", "application/json")
+        .body("{\"name\":");
+    Reply::to(request).await.expect_problem(400);
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_is_422_and_says_what_to_change() {
+    let admin = shared().await.admin();
+    for slug in ["", "A", "a b", "-a", "a--b", "admin", "x/y", "ä"] {
+        let reply = admin
+            .post("/admin/v1/projects", json!({"name": "N", "slug": slug}))
+            .await;
+        reply.expect_problem(422);
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.len() > 15,
+            "`{detail}` says too little about `{slug}`"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slug_that_is_taken_is_409() {
+    let admin = shared().await.admin();
+    let project = admin.project().await;
+    let body = json!({"name": "Again", "slug": project.slug});
+    admin
+        .post("/admin/v1/projects", body)
+        .await
+        .expect_problem(409);
+}
+
+#[tokio::test]
+async fn an_unknown_admin_address_is_404_and_a_wrong_method_405() {
+    let admin = shared().await.admin();
+    admin
+        .get("/admin/v1/no-such-thing")
+        .await
+        .expect_problem(404);
+    admin
+        .get("/admin/v1/projects/no-such-project")
+        .await
+        .expect_problem(404);
+    admin
+        .put("/admin/v1/projects", json!({}))
+        .await
+        .expect_problem(405);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_the_server_goes_on() {
+    let server = shared().await;
+    let mut connection = RawConnection::to(server).await;
+    let filler = "x".repeat(1024 * 1024);
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: a\r\nx-filler: {filler}\r\n\r\n");
+    // The server may answer and close before it has read everything.
+    let _ = connection.try_send(head.as_bytes()).await;
+    drop(connection);
+    let _ = server.admin().get("/healthz").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_list_is_paged_by_cursor_without_gaps_or_repeats() {
+    let admin = shared().await.admin();
+    let project = admin.project().await;
+    let path = format!("/admin/v1/projects/{}/keys", project.slug);
+    for number in 0..5 {
+        let body = json!({"kind": "secret", "name": format!("key {number}")});
+        let _ = admin.post(&path, body).await.expect(201);
+    }
+    let (mut ids, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin
+            .get(&format!("{path}?limit=3{cursor}"))
+            .await
+            .expect(200)
+            .json();
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 3, "{page}");
+        ids.extend(
+            items
+                .iter()
+                .map(|item| item["id"].as_str().unwrap().to_owned()),
+        );
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let count = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(
+        (count, ids.len()),
+        (7, 7),
+        "two keys came with the project, five were made"
+    );
+}
+
+#[tokio::test]
+async fn the_same_post_with_the_same_idempotency_key_happens_once() {
+    let admin = shared().await.admin();
+    let slug = atlashub_tests::unique("once");
+    let send = |body: serde_json::Value| {
+        let request = admin.request(Method::POST, "/admin/v1/projects");
+        Reply::to(request.header("idempotency-key", slug.clone()).json(&body))
+    };
+    let body = json!({"name": "Once", "slug": slug});
+    let (first, second) = (
+        send(body.clone()).await.expect(201),
+        send(body).await.expect(201),
+    );
+    assert_eq!(first.body, second.body);
+    send(json!({"name": "Twice", "slug": slug}))
+        .await
+        .expect_problem(422);
+}
