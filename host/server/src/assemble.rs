@@ -20,6 +20,9 @@ use std::{
 /// The file in the data folder that holds the master key.
 const MASTER_KEY_FILE: &str = "master.key";
 
+/// The file in the data folder that the node using it has locked.
+const LOCK_FILE: &str = "node.lock";
+
 /// Opens the parts and starts the use cases.
 ///
 /// # Errors
@@ -65,6 +68,36 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
     })
     .await
     .context("cannot start")
+}
+
+/// Keeps a second node from using the same embedded data; ends with the file,
+/// or with the process in whatever way that ends.
+///
+/// # Errors
+/// When another node has the folder.
+pub(crate) fn own_data_folder(config: &Config) -> anyhow::Result<Option<fs::File>> {
+    data_folder(config)?;
+    if !config.is_embedded() {
+        return Ok(None);
+    }
+    let folder = &config.data_dir.0;
+    let path = folder.join(LOCK_FILE);
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => bail!(
+            "another node is using the data folder {}: end it, or choose another folder with --data-dir",
+            folder.display()
+        ),
+        Err(fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
 }
 
 fn settings(config: &Config) -> anyhow::Result<AppSettings> {

@@ -81,19 +81,18 @@ impl Host {
         response
             .headers_mut()
             .insert(request_id::HEADER, tag.header());
+        tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
         record(&method, &response, started.elapsed());
         response
     }
 
     fn time_limit(&self, method: &Method, path: &str) -> Duration {
+        let changes = method != Method::GET && method != Method::HEAD;
+        let takes_long = path == "/admin/v1/projects"
+            || (path.starts_with("/admin/v1/") && path.contains("/plugins"));
         if path.starts_with("/_/blob/") {
             OBJECTS
-        } else if path.starts_with("/admin/v1/")
-            && path.contains("/plugins")
-            && method != Method::GET
-        {
-            LONG
-        } else if path == "/admin/v1/projects" && method == Method::POST {
+        } else if changes && takes_long {
             LONG
         } else {
             self.request_timeout

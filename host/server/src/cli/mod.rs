@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 mod compile_worker;
+mod doctor;
 mod login;
 mod migrate;
 mod openapi;
@@ -27,6 +28,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Bring the platform database up to date, or say what is missing
     Migrate(migrate::MigrateArgs),
+    /// Check the set-up, and say what is missing
+    Doctor(doctor::DoctorArgs),
     /// Write, build, deploy and watch plugins
     Plugin(plugin::PluginArgs),
     /// Make projects and their keys
@@ -45,6 +48,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Plugin(args) => plugin::run(&args),
         Command::Project(args) => project::run(&args),
         Command::Login(args) => login::run(&args),

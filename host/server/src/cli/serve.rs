@@ -54,6 +54,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let bound = listener
         .local_addr()
         .context("cannot read the listener's address")?;
+    for name in &config.unknown {
+        tracing::warn!(name, "no such setting: a slip?");
+    }
+    if config.secrets.dev_admin_token.is_some() {
+        tracing::warn!("the development token is accepted: whoever has it is owner");
+    }
+    let owned = assemble::own_data_folder(&config)?;
     let app = assemble::app(&config).await?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -96,6 +103,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     {
         tracing::warn!("some background tasks did not end in time");
     }
+    drop(owned);
     tracing::info!("ended");
     Ok(())
 }

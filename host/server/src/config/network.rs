@@ -63,12 +63,12 @@ impl NetworkConfig {
                 );
             }
         }
-        if let Some(text) = &self.smtp_url {
-            if !Url::parse(text)
+        let usable = |text: &String| {
+            Url::parse(text)
                 .is_ok_and(|url| matches!(url.scheme(), "smtp" | "smtps") && url.has_host())
-            {
-                bail!("ATLASHUB_SMTP_URL must look like smtp://user:password@host:port");
-            }
+        };
+        if self.smtp_url.as_ref().is_some_and(|text| !usable(text)) {
+            bail!("ATLASHUB_SMTP_URL must look like smtp://user:password@host:port");
         }
         self.egress()?;
         self.proxies().map(drop)
