@@ -19,6 +19,7 @@ pub(crate) struct Places {
     free: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
+    patience: Duration,
     full: &'static str,
 }
 
@@ -30,6 +31,7 @@ impl Places {
             free: Arc::new(Semaphore::new(count)),
             waiting: AtomicUsize::new(0),
             queue: count.saturating_mul(2),
+            patience: PATIENCE,
             full,
         }
     }
@@ -40,7 +42,7 @@ impl Places {
             return Ok(place);
         }
         let _waiting = Waiting::join(self).ok_or_else(|| unavailable("saturated", self.full))?;
-        match tokio::time::timeout(PATIENCE, Arc::clone(&self.free).acquire_owned()).await {
+        match tokio::time::timeout(self.patience, Arc::clone(&self.free).acquire_owned()).await {
             Ok(Ok(place)) => Ok(place),
             _ => Err(unavailable("saturated", self.full)),
         }
@@ -73,9 +75,10 @@ pub(crate) fn unavailable(code: &'static str, message: &'static str) -> Error {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_queue_is_bounded_in_length_and_time() {
-        let places = Arc::new(Places::new(1, "full"));
+        let patience = Duration::from_millis(20);
+        let places = Arc::new(Places { patience, ..Places::new(1, "full") });
         let held = places.take().await.unwrap();
         let waiters: Vec<_> = (0..3)
             .map(|_| {

@@ -1,14 +1,34 @@
-//! The project gateway: everything that is not the host's own goes through
-//! tenant, caller, admission and route to a plugin.
+//! The project gateway: everything that is not the host's own goes tenant →
+//! caller → admission → route → plugin. On the way of a warm request there is
+//! no database, no lock across an await, no task of its own.
 
-use crate::problem::{self};
-use crate::request_id::{self, RequestTag};
+mod address;
+mod answer;
+mod caller;
+
+use crate::{
+    client_address, problem,
+    request_id::{self, RequestTag},
+};
+use address::Target;
 use atlashub_app::App;
-use atlashub_core::{Error, manifest::is_host_path};
+use atlashub_core::{Error, ErrorKind, Result, manifest::is_host_path};
+use atlashub_runtime::RequestContext;
 use axum::{body::Body, response::Response};
-use http::Request;
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use std::net::SocketAddr;
+use ipnet::IpNet;
+use std::{net::SocketAddr, sync::Arc};
+
+/// Forwarding headers: told to plugins by the host alone.
+const FORWARDED: [HeaderName; 4] = [
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    header::FORWARDED,
+];
 
 /// What the gateway made of a request.
 pub(crate) enum Routed {
@@ -20,24 +40,153 @@ pub(crate) enum Routed {
 
 /// Routes requests to plugins.
 pub(crate) struct Gateway {
-    #[expect(dead_code, reason = "tenants are looked up in it")]
     app: App,
+    proxies: Vec<IpNet>,
 }
 
 impl Gateway {
-    pub(crate) fn new(app: App) -> Self {
-        Self { app }
+    pub(crate) fn new(app: App, proxies: Vec<IpNet>) -> Self {
+        Self { app, proxies }
     }
 
-    pub(crate) async fn handle(&self, request: Request<Incoming>, _peer: SocketAddr) -> Routed {
-        if is_host_path(request.uri().path()) {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Routed {
+        let path = request.uri().path();
+        if is_host_path(path) && !path.starts_with("/p/") {
             return Routed::Host(request);
         }
         let tag = RequestTag::of(request.headers());
-        let mut response = problem::render(&Error::not_found("project"), &tag);
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut response = if let Some(preflight) = answer::preflight(&request) {
+            preflight
+        } else {
+            match self.answer(request, peer, &tag).await {
+                Ok(response) => response,
+                Err(error) => problem::render(&error, &tag),
+            }
+        };
+        if origin.is_some() {
+            answer::allow_origin(response.headers_mut());
+        }
         response
             .headers_mut()
             .insert(request_id::HEADER, tag.header());
         Routed::Answered(response)
     }
+
+    async fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        tag: &RequestTag,
+    ) -> Result<Response<Body>> {
+        let directory = self.app.directory();
+        let Target {
+            project,
+            key,
+            prefix,
+        } = address::resolve(directory, &request).await?;
+        let caller = caller::identify(&self.app, request.headers_mut(), key.as_deref()).await?;
+        project.admit()?;
+        let routes = directory.routes(&project).await?;
+        if routes.wants_retry() {
+            self.app.retry_plugins(&project);
+        }
+        let (plugin, seen) = {
+            let whole = request
+                .uri()
+                .path_and_query()
+                .map_or("/", |whole| whole.as_str());
+            let inner = address::without_prefix(whole, prefix);
+            let path = inner
+                .split_once('?')
+                .map_or(inner.as_ref(), |(path, _)| path);
+            let mount = routes
+                .find(path)
+                .filter(|_| prefix == 0 || !is_host_path(path))
+                .ok_or_else(|| no_route(path))?;
+            let seen = mount
+                .seen(&inner)
+                .or_else(|| (prefix > 0).then(|| inner.clone().into_owned()));
+            (Arc::clone(mount.plugin.live()?), seen)
+        };
+        self.prepare(&mut request, peer, seen)?;
+        let context = RequestContext::new(tag.id(), caller);
+        let limit = plugin.limits().max_body_bytes;
+        let response = if limit == 0 {
+            plugin.handle(request, context).await?
+        } else {
+            plugin.handle(limited(request, limit)?, context).await?
+        };
+        Ok(response.map(Body::new))
+    }
+
+    /// What the plugin shall see of the request.
+    fn prepare(
+        &self,
+        request: &mut Request<Incoming>,
+        peer: SocketAddr,
+        seen: Option<String>,
+    ) -> Result<()> {
+        if let Some(seen) = seen {
+            let mut parts = std::mem::take(request.uri_mut()).into_parts();
+            parts.path_and_query = Some(seen.parse().map_err(|_| bad_path())?);
+            if parts.scheme.is_none() {
+                parts.authority = None;
+            }
+            *request.uri_mut() = Uri::from_parts(parts).map_err(|_| bad_path())?;
+        }
+        let client = client_address::resolve(peer, request.headers(), &self.proxies);
+        let headers = request.headers_mut();
+        for name in FORWARDED {
+            headers.remove(name);
+        }
+        if let Ok(value) = HeaderValue::from_str(&client.0.to_string()) {
+            headers.insert(HeaderName::from_static("x-forwarded-for"), value);
+        }
+        if !headers.contains_key(header::HOST) && request.uri().authority().is_none() {
+            return Err(Error::bad_request(
+                "host_missing",
+                "the request names no host",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn bad_path() -> Error {
+    Error::bad_request("invalid_path", "the path cannot be read")
+}
+
+fn no_route(path: &str) -> Error {
+    let shown: String = path.chars().take(200).collect();
+    Error::new(
+        ErrorKind::NotFound,
+        "route_not_found",
+        format!("no plugin of this project answers `{shown}`"),
+    )
+}
+
+/// Refuses bodies beyond `limit` bytes: at once when their length is known,
+/// else as soon as they pass it.
+fn limited(request: Request<Incoming>, limit: u64) -> Result<Request<atlashub_runtime::WasiBody>> {
+    let too_large = || {
+        Error::new(
+            ErrorKind::TooLarge,
+            "body_too_large",
+            format!("the plugin takes bodies of at most {limit} bytes"),
+        )
+        .with_field("limit_bytes", limit)
+    };
+    if request.body().size_hint().lower() > limit {
+        return Err(too_large());
+    }
+    if request.method() == Method::GET || request.body().is_end_stream() {
+        return Ok(request.map(|body| body.map_err(Into::into).boxed_unsync()));
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(request.map(|body| {
+        Limited::new(body, limit)
+            .map_err(|_| atlashub_runtime::BodyError::HttpRequestBodySize(None))
+            .boxed_unsync()
+    }))
 }

@@ -1,0 +1,151 @@
+//! Which project a request names: by host, by path, by key, or by default.
+
+use atlashub_app::directory::{Directory, KnownKey, ProjectEntry};
+use atlashub_core::{Error, KeyKind, Result};
+use http::{HeaderMap, Request, header};
+use std::{borrow::Cow, sync::Arc};
+
+/// The project of a request, and what named it.
+pub(super) struct Target {
+    pub(super) project: Arc<ProjectEntry>,
+    pub(super) key: Option<Arc<KnownKey>>,
+    /// Length of the path's `/p/<slug>`, bytes; 0 when there is none.
+    pub(super) prefix: usize,
+}
+
+/// Finds the project. The first of host, path, key, default that names one
+/// wins; two that name different ones are refused.
+pub(super) async fn resolve<B>(directory: &Directory, request: &Request<B>) -> Result<Target> {
+    let unknown = || Error::not_found("project");
+    let mut found: Option<Arc<ProjectEntry>> = None;
+    let host = request.uri().host().or_else(|| {
+        request
+            .headers()
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+    });
+    if let Some(host) = host {
+        found = directory.by_host(host).await?;
+    }
+    let path = request.uri().path();
+    let slug = path
+        .strip_prefix("/p/")
+        .map(|rest| rest.split('/').next().unwrap_or_default());
+    let prefix = slug.map_or(0, |slug| "/p/".len() + slug.len());
+    if let Some(slug) = slug {
+        let named = directory.by_slug(slug).await?.ok_or_else(unknown)?;
+        agree(found.as_deref(), &named)?;
+        found = Some(named);
+    }
+    let key = match token(request.headers()) {
+        Some(token) => {
+            let key = directory.key(token).await?.ok_or_else(|| {
+                Error::unauthenticated(
+                    "the API key is not valid: it is unknown, expired or revoked",
+                )
+            })?;
+            match &found {
+                Some(found) if found.id != key.project => return Err(conflict()),
+                Some(_) => {}
+                None => found = Some(directory.by_id(key.project).ok_or_else(unknown)?),
+            }
+            Some(key)
+        }
+        None => None,
+    };
+    let project = match found {
+        Some(project) => project,
+        None => directory.default_project().await?.ok_or_else(|| {
+            Error::new(
+                atlashub_core::ErrorKind::NotFound,
+                "project_not_named",
+                "the request names no project: use its domain, `/p/<slug>/…` or an API key",
+            )
+        })?,
+    };
+    Ok(Target {
+        project,
+        key,
+        prefix,
+    })
+}
+
+fn agree(found: Option<&ProjectEntry>, named: &ProjectEntry) -> Result<()> {
+    match found {
+        Some(found) if found.id != named.id => Err(conflict()),
+        _ => Ok(()),
+    }
+}
+
+fn conflict() -> Error {
+    Error::bad_request(
+        "project_conflict",
+        "host, path and key name different projects: make them agree",
+    )
+}
+
+/// The API key of a request, from the first header that has one.
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let plain = ["x-api-key", "apikey"]
+        .into_iter()
+        .find_map(|name| headers.get(name).and_then(|value| value.to_str().ok()));
+    plain
+        .map(str::trim)
+        .or_else(|| bearer(headers).filter(|token| is_key(token)))
+}
+
+/// The bearer token of a request.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
+}
+
+/// Whether a token has the form of an API key.
+pub(super) fn is_key(token: &str) -> bool {
+    [KeyKind::Publishable, KeyKind::Secret]
+        .iter()
+        .any(|kind| token.starts_with(kind.prefix()))
+}
+
+/// A path and query without the first `prefix` bytes, `/` at least.
+pub(super) fn without_prefix(whole: &str, prefix: usize) -> Cow<'_, str> {
+    match whole.get(prefix..) {
+        None | Some("") => Cow::Borrowed("/"),
+        Some(rest) if rest.starts_with('/') => Cow::Borrowed(rest),
+        Some(rest) => Cow::Owned(format!("/{rest}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_prefix_is_stripped() {
+        assert_eq!(without_prefix("/p/demo/files?a=1", 7), "/files?a=1");
+        assert_eq!(without_prefix("/p/demo", 7), "/");
+        assert_eq!(without_prefix("/p/demo?a=1", 7), "/?a=1");
+        assert_eq!(without_prefix("/files", 0), "/files");
+    }
+
+    #[test]
+    fn a_key_is_found_in_three_headers() {
+        let headers = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            headers
+        };
+        assert_eq!(token(&headers("x-api-key", "ahs_1")), Some("ahs_1"));
+        assert_eq!(token(&headers("apikey", "ahp_1")), Some("ahp_1"));
+        assert_eq!(
+            token(&headers("authorization", "bearer ahp_1")),
+            Some("ahp_1")
+        );
+        assert_eq!(token(&headers("authorization", "Bearer eyJ.a.b")), None);
+        assert_eq!(token(&headers("authorization", "Basic ahp_1")), None);
+    }
+}
