@@ -18,6 +18,7 @@ mod remote;
 
 pub use config::{Credentials, S3Location, StorageUrl};
 pub use list::{ListEntry, ListPage};
+pub use opendal::Operator as PlainOperator;
 pub use path::{ObjectPath, PathPrefix};
 
 use atlashub_core::{

@@ -7,6 +7,7 @@
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 
+mod bench;
 mod dev;
 mod http;
 mod plugins;
@@ -22,6 +23,7 @@ The chores of this repository.
 cargo xtask dev               build all, start the server with a demo project
 cargo xtask test [step…]      run the tests; without a step, all of them
 cargo xtask build             make the release binary, plugins inside
+cargo xtask bench [--quick]   measure beside the baselines, into docs/BENCHMARKS.md
 cargo xtask plugins           build the built-in plugins and the fixtures
 cargo xtask services          start the tests' Postgres and S3 server, print
                               their variables, run until Ctrl-C
@@ -54,6 +56,7 @@ fn run() -> Result<ExitCode> {
             build(&repository)?;
             println!("{}", repository.binary().display());
         }
+        "bench" => bench::run(&repository, &rest)?,
         "plugins" => plugins::build(&repository)?,
         "services" => services::run()?,
         "setup" => setup::for_tests()?,

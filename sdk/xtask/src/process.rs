@@ -208,6 +208,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        lock(&self.child.child).id()
+    }
+
     /// Waits until `ready` holds.
     ///
     /// Fails when the program ends before, or after 30 seconds.
@@ -374,7 +379,7 @@ fn end(owner: &Owner) {
 }
 
 /// Lets a moment pass before a condition is looked at again.
-fn pause() {
+pub(crate) fn pause() {
     #[expect(
         clippy::disallowed_methods,
         reason = "this program has no event loop; its conditions can only be polled"

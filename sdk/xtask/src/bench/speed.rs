@@ -1,0 +1,207 @@
+//! Requests a second: `hello` through the whole road, with an instance of its
+//! own for each request, and over many projects in turn.
+
+use super::{
+    Bench,
+    load::{self, Load, Sample, median},
+    peers::{Node, Server, control, wasmtime},
+    report::{Goal, Report},
+};
+use anyhow::{Context as _, Result};
+
+/// The `hello` plugin with another isolation, under a name of its own.
+const FRESH: &str = r#"name = "hello-fresh"
+version = "0.1.0"
+description = "hello, with an instance for each request"
+
+[[routes]]
+path = "/hello"
+
+[limits]
+isolation = "request"
+"#;
+
+/// How many projects take turns.
+const TENANTS: usize = 200;
+
+struct Contender<'a> {
+    name: &'a str,
+    server: &'a Server,
+    load: Load,
+    samples: Vec<Sample>,
+}
+
+impl<'a> Contender<'a> {
+    fn new(name: &'a str, server: &'a Server, path: &str, key: Option<&str>) -> Self {
+        let load = Load {
+            url: server.url(path),
+            key: key.map(str::to_owned),
+            keys: None,
+        };
+        Self {
+            name,
+            server,
+            load,
+            samples: Vec::new(),
+        }
+    }
+}
+
+/// Lets all run in turn, as often as planned, and answers their medians. The
+/// first runs once more at the end.
+fn compete(
+    bench: &Bench<'_>,
+    report: &mut Report,
+    mut all: Vec<Contender<'_>>,
+) -> Result<Vec<Sample>> {
+    let folder = bench.folder.path();
+    let time = bench.plan.time;
+    for contender in &all {
+        // Warms up: caches, instances, the allocator.
+        load::run(
+            &contender.load,
+            contender.server.pid(),
+            time / 4 + std::time::Duration::from_secs(1),
+            folder,
+        )?;
+    }
+    for _ in 0..bench.plan.rounds {
+        for contender in &mut all {
+            contender.samples.push(load::run(
+                &contender.load,
+                contender.server.pid(),
+                time,
+                folder,
+            )?);
+        }
+    }
+    if let Some(first) = all.first_mut() {
+        first
+            .samples
+            .push(load::run(&first.load, first.server.pid(), time, folder)?);
+    }
+    Ok(all
+        .iter()
+        .map(|contender| {
+            let median = median(&contender.samples);
+            report.sample(contender.name, &median);
+            median
+        })
+        .collect())
+}
+
+/// `hello` against plain axum and `wasmtime serve`, reused and not.
+pub(super) fn hello(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    report.part("hello");
+    let component = bench.bare_component()?;
+    let plain = control(bench.repository, &bench.folder)?;
+    let once = wasmtime(&component, &[], &bench.folder)?;
+    let reused = wasmtime(
+        &component,
+        &["--max-instance-reuse-count", "128"],
+        &bench.folder,
+    )?;
+    let node = Node::start(bench.repository, &bench.folder, "hello")?;
+    let key = node.project("hello", &["hello"])?;
+    let manifest = bench.folder.path().join("fresh.toml");
+    std::fs::write(&manifest, FRESH)?;
+    node.upload(
+        &bench.repository.root().join("plugins/dist/hello.wasm"),
+        &manifest,
+    )?;
+    let fresh_key = node.project("fresh", &["hello-fresh"])?;
+
+    let samples = compete(
+        bench,
+        report,
+        vec![
+            Contender::new("plain axum", &plain, "/hello", None),
+            Contender::new("wasmtime serve", &once, "/hello", None),
+            Contender::new(
+                "wasmtime serve, 128 requests an instance",
+                &reused,
+                "/hello",
+                None,
+            ),
+            Contender::new("AtlasHub", &node.server, "/hello", Some(&key)),
+            Contender::new(
+                "AtlasHub, an instance a request",
+                &node.server,
+                "/hello",
+                Some(&fresh_key),
+            ),
+        ],
+    )?;
+    let [axum, once, reused, ours, fresh] = *samples else {
+        anyhow::bail!("a contender is missing")
+    };
+    report.ratio(
+        "`hello` through the whole road",
+        "plain axum",
+        ours.rate / axum.rate,
+        Goal::AtLeast(0.4),
+    );
+    report.ratio(
+        "p99 of `hello`",
+        "the better of wasmtime's two",
+        ours.p99 / once.p99.min(reused.p99),
+        Goal::AtMost(1.0),
+    );
+    report.ratio(
+        "one fresh instance a request",
+        "`wasmtime serve` without reuse",
+        fresh.rate / once.rate,
+        Goal::AtLeast(1.5),
+    );
+    Ok(())
+}
+
+/// Many projects in turn against one of them, both through the same script.
+pub(super) fn tenants(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    report.part("tenants");
+    let node = Node::start(bench.repository, &bench.folder, "tenants")?;
+    let mut keys = Vec::new();
+    for number in 0..TENANTS {
+        keys.push(node.project(&format!("tenant-{number}"), &["hello"])?);
+    }
+    let file = |name: &str, keys: &[String]| -> Result<std::path::PathBuf> {
+        let path = bench.folder.path().join(name);
+        std::fs::write(&path, keys.join("\n"))?;
+        Ok(path)
+    };
+    let one = file("one-key", keys.get(..1).context("there are no projects")?)?;
+    let all = file("all-keys", &keys)?;
+    let contender = |name, keys| Contender {
+        name,
+        server: &node.server,
+        load: Load {
+            url: node.server.url("/hello"),
+            key: None,
+            keys: Some(keys),
+        },
+        samples: Vec::new(),
+    };
+    let samples = compete(
+        bench,
+        report,
+        vec![
+            contender("AtlasHub, one project", one),
+            contender("AtlasHub, 200 projects in turn", all),
+        ],
+    )?;
+    let [one, many] = *samples else {
+        anyhow::bail!("a contender is missing")
+    };
+    report.ratio(
+        "the same over 200 projects in turn",
+        "one project",
+        many.rate / one.rate,
+        Goal::AtLeast(0.9),
+    );
+    report.mebibytes(
+        "resident with 200 projects under load",
+        node.server.resident()?,
+        Goal::AtMost(300.0),
+    );
+    Ok(())
+}
