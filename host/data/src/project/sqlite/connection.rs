@@ -11,6 +11,7 @@
 
 use super::{
     error::Failure,
+    functions,
     policy::Policy,
     statement::{MAX_VALUE_BYTES, Statement, Step, prepare},
 };
@@ -39,9 +40,9 @@ const CACHED_STATEMENTS: usize = 32;
 /// Longer texts are prepared anew each time.
 const CACHED_TEXT_BYTES: usize = 8 * 1024;
 /// Steps of SQLite's machine between two looks at the clock.
-const STEPS_PER_LOOK: i32 = 1_000;
+const STEPS_PER_LOOK: i32 = 250;
 /// Page cache of a connection, KiB.
-const CACHE_KIB: i32 = 512;
+const CACHE_KIB: i32 = 2_048;
 /// What the write-ahead log shrinks to, bytes.
 const LOG_BYTES: i32 = 16 * 1024 * 1024;
 
@@ -211,6 +212,7 @@ impl Connection {
         ] {
             inner.set_limit(limit, i32::try_from(value).unwrap_or(i32::MAX))?;
         }
+        functions::install(inner)?;
         let watch = self.watch.clone();
         inner.progress_handler(STEPS_PER_LOOK, Some(move || watch.says_stop()))?;
         let (policy, schema) = (self.policy.clone(), schema.to_owned());

@@ -11,6 +11,7 @@ mod connection;
 mod cursor;
 mod error;
 mod files;
+mod functions;
 mod policy;
 mod statement;
 mod transaction;
