@@ -21,6 +21,7 @@ use std::{
 #[derive(Args, Debug)]
 pub(super) struct DeployArgs {
     /// A component (`.wasm`), or the folder of a plugin's source
+    #[arg(default_value = ".")]
     source: PathBuf,
     /// The project's slug or id
     #[arg(long, short, env = "ATLASHUB_PROJECT")]

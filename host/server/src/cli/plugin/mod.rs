@@ -6,6 +6,7 @@ mod inspect;
 mod list;
 mod logs;
 mod new;
+mod sdk;
 mod switch;
 
 use super::client::ServerArgs;

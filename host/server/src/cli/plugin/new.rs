@@ -2,8 +2,9 @@
 //! stands. What it writes lies in `template/`; this file fills in the name
 //! and where the SDK is.
 
+use super::sdk;
 use anyhow::{Context as _, bail};
-use atlashub_core::PluginName;
+use atlashub_core::{PluginName, manifest::check_route};
 use clap::Args;
 use std::{
     fs,
@@ -18,8 +19,8 @@ pub(crate) struct NewArgs {
     /// The folder to write; by default one of the plugin's name
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// The folder of the SDK (`sdk/rust` of the source); by default the one
-    /// that is found above, else the released version
+    /// The folder of the SDK (`sdk/rust` of the source tree); by default the
+    /// one that is found above, else a copy that goes with the plugin
     #[arg(long, value_name = "DIR", env = "ATLASHUB_SDK")]
     sdk: Option<PathBuf>,
 }
@@ -32,6 +33,10 @@ const TEMPLATE: &[(&str, &str)] = &[
     (".gitignore", include_str!("template/gitignore.in")),
 ];
 
+/// Where a copy of the SDK goes, within the plugin; the template keeps it out
+/// of the plugin's own workspace.
+const COPY: &str = "vendor";
+
 /// Writes the plugin.
 ///
 /// # Errors
@@ -40,6 +45,7 @@ const TEMPLATE: &[(&str, &str)] = &[
 pub(crate) fn run(args: &NewArgs) -> anyhow::Result<()> {
     let name: PluginName = args.name.parse()?;
     name.check_free()?;
+    check_route(&format!("/{name}"))?;
     let folder = args
         .path
         .clone()
@@ -52,24 +58,28 @@ pub(crate) fn run(args: &NewArgs) -> anyhow::Result<()> {
         );
     }
     fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-    let sdk = match &args.sdk {
+    let found = match &args.sdk {
         Some(path) => Some(checked_sdk(path)?),
         None => sdk_above(&folder),
     };
-    write(&folder, &name, sdk.as_deref())?;
+    if found.is_none() {
+        sdk::write(&folder.join(COPY))?;
+    }
+    let place = found.unwrap_or_else(|| Path::new(COPY).join("sdk/rust"));
+    write(&folder, &name, &place)?;
 
     let shown = folder.display();
-    println!("wrote the plugin {name} to {shown}");
-    if sdk.is_none() {
-        println!("its SDK comes from the package registry; --sdk DIR takes one from a folder");
-    }
+    println!(
+        "wrote the plugin {name} to {shown}, with the SDK of {}",
+        place.display()
+    );
     println!("  test:    cargo test --manifest-path {shown}/Cargo.toml");
     println!("  build:   atlashub plugin build --path {shown}");
     println!("  deploy:  atlashub plugin deploy {shown} --project <slug>");
     Ok(())
 }
 
-fn write(folder: &Path, name: &PluginName, sdk: Option<&Path>) -> anyhow::Result<()> {
+fn write(folder: &Path, name: &PluginName, sdk: &Path) -> anyhow::Result<()> {
     for (path, content) in TEMPLATE {
         let content = content
             .replace("@NAME@", name.as_str())
@@ -84,19 +94,15 @@ fn write(folder: &Path, name: &PluginName, sdk: Option<&Path>) -> anyhow::Result
     Ok(())
 }
 
-/// How `Cargo.toml` names the SDK.
-fn dependency(sdk: Option<&Path>, testing: bool) -> String {
-    let place = match sdk {
-        // A literal string of TOML takes a path of any system as it is.
-        Some(path) => format!("path = '{}'", path.display()),
-        None => format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
-    };
+/// How `Cargo.toml` names the SDK. A literal string of TOML takes a path of
+/// any system as it is.
+fn dependency(sdk: &Path, testing: bool) -> String {
     let features = if testing {
         ", features = [\"testing\"]"
     } else {
         ""
     };
-    format!("{{ {place}{features} }}")
+    format!("{{ path = '{}'{features} }}", sdk.display())
 }
 
 /// The SDK of the source tree in which `folder` lies.
@@ -147,12 +153,14 @@ mod tests {
         run(&args).unwrap();
         let again = run(&args);
         let manifest = load_manifest_dir(&path);
+        let carried = is_sdk(&path.join("vendor/sdk/rust"));
         let texts: Vec<String> = TEMPLATE
             .iter()
             .map(|(file, _)| fs::read_to_string(path.join(file)).unwrap())
             .collect();
         fs::remove_dir_all(&folder).unwrap();
         assert!(again.is_err(), "a plugin was overwritten");
+        assert!(carried, "the SDK was left out");
         assert_eq!(manifest.unwrap().name.as_str(), "my-notes");
         for text in texts {
             assert!(!text.contains('@'), "something was left out in:\n{text}");

@@ -92,9 +92,15 @@ fn workspace() -> anyhow::Result<String> {
         .and_then(toml::Value::as_table)
         .cloned()
         .context("the workspace's manifest has no workspace")?;
-    own.insert("members".to_owned(), toml::Value::Array(vec!["sdk/rust".into()]));
+    own.insert(
+        "members".to_owned(),
+        toml::Value::Array(vec!["sdk/rust".into()]),
+    );
     own.remove("exclude");
-    if let Some(dependencies) = own.get_mut("dependencies").and_then(toml::Value::as_table_mut) {
+    if let Some(dependencies) = own
+        .get_mut("dependencies")
+        .and_then(toml::Value::as_table_mut)
+    {
         dependencies.retain(|_, dependency| dependency.get("path").is_none());
     }
     let mut manifest = toml::Table::new();
@@ -116,7 +122,9 @@ mod tests {
                 if !path.ends_with("released") {
                     files_below(&path, found);
                 }
-            } else if path.extension().is_some_and(|end| end == "rs" || end == "wit")
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "rs" || end == "wit")
                 || path.ends_with("Cargo.toml")
             {
                 found.insert(path);
@@ -139,7 +147,14 @@ mod tests {
         let workspace: toml::Table = workspace().unwrap().parse().unwrap();
         let inherited = |key: &str| workspace["workspace"].get(key).is_some();
         assert!(inherited("package") && inherited("lints") && inherited("dependencies"));
-        assert_eq!(workspace["workspace"]["members"].as_array().unwrap().len(), 1);
-        assert!(workspace["workspace"]["dependencies"].get("atlashub-core").is_none());
+        assert_eq!(
+            workspace["workspace"]["members"].as_array().unwrap().len(),
+            1
+        );
+        assert!(
+            workspace["workspace"]["dependencies"]
+                .get("atlashub-core")
+                .is_none()
+        );
     }
 }
