@@ -62,6 +62,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let owned = assemble::own_data_folder(&config)?;
     let app = assemble::app(&config).await?;
+    measurements.include(app.directory());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(measurements.clone().keep(stop.clone()));

@@ -5,11 +5,17 @@
 //! its own (`ATLASHUB_METRICS_LISTEN`) to whoever reaches it.
 
 use anyhow::Context as _;
+use atlashub_app::directory::Directory;
 use http::{Method, Response, StatusCode, header};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,7 +30,11 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The process's metrics.
 #[derive(Clone)]
-pub(crate) struct Measurements(PrometheusHandle);
+pub(crate) struct Measurements {
+    metrics: PrometheusHandle,
+    /// Knows the plugins, once they are up.
+    directory: Arc<OnceLock<Weak<Directory>>>,
+}
 
 impl Measurements {
     /// Installs the recorder; once a process.
@@ -35,21 +45,29 @@ impl Measurements {
         PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCIES)
             .and_then(PrometheusBuilder::install_recorder)
-            .map(Self)
+            .map(|metrics| Self { metrics, directory: Arc::default() })
             .context("cannot set up metrics")
     }
 
     /// All metrics as text.
     pub(crate) fn render(&self) -> String {
         measure_process();
-        self.0.render()
+        if let Some(directory) = self.directory.get().and_then(Weak::upgrade) {
+            directory.measure();
+        }
+        self.metrics.render()
+    }
+
+    /// Includes what plugins do; only the first call counts.
+    pub(crate) fn include(&self, directory: &Arc<Directory>) {
+        let _ = self.directory.set(Arc::downgrade(directory));
     }
 
     /// Folds histograms now and then until `stop`.
     pub(crate) async fn keep(self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(UPKEEP);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            self.0.run_upkeep();
+            self.metrics.run_upkeep();
         }
     }
 }
