@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 on_both_engines! {
     of_many_first_owners_one_is_made,
+    a_first_owner_waits_for_the_one_under_way,
     an_email_is_one_in_any_case,
     the_last_owner_stays,
     two_owners_cannot_both_leave,
@@ -46,6 +47,23 @@ async fn of_many_first_owners_one_is_made(fixture: Arc<Fixture>) {
             .len(),
         1
     );
+}
+
+async fn a_first_owner_waits_for_the_one_under_way(fixture: Arc<Fixture>) {
+    let unit = fixture.platform.begin().await.unwrap();
+    unit.admins()
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let platform = fixture.platform.clone();
+    let second = tokio::spawn(async move {
+        let admins = platform.admins();
+        admins.create_first_owner("bob@example.com", "hash").await
+    });
+    fixture.until_somebody_waits(|| second.is_finished()).await;
+    unit.commit().await.unwrap();
+    let error = second.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "already_set_up");
 }
 
 async fn an_email_is_one_in_any_case(fixture: Arc<Fixture>) {
@@ -148,7 +166,7 @@ async fn a_session_ends_when_it_should(fixture: Arc<Fixture>) {
     };
     let sessions = platform.sessions();
     let one = sessions.create(new("one")).await.unwrap();
-    sessions.create(new("two")).await.unwrap();
+    let two = sessions.create(new("two")).await.unwrap();
     let found = sessions
         .find_valid(&token::hash("one"))
         .await
@@ -178,7 +196,25 @@ async fn a_session_ends_when_it_should(fixture: Arc<Fixture>) {
             .unwrap()
             .is_some()
     );
-    fixture.clock.advance(Duration::from_secs(60));
+    let later = fixture.clock.now() + Duration::from_secs(90);
+    sessions.extend(two.id, later).await.unwrap();
+    sessions
+        .extend(two.id, later - Duration::from_secs(60))
+        .await
+        .unwrap();
+    fixture.clock.advance(Duration::from_secs(89));
+    assert!(
+        sessions
+            .find_valid(&token::hash("two"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    fixture.clock.advance(Duration::from_secs(1));
+    sessions
+        .extend(two.id, later + Duration::from_secs(60))
+        .await
+        .unwrap();
     assert!(
         sessions
             .find_valid(&token::hash("two"))

@@ -4,12 +4,14 @@ use crate::fixture::{Fixture, new_project, on_both_engines, open, plugin};
 use atlashub_core::{KeyKind, token};
 use atlashub_data::platform::{ChangeKind, Engine, InstallationState, NewKey, ProjectPatch};
 use futures::StreamExt as _;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use std::{sync::Arc, time::Duration};
 
 on_both_engines! {
     every_change_is_announced,
     what_is_taken_back_is_not_announced,
     a_reader_misses_nothing_that_writers_commit_at_once,
+    numbers_become_visible_in_their_order,
     a_reader_learns_that_changes_were_pruned,
     a_hint_comes_for_a_commit,
 }
@@ -159,6 +161,44 @@ async fn a_reader_misses_nothing_that_writers_commit_at_once(fixture: Arc<Fixtur
     assert_eq!(
         seen.expect("the reader missed a change").unwrap(),
         WRITERS * EACH
+    );
+}
+
+async fn numbers_become_visible_in_their_order(fixture: Arc<Fixture>) {
+    if fixture.platform.engine() == Engine::Sqlite {
+        // One connection writes: the second writer cannot even begin.
+        let _unit = fixture.platform.begin().await.unwrap();
+        let platform = fixture.platform.clone();
+        let second = tokio::spawn(async move { platform.begin().await.map(drop) });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        return;
+    }
+    // Another node has taken a number, and is slow to commit.
+    let raw = fixture.raw().await;
+    let slow = raw.begin().await.unwrap();
+    for sql in [
+        "SELECT pg_advisory_xact_lock(4711046013)",
+        "INSERT INTO changes (kind, at) VALUES ('slow', 0)",
+    ] {
+        let statement = sea_orm::Statement::from_string(raw.get_database_backend(), sql);
+        slow.execute_raw(statement).await.unwrap();
+    }
+    let start = fixture.platform.changes().latest_seq().await.unwrap();
+    let platform = fixture.platform.clone();
+    let fast = tokio::spawn(async move {
+        let new = new_project("demo", None);
+        platform.projects().create(new).await.map(drop)
+    });
+    fixture.until_somebody_waits(|| fast.is_finished()).await;
+    assert!(kinds_since(&fixture, start).await.is_empty());
+    slow.commit().await.unwrap();
+    fast.await.unwrap().unwrap();
+    raw.close().await.unwrap();
+    let slow = ChangeKind::Other("slow".into());
+    assert_eq!(
+        kinds_since(&fixture, start).await,
+        [slow, ChangeKind::ProjectCreated]
     );
 }
 

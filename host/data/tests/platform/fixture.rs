@@ -2,7 +2,7 @@
 
 use atlashub_core::{Clock, Manifest, PluginName, ProjectId, Slug, capability::PluginScope};
 use atlashub_data::platform::{
-    NewProject, NewRevision, Platform, PlatformOptions, Project, ProjectSettings, Revision,
+    Engine, NewProject, NewRevision, Platform, PlatformOptions, Project, ProjectSettings, Revision,
 };
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use std::{
@@ -62,6 +62,22 @@ impl Fixture {
     /// person at the database's own shell would have.
     pub(crate) async fn raw(&self) -> DatabaseConnection {
         Database::connect(&self.url).await.unwrap()
+    }
+
+    /// Returns once somebody waits for a lock on Postgres, or `done` says that
+    /// nobody will; at once on SQLite, where one connection writes.
+    pub(crate) async fn until_somebody_waits(&self, done: impl Fn() -> bool) {
+        if self.platform.engine() == Engine::Sqlite {
+            return;
+        }
+        let raw = self.raw().await;
+        let waiting = "SELECT 1 FROM pg_locks JOIN pg_database ON pg_locks.database = oid \
+                       WHERE datname = current_database() AND NOT granted";
+        let waiting = sea_orm::Statement::from_string(raw.get_database_backend(), waiting);
+        while !done() && raw.query_one_raw(waiting.clone()).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        raw.close().await.unwrap();
     }
 
     pub(crate) async fn project(&self, slug: &str) -> Project {

@@ -21,7 +21,10 @@ fn state(revision: &Revision) -> InstallationState {
         enabled: true,
         config: "{}".into(),
         grants: [Grant::Sql].into_iter().collect(),
-        routes: Some(vec![Route { path: "/hi".into() }]),
+        routes: Some(vec![Route {
+            path: "/hi".into(),
+            strip: true,
+        }]),
         limits: Some(Limits::default()),
     }
 }

@@ -17,6 +17,7 @@ on_both_engines! {
     projects_are_paged,
     a_change_of_a_project_keeps_the_rest,
     a_deleted_project_is_found_by_nothing,
+    a_hidden_project_can_be_shown_again,
     a_domain_leads_to_one_project,
     buckets_are_kept_by_name,
     credentials_are_replaced,
@@ -171,6 +172,25 @@ async fn a_deleted_project_is_found_by_nothing(fixture: Arc<Fixture>) {
             .unwrap()
             .is_empty()
     );
+}
+
+async fn a_hidden_project_can_be_shown_again(fixture: Arc<Fixture>) {
+    let project = fixture.project("demo").await;
+    let projects = fixture.platform.projects();
+    let settings = ProjectSettings {
+        burst: Some(7),
+        ..ProjectSettings::default()
+    };
+    let error = projects.restore(project.id, &settings).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    projects.delete(project.id).await.unwrap();
+    let shown = projects.restore(project.id, &settings).await.unwrap();
+    assert_eq!((shown.deleted_at, &shown.settings), (None, &settings));
+    assert_eq!(projects.find(project.id).await.unwrap(), Some(shown));
+    projects.delete(project.id).await.unwrap();
+    fixture.project("demo").await;
+    let error = projects.restore(project.id, &settings).await.unwrap_err();
+    assert_eq!(error.code(), "slug_taken");
 }
 
 async fn a_domain_leads_to_one_project(fixture: Arc<Fixture>) {
