@@ -70,6 +70,6 @@ fn run() -> Result<ExitCode> {
 fn build(repository: &workspace::Workspace) -> Result<()> {
     plugins::build(repository)?;
     repository
-        .cargo(&["build", "--release", "--package", "atlashub-server"])
+        .cargo(&["build", "--release", "--workspace", "--bin", "atlashub"])
         .run("build the server")
 }

@@ -204,13 +204,9 @@ fn unit(run: &mut Run<'_>) -> Result<()> {
     let services = run.services()?;
     let words = run.test_words.clone();
     run.repository
-        .cargo(&[
-            "test",
-            "--release",
-            "--workspace",
-            "--exclude",
-            "atlashub-tests",
-        ])
+        // Always the whole workspace: another selection has other features,
+        // and builds the dependencies once more.
+        .cargo(&["test", "--release", "--workspace"])
         .args(["--no-fail-fast", "--"])
         .args(words)
         .envs(&services)
@@ -233,7 +229,7 @@ fn postgres(run: &mut Run<'_>) -> Result<()> {
 fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Result<()> {
     if !run.server_is_built {
         run.repository
-            .cargo(&["build", "--release", "--package", "atlashub-server"])
+            .cargo(&["build", "--release", "--workspace", "--bin", "atlashub"])
             .run("build the server")?;
         run.server_is_built = true;
     }
@@ -241,7 +237,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
     let javascript = setup::componentize_js()?;
     let words = run.test_words.clone();
     run.repository
-        .cargo(&["test", "--release", "--package", "atlashub-tests", "--"])
+        .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
         .args(words)
         .envs(services)
         .env("ATLASHUB_TEST_ENGINE", engine)

@@ -65,11 +65,18 @@ const PARTS: &[&str] = &["hello", "small", "transfer", "first", "tenants", "many
 /// Measures everything, or the named parts.
 pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     let quick = words.iter().any(|word| word == "--quick");
+    let build = !words.iter().any(|word| word == "--no-build");
     let parts: Vec<&str> = words
         .iter()
         .map(String::as_str)
-        .filter(|word| *word != "--quick")
+        .filter(|word| !word.starts_with("--"))
         .collect();
+    if let Some(unknown) = words
+        .iter()
+        .find(|word| word.starts_with("--") && !["--quick", "--no-build"].contains(&word.as_str()))
+    {
+        bail!("there is no flag `{unknown}`; there are --quick and --no-build");
+    }
     if let Some(unknown) = parts.iter().find(|part| !PARTS.contains(part)) {
         bail!(
             "there is no part `{unknown}`; the parts are: {}",
@@ -79,16 +86,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
     setup::debian_program("wrk", "wrk", "the load generator")?;
     setup::debian_program("curl", "curl", "uploads in the benches")?;
-    crate::build(repository)?;
-    let control = [
-        "build",
-        "--release",
-        "--package",
-        "atlashub-tests",
-        "--example",
-        "control",
-    ];
-    repository.cargo(&control).run("build the control server")?;
+    if build {
+        build_servers(repository)?;
+    }
 
     let bench = Bench {
         repository,
@@ -122,6 +122,18 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
         report.write(&repository.root().join("docs").join("BENCHMARKS.md"))?;
     }
     Ok(())
+}
+
+fn build_servers(repository: &Workspace) -> Result<()> {
+    crate::build(repository)?;
+    let control = [
+        "build",
+        "--release",
+        "--workspace",
+        "--example",
+        "control",
+    ];
+    repository.cargo(&control).run("build the control server")
 }
 
 impl Bench<'_> {
