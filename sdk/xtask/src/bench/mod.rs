@@ -126,13 +126,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
 
 fn build_servers(repository: &Workspace) -> Result<()> {
     crate::build(repository)?;
-    let control = [
-        "build",
-        "--release",
-        "--workspace",
-        "--example",
-        "control",
-    ];
+    let control = ["build", "--release", "--workspace", "--example", "control"];
     repository.cargo(&control).run("build the control server")
 }
 
