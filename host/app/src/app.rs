@@ -292,7 +292,9 @@ impl App {
         &self.0.sealer
     }
 
-    pub(crate) fn plugin_log(&self) -> &PluginLog {
+    /// Where lines of plugins go.
+    #[must_use]
+    pub fn plugin_log(&self) -> &PluginLog {
         &self.0.plugin_log
     }
 

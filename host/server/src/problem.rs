@@ -49,6 +49,7 @@ pub(crate) fn finish(mut response: Response, tag: &RequestTag) -> Response {
         return response;
     };
     let mut written = render(&error, tag);
+    std::mem::swap(written.extensions_mut(), response.extensions_mut());
     // Headers that layers below the boundary added, such as CORS, stay.
     for (name, value) in response.headers() {
         if !written.headers().contains_key(name) && name != header::CONTENT_LENGTH {
