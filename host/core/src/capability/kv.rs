@@ -32,7 +32,8 @@ pub enum KvCondition {
     Version(u64),
 }
 
-/// Key and value storage. Codes: `kv_key_invalid`, `kv_value_too_large`.
+/// Key and value storage. Codes: `kv_key_invalid`, `kv_value_too_large`,
+/// `kv_full`.
 #[async_trait]
 pub trait Kv: Send + Sync {
     /// The value of `key`, unless absent or expired.

@@ -48,6 +48,9 @@ pub struct PlatformOptions {
     pub synchronous: Synchronous,
     /// The longest that one statement may run on Postgres.
     pub statement_timeout: Duration,
+    /// The most that one plugin's key-value pairs may take in one project,
+    /// bytes, roughly.
+    pub kv_bytes_per_plugin: u64,
     /// Tells the time for expiry and for `created_at`.
     pub clock: Arc<dyn Clock>,
 }
@@ -59,6 +62,7 @@ impl Default for PlatformOptions {
             busy_timeout: Duration::from_secs(10),
             synchronous: Synchronous::default(),
             statement_timeout: Duration::from_secs(30),
+            kv_bytes_per_plugin: 64 * 1024 * 1024,
             clock: Arc::new(SystemClock),
         }
     }

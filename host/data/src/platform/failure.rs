@@ -6,6 +6,7 @@
 
 use atlashub_core::{Error, ErrorKind};
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+use std::borrow::Cow;
 
 /// Seconds after which a caller may try again.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -13,7 +14,10 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 /// A failed statement as the host's error; `context` fits "failed to …".
 pub(super) fn failed(context: &'static str) -> impl Fn(DbErr) -> Error {
     move |error| {
-        if passes_by_itself(&error) {
+        if has_null_character(&error) {
+            Error::invalid("invalid_text", "text may not have the character U+0000")
+                .with_source(error)
+        } else if passes_by_itself(&error) {
             Error::new(
                 ErrorKind::Unavailable,
                 "database_busy",
@@ -45,6 +49,23 @@ pub(super) fn corrupt(
     what: &'static str,
 ) -> impl Fn(Box<dyn std::error::Error + Send + Sync>) -> Error {
     move |error| Error::internal(format!("read a stored {what}"), error)
+}
+
+/// Whether Postgres refused text that it cannot hold, unlike SQLite.
+fn has_null_character(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "22021")
+}
+
+fn database_code(error: &DbErr) -> Option<Cow<'_, str>> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match error.as_ref() {
+                sqlx::Error::Database(error) => error.code(),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 fn passes_by_itself(error: &DbErr) -> bool {

@@ -11,6 +11,7 @@ use super::{
     entity::kv::{Column, Entity},
     failure::{failed, is_dangling},
     instant,
+    kv_budget::{ROW_BYTES, Verdict, full},
     unit::{Db, returning, statement},
 };
 use async_trait::async_trait;
@@ -57,7 +58,8 @@ impl<'a> KvStore<'a> {
     /// As [`Kv::set`].
     ///
     /// # Errors
-    /// `kv_key_invalid`, `kv_value_too_large`.
+    /// `kv_key_invalid`, `kv_value_too_large`, `kv_full` when the plugin's
+    /// values take too much in all.
     pub async fn set(
         &self,
         scope: &PluginScope,
@@ -74,6 +76,7 @@ impl<'a> KvStore<'a> {
                 format!("a value may have {MAX_VALUE_BYTES} bytes at most"),
             ));
         }
+        self.check_room(scope, key, &value).await?;
         let now = self.db.now();
         let expires_at = ttl.map(|ttl| instant::later(now, ttl));
         let Some(statement) = self.write(scope, key, value, expires_at, now, condition) else {
@@ -92,6 +95,51 @@ impl<'a> KvStore<'a> {
         row.map(|row| row.try_get::<i64>("", "version").map(instant::from_bytes))
             .transpose()
             .map_err(context)
+    }
+
+    /// Refuses a write when the plugin's values take too much.
+    async fn check_room(&self, scope: &PluginScope, key: &str, value: &[u8]) -> Result<()> {
+        let platform = self.db.platform();
+        let budget = &platform.0.kv_budget;
+        let limit = platform.0.options.kv_bytes_per_plugin;
+        let bytes = u64::try_from(key.len() + value.len()).unwrap_or(u64::MAX) + ROW_BYTES;
+        if budget.add(scope, bytes, limit)? == Verdict::Fits {
+            return Ok(());
+        }
+        budget.measured(scope, self.size(scope).await?);
+        match budget.add(scope, bytes, limit)? {
+            Verdict::Fits => Ok(()),
+            Verdict::Measure => Err(full(limit)),
+        }
+    }
+
+    /// What the values of a plugin take in a project, bytes, roughly; expired
+    /// ones count until they are swept.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn size(&self, scope: &PluginScope) -> Result<u64> {
+        let context = failed("measure a plugin's values");
+        let row = returning(
+            &self.db.read(),
+            statement(
+                self.db.engine(),
+                "SELECT CAST(COUNT(*) AS BIGINT) AS count, \
+                 CAST(COALESCE(SUM(LENGTH(key) + LENGTH(value)), 0) AS BIGINT) AS bytes \
+                 FROM kv WHERE project_id = $1 AND plugin = $2",
+                [uuid(scope.project).into(), scope.plugin.as_str().into()],
+            ),
+        )
+        .await
+        .map_err(&context)?;
+        let (count, bytes): (i64, i64) = match row {
+            Some(row) => (
+                row.try_get("", "count").map_err(&context)?,
+                row.try_get("", "bytes").map_err(&context)?,
+            ),
+            None => (0, 0),
+        };
+        Ok(instant::from_bytes(bytes) + instant::from_bytes(count) * ROW_BYTES)
     }
 
     /// The statement that writes under `condition`, answering the version;
@@ -215,6 +263,7 @@ impl<'a> KvStore<'a> {
             .exec(&self.db.write())
             .await
             .map_err(failed("delete a plugin's values"))?;
+        self.db.platform().0.kv_budget.forget(scope);
         Ok(result.rows_affected)
     }
 

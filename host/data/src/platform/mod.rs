@@ -27,6 +27,7 @@ mod installations;
 mod instant;
 mod keys;
 mod kv;
+mod kv_budget;
 mod listen;
 mod logs;
 mod migrate;
@@ -62,6 +63,7 @@ pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
 
 use atlashub_core::Result;
 use connect::Pools;
+use kv_budget::KvBudget;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -77,6 +79,7 @@ struct Inner {
     options: PlatformOptions,
     /// Counts the changes that this process has announced.
     hints: watch::Sender<u64>,
+    kv_budget: KvBudget,
 }
 
 impl Platform {
@@ -91,6 +94,7 @@ impl Platform {
             pools,
             options,
             hints: watch::Sender::new(0),
+            kv_budget: KvBudget::default(),
         })))
     }
 

@@ -138,20 +138,22 @@ impl<'a> Db<'a> {
         })
     }
 
+    /// The platform.
+    pub(super) fn platform(self) -> &'a Platform {
+        match self {
+            Self::Pool(platform) => platform,
+            Self::Unit(unit) => &unit.platform,
+        }
+    }
+
     /// The database at hand.
     pub(super) fn engine(self) -> Engine {
-        match self {
-            Self::Pool(platform) => platform.engine(),
-            Self::Unit(unit) => unit.engine(),
-        }
+        self.platform().engine()
     }
 
     /// The stored form of now.
     pub(super) fn now(self) -> i64 {
-        match self {
-            Self::Pool(platform) => instant::to_micros(platform.now()),
-            Self::Unit(unit) => unit.now(),
-        }
+        instant::to_micros(self.platform().now())
     }
 }
 

@@ -8,6 +8,7 @@ use atlashub_core::{
         kv::{Kv, KvCondition, MAX_KEY_BYTES, MAX_VALUE_BYTES},
     },
 };
+use atlashub_data::platform::{Platform, PlatformOptions};
 use std::{sync::Arc, time::Duration};
 
 on_both_engines! {
@@ -20,6 +21,7 @@ on_both_engines! {
     keys_are_listed_in_byte_order,
     plugins_do_not_see_each_others_values,
     keys_and_values_have_bounds,
+    a_plugin_cannot_fill_the_database,
 }
 
 async fn a_value_is_read_as_it_was_written(fixture: Arc<Fixture>) {
@@ -262,4 +264,44 @@ async fn keys_and_values_have_bounds(fixture: Arc<Fixture>) {
         (error.kind(), error.code()),
         (ErrorKind::TooLarge, "kv_value_too_large")
     );
+}
+
+async fn a_plugin_cannot_fill_the_database(fixture: Arc<Fixture>) {
+    let project = fixture.project("demo").await;
+    let (greedy, modest) = (scope(&project, "greedy"), scope(&project, "modest"));
+    let options = PlatformOptions {
+        kv_bytes_per_plugin: 10_000,
+        clock: fixture.clock.clone(),
+        ..PlatformOptions::default()
+    };
+    let platform = Platform::connect(&fixture.url.as_str().into(), options)
+        .await
+        .unwrap();
+    let kv = platform.kv();
+    let set = async |scope: &PluginScope, key: &str, bytes: usize| {
+        kv.set(scope, key, vec![0; bytes], None, KvCondition::Always)
+            .await
+    };
+    // Overwriting takes no more room, however often it is done.
+    for _ in 0..30 {
+        set(&greedy, "same", 1_000).await.unwrap();
+    }
+    let mut written = 1;
+    let error = loop {
+        match set(&greedy, &written.to_string(), 1_000).await {
+            Ok(_) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 1_000_000, "nothing bounds the values");
+    };
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::TooLarge, "kv_full")
+    );
+    assert!(kv.size(&greedy).await.unwrap() >= 9_000);
+    set(&modest, "a", 1_000).await.unwrap();
+    kv.delete_all(&greedy).await.unwrap();
+    set(&greedy, "a", 1_000).await.unwrap();
+    assert_eq!(kv.size(&modest).await.unwrap(), 1_000 + 1 + 64);
+    platform.close().await.unwrap();
 }

@@ -23,6 +23,7 @@ on_both_engines! {
     credentials_are_replaced,
     a_thousand_projects_load_at_once,
     a_unit_takes_effect_as_a_whole,
+    text_that_an_engine_cannot_hold_is_the_callers_fault,
 }
 
 async fn a_project_comes_with_buckets_and_an_account(fixture: Arc<Fixture>) {
@@ -387,4 +388,15 @@ async fn a_unit_takes_effect_as_a_whole(fixture: Arc<Fixture>) {
             .unwrap()
             .is_some()
     );
+}
+
+async fn text_that_an_engine_cannot_hold_is_the_callers_fault(fixture: Arc<Fixture>) {
+    let new = NewProject {
+        name: "a\0b".into(),
+        ..new_project("demo", None)
+    };
+    match fixture.platform.projects().create(new).await {
+        Ok(project) => assert_eq!(project.name, "a\0b"),
+        Err(error) => assert_eq!(error.code(), "invalid_text"),
+    }
 }
