@@ -81,7 +81,7 @@ impl LivePlugin {
         let visit = self.admit(&runtime, context).await?;
         let mut instance = match self.idle_instance() {
             Some(instance) => instance,
-            None => Instance::new(&runtime, self, visit.context.clone()).await?,
+            None => Instance::new(&runtime, self, &visit.context).await?,
         };
         instance.begin(visit.context.clone());
         let (sender, head) = oneshot::channel();
@@ -97,6 +97,7 @@ impl LivePlugin {
         match arrived {
             Arrived::Late => Err(self.timed_out(
                 &visit.context,
+                &meter,
                 "deadline_exceeded",
                 &format!("gave no answer within {} ms", limit.as_millis()),
             )),
@@ -107,7 +108,7 @@ impl LivePlugin {
                 }
                 Err(error) => {
                     let refused = instance.store.data_mut().limiter.take_refused();
-                    self.fault(&visit.context, &error, meter.cpu_exceeded(), refused)
+                    self.fault(&visit.context, &error, &meter, refused)
                 }
             }),
             Arrived::Head(head, finished) => {
@@ -120,12 +121,7 @@ impl LivePlugin {
                     }
                     Some((mut instance, Err(error))) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
-                        return Err(self.fault(
-                            &visit.context,
-                            &error,
-                            meter.cpu_exceeded(),
-                            refused,
-                        ));
+                        return Err(self.fault(&visit.context, &error, &meter, refused));
                     }
                     None => Rest::spawn(guest, visit, meter, began, limit),
                 };
@@ -277,13 +273,13 @@ impl Rest {
                     }
                     Err(error) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
-                        let _ = plugin.fault(context, &error, meter.cpu_exceeded(), refused);
+                        let _ = plugin.fault(context, &error, &meter, refused);
                         false
                     }
                 },
                 () = deadline => {
                     let why = format!("did not finish its answer within {} ms", limit.as_millis());
-                    let _ = plugin.timed_out(context, "deadline_exceeded", &why);
+                    let _ = plugin.timed_out(context, &meter, "deadline_exceeded", &why);
                     false
                 }
             };

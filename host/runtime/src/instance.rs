@@ -2,14 +2,18 @@
 //! needs to be handed in.
 
 use crate::{
-    cpu::Meter,
+    cpu::{Meter, Metered, wall_clock},
     engine::EPOCH,
+    places::unavailable,
     plugin::LivePlugin,
     runtime::{Inner, RequestContext},
     state::{HOSTCALL_FUEL, MAX_RESOURCES, State},
 };
-use atlashub_core::{Error, ErrorKind, Result};
-use std::{sync::Arc, time::Instant};
+use atlashub_core::{Error, Result};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::Proxy;
 
@@ -43,7 +47,7 @@ pub(crate) fn store(runtime: &Inner, plugin: &LivePlugin, request: RequestContex
     store.set_hostcall_fuel(HOSTCALL_FUEL);
     store.set_max_component_handles(MAX_RESOURCES);
     store.set_epoch_deadline(1);
-    let cpu = std::time::Duration::from_millis(u64::from(limits.cpu_ms));
+    let cpu = Duration::from_millis(u64::from(limits.cpu_ms));
     store.epoch_deadline_callback(move |_| {
         if meter.cpu() > cpu {
             meter.set_cpu_exceeded();
@@ -55,39 +59,67 @@ pub(crate) fn store(runtime: &Inner, plugin: &LivePlugin, request: RequestContex
 }
 
 impl Instance {
-    /// Instantiates the plugin's revision. When the pool is exhausted, idle
-    /// instances of all plugins make room.
+    /// Instantiates the plugin's revision, under its limits of time. When the
+    /// pool is exhausted, idle instances of all plugins make room.
     pub(crate) async fn new(
         runtime: &Inner,
         plugin: &LivePlugin,
-        request: RequestContext,
+        request: &RequestContext,
     ) -> Result<Self> {
         let mut evicted = false;
         loop {
-            let mut store = store(runtime, plugin, request.clone());
-            match plugin.revision().proxy.instantiate_async(&mut store).await {
-                Ok(proxy) => {
-                    plugin.counters().instantiated();
-                    return Ok(Self {
-                        store,
-                        proxy,
-                        uses: 0,
-                        idle_since: Instant::now(),
-                    });
-                }
-                Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => {
-                    if evicted {
-                        return Err(Error::new(
-                            ErrorKind::Unavailable,
-                            "saturated",
-                            "all places for instances are taken",
-                        )
-                        .with_retry_after(1));
-                    }
+            match Self::instantiate(runtime, plugin, request).await {
+                Err(Failure::NoRoom) if !evicted => {
                     runtime.evict_idle(0);
                     evicted = true;
                 }
-                Err(error) => return Err(plugin.instantiation_failed(&request, &error)),
+                Err(Failure::NoRoom) => {
+                    return Err(unavailable(
+                        "saturated",
+                        "all places for instances are taken",
+                    ));
+                }
+                Err(Failure::Refused(error)) => return Err(error),
+                Ok(instance) => {
+                    plugin.counters().instantiated();
+                    return Ok(instance);
+                }
+            }
+        }
+    }
+
+    async fn instantiate(
+        runtime: &Inner,
+        plugin: &LivePlugin,
+        request: &RequestContext,
+    ) -> Result<Self, Failure> {
+        let mut store = store(runtime, plugin, request.clone());
+        let meter = Arc::clone(&store.data().meter);
+        let limit = Duration::from_millis(u64::from(plugin.limits().wall_ms));
+        let began = Instant::now();
+        let made = plugin.revision().proxy.instantiate_async(&mut store);
+        let made = tokio::select! {
+            biased;
+            made = Metered::new(made, Arc::clone(&meter)) => made,
+            () = wall_clock(Arc::clone(&meter), began, limit) => {
+                let why = format!("did not start within {} ms", limit.as_millis());
+                let error = plugin.timed_out(request, &meter, "deadline_exceeded", &why);
+                return Err(Failure::Refused(error));
+            }
+        };
+        match made {
+            Ok(proxy) => Ok(Self {
+                store,
+                proxy,
+                uses: 0,
+                idle_since: Instant::now(),
+            }),
+            Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => Err(Failure::NoRoom),
+            Err(error) => {
+                let refused = store.data_mut().limiter.take_refused();
+                Err(Failure::Refused(
+                    plugin.fault(request, &error, &meter, refused),
+                ))
             }
         }
     }
@@ -115,6 +147,14 @@ impl Instance {
     pub(crate) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.store.data().meter)
     }
+}
+
+/// Why there is no instance.
+enum Failure {
+    /// The pool is exhausted.
+    NoRoom,
+    /// The guest failed, and that is counted.
+    Refused(Error),
 }
 
 const _: () = assert!(

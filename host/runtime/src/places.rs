@@ -78,7 +78,10 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded_in_length_and_time() {
         let patience = Duration::from_millis(20);
-        let places = Arc::new(Places { patience, ..Places::new(1, "full") });
+        let places = Arc::new(Places {
+            patience,
+            ..Places::new(1, "full")
+        });
         let held = places.take().await.unwrap();
         let waiters: Vec<_> = (0..3)
             .map(|_| {

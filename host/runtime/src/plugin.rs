@@ -4,6 +4,7 @@
 
 use crate::{
     breaker::Breaker,
+    cpu::Meter,
     instance::{Instance, store},
     output::PluginOutput,
     places::Places,
@@ -180,12 +181,13 @@ impl LivePlugin {
         &self,
         request: &RequestContext,
         error: &wasmtime::Error,
-        cpu_exceeded: bool,
+        meter: &Meter,
         memory_refused: bool,
     ) -> Error {
-        if cpu_exceeded {
+        if meter.cpu_exceeded() {
             return self.timed_out(
                 request,
+                meter,
                 "cpu_exceeded",
                 &format!("used more than {} ms of processor time", self.limits.cpu_ms),
             );
@@ -207,14 +209,22 @@ impl LivePlugin {
         )
     }
 
+    /// Counts a time-out. It only brings the plugin nearer to being cut off
+    /// when it was busy: one that waits for a slow client harms nobody else,
+    /// and no client shall be able to switch a plugin off.
     pub(crate) fn timed_out(
         &self,
         request: &RequestContext,
+        meter: &Meter,
         code: &'static str,
         why: &str,
     ) -> Error {
         self.stats.timeout();
-        self.failed(request, why);
+        if meter.is_heavy() {
+            self.failed(request, why);
+        } else {
+            self.note(request, why);
+        }
         Error::new(
             ErrorKind::DeadlineExceeded,
             code,
@@ -232,33 +242,21 @@ impl LivePlugin {
         )
     }
 
-    pub(crate) fn instantiation_failed(
-        &self,
-        request: &RequestContext,
-        error: &wasmtime::Error,
-    ) -> Error {
-        self.stats.trap();
-        self.failed(
-            request,
-            &format!("the instance could not be made: {error:#}"),
-        );
-        Error::new(
-            ErrorKind::PluginFault,
-            "plugin_trapped",
-            "the plugin failed",
-        )
-    }
-
     fn failed(&self, request: &RequestContext, why: &str) {
-        self.shared.output.host(Level::Error, request, why);
-        *self.last_error.lock() = Some(why.chars().take(2_000).collect());
+        self.note(request, why);
         if self.breaker.fault() {
-            self.shared.output.host(
+            let output = &self.shared.output;
+            output.host(
                 Level::Error,
                 request,
                 "it keeps failing and is cut off for a while",
             );
         }
+    }
+
+    fn note(&self, request: &RequestContext, why: &str) {
+        self.shared.output.host(Level::Error, request, why);
+        *self.last_error.lock() = Some(why.chars().take(2_000).collect());
     }
 
     /// Calls the lifecycle hook `activate`, if the component has one.
@@ -308,23 +306,13 @@ impl LivePlugin {
             return Err(Error::internal("warm a plugin up", "the runtime has ended"));
         };
         let context = RequestContext::new(RequestId::new(), Caller::Scheduler);
-        let store = store(&runtime, self, context.clone());
-        let began = Instant::now();
-        let meter = Arc::clone(&store.data().meter);
-        drop(store);
-        let limit = Duration::from_millis(u64::from(self.limits.wall_ms));
-        let made = tokio::select! {
-            made = Instance::new(&runtime, self, context) => made,
-            () = crate::cpu::wall_clock(meter, began, limit) => {
-                return Err(refused_activation("it took too long to start"));
-            }
-        };
+        let made = Instance::new(&runtime, self, &context).await;
         match made {
             Ok(instance) => {
                 self.give_back(instance);
                 Ok(())
             }
-            Err(error) if error.kind() == ErrorKind::PluginFault => {
+            Err(error) if error.kind() != ErrorKind::Unavailable => {
                 let why = self.last_error().unwrap_or_default();
                 Err(refused_activation(&why))
             }
