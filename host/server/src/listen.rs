@@ -11,10 +11,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Largest head of an HTTP/1 request, bytes.
-const MAX_HEAD: usize = 64 * 1024;
-/// Most header fields of a request.
-const MAX_HEADERS: usize = 100;
+/// Largest head of an HTTP/1 request, and most that is read at once of a
+/// body, bytes. The number of header fields is left at hyper's 100: setting
+/// it costs an allocation a request.
+const MAX_HEAD: usize = 256 * 1024;
 /// Streams at once in one HTTP/2 connection.
 const MAX_STREAMS: u32 = 256;
 /// Pause after the system refused a connection, usually for want of file
@@ -34,8 +34,7 @@ pub(crate) async fn serve(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(limits.header_timeout_seconds))
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS);
+        .max_buf_size(MAX_HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())
