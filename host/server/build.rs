@@ -18,7 +18,10 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed={}", dist.display());
         for entry in fs::read_dir(&dist)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "wasm") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+            {
                 println!("cargo::rerun-if-changed={}", path.display());
                 components.push(fs::canonicalize(path)?);
             }

@@ -102,7 +102,11 @@ impl App {
         let blobs = Arc::new(BlobStore::new(BlobStoreParts {
             platform: platform.clone(),
             storage: storage.clone(),
-            link_keys: sealer.derive_all("blob-links").into_iter().map(LinkKey::new).collect(),
+            link_keys: sealer
+                .derive_all("blob-links")
+                .into_iter()
+                .map(LinkKey::new)
+                .collect(),
             public_url: settings.public_url.clone(),
             clock: Arc::clone(&clock),
         }));

@@ -13,7 +13,9 @@ impl Directory {
         let index = self.index.read();
         let mut live = Vec::new();
         for entry in index.by_id.values() {
-            let Some(routes) = entry.routes() else { continue };
+            let Some(routes) = entry.routes() else {
+                continue;
+            };
             let running = routes.plugins().filter_map(|plugin| plugin.live().ok());
             live.extend(running.map(|plugin| (entry.slug.to_string(), Arc::clone(plugin))));
         }
@@ -25,8 +27,10 @@ impl Directory {
     pub fn measure(&self) {
         for (project, plugin) in self.live_plugins() {
             let stats = plugin.stats();
-            let labels =
-                [("project", project), ("plugin", plugin.scope().plugin.to_string())];
+            let labels = [
+                ("project", project),
+                ("plugin", plugin.scope().plugin.to_string()),
+            ];
             counter!("atlashub_plugin_requests_total", &labels).absolute(stats.requests);
             counter!("atlashub_plugin_errors_total", &labels).absolute(stats.errors);
             counter!("atlashub_plugin_traps_total", &labels).absolute(stats.traps);
@@ -44,7 +48,11 @@ impl Directory {
                 ("0.99", stats.p99_seconds),
             ] {
                 let [project, plugin] = &labels;
-                let labels = [project.clone(), plugin.clone(), ("quantile", quantile.to_owned())];
+                let labels = [
+                    project.clone(),
+                    plugin.clone(),
+                    ("quantile", quantile.to_owned()),
+                ];
                 gauge!("atlashub_plugin_latency_seconds", &labels).set(seconds);
             }
         }

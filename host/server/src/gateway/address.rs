@@ -37,7 +37,7 @@ pub(super) async fn resolve<B>(directory: &Directory, request: &Request<B>) -> R
         agree(found.as_deref(), &named)?;
         found = Some(named);
     }
-    let key = match token(request.headers()) {
+    let key = match token(request.headers())? {
         Some(token) => {
             let key = directory.key(token).await?.ok_or_else(|| {
                 Error::unauthenticated(
@@ -84,14 +84,22 @@ fn conflict() -> Error {
     )
 }
 
-/// The API key of a request, from the first header that has one.
-fn token(headers: &HeaderMap) -> Option<&str> {
+/// The API key of a request. It may come in several headers, as some client
+/// libraries send it, but then it has to be the same.
+fn token(headers: &HeaderMap) -> Result<Option<&str>> {
     let plain = ["x-api-key", "apikey"]
         .into_iter()
-        .find_map(|name| headers.get(name).and_then(|value| value.to_str().ok()));
-    plain
-        .map(str::trim)
-        .or_else(|| bearer(headers).filter(|token| is_key(token)))
+        .filter_map(|name| headers.get(name)?.to_str().ok())
+        .map(str::trim);
+    let mut keys = plain.chain(bearer(headers).filter(|token| is_key(token)));
+    let first = keys.next();
+    if keys.any(|key| Some(key) != first) {
+        return Err(Error::bad_request(
+            "key_conflict",
+            "the headers carry different API keys: send one",
+        ));
+    }
+    Ok(first)
 }
 
 /// The bearer token of a request.
@@ -139,13 +147,24 @@ mod tests {
             headers.insert(name, value.parse().unwrap());
             headers
         };
-        assert_eq!(token(&headers("x-api-key", "ahs_1")), Some("ahs_1"));
-        assert_eq!(token(&headers("apikey", "ahp_1")), Some("ahp_1"));
+        let found = |name, value| token(&headers(name, value)).unwrap().map(str::to_owned);
+        assert_eq!(found("x-api-key", "ahs_1").as_deref(), Some("ahs_1"));
+        assert_eq!(found("apikey", "ahp_1").as_deref(), Some("ahp_1"));
         assert_eq!(
-            token(&headers("authorization", "bearer ahp_1")),
+            found("authorization", "bearer ahp_1").as_deref(),
             Some("ahp_1")
         );
-        assert_eq!(token(&headers("authorization", "Bearer eyJ.a.b")), None);
-        assert_eq!(token(&headers("authorization", "Basic ahp_1")), None);
+        assert_eq!(found("authorization", "Bearer eyJ.a.b"), None);
+        assert_eq!(found("authorization", "Basic ahp_1"), None);
+    }
+
+    #[test]
+    fn the_same_key_may_come_twice_and_two_may_not() {
+        let mut headers = HeaderMap::new();
+        headers.insert("apikey", "ahp_1".parse().unwrap());
+        headers.insert("authorization", "Bearer ahp_1".parse().unwrap());
+        assert_eq!(token(&headers).unwrap(), Some("ahp_1"));
+        headers.insert("authorization", "Bearer ahs_2".parse().unwrap());
+        assert!(token(&headers).is_err());
     }
 }

@@ -110,6 +110,10 @@ impl Gateway {
             (Arc::clone(mount.plugin.live()?), seen)
         };
         self.prepare(&mut request, peer, seen)?;
+        // For the plugin's own problem documents.
+        request
+            .headers_mut()
+            .insert(request_id::HEADER, tag.header());
         let context = RequestContext::new(tag.id(), caller);
         let limit = plugin.limits().max_body_bytes;
         let response = if limit == 0 {

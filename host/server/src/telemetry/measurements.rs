@@ -45,7 +45,10 @@ impl Measurements {
         PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCIES)
             .and_then(PrometheusBuilder::install_recorder)
-            .map(|metrics| Self { metrics, directory: Arc::default() })
+            .map(|metrics| Self {
+                metrics,
+                directory: Arc::default(),
+            })
             .context("cannot set up metrics")
     }
 
