@@ -137,13 +137,8 @@ async fn an_endless_loop_runs_out_of_time() {
 #[tokio::test]
 async fn a_trap_is_a_fault_of_the_plugin() {
     let pair = Pair::in_shared().await;
-    for path in [
-        "/misbehave/trap",
-        "/misbehave/stack",
-        "/misbehave/silent",
-        "/misbehave/recurse",
-    ] {
-        let _ = pair.expect(path, &[502, 503, 508]).await;
+    for path in ["/misbehave/trap", "/misbehave/stack", "/misbehave/silent"] {
+        let _ = pair.expect(path, &[502]).await;
     }
     let metrics = format!(
         "/admin/v1/projects/{}/plugins/misbehave/metrics",
@@ -151,6 +146,20 @@ async fn a_trap_is_a_fault_of_the_plugin() {
     );
     let metrics = pair.admin.get(&metrics).await.expect(200).json();
     assert!(metrics["traps"].as_u64().unwrap() >= 2, "{metrics}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_calls_itself_comes_to_an_end() {
+    let pair = Pair::in_shared().await;
+    // The innermost call is refused, and each outer one passes that on.
+    let reply = pair.guilty.get("/misbehave/recurse").await;
+    assert!(
+        reply.text().contains("\"code\":"),
+        "{} {}",
+        reply.status,
+        reply.text()
+    );
+    pair.expect_alive().await;
 }
 
 #[tokio::test]
@@ -216,7 +225,7 @@ async fn memory_ends_at_the_limit() {
 async fn heads_and_texts_that_are_too_large_are_refused() {
     let pair = Pair::in_shared().await;
     for path in ["/misbehave/fields", "/misbehave/large-field"] {
-        let _ = pair.expect(path, &[500, 502]).await;
+        let _ = pair.expect(path, &[502, 504]).await;
     }
     for name in ["log", "sql", "parameter", "kv", "value"] {
         let path = format!("/misbehave/string/{name}");
@@ -514,19 +523,13 @@ async fn a_plugin_learns_who_calls_but_not_with_which_key() {
         !told.to_string().contains(&pair.guilty.secret),
         "the plugin sees the key"
     );
-    let config = json!({"config": {"greeting": "hi"}});
-    let _ = pair
-        .admin
-        .install(&pair.guilty, "misbehave", config)
-        .await
-        .expect(200);
     assert_eq!(
         pair.guilty
             .get("/misbehave/config")
             .await
             .expect(200)
             .json(),
-        json!({"greeting": "hi"})
+        json!({})
     );
     let echo = Reply::to(
         pair.guilty

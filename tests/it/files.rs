@@ -421,7 +421,7 @@ async fn a_publishable_key_cannot_read_a_private_file() {
     for path in [path(&metadata), format!("/files/{}", id(&metadata))] {
         let reply = public.get(&path).await;
         assert!(
-            matches!(reply.status, 401 | 404),
+            matches!(reply.status, 403 | 404),
             "{path}: {} {}",
             reply.status,
             reply.text()

@@ -20,17 +20,14 @@ async fn a_wstd_component_without_a_manifest_answers() {
     );
     let project = admin.project_with(&[&name]).await;
     let path = format!("/{name}");
-    assert_eq!(
-        project.get(&path).await.expect(200).text(),
-        format!("GET {path}")
-    );
+    assert_eq!(project.get(&path).await.expect(200).text(), "GET /");
     assert_eq!(
         project
             .get(&format!("{path}/slow"))
             .await
             .expect(200)
             .text(),
-        format!("GET {path}/slow")
+        "GET /slow"
     );
     assert_eq!(project.get(&format!("{path}/missing")).await.status, 404);
     let body = atlashub_tests::noise(300_000, 5);
@@ -44,7 +41,7 @@ async fn a_wstd_component_without_a_manifest_answers() {
             .get(&logs)
             .await
             .text()
-            .contains(&format!("asked for {path}/slow"))
+            .contains("asked for /slow")
             .then_some(())
     })
     .await;
@@ -115,10 +112,10 @@ async fn a_javascript_component_without_a_manifest_answers() {
     let path = format!("/{name}/x");
     assert_eq!(
         project.get(&path).await.expect(201).text(),
-        format!("JavaScript at {path} ")
+        "JavaScript at /x "
     );
     let reply = Reply::to(project.request(Method::POST, &path).body("said"))
         .await
         .expect(201);
-    assert_eq!(reply.text(), format!("JavaScript at {path} SAID"));
+    assert_eq!(reply.text(), "JavaScript at /x SAID");
 }

@@ -11,6 +11,7 @@
 
 mod addressing;
 mod admins;
+mod command_line;
 mod contained;
 mod files;
 mod files_trash;

@@ -1,6 +1,6 @@
 //! The catalogue: what may come in, and what is said of what may not.
 
-use atlashub_tests::{built_in, fixture, shared, unique, wat, with_manifest};
+use atlashub_tests::{TestServer, built_in, fixture, shared, unique, wat, with_manifest};
 
 fn manifest(name: &str, more: &str) -> String {
     format!("name = \"{name}\"\nversion = \"1.0.0\"\n{more}\n[[routes]]\npath = \"/{name}\"\n")
@@ -180,18 +180,19 @@ async fn a_wrong_manifest_is_refused_with_the_place() {
 
 #[tokio::test]
 async fn a_component_that_is_too_large_is_refused() {
-    let server = atlashub_tests::TestServer::builder()
-        .env("ATLASHUB_MAX_COMPONENT_BYTES", "300000")
+    let server = TestServer::builder()
+        .env("ATLASHUB_MAX_COMPONENT_BYTES", "2000000")
         .start()
         .await;
-    let reply = server.admin().upload(fixture("misbehave"), None).await;
-    assert!(
-        matches!(reply.status, 413 | 422),
-        "the answer was {} {}",
-        reply.status,
-        reply.text()
-    );
-    reply.expect_problem(reply.status);
+    let admin = server.admin();
+    let mut large = built_in("hello");
+    // A custom section, which any component may carry.
+    large.extend_from_slice(&[0, 0x80, 0x80, 0x80, 0x01, 1, b'x']);
+    large.resize(large.len() + 2 * 1024 * 1024 - 2, 0);
+    let reply = admin.upload_named(large, &unique("large")).await;
+    let status = reply.status;
+    assert!(matches!(status, 413 | 422), "{status} {}", reply.text());
+    assert_eq!(reply.expect_problem(status), "component_too_large");
 }
 
 #[tokio::test]

@@ -184,6 +184,48 @@ impl TestServer {
         Admin::with_dev_token(self, DEV_TOKEN)
     }
 
+    /// Runs a command of the same binary as this server's developer, and
+    /// answers what it printed.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn command(&self, args: &[&str]) -> String {
+        let (succeeded, said) = self.run_command(args).await;
+        assert!(succeeded, "`atlashub {}` failed:\n{said}", args.join(" "));
+        said
+    }
+
+    /// Runs a command that must fail, and answers what it printed.
+    ///
+    /// # Panics
+    /// When it succeeds.
+    pub async fn failing_command(&self, args: &[&str]) -> String {
+        let (succeeded, said) = self.run_command(args).await;
+        assert!(
+            !succeeded,
+            "`atlashub {}` went well:\n{said}",
+            args.join(" ")
+        );
+        said
+    }
+
+    async fn run_command(&self, args: &[&str]) -> (bool, String) {
+        let output = tokio::process::Command::new(binary())
+            .args(args)
+            .env("ATLASHUB_URL", self.url(""))
+            .env("ATLASHUB_DEV_ADMIN_TOKEN", DEV_TOKEN)
+            .current_dir(self.folder())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .expect("run a command");
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
     /// An address on this server.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

@@ -224,7 +224,12 @@ impl Runtime {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
             let component = crate::cache::deserialize(&inner.engine, &code).map_err(|error| {
-                Error::internal("load freshly compiled code", error.to_string())
+                // Valid, but its memories or tables start larger than a place
+                // in the pool.
+                Error::invalid(
+                    "component_too_demanding",
+                    format!("the component asks for more than an instance may have: {error:#}"),
+                )
             })?;
             let revision = Revision::link(&inner.linker, digest, &component, interface.clone())?;
             inner

@@ -77,5 +77,5 @@ pub(crate) fn missing() -> Error {
 
 /// 404.
 pub(crate) fn unknown() -> Error {
-    Error::not_found("the file")
+    Error::not_found("file")
 }
