@@ -28,7 +28,7 @@ impl Platform {
                 let listener = open(options.clone())
                     .await
                     .map_err(|error| Error::internal("listen for changes", error))?;
-                Ok(from_postgres(listener))
+                Ok(from_postgres(options.clone(), listener))
             }
             None => Ok(self.own_hints()),
         }
@@ -59,20 +59,53 @@ async fn open(options: PgConnectOptions) -> Result<PgListener, sea_orm::sqlx::Er
     Ok(listener)
 }
 
-fn from_postgres(listener: PgListener) -> ChangeHints {
-    stream::unfold(listener, async |mut listener| {
-        match listener.try_recv().await {
-            Ok(Some(_)) => {}
-            // The connection was lost, and with it perhaps a notification.
-            Ok(None) => tracing::warn!("the connection that listens for changes was lost"),
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for changes, trying again");
-                tokio::time::sleep(RETRY).await;
+/// A connection that listens, and how to make another.
+struct Listening {
+    options: PgConnectOptions,
+    listener: Option<PgListener>,
+}
+
+impl Listening {
+    /// Waits until the feed may have grown.
+    async fn hint(&mut self) {
+        loop {
+            match &mut self.listener {
+                Some(listener) => match listener.try_recv().await {
+                    Ok(Some(_)) => {
+                        // One hint stands for all that have arrived by now.
+                        while listener.next_buffered().is_some() {}
+                        return;
+                    }
+                    // It was lost and made again; notifications may be missing.
+                    Ok(None) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "the connection that listens for changes was lost");
+                        self.listener = None;
+                    }
+                },
+                None => match open(self.options.clone()).await {
+                    Ok(listener) => {
+                        self.listener = Some(listener);
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot listen for changes, trying again");
+                        tokio::time::sleep(RETRY).await;
+                    }
+                },
             }
         }
-        // One hint stands for all that have arrived by now.
-        while listener.next_buffered().is_some() {}
-        Some(((), listener))
+    }
+}
+
+fn from_postgres(options: PgConnectOptions, listener: PgListener) -> ChangeHints {
+    let listening = Listening {
+        options,
+        listener: Some(listener),
+    };
+    stream::unfold(listening, async |mut listening| {
+        listening.hint().await;
+        Some(((), listening))
     })
     .boxed()
 }

@@ -14,6 +14,7 @@ on_both_engines! {
     numbers_become_visible_in_their_order,
     a_reader_learns_that_changes_were_pruned,
     a_hint_comes_for_a_commit,
+    a_lost_connection_is_made_again,
 }
 
 async fn kinds_since(fixture: &Fixture, seq: i64) -> Vec<ChangeKind> {
@@ -247,4 +248,22 @@ async fn a_hint_comes_for_a_commit(fixture: Arc<Fixture>) {
     );
     drop(hints);
     listener.close().await.unwrap();
+}
+
+async fn a_lost_connection_is_made_again(fixture: Arc<Fixture>) {
+    let mut hints = fixture.platform.listen().await.unwrap();
+    if fixture.platform.engine() == Engine::Postgres {
+        let raw = fixture.raw().await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+        let end = sea_orm::Statement::from_string(raw.get_database_backend(), end);
+        assert_eq!(raw.query_all_raw(end).await.unwrap().len(), 1);
+        raw.close().await.unwrap();
+        // Something may have been missed.
+        let hint = tokio::time::timeout(Duration::from_secs(30), hints.next()).await;
+        assert_eq!(hint.expect("no hint came"), Some(()));
+    }
+    fixture.project("demo").await;
+    let hint = tokio::time::timeout(Duration::from_secs(30), hints.next()).await;
+    assert_eq!(hint.expect("no hint came"), Some(()));
 }

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, new_project, on_both_engines};
 use atlashub_core::{ErrorKind, ProjectId};
 use atlashub_data::platform::StorageUsage;
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
 
 const TTL: Duration = Duration::from_secs(600);
 
@@ -16,6 +16,7 @@ on_both_engines! {
     a_renewed_reservation_is_not_swept,
     use_never_falls_below_zero,
     a_limit_can_change,
+    callers_who_go_away_leave_the_account_right,
 }
 
 async fn account(fixture: &Fixture, limit: Option<u64>) -> ProjectId {
@@ -188,4 +189,53 @@ async fn a_limit_can_change(fixture: Arc<Fixture>) {
     assert_eq!(usage.get(project).await.unwrap(), expected);
     let error = usage.set_limit(ProjectId::new(), None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// Drops `work` when it has been polled `polls` times without an end.
+async fn cut_off<T>(work: impl Future<Output = T>, polls: u32) -> Option<T> {
+    let mut work = pin!(work);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+async fn callers_who_go_away_leave_the_account_right(fixture: Arc<Fixture>) {
+    let project = account(&fixture, None).await;
+    let usage = fixture.platform.usage();
+    let (mut finished, mut cut) = (0, 0);
+    for round in 0..5 {
+        for polls in 1..60 {
+            let upload = async {
+                let id = usage.reserve(project, 10, TTL).await.unwrap();
+                usage.extend(id, 10, TTL).await.unwrap();
+                usage.settle(id, 20).await.unwrap();
+            };
+            match cut_off(upload, polls).await {
+                Some(()) => finished += 1,
+                None => cut += 1,
+            }
+            if round == 0 {
+                // Whatever was cut off, the next caller finds all in order.
+                let (used, reserved) = used(&fixture, project).await;
+                assert_eq!((used - reserved) % 20, 0);
+            }
+        }
+    }
+    assert!(
+        finished > 0 && cut > 0,
+        "{finished} finished, {cut} cut off"
+    );
+    let (used_bytes, reserved) = used(&fixture, project).await;
+    let settled = (used_bytes - reserved) / 20;
+    assert_eq!((used_bytes - reserved) % 20, 0);
+    assert!((finished..=finished + cut).contains(&settled));
+    fixture.clock.advance(TTL);
+    usage.sweep_expired().await.unwrap();
+    assert_eq!(used(&fixture, project).await, (settled * 20, 0));
 }
