@@ -185,7 +185,7 @@ fn deny(run: &mut Run<'_>) -> Result<()> {
         run.repository.root().join("plugins"),
     ] {
         crate::process::Program::new(&program)
-            .args(["check".as_ref(), "--config".as_ref(), config.as_os_str()])
+            .args(["--config".as_ref(), config.as_os_str(), "check".as_ref()])
             .args(["bans", "licenses", "sources"])
             .current_dir(folder)
             .run("check the dependencies' licences and sources")?;
