@@ -134,7 +134,7 @@ impl Error {
     }
 
     /// The problem document. A 500 says only that it is one.
-    pub(crate) fn into_problem(self, request_id: Option<&str>) -> Response {
+    pub(crate) fn into_problem(self, request_id: &str) -> Response {
         let Inner {
             status,
             code,
@@ -163,8 +163,8 @@ impl Error {
         problem.insert("code".into(), code.into());
         problem.insert("message".into(), detail.clone().into());
         problem.insert("detail".into(), detail.into());
-        if let Some(id) = request_id {
-            problem.insert("request_id".into(), id.into());
+        if !request_id.is_empty() {
+            problem.insert("request_id".into(), request_id.into());
         }
         let mut response = Response::new(status)
             .with_header("content-type", "application/problem+json")

@@ -1,6 +1,6 @@
 //! What a handler answers, and what can be turned into it.
 
-use crate::{Body, Error, Headers, Result, blob::Served};
+use crate::{Body, Error, Headers, Result, blob::Served, host};
 use http::StatusCode;
 use std::{borrow::Cow, fmt, io};
 
@@ -145,10 +145,10 @@ impl Response {
         Ok(serde_json::from_slice(&self.into_bytes()?)?)
     }
 
-    /// Turns an error into its document.
-    pub(crate) fn settle(self, request_id: impl FnOnce() -> Option<String>) -> Self {
+    /// Turns an error into its document, with the id that the client sees.
+    pub(crate) fn settle(self) -> Self {
         match self.error {
-            Some(error) => error.into_problem(request_id().as_deref()),
+            Some(error) => error.into_problem(&host::request_id()),
             None => self,
         }
     }

@@ -88,8 +88,7 @@ impl Router {
     /// Answers a request.
     #[must_use]
     pub fn call(&self, mut request: Request) -> Response {
-        let response = self.dispatch(&mut request);
-        let response = response.settle(|| request.header("x-request-id").map(str::to_owned));
+        let response = self.dispatch(&mut request).settle();
         if request.method() == Method::HEAD {
             response.without_body()
         } else {
@@ -199,11 +198,12 @@ mod tests {
 
     #[test]
     fn other_paths_and_methods_are_refused() {
-        let unknown = router().call(Request::get("/nothing").with_header("x-request-id", "r1"));
+        let _host = crate::testing::TestHost::new("things");
+        let unknown = router().call(Request::get("/nothing"));
         assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
         let problem: serde_json::Value = unknown.into_json().unwrap();
         assert_eq!(problem["code"], "not_found");
-        assert_eq!(problem["request_id"], "r1");
+        assert_eq!(problem["request_id"], "test-request");
         assert_eq!(problem["message"], problem["detail"]);
 
         let refused = router().call(Request::new(Method::DELETE, "/things"));

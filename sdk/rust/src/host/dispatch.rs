@@ -99,7 +99,7 @@ fn respond(out: ResponseOutparam, mut response: Response) {
     }
     let head = match head(&response) {
         Ok(head) => head,
-        Err(error) => return respond(out, Response::from_error(error).settle(|| None)),
+        Err(error) => return respond(out, Response::from_error(error).settle()),
     };
     if !response.may_have_body() {
         return ResponseOutparam::set(out, Ok(head));
@@ -108,7 +108,7 @@ fn respond(out: ResponseOutparam, mut response: Response) {
         ResponseBody::Empty => ResponseOutparam::set(out, Ok(head)),
         ResponseBody::Served(object) => match (object.attach)(&object, &head) {
             Ok(_) => ResponseOutparam::set(out, Ok(head)),
-            Err(error) => respond(out, Response::from_error(error.into()).settle(|| None)),
+            Err(error) => respond(out, Response::from_error(error.into()).settle()),
         },
         ResponseBody::Bytes(bytes) => send(out, head, |writer| writer.all(&bytes).is_ok()),
         ResponseBody::Written(write) => send(out, head, |writer| write(writer).is_ok()),

@@ -4,6 +4,7 @@
 use super::build;
 use crate::cli::client::{self, Client, ServerArgs, text};
 use anyhow::{Context as _, bail};
+use atlashub_core::component_file;
 use clap::Args;
 use reqwest::{
     Method,
@@ -112,6 +113,12 @@ async fn deploy(
 
 async fn upload(args: &DeployArgs, client: &Client, file: &Path) -> anyhow::Result<Value> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // A file's name says nothing where a manifest says it.
+    let named = args.manifest.is_some() || component_file::read_manifest(&bytes)?.is_some();
+    let name = args
+        .name
+        .clone()
+        .or_else(|| if named { None } else { name_from(file) });
     let mut form = Form::new().part(
         "component",
         Part::bytes(bytes)
@@ -123,7 +130,6 @@ async fn upload(args: &DeployArgs, client: &Client, file: &Path) -> anyhow::Resu
             .with_context(|| format!("cannot read {}", path.display()))?;
         form = form.text("manifest", manifest);
     }
-    let name = args.name.clone().or_else(|| name_from(file));
     if let Some(name) = name {
         form = form.text("name", name);
     }
