@@ -16,8 +16,8 @@ use std::{
 #[derive(Args, Debug)]
 pub(crate) struct LoginArgs {
     /// The admin's email address
-    #[arg(long)]
-    email: String,
+    #[arg(long, required_unless_present = "out")]
+    email: Option<String>,
     /// Forget the kept session instead
     #[arg(long)]
     out: bool,
@@ -34,9 +34,11 @@ pub(crate) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
     let file = file().context("no folder for settings: HOME is not set")?;
     let mut kept = read(&file);
     if args.out {
-        client::block_on(client.json(client.request(Method::DELETE, "/admin/v1/session")))?;
+        // Forgotten here in any case: the session may be over already.
         kept.remove(client.base());
         write(&file, &kept)?;
+        client::block_on(client.json(client.request(Method::DELETE, "/admin/v1/session")))
+            .context("forgotten here, but the server did not end the session")?;
         println!("signed out of {}", client.base());
         return Ok(ExitCode::SUCCESS);
     }
