@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Within this time a change is seen on every node.
 const EVERYWHERE: Duration = Duration::from_secs(1);
 
+/// A node that sees a revision for the first time has to compile it, too.
+const COMPILED: Duration = atlashub_tests::DEADLINE;
+
 /// A second node, where the engine serves several.
 async fn pair() -> (TestServer, Option<TestServer>) {
     let first = TestServer::start().await;
@@ -35,7 +38,7 @@ async fn elsewhere(
 }
 
 async fn until_answers(project: &Project, path: &str, wanted: &str) {
-    until(&format!("the answer `{wanted}`"), EVERYWHERE, || async {
+    until(&format!("the answer `{wanted}`"), COMPILED, || async {
         (project.get(path).await.text() == wanted).then_some(())
     })
     .await;
