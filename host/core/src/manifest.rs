@@ -3,7 +3,7 @@
 //! migrations, into the component's custom section `atlashub:manifest` as
 //! JSON.
 
-use crate::{Error, Grant, GrantSet, Limits, PluginName, Result};
+use crate::{Error, Grant, GrantSet, Isolation, Limits, PluginName, Result};
 use serde::{Deserialize, Serialize};
 
 /// Name of the custom section that carries the manifest as JSON.
@@ -111,7 +111,8 @@ impl Manifest {
     }
 
     /// The manifest of a component that came without one: it is mounted at
-    /// `/<name>`, sees paths from there on, and asks for nothing.
+    /// `/<name>`, sees paths from there on, asks for nothing, and gets a fresh
+    /// instance for every request.
     #[must_use]
     pub fn bare(name: PluginName) -> Self {
         let path = format!("/{name}");
@@ -121,7 +122,11 @@ impl Manifest {
             description: String::new(),
             routes: vec![Route { path, strip: true }],
             grants: Vec::new(),
-            limits: Limits::default(),
+            // Its tool chain may not expect an instance to be called twice.
+            limits: Limits {
+                isolation: Isolation::Request,
+                ..Limits::default()
+            },
             config_schema: None,
             migrations: Vec::new(),
         }
