@@ -12,6 +12,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, put},
+    serve::ListenerExt as _,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use tower_http::services::ServeDir;
@@ -39,7 +40,13 @@ async fn main() -> anyhow::Result<()> {
         .route("/objects/{name}", get(download))
         .nest_service("/static", ServeDir::new(statics))
         .with_state(Store(url.plain_operator(None)?));
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    // Without it, answers in two writes wait for the client's delayed
+    // acknowledgement.
+    let listener = tokio::net::TcpListener::bind(address)
+        .await?
+        .tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
     axum::serve(listener, app).await?;
     Ok(())
 }

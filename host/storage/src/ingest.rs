@@ -1,18 +1,19 @@
 //! The way of an object's bytes into the store: coalesced to pieces of an
 //! efficient size, hashed, and written while the next piece is collected.
 //!
-//! A transfer holds one piece on its way and one that is being filled. Work
-//! on a piece runs on a thread or task of its own to its end, so that a
-//! dropped transfer never leaves a writer in the middle of a step.
+//! A transfer holds one piece on its way and one that is being filled. Hashing
+//! and writing it run at once, each on a thread or task of its own to its end,
+//! so that a dropped transfer never leaves a writer in the middle of a step.
 
 use crate::{
     WriteMode, blocking, error,
     local::Incoming,
     path::ObjectPath,
     remote::{Upload, part_size},
+    to_the_end,
 };
 use atlashub_core::{
-    Digest, Error, Result,
+    Digest, Result,
     capability::blob::{ByteSource, HEAD_BYTES},
 };
 use bytes::{Bytes, BytesMut};
@@ -20,6 +21,8 @@ use sha2::{Digest as _, Sha256};
 
 /// What is written to a file at once.
 const LOCAL_PIECE: u64 = 512 * 1024;
+/// Up to this, hashing costs less than handing it to another thread.
+const HASH_HERE: usize = 32 * 1024;
 /// Chunks below this are copied together, so that a sender of tiny ones
 /// cannot make us hold a reference for each.
 const COPY_BELOW: usize = 16 * 1024;
@@ -37,10 +40,15 @@ pub(crate) enum Sink {
 /// An object on its way.
 pub(crate) struct Ingest {
     sink: Sink,
+    tally: Tally,
+    expected: Option<u64>,
+}
+
+/// What is learned of the bytes as they pass.
+struct Tally {
     hasher: Sha256,
     head: BytesMut,
     size: u64,
-    expected: Option<u64>,
 }
 
 /// What is known of the bytes when all are in.
@@ -53,11 +61,14 @@ pub(crate) struct Ingested {
 
 impl Ingest {
     pub(crate) fn new(sink: Sink, expected: Option<u64>) -> Self {
-        Self {
-            sink,
+        let tally = Tally {
             hasher: Sha256::new(),
             head: BytesMut::new(),
             size: 0,
+        };
+        Self {
+            sink,
+            tally,
             expected,
         }
     }
@@ -65,7 +76,7 @@ impl Ingest {
     fn piece_size(&self) -> u64 {
         match self.sink {
             Sink::Local(_) => LOCAL_PIECE,
-            Sink::Remote(_) => part_size(self.size, self.expected),
+            Sink::Remote(_) => part_size(self.tally.size, self.expected),
         }
     }
 
@@ -91,46 +102,63 @@ impl Ingest {
         }
         Ok(Ingested {
             sink: self.sink,
-            size: self.size,
-            sha256: Digest::from_bytes(self.hasher.finalize().into()),
-            head: self.head.freeze(),
+            size: self.tally.size,
+            sha256: Digest::from_bytes(self.tally.hasher.finalize().into()),
+            head: self.tally.head.freeze(),
         })
     }
 
-    async fn take_in(self, pieces: Vec<Bytes>) -> Result<Self> {
-        let hash = move |this: &mut Self, pieces: &[Bytes]| {
-            for piece in pieces {
-                this.hasher.update(piece);
-                this.size += piece.len() as u64;
-                let wanted = HEAD_BYTES.saturating_sub(this.head.len()).min(piece.len());
-                this.head
-                    .extend_from_slice(piece.get(..wanted).unwrap_or_default());
+    /// Hashes and writes a piece, both at once.
+    async fn take_in(self, piece: Vec<Bytes>) -> Result<Self> {
+        let expected = self.expected;
+        let tallied = self.tally.take_in(piece.clone());
+        let (tally, sink) = futures::try_join!(tallied, self.sink.take_in(piece))?;
+        Ok(Self {
+            sink,
+            tally,
+            expected,
+        })
+    }
+}
+
+impl Tally {
+    async fn take_in(mut self, piece: Vec<Bytes>) -> Result<Self> {
+        let size = piece.iter().map(Bytes::len).sum::<usize>();
+        let hash = move || {
+            for chunk in &piece {
+                self.hasher.update(chunk);
+                let wanted = HEAD_BYTES.saturating_sub(self.head.len()).min(chunk.len());
+                self.head
+                    .extend_from_slice(chunk.get(..wanted).unwrap_or_default());
             }
+            self.size += size as u64;
+            Ok(self)
         };
-        let mut this = self;
-        if let Sink::Local(_) = this.sink {
-            return blocking(move || {
-                hash(&mut this, &pieces);
-                if let Sink::Local(file) = &mut this.sink {
-                    file.append(&pieces)?;
-                }
-                Ok(this)
-            })
-            .await;
+        if size <= HASH_HERE {
+            return hash();
         }
-        let step = tokio::spawn(async move {
-            let (mut this, pieces) = blocking(move || {
-                hash(&mut this, &pieces);
-                Ok((this, pieces))
-            })
-            .await?;
-            if let Sink::Remote(upload) = &mut this.sink {
-                upload.append(pieces).await?;
+        blocking(hash).await
+    }
+}
+
+impl Sink {
+    async fn take_in(self, piece: Vec<Bytes>) -> Result<Self> {
+        match self {
+            Self::Local(mut file) => {
+                blocking(move || {
+                    file.append(&piece)?;
+                    Ok(Self::Local(file))
+                })
+                .await
             }
-            Ok(this)
-        });
-        step.await
-            .map_err(|error| Error::internal("write an object", error))?
+            Self::Remote(mut upload) => {
+                to_the_end(async move {
+                    upload.append(piece).await?;
+                    Ok(Self::Remote(upload))
+                })
+                .await
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Objects: where their bytes lie, in a folder or in a bucket of an S3 server.
 //!
 //! Owns the operators, the one path type that reaches them, streaming in and
-//! out, and signed links. Memory per transfer is bounded: about 1.5 MiB for a
+//! out, and signed links. Memory per transfer is bounded: about 2 MiB for a
 //! folder, 15 MiB for an upload to S3. Who may touch which object, quotas and
 //! the names of buckets are left to `app`.
 

@@ -11,10 +11,14 @@ use atlashub_core::Result;
 use bytes::Bytes;
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, FlockOperation, Mode, OFlags},
+    fs::{Advice, AtFlags, FlockOperation, Mode, OFlags},
     io::Errno,
 };
 use std::{fs::File, io::Write as _, sync::Arc};
+
+/// After so many bytes the kernel is asked to begin writing them to the disk,
+/// so that syncing at the end has little left to wait for.
+const FLUSH: u64 = 8 * 1024 * 1024;
 
 /// An object that is being written. Dropping it removes what was written.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Incoming {
     root: Arc<LocalRoot>,
     file: File,
     name: Option<String>,
+    written: u64,
+    flushed: u64,
 }
 
 impl Incoming {
@@ -36,6 +42,8 @@ impl Incoming {
             root,
             file: File::from(file),
             name: Some(name),
+            written: 0,
+            flushed: 0,
         };
         rustix::fs::flock(&this.file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|errno| error("begin an object", errno))?;
@@ -51,6 +59,15 @@ impl Incoming {
                     Errno::from_io_error(&io).unwrap_or(Errno::IO),
                 )
             })?;
+            self.written = self.written.saturating_add(piece.len() as u64);
+        }
+        let length = self.written.saturating_sub(self.flushed);
+        if length >= FLUSH {
+            // On Linux this begins to write dirty pages and drops clean ones;
+            // it is only advice.
+            let length = std::num::NonZeroU64::new(length);
+            let _ = rustix::fs::fadvise(&self.file, self.flushed, length, Advice::DontNeed);
+            self.flushed = self.written;
         }
         Ok(())
     }
