@@ -268,6 +268,12 @@ impl Folder {
     /// Makes a folder that only this user can read, and `owner` can write.
     pub(crate) fn new(name: &str, owner: Option<User>) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("atlashub-{}-{name}", std::process::id()));
+        anyhow::ensure!(
+            !lock(&OWNED).folders.contains(&path),
+            "{} is in use already",
+            path.display()
+        );
+        // Left by a process that had the same number.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);

@@ -233,7 +233,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
             .run("build the server")?;
         run.server_is_built = true;
     }
-    let folder = Folder::new(engine, None)?;
+    let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
     let javascript = setup::componentize_js()?;
     let words = run.test_words.clone();
     run.repository
