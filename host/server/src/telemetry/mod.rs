@@ -11,7 +11,7 @@ use crate::config::{Config, Environment, LogFormat};
 use anyhow::Context as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
-    Layer as _, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer as _, filter::LevelFilter, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
 /// Keeps log, traces and reports going; [`Telemetry::flush`] sends what is
@@ -64,11 +64,10 @@ impl Telemetry {
         tracing_subscriber::registry()
             .with(lines.with_filter(config.log.filter()?))
             .with(traces.as_ref().map(traces::layer))
-            .with(
-                reports
-                    .as_ref()
-                    .map(|_| sentry::integrations::tracing::ErrorLayer::new()),
-            )
+            .with(reports.as_ref().map(|_| {
+                // Unfiltered it would report every event, its own transport's too.
+                sentry::integrations::tracing::ErrorLayer::new().with_filter(LevelFilter::ERROR)
+            }))
             .try_init()
             .context("cannot set up the log")?;
         Ok(Self { traces, reports })
