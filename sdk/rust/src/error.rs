@@ -237,6 +237,10 @@ impl From<HostError> for Error {
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
             "invalid_object_key" | "kv_key_invalid" => (StatusCode::UNPROCESSABLE_ENTITY, None),
             "multipart_invalid" | "upload_interrupted" => (StatusCode::BAD_REQUEST, None),
+            "sql_invalid_text" => (
+                StatusCode::BAD_REQUEST,
+                Some("a text contains a NUL character"),
+            ),
             "sql_constraint_unique" => (
                 StatusCode::CONFLICT,
                 Some("there is already one with these values"),

@@ -307,6 +307,14 @@ fn check_call(sql: &str, parameters: &[SqlValue]) -> Result<()> {
             "the statement contains a NUL character",
         ));
     }
+    // SQLite would take it, Postgres cannot: both refuse alike.
+    let has_nul = |value: &SqlValue| matches!(value, SqlValue::Text(text) if text.contains('\0'));
+    if parameters.iter().any(has_nul) {
+        return Err(Error::invalid(
+            "sql_invalid_text",
+            "a text value contains a NUL character: leave it out, or keep the value as bytes",
+        ));
+    }
     Ok(())
 }
 
