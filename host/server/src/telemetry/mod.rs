@@ -11,7 +11,8 @@ use crate::config::{Config, Environment, LogFormat};
 use anyhow::Context as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
-    Layer as _, filter::LevelFilter, Registry, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer as _, Registry, filter::LevelFilter, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 /// Keeps log, traces and reports going; [`Telemetry::flush`] sends what is
