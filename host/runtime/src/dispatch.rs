@@ -101,11 +101,9 @@ impl LivePlugin {
                 "deadline_exceeded",
                 &format!("gave no answer within {} ms", limit.as_millis()),
             )),
+            // A guest that gave no answer is in no state to be asked again.
             Arrived::Never(mut instance, outcome) => Err(match outcome {
-                Ok(()) => {
-                    self.give_back(instance);
-                    self.no_response(&visit.context)
-                }
+                Ok(()) => self.no_response(&visit.context),
                 Err(error) => {
                     let refused = instance.store.data_mut().limiter.take_refused();
                     self.fault(&visit.context, &error, &meter, refused)

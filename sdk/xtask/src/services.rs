@@ -12,6 +12,7 @@ use std::{
     collections::BTreeSet,
     ffi::OsString,
     net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
 };
 
 /// Connections that the cluster takes: several servers with pools of their
@@ -24,6 +25,7 @@ const BUCKET: &str = "atlashub";
 /// A Postgres cluster that ends, and is removed, when this is dropped.
 pub(crate) struct Postgres {
     url: String,
+    certificate: PathBuf,
     server: Running,
     _folder: Folder,
 }
@@ -45,6 +47,7 @@ impl Postgres {
         if let Some(owner) = owner {
             owner.take(&password_file)?;
         }
+        let (certificate, key) = make_certificate(folder.path(), owner)?;
         Program::new(programs.join("initdb"))
             .args(["--username=postgres", "--auth=scram-sha-256", "--no-sync"])
             .args(["--encoding=UTF8", "--locale=C.UTF-8"])
@@ -60,6 +63,9 @@ impl Postgres {
             format!("max_connections={POSTGRES_CONNECTIONS}"),
             "listen_addresses=127.0.0.1".to_owned(),
             "unix_socket_directories=".to_owned(),
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", certificate.display()),
+            format!("ssl_key_file={}", key.display()),
             "fsync=off".to_owned(),
             "full_page_writes=off".to_owned(),
             "synchronous_commit=off".to_owned(),
@@ -79,7 +85,11 @@ impl Postgres {
                 .succeeds()
         })?;
         Ok(Self {
-            url: format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres"),
+            // One test asks for TLS; the others can do without its cost.
+            url: format!(
+                "postgres://postgres:{password}@127.0.0.1:{port}/postgres?sslmode=disable"
+            ),
+            certificate,
             server,
             _folder: folder,
         })
@@ -87,8 +97,43 @@ impl Postgres {
 
     /// The variables that lead tests to it.
     pub(crate) fn variables(&self) -> Vec<(String, OsString)> {
-        vec![variable("ATLASHUB_TEST_POSTGRES_URL", &self.url)]
+        vec![
+            variable("ATLASHUB_TEST_POSTGRES_URL", &self.url),
+            (
+                "ATLASHUB_TEST_POSTGRES_CERTIFICATE".to_owned(),
+                self.certificate.clone().into(),
+            ),
+        ]
     }
+}
+
+/// A certificate that names the loopback interface, signed by itself, and its
+/// key, readable by the server alone.
+fn make_certificate(folder: &Path, owner: Option<User>) -> Result<(PathBuf, PathBuf)> {
+    setup::debian_program("openssl", "openssl", "certificates of the test servers")?;
+    let (certificate, key) = (folder.join("server.crt"), folder.join("server.key"));
+    let config = folder.join("certificate.conf");
+    std::fs::write(
+        &config,
+        "[req]\nprompt = no\ndistinguished_name = name\nx509_extensions = server\n\
+         [name]\nCN = localhost\n\
+         [server]\nbasicConstraints = critical, CA:FALSE\n\
+         subjectAltName = IP:127.0.0.1, DNS:localhost\n",
+    )?;
+    Program::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+        .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "7"])
+        .args(["-config"])
+        .args([&config])
+        .args(["-keyout"])
+        .args([&key])
+        .args(["-out"])
+        .args([&certificate])
+        .output("make a certificate")?;
+    if let Some(owner) = owner {
+        owner.take(&key)?;
+    }
+    Ok((certificate, key))
 }
 
 /// An S3 server that ends, and is removed, when this is dropped.

@@ -7,7 +7,7 @@ use crate::process::Program;
 use anyhow::{Context as _, Result};
 use std::path::{Path, PathBuf};
 
-/// The checkout that this program was built from.
+/// The checkout that this program works on.
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
@@ -16,7 +16,11 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks cargo where it builds.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // Asked for while running, not compiled in: two checkouts that share a
+        // target folder share this program too.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        let root = package
             .ancestors()
             .nth(2)
             .context("find the root of the checkout")?

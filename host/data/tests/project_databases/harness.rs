@@ -87,7 +87,7 @@ impl World {
         worlds
     }
 
-    async fn provisioned(
+    pub(crate) async fn provisioned(
         databases: ProjectDatabases,
         credentials: Arc<Credentials>,
         folder: Option<tempfile::TempDir>,

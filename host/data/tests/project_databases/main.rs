@@ -14,6 +14,7 @@ mod harness;
 mod isolation;
 mod limits;
 mod migrations;
+mod tls;
 mod transactions;
 mod values;
 

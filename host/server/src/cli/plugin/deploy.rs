@@ -1,7 +1,10 @@
 //! `atlashub plugin deploy FILE|FOLDER`: builds when given a folder, uploads,
 //! says what the plugin asks for, installs or upgrades.
 
-use super::build;
+use super::{
+    build,
+    consent::{self, strings},
+};
 use crate::cli::client::{self, Client, ServerArgs, text};
 use anyhow::{Context as _, bail};
 use atlashub_core::component_file;
@@ -12,8 +15,6 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeSet,
-    io::{BufRead as _, IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -83,7 +84,10 @@ async fn deploy(
         text(&revision, "version"),
         short(text(&revision, "digest"))
     );
-    consent(args, &requested(&revision), installed.as_ref())?;
+    let granted = consent::ask(&strings(&revision, "grants"), installed.as_ref(), args.yes)?;
+    if !granted {
+        bail!("nothing was installed; the revision stays in the catalogue");
+    }
     let mut wanted =
         json!({ "revision": text(&revision, "id"), "enabled": true, "grants": "requested" });
     if let (Some(config), Some(members)) = (config, wanted.as_object_mut()) {
@@ -152,66 +156,6 @@ fn name_from(file: &Path) -> Option<String> {
     stem.parse::<atlashub_core::PluginName>()
         .ok()
         .map(String::from)
-}
-
-/// What the revision's manifest asks for.
-fn requested(revision: &Value) -> Vec<String> {
-    strings(revision, "grants")
-}
-
-/// Shows what the plugin asks for, and asks for what it does not have yet.
-fn consent(
-    args: &DeployArgs,
-    requested: &[String],
-    installed: Option<&Value>,
-) -> anyhow::Result<()> {
-    let held: BTreeSet<String> = installed
-        .map(|value| strings(value, "grants").into_iter().collect())
-        .unwrap_or_default();
-    if requested.is_empty() {
-        println!("it asks for nothing");
-        return Ok(());
-    }
-    println!("it asks for:");
-    let mut fresh = 0_u32;
-    for grant in requested {
-        let new = !held.contains(grant);
-        fresh += u32::from(new);
-        println!("  {grant}{}", if new { "   (new)" } else { "" });
-    }
-    if fresh == 0 || args.yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        bail!("it asks for grants it does not have yet: pass --yes to give them");
-    }
-    print!("grant them? [y/N] ");
-    std::io::stdout()
-        .flush()
-        .context("cannot write to the terminal")?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
-    if !matches!(answer.trim(), "y" | "Y" | "yes") {
-        bail!("nothing was installed; the revision stays in the catalogue");
-    }
-    Ok(())
-}
-
-fn strings(value: &Value, name: &str) -> Vec<String> {
-    value
-        .get(name)
-        .and_then(Value::as_array)
-        .map(|items| {
-            items
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
-        })
-        .unwrap_or_default()
 }
 
 fn short(digest: &str) -> &str {

@@ -1,6 +1,7 @@
 //! `atlashub plugin …`: from a template to a running plugin.
 
 mod build;
+mod consent;
 mod deploy;
 mod inspect;
 mod list;
@@ -52,7 +53,7 @@ enum Command {
     /// Switch a plugin on
     Enable {
         #[command(flatten)]
-        own: switch::SwitchArgs,
+        own: switch::EnableArgs,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -84,8 +85,8 @@ pub(crate) fn run(args: &PluginArgs) -> anyhow::Result<ExitCode> {
         Command::Deploy { own, server } => deploy::run(own, server),
         Command::Logs { own, server } => logs::run(own, server),
         Command::List { own, server } => list::run(own, server),
-        Command::Enable { own, server } => switch::run(own, true, server),
-        Command::Disable { own, server } => switch::run(own, false, server),
+        Command::Enable { own, server } => switch::enable(own, server),
+        Command::Disable { own, server } => switch::disable(own, server),
         Command::Rollback { own, server } => switch::roll_back(own, server),
     }?;
     Ok(ExitCode::SUCCESS)
