@@ -21,7 +21,7 @@ pub(crate) struct RequestTag {
 impl RequestTag {
     /// An id of this moment.
     pub(crate) fn new() -> Self {
-        Self::from_id(RequestId::new())
+        Self::from_id(RequestId::quick())
     }
 
     /// The id that the client gave, when it is a plain token; else a new one.
@@ -34,7 +34,7 @@ impl RequestTag {
         match given {
             None => Self::new(),
             Some((value, text)) => Self {
-                id: RequestId::from_str(text).unwrap_or_else(|_| RequestId::new()),
+                id: RequestId::from_str(text).unwrap_or_else(|_| RequestId::quick()),
                 shown: value.clone(),
             },
         }

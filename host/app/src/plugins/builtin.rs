@@ -1,7 +1,7 @@
 //! Plugins that come inside the host, and what is made ready at start.
 
 use super::{Plugins, UploadPlugin};
-use atlashub_core::{Digest, Result, component_file};
+use atlashub_core::{Digest, Error, Result, component_file};
 use bytes::Bytes;
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ impl Plugins {
                 name: None,
                 builtin: true,
             };
-            let added = self.upload(upload).await?.revision;
+            let added = self.upload(upload).await.map_err(too_large)?.revision;
             tracing::info!(plugin = %added.plugin, version = %added.manifest.version, "built-in plugin added");
         }
         Ok(())
@@ -55,4 +55,16 @@ impl Plugins {
         }
         Ok(())
     }
+}
+
+/// Names the setting that keeps a built-in plugin out: nobody uploaded it.
+fn too_large(error: Error) -> Error {
+    if error.code() != "component_too_large" {
+        return error;
+    }
+    Error::invalid(
+        "component_too_large",
+        "a built-in plugin is larger than ATLASHUB_MAX_COMPONENT_BYTES allows: raise it",
+    )
+    .with_source(error)
 }

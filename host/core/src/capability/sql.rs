@@ -71,7 +71,8 @@ pub struct SqlRows {
 ///
 /// Errors have stable codes: `sql_syntax`, `sql_constraint_unique`,
 /// `sql_constraint`, `sql_denied` (not this plugin's to touch),
-/// `sql_too_many_rows`, `sql_timeout`, `sql_busy`, `sql_failed`. Their
+/// `sql_too_many_rows`, `sql_timeout`, `sql_busy`, `sql_invalid_text` (a text
+/// value with a NUL, which Postgres cannot hold), `sql_failed`. Their
 /// messages are the database's own where they speak of the plugin's
 /// statement.
 #[async_trait]
