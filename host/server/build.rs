@@ -1,8 +1,15 @@
-//! Puts the built-in plugins into the binary: every component that
-//! `cargo xtask plugins` has left in `plugins/dist`. Without it the host is
-//! whole, with an empty catalogue: enough to check and lint.
+//! Puts into the binary what it carries: the built-in plugins, every
+//! component that `cargo xtask plugins` has left in `plugins/dist`, and the
+//! SDK with its WIT, for plugins that are written elsewhere. Without the
+//! plugins the host is whole, with an empty catalogue: enough to check and
+//! lint.
 
-use std::{env, fmt::Write as _, fs, io, path::Path};
+use std::{
+    env,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 fn main() -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
@@ -37,5 +44,39 @@ fn main() -> io::Result<()> {
     }
     code.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("builtin.rs"), code)
+    fs::write(Path::new(&out).join("builtin.rs"), code)?;
+    fs::write(Path::new(&out).join("sdk.rs"), sdk(&root)?)
+}
+
+/// The files of the SDK: pairs of path and content.
+fn sdk(server: &str) -> io::Result<String> {
+    let root = fs::canonicalize(Path::new(server).join("../.."))?;
+    let mut files = vec![root.join("sdk/rust/Cargo.toml")];
+    collect(&root.join("sdk/rust/src"), "rs", &mut files)?;
+    collect(&root.join("wit"), "wit", &mut files)?;
+    files.sort();
+    let mut code = String::from("&[\n");
+    for file in files {
+        let name = file.strip_prefix(&root).map_err(io::Error::other)?;
+        let _ = writeln!(code, "    ({name:?}, include_str!({file:?})),");
+    }
+    code.push_str("]\n");
+    Ok(code)
+}
+
+/// The files below `folder` that end in `extension`. What was released
+/// earlier is not needed to build a new plugin.
+fn collect(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            if !path.ends_with("released") {
+                collect(&path, extension, files)?;
+            }
+        } else if path.extension().is_some_and(|end| end == extension) {
+            files.push(path);
+        }
+    }
+    Ok(())
 }

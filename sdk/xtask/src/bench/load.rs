@@ -108,7 +108,12 @@ pub(super) fn run(
 /// when it was due, so that a server that stalls cannot hide it.
 pub(super) fn p99_at(load: &Load, rate: u32, time: Duration) -> Result<f64> {
     let mut program = Program::new(setup::oha()?)
-        .args(["--no-tui", "--latency-correction", "--output-format", "json"])
+        .args([
+            "--no-tui",
+            "--latency-correction",
+            "--output-format",
+            "json",
+        ])
         .args(["-c", &CONNECTIONS.to_string(), "-q", &rate.to_string()])
         .args(["-z", &format!("{}s", time.as_secs())]);
     if let Some(key) = &load.key {

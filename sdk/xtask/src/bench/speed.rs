@@ -113,7 +113,10 @@ fn p99_at(
         .zip(&medians)
         .map(|(contender, p99)| format!("{} {p99:.0} µs", contender.name))
         .collect();
-    report.note(&format!("p99 at {rate} requests a second: {}", named.join(", ")));
+    report.note(&format!(
+        "p99 at {rate} requests a second: {}",
+        named.join(", ")
+    ));
     Ok(medians)
 }
 
@@ -158,7 +161,10 @@ pub(super) fn hello(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     };
     // Latency is compared at one rate, which all can serve: at full load it
     // tells how the kernel divides the processors among load and server.
-    let slowest = samples.iter().map(|sample| sample.rate).fold(f64::MAX, f64::min);
+    let slowest = samples
+        .iter()
+        .map(|sample| sample.rate)
+        .fold(f64::MAX, f64::min);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
