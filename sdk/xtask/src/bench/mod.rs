@@ -9,6 +9,7 @@
 
 mod latency;
 mod load;
+mod neighbour;
 mod peers;
 mod report;
 mod scale;
@@ -60,7 +61,15 @@ struct Bench<'a> {
 }
 
 /// The parts, in the order in which they run.
-const PARTS: &[&str] = &["hello", "small", "transfer", "first", "tenants", "many"];
+const PARTS: &[&str] = &[
+    "hello",
+    "small",
+    "transfer",
+    "first",
+    "tenants",
+    "many",
+    "neighbour",
+];
 
 /// Measures everything, or the named parts.
 pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
@@ -115,6 +124,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     if wanted("many") {
         scale::idle(&bench, &mut report)?;
         scale::many(&bench, &mut report)?;
+    }
+    if wanted("neighbour") {
+        neighbour::neighbour(&bench, &mut report)?;
     }
     println!("{}", report.text());
     // Hints, or a part of the figures, do not replace the whole.
