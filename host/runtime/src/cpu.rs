@@ -2,9 +2,10 @@
 //! future, and wall-clock time, from which transfers that run by themselves
 //! are excused.
 
-use parking_lot::Mutex;
+use crate::heavy::HEAVY_AFTER;
 use pin_project_lite::pin_project;
 use std::{
+    cell::Cell,
     future::Future,
     pin::Pin,
     sync::{
@@ -14,11 +15,21 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Processor time after which a request counts as heavy and has to share
-/// [`Meter::heavy`] with the others of its kind.
-const HEAVY_AFTER: Duration = Duration::from_millis(20);
+/// Processor time after which a request counts as busy rather than waiting.
+const BUSY_AFTER: Duration = Duration::from_millis(20);
+
+thread_local! {
+    /// Whether time is counted by what this thread has used of a processor,
+    /// since it may have to wait for one.
+    static OWN_TIME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Counts the time of guests on this thread by what it uses of a processor.
+/// Asking for that takes longer than for the time of day.
+pub(crate) fn count_thread_time() {
+    OWN_TIME.set(true);
+}
 
 /// Counts the time of one request.
 #[derive(Debug)]
@@ -34,14 +45,12 @@ pub(crate) struct Meter {
     transfers: AtomicU32,
     /// Whether the guest ran out of processor time.
     cpu_exceeded: AtomicBool,
-    /// Places for heavy guests, fewer than cores, so that light requests find
-    /// a core at once.
-    heavy: Arc<Semaphore>,
-    place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Whether the guest gave way since this was asked.
+    gave_way: AtomicBool,
 }
 
 impl Meter {
-    pub(crate) fn new(heavy: Arc<Semaphore>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             origin: Instant::now(),
             cpu_ns: AtomicU64::new(0),
@@ -49,8 +58,7 @@ impl Meter {
             excused_ns: AtomicU64::new(0),
             transfers: AtomicU32::new(0),
             cpu_exceeded: AtomicBool::new(false),
-            heavy,
-            place: Mutex::new(None),
+            gave_way: AtomicBool::new(false),
         }
     }
 
@@ -63,9 +71,13 @@ impl Meter {
     }
 
     fn now_ns(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1)
+        let now = if OWN_TIME.get() {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::try_from(now).unwrap_or_default()
+        } else {
+            self.origin.elapsed()
+        };
+        u64::try_from(now.as_nanos()).unwrap_or(u64::MAX).max(1)
     }
 
     /// Processor time so far, the running poll included.
@@ -77,8 +89,19 @@ impl Meter {
         Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed).saturating_add(running))
     }
 
+    /// Whether the guest has to leave the threads that serve others.
     pub(crate) fn is_heavy(&self) -> bool {
         self.cpu() > HEAVY_AFTER
+    }
+
+    /// Whether the guest was at work, rather than waiting for something.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.cpu() > BUSY_AFTER
+    }
+
+    /// Whether the guest gave way since this was last asked.
+    pub(crate) fn gave_way(&self) -> bool {
+        self.gave_way.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn set_cpu_exceeded(&self) {
@@ -108,17 +131,10 @@ impl Meter {
         }
     }
 
-    /// Gives way to other tasks; a heavy guest then waits for its place.
+    /// Gives way to other tasks.
     pub(crate) fn give_way(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
-        let meter = Arc::clone(self);
-        async move {
-            drop(meter.place.lock().take());
-            tokio::task::yield_now().await;
-            if meter.is_heavy() {
-                let permit = Arc::clone(&meter.heavy).acquire_owned().await.ok();
-                *meter.place.lock() = permit;
-            }
-        }
+        self.gave_way.store(true, Ordering::Relaxed);
+        tokio::task::yield_now()
     }
 }
 
@@ -164,10 +180,6 @@ impl<F: Future> Future for Metered<F> {
         meter.poll_began_ns.store(0, Ordering::Relaxed);
         let spent = meter.now_ns().saturating_sub(began);
         meter.cpu_ns.fetch_add(spent, Ordering::Relaxed);
-        if spent > 1_000_000 {
-            // A place is held only while the guest runs.
-            drop(meter.place.lock().take());
-        }
         outcome
     }
 }

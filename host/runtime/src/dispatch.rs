@@ -8,7 +8,8 @@
 //! cannot hold an instance beyond it.
 
 use crate::{
-    cpu::{Metered, wall_clock},
+    cpu::wall_clock,
+    heavy::Placed,
     instance::Instance,
     places::unavailable,
     plugin::LivePlugin,
@@ -35,7 +36,7 @@ use wasmtime_wasi_http::{
 
 type Head = Result<Response<WasiBody>, ErrorCode>;
 type Finished = (Instance, wasmtime::Result<()>);
-type Guest = Pin<Box<dyn Future<Output = Finished> + Send>>;
+type Guest = Placed<Finished>;
 
 /// A request in a plugin: its places and its share in the counters, for as
 /// long as the guest is at work. A body that then streams by itself, from the
@@ -88,7 +89,7 @@ impl LivePlugin {
         let meter = instance.meter();
         let guest = start(instance, request, sender)?;
         let limit = Duration::from_millis(u64::from(self.limits().wall_ms));
-        let mut guest: Guest = Box::pin(Metered::new(guest, Arc::clone(&meter)));
+        let mut guest = Placed::new(guest, Arc::clone(&meter), Arc::clone(&runtime.heavy));
         let deadline = wall_clock(Arc::clone(&meter), began, limit);
         let mut deadline = std::pin::pin!(deadline);
 

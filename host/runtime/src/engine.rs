@@ -5,7 +5,7 @@ use atlashub_core::{Error, Limits, Result};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -14,6 +14,13 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 /// How often the epoch advances. A guest gives way at least this often.
 pub(crate) const EPOCH: Duration = Duration::from_millis(10);
+
+/// How often it advances while guests compute: a guest that turns out to be
+/// heavy then leaves the others' threads soon.
+const EPOCH_WHILE_BUSY: Duration = Duration::from_millis(2);
+
+/// Short epochs after a guest was found computing.
+const BUSY_EPOCHS: u32 = 100;
 
 /// Deepest stack of a guest, bytes.
 const WASM_STACK_BYTES: usize = 512 * 1024;
@@ -105,6 +112,7 @@ fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
 #[derive(Debug)]
 pub(crate) struct EpochThread {
     stop: Arc<AtomicBool>,
+    busy: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -113,15 +121,24 @@ impl EpochThread {
         let stop = Arc::new(AtomicBool::new(false));
         let engine = engine.weak();
         let stopped = Arc::clone(&stop);
+        let busy = Arc::new(AtomicU32::new(0));
+        let left = Arc::clone(&busy);
         let thread = std::thread::Builder::new()
             .name("epoch".to_owned())
             .spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
+                    let epoch = match left.load(Ordering::Relaxed) {
+                        0 => EPOCH,
+                        epochs => {
+                            left.store(epochs.saturating_sub(1), Ordering::Relaxed);
+                            EPOCH_WHILE_BUSY
+                        }
+                    };
                     #[expect(
                         clippy::disallowed_methods,
                         reason = "a thread of its own that keeps time"
                     )]
-                    std::thread::sleep(EPOCH);
+                    std::thread::sleep(epoch);
                     match engine.upgrade() {
                         Some(engine) => engine.increment_epoch(),
                         None => break,
@@ -131,8 +148,24 @@ impl EpochThread {
             .map_err(|error| Error::internal("start the epoch thread", error))?;
         Ok(Self {
             stop,
+            busy,
             thread: Some(thread),
         })
+    }
+
+    /// What guests that are found computing set.
+    pub(crate) fn busy(&self) -> Busy {
+        Busy(Arc::clone(&self.busy))
+    }
+}
+
+/// Makes epochs short for a while.
+#[derive(Clone, Debug)]
+pub(crate) struct Busy(Arc<AtomicU32>);
+
+impl Busy {
+    pub(crate) fn set(&self) {
+        self.0.store(BUSY_EPOCHS, Ordering::Relaxed);
     }
 }
 

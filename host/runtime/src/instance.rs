@@ -2,8 +2,9 @@
 //! needs to be handed in.
 
 use crate::{
-    cpu::{Meter, Metered, wall_clock},
+    cpu::{Meter, wall_clock},
     engine::EPOCH,
+    heavy::Placed,
     places::unavailable,
     plugin::LivePlugin,
     runtime::{Inner, RequestContext},
@@ -34,7 +35,7 @@ pub(crate) struct Instance {
 /// Makes the store that an instance lives in.
 pub(crate) fn store(runtime: &Inner, plugin: &LivePlugin, request: RequestContext) -> Store<State> {
     let limits = plugin.limits();
-    let meter = Arc::new(Meter::new(Arc::clone(&runtime.heavy)));
+    let meter = Arc::new(Meter::new());
     let state = State::new(
         plugin.shared(),
         limits.memory_mib,
@@ -48,7 +49,9 @@ pub(crate) fn store(runtime: &Inner, plugin: &LivePlugin, request: RequestContex
     store.set_max_component_handles(MAX_RESOURCES);
     store.set_epoch_deadline(1);
     let cpu = Duration::from_millis(u64::from(limits.cpu_ms));
+    let busy = runtime.epoch.busy();
     store.epoch_deadline_callback(move |_| {
+        busy.set();
         if meter.cpu() > cpu {
             meter.set_cpu_exceeded();
             return Ok(UpdateDeadline::Interrupt);
@@ -97,10 +100,14 @@ impl Instance {
         let meter = Arc::clone(&store.data().meter);
         let limit = Duration::from_millis(u64::from(plugin.limits().wall_ms));
         let began = Instant::now();
-        let made = plugin.revision().proxy.instantiate_async(&mut store);
-        let made = tokio::select! {
+        let revision = Arc::clone(plugin.revision());
+        let made = async move {
+            let made = revision.proxy.instantiate_async(&mut store).await;
+            (store, made)
+        };
+        let (mut store, made) = tokio::select! {
             biased;
-            made = Metered::new(made, Arc::clone(&meter)) => made,
+            made = Placed::new(made, Arc::clone(&meter), Arc::clone(&runtime.heavy)) => made,
             () = wall_clock(Arc::clone(&meter), began, limit) => {
                 let why = format!("did not start within {} ms", limit.as_millis());
                 let error = plugin.timed_out(request, &meter, "deadline_exceeded", &why);
@@ -159,5 +166,5 @@ enum Failure {
 
 const _: () = assert!(
     EPOCH.as_millis() == 10,
-    "limits are documented in ticks of 10 ms"
+    "limits are documented in ticks of 10 ms at most"
 );

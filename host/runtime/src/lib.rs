@@ -18,6 +18,7 @@ mod cpu;
 mod dispatch;
 mod egress;
 mod engine;
+mod heavy;
 mod host;
 mod instance;
 mod limiter;

@@ -220,7 +220,7 @@ impl LivePlugin {
         why: &str,
     ) -> Error {
         self.stats.timeout();
-        if meter.is_heavy() {
+        if meter.is_busy() {
             self.failed(request, why);
         } else {
             self.note(request, why);

@@ -6,6 +6,7 @@ use crate::{
     compile::Compiler,
     egress::EgressPolicy,
     engine::{self, EngineOptions, EpochThread},
+    heavy::HeavyThreads,
     host,
     places::Places,
     plugin::{LivePlugin, PluginSpec},
@@ -24,7 +25,6 @@ use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
-use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime::{Engine, component::Linker};
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, ForbiddenHeaderFilter, WasiBody};
@@ -124,14 +124,14 @@ pub(crate) struct Inner {
     pub(crate) options: RuntimeOptions,
     pub(crate) services: Services,
     pub(crate) forbidden: ForbiddenHeaderFilter,
-    pub(crate) heavy: Arc<Semaphore>,
+    pub(crate) heavy: Arc<HeavyThreads>,
     pub(crate) running: Places,
     linker: Linker<State>,
     compiler: Compiler,
     cache: CompileCache,
     revisions: Mutex<HashMap<Digest, Arc<Revision>>>,
     pub(crate) plugins: Mutex<Vec<Weak<LivePlugin>>>,
-    _epoch: EpochThread,
+    pub(crate) epoch: EpochThread,
 }
 
 impl Runtime {
@@ -152,13 +152,13 @@ impl Runtime {
             .map_err(|error| Error::internal("link the capabilities", error.to_string()))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let inner = Arc::new(Inner {
-            heavy: Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))),
+            heavy: Arc::new(HeavyThreads::new(2 * cores)),
             running: Places::new(
                 options.concurrency,
                 "the server has too many requests at once",
             ),
             forbidden: Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)),
-            _epoch: EpochThread::start(&engine)?,
+            epoch: EpochThread::start(&engine)?,
             engine,
             options,
             services,

@@ -24,8 +24,8 @@ const WRONGS: &[&str] = &[
     "log",
 ];
 
-/// Calls to the fixture at a time.
-const CALLS: &str = "4";
+/// Calls to the fixture at a time, and a second.
+const CALLS: [&str; 4] = ["-c", "4", "-q", "20"];
 
 /// Requests a second to the neighbour: a busy site's, far from full load.
 const RATE: u32 = 1_000;
@@ -40,7 +40,6 @@ pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         &plugins.join("dist/fixtures/misbehave.wasm"),
         &plugins.join("fixtures/misbehave/plugin.toml"),
     )?;
-    let guilty = node.project("guilty", &["misbehave"])?;
     let quiet = Load {
         url: node.server.url("/hello"),
         key: Some(key),
@@ -51,9 +50,13 @@ pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let mut peace = vec![measure()?];
     let mut worst: (f64, &str) = (0.0, "");
     let mut figures = Vec::new();
-    for wrong in WRONGS {
+    for (number, wrong) in WRONGS.iter().enumerate() {
+        // A project each: a plugin that keeps failing is cut off for a while.
+        let guilty = node.project(&format!("guilty-{number}"), &["misbehave"])?;
         let trouble = Program::new(setup::oha()?)
-            .args(["--no-tui", "-c", CALLS, "-z", "10m", "-H"])
+            .args(["--no-tui", "-z", "10m"])
+            .args(CALLS)
+            .args(["-H"])
             .args([format!("x-api-key: {guilty}")])
             .args([node.server.url(&format!("/misbehave/{wrong}"))])
             .start(

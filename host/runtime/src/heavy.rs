@@ -1,0 +1,239 @@
+//! Threads for guests that compute for long.
+//!
+//! A guest begins in the task of its request, on a thread that also serves
+//! others. Once it has used [`HEAVY_AFTER`] of processor time it goes on in
+//! one of a few threads of the lowest priority: the kernel then gives light
+//! requests a processor at once, and heavy guests what is left. They take
+//! turns of one epoch when there are more of them than threads.
+//!
+//! The threads start with the first heavy guest and end with the runtime. A
+//! guest whose request is gone is dropped at its next step.
+
+use crate::cpu::Meter;
+use parking_lot::{Condvar, Mutex};
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{runtime::Handle, sync::oneshot};
+
+/// Processor time that a guest may use among the others.
+pub(crate) const HEAVY_AFTER: Duration = Duration::from_millis(2);
+
+/// Priority of the threads, as `nice` has it: the lowest.
+const NICE: i32 = 19;
+
+/// The threads, and the guests that wait for one.
+#[derive(Debug)]
+pub(crate) struct HeavyThreads {
+    shared: Arc<Shared>,
+    places: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Work>,
+    threads: usize,
+    free: usize,
+    ended: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue")
+            .field("waiting", &self.waiting.len())
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A guest on its way, with what drives its timers and sockets.
+struct Work {
+    guest: Pin<Box<dyn Future<Output = ()> + Send>>,
+    meter: Arc<Meter>,
+    runtime: Handle,
+}
+
+impl HeavyThreads {
+    /// `places` guests at once.
+    pub(crate) fn new(places: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                queue: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+            places,
+        }
+    }
+
+    /// Goes on with `guest` in a thread. Its outcome comes through what is
+    /// returned; dropping that drops the guest.
+    fn take<T: Send + 'static>(
+        &self,
+        guest: Pin<Box<dyn Future<Output = T> + Send>>,
+        meter: Arc<Meter>,
+    ) -> oneshot::Receiver<T> {
+        let (mut sender, outcome) = oneshot::channel();
+        let mut guest = guest;
+        let guest = async move {
+            let outcome = poll_fn(|context| {
+                // Asked first: a guest that computes is ready at every step.
+                if sender.poll_closed(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                guest.as_mut().poll(context).map(Some)
+            })
+            .await;
+            if let Some(outcome) = outcome {
+                // Nobody waits any more: the outcome goes away with this.
+                let _ = sender.send(outcome);
+            }
+        };
+        let mut queue = self.shared.queue.lock();
+        queue.waiting.push_back(Work {
+            guest: Box::pin(guest),
+            meter,
+            runtime: Handle::current(),
+        });
+        if queue.free == 0 && queue.threads < self.places {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new()
+                .name("heavy-guests".to_owned())
+                .spawn(move || shared.work());
+            match thread {
+                Ok(_) => queue.threads += 1,
+                Err(error) => tracing::error!(%error, "a thread for heavy guests did not start"),
+            }
+        }
+        drop(queue);
+        self.shared.changed.notify_one();
+        outcome
+    }
+}
+
+impl Drop for HeavyThreads {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue.lock();
+        queue.ended = true;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(waiting);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// What a thread does.
+    fn work(&self) {
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::warn!(%error, "heavy guests run with the priority of all others");
+        }
+        crate::cpu::count_thread_time();
+        while let Some(work) = self.next() {
+            // A panic below ends the guest, not the thread.
+            if let Ok(Some(work)) = catch_unwind(AssertUnwindSafe(|| self.turn(work))) {
+                self.queue.lock().waiting.push_back(work);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Work> {
+        let mut queue = self.queue.lock();
+        loop {
+            if queue.ended {
+                return None;
+            }
+            if let Some(work) = queue.waiting.pop_front() {
+                return Some(work);
+            }
+            queue.free += 1;
+            self.changed.wait(&mut queue);
+            queue.free -= 1;
+        }
+    }
+
+    /// Runs a guest until it has ended, or has had its turn and others wait.
+    fn turn(&self, mut work: Work) -> Option<Work> {
+        let runtime = work.runtime.clone();
+        let ended = runtime.block_on(poll_fn(|context| match work.guest.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending if work.meter.gave_way() && self.others_wait() => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }));
+        (!ended).then_some(work)
+    }
+
+    fn others_wait(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.ended || !queue.waiting.is_empty()
+    }
+}
+
+/// A guest that goes to a thread of its kind when it is heavy.
+pub(crate) struct Placed<T> {
+    place: Place<T>,
+    meter: Arc<Meter>,
+    threads: Arc<HeavyThreads>,
+}
+
+enum Place<T> {
+    /// In the task that polls it.
+    Here(Pin<Box<dyn Future<Output = T> + Send>>),
+    /// In a thread.
+    There(oneshot::Receiver<T>),
+    /// On its way from one to the other.
+    Moving,
+}
+
+impl<T> Placed<T> {
+    pub(crate) fn new(
+        guest: impl Future<Output = T> + Send + 'static,
+        meter: Arc<Meter>,
+        threads: Arc<HeavyThreads>,
+    ) -> Self {
+        let guest = crate::cpu::Metered::new(guest, Arc::clone(&meter));
+        Self {
+            place: Place::Here(Box::pin(guest)),
+            meter,
+            threads,
+        }
+    }
+}
+
+impl<T: Send + 'static> Future for Placed<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let this = self.get_mut();
+        if let Place::Here(guest) = &mut this.place {
+            if let Poll::Ready(outcome) = guest.as_mut().poll(context) {
+                return Poll::Ready(outcome);
+            }
+            if !this.meter.is_heavy() {
+                return Poll::Pending;
+            }
+            if let Place::Here(guest) = std::mem::replace(&mut this.place, Place::Moving) {
+                this.place = Place::There(this.threads.take(guest, Arc::clone(&this.meter)));
+            }
+        }
+        match &mut this.place {
+            Place::There(outcome) => match Pin::new(outcome).poll(context) {
+                Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
+                // Lost with its thread: the deadline of the request ends it.
+                Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+            },
+            Place::Here(_) | Place::Moving => Poll::Pending,
+        }
+    }
+}
