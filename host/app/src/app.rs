@@ -113,6 +113,7 @@ impl App {
         let calls = ProjectCalls::new();
         let services = Services {
             sql: Arc::new(databases.clone()),
+            database: Arc::new(databases.clone()),
             kv: Arc::new(platform.clone()),
             blobs: Arc::clone(&blobs) as _,
             log: Arc::new(plugin_log.clone()),

@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | `sql` | use tables in a schema of its own |
 //! | `kv` | keep small values |
+//! | `database` | read and write the project's tables, with the caller's rights |
+//! | `database:read` | read the project's tables, with the caller's rights |
 //! | `blob:<bucket>` | read and write objects of the bucket |
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
@@ -24,6 +26,11 @@ pub enum Grant {
     Sql,
     /// Small values of its own.
     Kv,
+    /// The project's own tables, with the rights of the caller.
+    Database {
+        /// Whether writing is included.
+        write: bool,
+    },
     /// Objects of a bucket.
     Blob {
         /// The bucket.
@@ -114,6 +121,8 @@ impl FromStr for Grant {
         match (capability, scope) {
             ("sql", None) => Ok(Self::Sql),
             ("kv", None) => Ok(Self::Kv),
+            ("database", None) => Ok(Self::Database { write: true }),
+            ("database", Some("read")) => Ok(Self::Database { write: false }),
             ("blob", Some(scope)) => match scope.split_once(':') {
                 None => Ok(Self::Blob {
                     bucket: scope.parse()?,
@@ -136,8 +145,8 @@ fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
-            "`{text}` is not a grant: write `sql`, `kv`, `blob:<bucket>`, `blob:<bucket>:read`, \
-             `http:<host>` or `plugin:<name>`"
+            "`{text}` is not a grant: write `sql`, `kv`, `database`, `database:read`, \
+             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>` or `plugin:<name>`"
         ),
     )
 }
@@ -161,6 +170,8 @@ impl fmt::Display for Grant {
         match self {
             Self::Sql => f.write_str("sql"),
             Self::Kv => f.write_str("kv"),
+            Self::Database { write: true } => f.write_str("database"),
+            Self::Database { write: false } => f.write_str("database:read"),
             Self::Blob {
                 bucket,
                 write: true,
@@ -210,6 +221,14 @@ impl GrantSet {
         self.0.is_empty()
     }
 
+    /// Whether the project's own tables may be read, or written.
+    #[must_use]
+    pub fn allows_database(&self, write: bool) -> bool {
+        self.0.iter().any(
+            |grant| matches!(grant, Grant::Database { write: may_write } if *may_write || !write),
+        )
+    }
+
     /// Whether objects of `bucket` may be read, or written.
     #[must_use]
     pub fn allows_blob(&self, bucket: &BucketName, write: bool) -> bool {
@@ -251,6 +270,8 @@ mod tests {
         for text in [
             "sql",
             "kv",
+            "database",
+            "database:read",
             "blob:private",
             "blob:private:read",
             "http:api.example.com",
@@ -267,6 +288,7 @@ mod tests {
             "sql:x",
             "blob",
             "blob:a:write",
+            "database:write",
             "http:",
             "http:*",
             "http:a b",

@@ -20,6 +20,9 @@ mod imports {
             "atlashub:sql/client.get-dialect": trappable,
             "atlashub:sql/client.[drop]transaction": trappable,
             "atlashub:sql/client.[drop]cursor": trappable,
+            "atlashub:database/client.get-dialect": trappable,
+            "atlashub:database/client.get-schema-version": trappable,
+            "atlashub:database/client.[drop]transaction": trappable,
             "atlashub:blob/objects.serve": async | trappable,
             default: async | trappable,
         },
@@ -30,6 +33,7 @@ mod imports {
             "wasi:http": wasmtime_wasi_http::p2::bindings::http,
             "atlashub:sql/client.transaction": crate::host::sql::Transaction,
             "atlashub:sql/client.cursor": crate::host::sql::Cursor,
+            "atlashub:database/client.transaction": crate::host::database::Transaction,
             "atlashub:multipart/form.parser": crate::host::multipart::Parser,
         },
     });
@@ -48,6 +52,6 @@ mod lifecycle {
     });
 }
 
-pub use imports::atlashub::{blob, identity, kv, multipart, sql};
+pub use imports::atlashub::{blob, database, identity, kv, multipart, sql};
 pub use imports::wasi::{config, logging};
 pub use lifecycle::{Lifecycle, LifecycleIndices};

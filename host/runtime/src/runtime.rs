@@ -15,7 +15,7 @@ use crate::{
 };
 use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
-    capability::{blob::Blobs, kv::Kv, log::LogSink, sql::Sql},
+    capability::{blob::Blobs, database::Database, kv::Kv, log::LogSink, sql::Sql},
 };
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -75,6 +75,8 @@ pub trait PluginCalls: Send + Sync {
 pub struct Services {
     /// Tables of plugins.
     pub sql: Arc<dyn Sql>,
+    /// The projects' own tables.
+    pub database: Arc<dyn Database>,
     /// Small values of plugins.
     pub kv: Arc<dyn Kv>,
     /// Objects.

@@ -249,6 +249,10 @@ impl From<HostError> for Error {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 Some("the values do not fit together"),
             ),
+            "sql_policy" => (
+                StatusCode::FORBIDDEN,
+                Some("a row policy does not allow this row"),
+            ),
             "sql_busy" => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some("the database is busy, try again"),

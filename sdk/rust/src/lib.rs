@@ -36,6 +36,7 @@ pub mod bindings;
 pub mod blob;
 mod body;
 pub mod config;
+pub mod database;
 mod decode;
 mod error;
 mod extract;
@@ -74,8 +75,8 @@ pub use router::Router;
 pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, FromRequest, Headers, IntoResponse, Json, Method, Path, Query,
-        Request, Response, Result, Router, StatusCode, Uri, blob, config, http, idempotency,
-        identity, kv, log, multipart, params, sql,
+        Request, Response, Result, Router, StatusCode, Uri, blob, config, database, http,
+        idempotency, identity, kv, log, multipart, params, sql,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -12,11 +12,13 @@
 //! ```
 
 mod database;
+mod describe;
 mod objects;
 
 use crate::{
     Body, Caller, Error, Request, Response, Result, Router,
     blob::{Object, PutOptions, Stored},
+    database::Table,
     host::{self, HostError, HostResult},
     http::{Answer, Call, address},
     identity::Project,
@@ -41,6 +43,8 @@ type Service = Box<dyn Fn(Request) -> Response>;
 
 struct Inner {
     database: Database,
+    /// The project's own tables.
+    public: Database,
     objects: RefCell<Objects>,
     values: RefCell<BTreeMap<String, Kept>>,
     state: RefCell<State>,
@@ -75,6 +79,7 @@ impl TestHost {
         logging::install();
         let inner = Rc::new(Inner {
             database: Database::open(&plugin.replace('-', "_")),
+            public: Database::open("public"),
             objects: RefCell::default(),
             values: RefCell::default(),
             state: RefCell::default(),
@@ -91,6 +96,17 @@ impl TestHost {
     /// When the folder cannot be read or a statement fails.
     pub fn with_migrations(self, folder: impl AsRef<Path>) -> Result<Self> {
         self.inner.database.migrate(folder.as_ref())?;
+        Ok(self)
+    }
+
+    /// Makes tables of the project's own, in its schema `public`: `sql` is
+    /// any number of SQLite statements. There are no row policies here; the
+    /// plugin reaches every row, whoever calls.
+    ///
+    /// # Errors
+    /// When a statement fails.
+    pub fn with_tables(self, sql: &str) -> Result<Self> {
+        self.inner.public.run(sql)?;
         Ok(self)
     }
 
@@ -246,6 +262,22 @@ impl host::Host for Inner {
         self.database.execute(sql, parameters)
     }
 
+    fn database_describe(&self) -> HostResult<Vec<Table>> {
+        describe::tables(self.public.connection())
+    }
+
+    fn database_schema_version(&self) -> u64 {
+        describe::version(self.public.connection())
+    }
+
+    fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        self.public.query(sql, parameters)
+    }
+
+    fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        self.public.execute(sql, parameters)
+    }
+
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>> {
         let now = self.now_ms();
         let values = self.values.borrow();
@@ -320,7 +352,9 @@ mod tests {
     )]
 
     use super::*;
-    use crate::{blob, http, identity::CallerKind, kv, multipart::Multipart, params, sql};
+    use crate::{
+        blob, database, http, identity::CallerKind, kv, multipart::Multipart, params, sql,
+    };
 
     #[test]
     fn without_a_host_capabilities_say_so() {
@@ -378,6 +412,38 @@ mod tests {
             (syntax.code(), syntax.detail()),
             ("sql_syntax", "the plugin failed to answer")
         );
+    }
+
+    #[test]
+    fn the_projects_tables_are_described_and_reached() {
+        let _host = TestHost::new("a")
+            .with_tables(
+                "CREATE TABLE lists (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+                 CREATE TABLE todos (
+                     id UUID PRIMARY KEY, list INTEGER REFERENCES lists, done BOOLEAN DEFAULT 0,
+                     twice INTEGER GENERATED ALWAYS AS (list * 2)
+                 );
+                 CREATE VIEW names AS SELECT name FROM lists;",
+            )
+            .unwrap();
+        let tables = database::describe().unwrap();
+        let names: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+        assert_eq!(names, ["lists", "names", "todos"]);
+        assert_eq!(tables[0].unique, [["name"]]);
+        assert_eq!(tables[1].kind, "view");
+        let todos = &tables[2];
+        assert_eq!(todos.primary_key, ["id"]);
+        assert_eq!(todos.foreign_keys[0].table, "lists");
+        assert_eq!(todos.foreign_keys[0].references, ["id"]);
+        let kinds: Vec<_> = todos.columns.iter().map(|c| c.kind.as_str()).collect();
+        assert_eq!(kinds, ["uuid", "integer", "boolean", "integer"]);
+        assert!(todos.columns[3].generated);
+        let before = database::schema_version().unwrap();
+        database::execute("INSERT INTO public.lists VALUES (1, 'a')", params![]).unwrap();
+        assert_eq!(database::schema_version().unwrap(), before);
+        let found: Vec<(i64, String)> =
+            database::query("SELECT _rowid_, name FROM lists", params![]).unwrap();
+        assert_eq!(found, [(1, "a".to_owned())]);
     }
 
     #[test]

@@ -141,11 +141,16 @@ fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)>
 /// What it imports of the host's own capabilities, it has to ask for.
 fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<()> {
     let asks = |wanted: fn(&Grant) -> bool| manifest.grants.iter().any(wanted);
-    let needs: [(&str, &str, bool); 3] = [
+    let needs: [(&str, &str, bool); 4] = [
         (
             "atlashub:sql",
             "sql",
             asks(|grant| matches!(grant, Grant::Sql)),
+        ),
+        (
+            "atlashub:database",
+            "database",
+            asks(|grant| matches!(grant, Grant::Database { .. })),
         ),
         (
             "atlashub:kv",

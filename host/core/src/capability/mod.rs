@@ -3,6 +3,7 @@
 //! `storage` and `app` implement them.
 
 pub mod blob;
+pub mod database;
 pub mod kv;
 pub mod log;
 pub mod sql;

@@ -13,6 +13,7 @@
 mod migration;
 mod pool;
 mod postgres;
+pub mod public;
 mod sqlite;
 mod text;
 
@@ -110,6 +111,7 @@ pub trait CredentialStore: Send + Sync {
 #[derive(Clone)]
 pub struct ProjectDatabases {
     engine: Arc<Engine>,
+    versions: Arc<public::Versions>,
 }
 
 enum Engine {
@@ -128,6 +130,7 @@ impl ProjectDatabases {
     pub fn sqlite(root: PathBuf, options: Options) -> Self {
         Self {
             engine: Arc::new(Engine::Sqlite(sqlite::SqliteProjects::new(root, options))),
+            versions: Arc::default(),
         }
     }
 
@@ -145,6 +148,7 @@ impl ProjectDatabases {
         let projects = postgres::PostgresProjects::new(admin_url, credentials, options)?;
         Ok(Self {
             engine: Arc::new(Engine::Postgres(Box::new(projects))),
+            versions: Arc::default(),
         })
     }
 
@@ -164,6 +168,7 @@ impl ProjectDatabases {
     /// # Errors
     /// When the database refuses; asking again takes the work up.
     pub async fn drop(&self, project: ProjectId) -> Result<()> {
+        self.versions.remove(project);
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.remove(project).await,
             Engine::Postgres(postgres) => postgres.remove(project).await,
@@ -249,7 +254,7 @@ impl Sql for ProjectDatabases {
     ) -> Result<SqlRows> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.query(scope, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.query(&scope.into(), sql, parameters).await,
             Engine::Postgres(postgres) => postgres.query(scope, sql, parameters).await,
         }
     }
@@ -262,14 +267,14 @@ impl Sql for ProjectDatabases {
     ) -> Result<u64> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.execute(scope, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.execute(&scope.into(), sql, parameters).await,
             Engine::Postgres(postgres) => postgres.execute(scope, sql, parameters).await,
         }
     }
 
     async fn begin(&self, scope: &PluginScope) -> Result<Box<dyn SqlTransaction>> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.begin(scope).await,
+            Engine::Sqlite(sqlite) => sqlite.begin(&scope.into()).await,
             Engine::Postgres(postgres) => postgres.begin(scope).await,
         }
     }
@@ -282,7 +287,7 @@ impl Sql for ProjectDatabases {
     ) -> Result<Box<dyn SqlCursor>> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.cursor(scope, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.cursor(&scope.into(), sql, parameters).await,
             Engine::Postgres(postgres) => postgres.cursor(scope, sql, parameters).await,
         }
     }

@@ -1,7 +1,8 @@
 //! Open connections, kept for the next caller: a few per plugin, a bounded
 //! number over all of them.
 //!
-//! Each plugin has two lanes, one for reading and one for writing, and a
+//! Each place (a plugin's schema, or a side of a project's own tables) has
+//! two lanes, one for reading and one for writing, and a
 //! fair queue before each: a lane of one connection is how writers of one
 //! SQLite file wait for each other without polling. Nothing is opened until
 //! it is used. When the bound over all plugins is reached, the connection
@@ -30,6 +31,42 @@ pub(super) trait Pooled: Send + 'static {
     fn renew(&mut self) -> bool;
 }
 
+/// What a connection reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// The schema of a plugin.
+    Plugin(PluginScope),
+    /// The project's own tables.
+    Public(ProjectId, Side),
+}
+
+/// With whose rights the project's own tables are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    /// Those of callers whom row policies bind.
+    Bound,
+    /// Every row.
+    Service,
+    /// Tables, too: the host, at an admin's word.
+    Owner,
+}
+
+impl Place {
+    /// The project.
+    pub(super) fn project(&self) -> ProjectId {
+        match self {
+            Self::Plugin(scope) => scope.project,
+            Self::Public(project, _) => *project,
+        }
+    }
+}
+
+impl From<&PluginScope> for Place {
+    fn from(scope: &PluginScope) -> Self {
+        Self::Plugin(scope.clone())
+    }
+}
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -39,13 +76,13 @@ pub(super) enum Purpose {
     Write,
 }
 
-/// The connections of every plugin of every project.
+/// The connections to every place of every project.
 pub(super) struct Pool<C: Pooled> {
     shared: Arc<Shared<C>>,
 }
 
 struct Shared<C: Pooled> {
-    groups: RwLock<HashMap<PluginScope, Arc<Group<C>>>>,
+    groups: RwLock<HashMap<Place, Arc<Group<C>>>>,
     slots: Arc<Semaphore>,
     readers: u32,
     writers: u32,
@@ -159,8 +196,8 @@ impl<C: Pooled> Pool<C> {
     }
 
     /// An open connection that nobody uses and nobody waits for, at once.
-    pub(super) fn try_idle(&self, scope: &PluginScope, purpose: Purpose) -> Option<Lease<C>> {
-        let group = self.shared.groups.read().get(scope).cloned()?;
+    pub(super) fn try_idle(&self, place: &Place, purpose: Purpose) -> Option<Lease<C>> {
+        let group = self.shared.groups.read().get(place).cloned()?;
         let lane = group.lane(purpose);
         let turn = lane.turns.clone().try_acquire_owned().ok()?;
         let idle = lane.idle.lock().pop()?;
@@ -171,18 +208,18 @@ impl<C: Pooled> Pool<C> {
     ///
     /// # Errors
     /// `sql_busy` when none comes free in time.
-    pub(super) async fn acquire(&self, scope: &PluginScope, purpose: Purpose) -> Result<Lease<C>> {
+    pub(super) async fn acquire(&self, place: &Place, purpose: Purpose) -> Result<Lease<C>> {
         self.start_sweeping();
-        let group = self.shared.group(scope);
+        let group = self.shared.group(place);
         let lane = group.lane(purpose);
         let waited =
             tokio::time::timeout(self.shared.queue_time, lane.turns.clone().acquire_owned());
         let turn = match waited.await {
             Ok(Ok(turn)) => turn,
-            Ok(Err(_)) => return Err(busy("the plugin's tables are being removed")),
+            Ok(Err(_)) => return Err(busy("the tables are being removed")),
             Err(_) => {
                 return Err(busy(
-                    "the database is busy with the plugin's other statements",
+                    "the database is busy with other statements on these tables",
                 ));
             }
         };
@@ -218,8 +255,8 @@ impl<C: Pooled> Pool<C> {
     /// # Errors
     /// `sql_busy` when some are still in use after the queue time; asking
     /// again is safe.
-    pub(super) async fn close(&self, scope: &PluginScope) -> Result<()> {
-        let Some(group) = self.shared.groups.read().get(scope).cloned() else {
+    pub(super) async fn close(&self, place: &Place) -> Result<()> {
+        let Some(group) = self.shared.groups.read().get(place).cloned() else {
             return Ok(());
         };
         group.closed.store(true, Ordering::Release);
@@ -235,19 +272,19 @@ impl<C: Pooled> Pool<C> {
             (read, write)
         };
         let Ok(turns) = tokio::time::timeout(self.shared.queue_time, all).await else {
-            return Err(busy("the plugin's tables are still in use"));
+            return Err(busy("the tables are still in use"));
         };
         // Closed while every turn is held here, so that nobody slips in.
         group.read.turns.close();
         group.write.turns.close();
         drop(turns);
-        self.shared.groups.write().remove(scope);
+        self.shared.groups.write().remove(place);
         Ok(())
     }
 
     /// Closes a plugin's idle connections, so that the next are new.
-    pub(super) fn refresh(&self, scope: &PluginScope) {
-        let Some(group) = self.shared.groups.read().get(scope).cloned() else {
+    pub(super) fn refresh(&self, place: &Place) {
+        let Some(group) = self.shared.groups.read().get(place).cloned() else {
             return;
         };
         let mut open = std::mem::take(&mut *group.read.idle.lock());
@@ -257,16 +294,16 @@ impl<C: Pooled> Pool<C> {
 
     /// [`Pool::close`] for every plugin of a project.
     pub(super) async fn close_project(&self, project: ProjectId) -> Result<()> {
-        let scopes: Vec<PluginScope> = self
+        let places: Vec<Place> = self
             .shared
             .groups
             .read()
             .keys()
-            .filter(|scope| scope.project == project)
+            .filter(|place| place.project() == project)
             .cloned()
             .collect();
-        for scope in scopes {
-            self.close(&scope).await?;
+        for place in places {
+            self.close(&place).await?;
         }
         Ok(())
     }
@@ -333,8 +370,8 @@ impl<C: Pooled> Shared<C> {
         }
     }
 
-    fn group(&self, scope: &PluginScope) -> Arc<Group<C>> {
-        if let Some(group) = self.groups.read().get(scope) {
+    fn group(&self, place: &Place) -> Arc<Group<C>> {
+        if let Some(group) = self.groups.read().get(place) {
             return group.clone();
         }
         let fresh = || {
@@ -347,7 +384,7 @@ impl<C: Pooled> Shared<C> {
         };
         self.groups
             .write()
-            .entry(scope.clone())
+            .entry(place.clone())
             .or_insert_with(fresh)
             .clone()
     }

@@ -143,6 +143,70 @@ pub(super) fn split_postgres(text: &str) -> Vec<&str> {
     statements
 }
 
+/// Whether `text` could stand as one expression between parentheses: it
+/// closes what it opens, in this order, and ends no statement.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(super) fn check_expression(text: &str) -> Result<(), &'static str> {
+    let bytes = text.as_bytes();
+    let mut open = Vec::new();
+    let mut at = 0;
+    let mut empty = true;
+    while let Some(&byte) = bytes.get(at) {
+        let rest = text.get(at..).unwrap_or_default();
+        match byte {
+            b'-' if rest.starts_with("--") => return Err("leave comments out of an expression"),
+            b'/' if rest.starts_with("/*") => return Err("leave comments out of an expression"),
+            b'\'' | b'"' | b'`' => {
+                let length = quoted(rest, char::from(byte), false);
+                let closed = rest.get(..length).unwrap_or_default();
+                if length < 2 || !closed.ends_with(char::from(byte)) {
+                    return Err("a quote is not closed");
+                }
+                if byte == b'\'' && at > 0 && ends_word(bytes, at) {
+                    return Err("write strings as 'text', without a letter before the quote");
+                }
+                at += length;
+                empty = false;
+                continue;
+            }
+            b'$' => return Err("there are no parameters in an expression"),
+            b';' => return Err("an expression is not a statement"),
+            b'(' | b'[' => open.push(byte),
+            b')' if open.pop() != Some(b'(') => return Err("the parentheses do not match"),
+            b']' if open.pop() != Some(b'[') => return Err("the brackets do not match"),
+            0 => return Err("it contains a NUL character"),
+            _ => {}
+        }
+        empty &= byte.is_ascii_whitespace();
+        at += 1;
+    }
+    if !open.is_empty() {
+        return Err("the parentheses do not match");
+    }
+    if empty {
+        return Err("an expression is empty");
+    }
+    Ok(())
+}
+
+/// The words of a text: all runs of letters, digits, `_` and `$`, also
+/// within quotes and comments, with whether a parenthesis follows. A name
+/// made of such characters cannot be written without being one of them.
+pub(super) fn runs(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let belongs = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii();
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = rest.find(belongs)?;
+        let word = rest.get(start..)?;
+        let end = word.find(|c| !belongs(c)).unwrap_or(word.len());
+        let (word, after) = word.split_at(end);
+        rest = after;
+        Some((word, after.trim_start().starts_with('(')))
+    })
+}
+
 /// Whether the byte before `at` belongs to a word.
 fn ends_word(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1)
@@ -220,6 +284,30 @@ mod tests {
             "create table a (b)",
         ] {
             assert!(!may_only_read(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn an_expression_closes_what_it_opens() {
+        for good in ["true", "(a = 1) OR b IN ('x)', \"y(\")", "a[1] = 'it''s'"] {
+            assert_eq!(check_expression(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "", " ", "(", ")", "a) OR (b", "'open", "\"open", "a; b", "a -- b", "a /* b", "$1",
+            "E'\\''", "(]", "$$a$$",
+        ] {
+            assert!(check_expression(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_however_they_are_written() {
+        let text = "INSERT OR REPLACE INTO \"a_b\" SELECT replace (x) /* [c$d] */ ä";
+        let found: Vec<_> = runs(text).collect();
+        assert!(found.contains(&("REPLACE", false)));
+        assert!(found.contains(&("replace", true)));
+        for word in ["a_b", "c$d", "ä"] {
+            assert!(found.iter().any(|(own, _)| *own == word), "{word}");
         }
     }
 

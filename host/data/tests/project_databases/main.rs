@@ -14,6 +14,8 @@ mod harness;
 mod isolation;
 mod limits;
 mod migrations;
+mod policies;
+mod tables;
 mod tls;
 mod transactions;
 mod values;

@@ -4,6 +4,7 @@
 
 pub(crate) mod blob;
 pub(crate) mod config;
+pub(crate) mod database;
 pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod logging;
@@ -23,6 +24,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::logging::logging::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::identity::caller::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::sql::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::database::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

@@ -20,16 +20,16 @@ pub struct Transaction(Box<dyn SqlTransaction>);
 #[expect(unreachable_pub, reason = "the generated bindings export it")]
 pub struct Cursor(Box<dyn SqlCursor>);
 
-type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
+pub(super) type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
-fn answer<T>(result: Result<T>) -> Answer<T> {
+pub(super) fn answer<T>(result: Result<T>) -> Answer<T> {
     Ok(result.map_err(|error| {
         let (code, message) = for_guest(&error);
         Error { code, message }
     }))
 }
 
-fn parameters(values: Vec<Value>) -> Vec<SqlValue> {
+pub(super) fn parameters(values: Vec<Value>) -> Vec<SqlValue> {
     values
         .into_iter()
         .map(|value| match value {
@@ -43,7 +43,7 @@ fn parameters(values: Vec<Value>) -> Vec<SqlValue> {
         .collect()
 }
 
-fn rows(rows: SqlRows) -> Rows {
+pub(super) fn rows(rows: SqlRows) -> Rows {
     let value = |value| match value {
         SqlValue::Null => Value::Null,
         SqlValue::Boolean(value) => Value::Boolean(value),

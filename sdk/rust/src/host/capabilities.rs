@@ -6,8 +6,8 @@ use crate::{
     Body,
     bindings::imports::{
         atlashub::{
-            blob::objects, identity::caller as wit_caller, kv::store as wit_kv,
-            multipart::form as wit_form, sql::client as wit_sql,
+            blob::objects, database::client as wit_database, identity::caller as wit_caller,
+            kv::store as wit_kv, multipart::form as wit_form, sql::client as wit_sql,
         },
         wasi::{
             config::store as wit_config,
@@ -16,6 +16,7 @@ use crate::{
         },
     },
     blob::{Object, Page, PutOptions, Served, Stored},
+    database::{Column, ForeignKey, Table},
     identity::{Caller, Project},
     kv::Entry,
     multipart::Part,
@@ -183,6 +184,75 @@ impl SqlCursor {
 
     pub(crate) fn next(&mut self, max: u32) -> HostResult<Rows> {
         Ok(from_wit(self.0.next(max)?))
+    }
+}
+
+// The project's tables
+
+pub(crate) fn database_dialect() -> String {
+    wit_database::get_dialect()
+}
+
+pub(crate) fn database_schema_version() -> HostResult<u64> {
+    Ok(wit_database::get_schema_version()?)
+}
+
+pub(crate) fn database_describe() -> HostResult<Vec<Table>> {
+    let column = |column: wit_database::Column| Column {
+        name: column.name,
+        data_type: column.data_type,
+        kind: column.kind,
+        nullable: column.nullable,
+        default: column.default,
+        generated: column.generated,
+    };
+    let foreign_key = |key: wit_database::ForeignKey| ForeignKey {
+        name: key.name,
+        columns: key.columns,
+        table: key.table,
+        references: key.references,
+    };
+    let table = |table: wit_database::Table| Table {
+        name: table.name,
+        kind: table.kind,
+        columns: table.columns.into_iter().map(column).collect(),
+        primary_key: table.primary_key,
+        unique: table.unique,
+        foreign_keys: table.foreign_keys.into_iter().map(foreign_key).collect(),
+    };
+    Ok(wit_database::describe()?.into_iter().map(table).collect())
+}
+
+pub(crate) fn database_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+    Ok(from_wit(wit_database::query(sql, &to_wit(parameters))?))
+}
+
+pub(crate) fn database_execute(sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+    Ok(wit_database::execute(sql, &to_wit(parameters))?)
+}
+
+#[derive(Debug)]
+pub(crate) struct DatabaseTransaction(wit_database::Transaction);
+
+impl DatabaseTransaction {
+    pub(crate) fn begin() -> HostResult<Self> {
+        Ok(Self(wit_database::Transaction::begin()?))
+    }
+
+    pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        Ok(from_wit(self.0.query(sql, &to_wit(parameters))?))
+    }
+
+    pub(crate) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        Ok(self.0.execute(sql, &to_wit(parameters))?)
+    }
+
+    pub(crate) fn commit(self) -> HostResult<()> {
+        Ok(wit_database::Transaction::commit(self.0)?)
+    }
+
+    pub(crate) fn rollback(self) -> HostResult<()> {
+        Ok(wit_database::Transaction::rollback(self.0)?)
     }
 }
 

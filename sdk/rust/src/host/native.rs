@@ -5,6 +5,7 @@ use super::{HostError, HostResult};
 use crate::{
     Headers,
     blob::{Object, Page, PutOptions, Stored},
+    database::Table,
     http::{Answer, Call},
     identity::{Caller, Project},
     kv::Entry,
@@ -24,6 +25,10 @@ pub(crate) trait Host {
     fn send(&self, call: Call) -> HostResult<Answer>;
     fn sql_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn sql_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
+    fn database_describe(&self) -> HostResult<Vec<Table>>;
+    fn database_schema_version(&self) -> u64;
+    fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
+    fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>>;
     fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64;
     fn kv_delete(&self, key: &str) -> bool;
@@ -208,6 +213,67 @@ impl SqlCursor {
             columns: self.columns.clone(),
             rows,
         })
+    }
+}
+
+pub(crate) fn database_dialect() -> String {
+    "sqlite".to_owned()
+}
+
+pub(crate) fn database_schema_version() -> HostResult<u64> {
+    Ok(host()?.database_schema_version())
+}
+
+pub(crate) fn database_describe() -> HostResult<Vec<Table>> {
+    host()?.database_describe()
+}
+
+pub(crate) fn database_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+    host()?.database_query(sql, parameters)
+}
+
+pub(crate) fn database_execute(sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+    host()?.database_execute(sql, parameters)
+}
+
+/// A transaction of the only connection to the project's tables.
+#[derive(Debug)]
+pub(crate) struct DatabaseTransaction {
+    open: bool,
+}
+
+impl DatabaseTransaction {
+    pub(crate) fn begin() -> HostResult<Self> {
+        database_execute("BEGIN IMMEDIATE", Vec::new())?;
+        Ok(Self { open: true })
+    }
+
+    pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
+        database_query(sql, parameters)
+    }
+
+    pub(crate) fn execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
+        database_execute(sql, parameters)
+    }
+
+    pub(crate) fn commit(mut self) -> HostResult<()> {
+        self.open = false;
+        database_execute("COMMIT", Vec::new()).map(drop)
+    }
+
+    pub(crate) fn rollback(mut self) -> HostResult<()> {
+        self.open = false;
+        database_execute("ROLLBACK", Vec::new()).map(drop)
+    }
+}
+
+impl Drop for DatabaseTransaction {
+    fn drop(&mut self) {
+        if self.open
+            && let Err(error) = database_execute("ROLLBACK", Vec::new())
+        {
+            log::error!("roll back: {}", error.message);
+        }
     }
 }
 

@@ -61,6 +61,17 @@ impl Database {
         Ok(())
     }
 
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Runs any number of statements.
+    pub(super) fn run(&self, sql: &str) -> Result<()> {
+        self.connection
+            .execute_batch(sql)
+            .map_err(|error| Error::internal(format_args!("make tables: {error}")))
+    }
+
     pub(super) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
         let mut statement = self.connection.prepare(sql).map_err(syntax)?;
         bind(&mut statement, parameters)?;

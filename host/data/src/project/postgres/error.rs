@@ -1,6 +1,6 @@
 //! Postgres' SQLSTATEs as the stable codes of `capability::sql`.
 
-use crate::project::{busy, denied, timed_out};
+use crate::project::{busy, denied, public::forbidden, timed_out};
 use atlashub_core::{Error, ErrorKind};
 
 /// Why work on a session ended.
@@ -91,6 +91,9 @@ fn convert(error: sqlx::Error) -> Error {
         ("23505", _) => Error::conflict("sql_constraint_unique", message),
         (_, "23") => Error::conflict("sql_constraint", message),
         // Read-only transaction; the wall of the role.
+        ("42501", _) if message.contains("row-level security policy") => {
+            forbidden(message.split('"').nth(1).unwrap_or_default())
+        }
         ("42501" | "25006", _) => denied(message),
         ("57014", _) => timed_out(),
         ("40001" | "40P01" | "55P03" | "57P03", _) | (_, "53") => {

@@ -7,6 +7,27 @@
 use crate::project::{denied, text};
 use atlashub_core::{Error, Result};
 
+/// What a statement on the project's own tables may begin with.
+const PUBLIC: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES"];
+
+/// Refuses what is not a statement on rows.
+///
+/// For callers whom row policies bind this is part of the wall: who calls
+/// stands in settings of the session, and a statement of these kinds cannot
+/// set any, since the function that could is taken from everybody.
+///
+/// # Errors
+/// `sql_denied`, and `sql_syntax` for a text without a statement.
+pub(super) fn check_public(sql: &str) -> Result<()> {
+    check_offered(sql)?;
+    if PUBLIC.contains(&text::first_word(sql).as_str()) {
+        return Ok(());
+    }
+    Err(denied(
+        "only SELECT, INSERT, UPDATE and DELETE are offered here; tables are changed by an admin",
+    ))
+}
+
 /// Refuses statements that would leave the connection in another state.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ mod guard;
 mod names;
 mod numeric;
 mod provision;
+mod public;
 mod session;
 mod transaction;
 mod value;
@@ -19,7 +20,8 @@ mod value;
 use self::{error::Fault, provision::Admin, session::Session};
 use super::{
     CredentialStore, Options, migration, not_provisioned,
-    pool::{Lease, Pool, Purpose},
+    pool::{Lease, Place, Pool, Purpose},
+    public::no_database,
     text,
 };
 use atlashub_core::{
@@ -75,7 +77,7 @@ impl PostgresProjects {
     }
 
     pub(super) async fn drop_plugin(&self, scope: &PluginScope) -> Result<()> {
-        self.pool.close(scope).await?;
+        self.pool.close(&scope.into()).await?;
         self.admin.drop_plugin(scope).await
     }
 
@@ -89,7 +91,7 @@ impl PostgresProjects {
         if steps.is_empty() {
             return Ok(names);
         }
-        let mut lease = self.lease(scope).await?;
+        let mut lease = self.lease(&scope.into()).await?;
         let session = session_of(&mut lease)?;
         session
             .host(RECORDS, &[])
@@ -115,7 +117,7 @@ impl PostgresProjects {
         session.retire();
         drop(lease);
         if !names.is_empty() {
-            self.pool.refresh(scope);
+            self.pool.refresh(&scope.into());
         }
         Ok(names)
     }
@@ -140,11 +142,7 @@ impl PostgresProjects {
             return Ok(false);
         }
         let time = self.options.migration_time;
-        let milliseconds = time.as_millis().to_string();
-        session
-            .host(SET_TIME, &[&milliseconds])
-            .await
-            .map_err(Fault::into_error)?;
+        session.set_time(time).await.map_err(Fault::into_error)?;
         for (number, statement) in (1..).zip(text::split_postgres(&step.text)) {
             session
                 .migrate(statement, time)
@@ -165,9 +163,10 @@ impl PostgresProjects {
         values: Vec<SqlValue>,
     ) -> Result<SqlRows> {
         let reads = text::may_only_read(sql) && text::first_word(sql) != "WITH";
+        let place = Place::from(scope);
         let mut retried = false;
         loop {
-            let mut lease = self.lease(scope).await?;
+            let mut lease = self.lease(&place).await?;
             let session = session_of(&mut lease)?;
             let result = if reads {
                 session.query(sql, &values).await
@@ -175,7 +174,7 @@ impl PostgresProjects {
                 session.query_whole(sql, &values).await
             };
             match result {
-                Err(fault) if self.starts_over(scope, session, &fault, &mut retried) => {}
+                Err(fault) if self.starts_over(&place, session, &fault, &mut retried) => {}
                 result => return result.map_err(Fault::into_error),
             }
         }
@@ -187,19 +186,20 @@ impl PostgresProjects {
         sql: &str,
         values: Vec<SqlValue>,
     ) -> Result<u64> {
+        let place = Place::from(scope);
         let mut retried = false;
         loop {
-            let mut lease = self.lease(scope).await?;
+            let mut lease = self.lease(&place).await?;
             let session = session_of(&mut lease)?;
             match session.execute(sql, &values).await {
-                Err(fault) if self.starts_over(scope, session, &fault, &mut retried) => {}
+                Err(fault) if self.starts_over(&place, session, &fault, &mut retried) => {}
                 result => return result.map_err(Fault::into_error),
             }
         }
     }
 
     pub(super) async fn begin(&self, scope: &PluginScope) -> Result<Box<dyn SqlTransaction>> {
-        let mut lease = self.lease(scope).await?;
+        let mut lease = self.lease(&scope.into()).await?;
         session_of(&mut lease)?
             .begin(false)
             .await
@@ -216,7 +216,7 @@ impl PostgresProjects {
         if !text::may_only_read(sql) {
             return Err(super::denied("a cursor can only read"));
         }
-        let mut lease = self.lease(scope).await?;
+        let mut lease = self.lease(&scope.into()).await?;
         let session = session_of(&mut lease)?;
         session.begin(true).await.map_err(Fault::into_error)?;
         if let Err(fault) = session.declare(sql, &values).await {
@@ -231,7 +231,7 @@ impl PostgresProjects {
     /// this one still had a plan from before a change of the schema.
     fn starts_over(
         &self,
-        scope: &PluginScope,
+        place: &Place,
         session: &mut Session,
         fault: &Fault,
         retried: &mut bool,
@@ -240,19 +240,22 @@ impl PostgresProjects {
             return false;
         }
         session.retire();
-        self.pool.refresh(scope);
+        self.pool.refresh(place);
         true
     }
 
-    /// A session of the plugin, opened when none is idle.
-    async fn lease(&self, scope: &PluginScope) -> Result<Lease<Session>> {
-        let mut lease = self.pool.acquire(scope, Purpose::Write).await?;
+    /// A session of that place, opened when none is idle.
+    async fn lease(&self, place: &Place) -> Result<Lease<Session>> {
+        let mut lease = self.pool.acquire(place, Purpose::Write).await?;
         if lease.connection.is_none() {
-            let opening = self.admin.open_session(scope);
+            let opening = self.admin.open_session(place);
             let session = tokio::time::timeout(self.options.queue_time, opening)
                 .await
                 .map_err(|_| super::busy("the database does not answer"))??
-                .ok_or_else(|| not_provisioned(scope))?;
+                .ok_or_else(|| match place {
+                    Place::Plugin(scope) => not_provisioned(scope),
+                    Place::Public(project, _) => no_database(*project),
+                })?;
             lease.connection = Some(session);
         }
         Ok(lease)
@@ -272,4 +275,3 @@ const RECORDS: &str = "CREATE TABLE IF NOT EXISTS _migrations (\
 const LOCK_RECORDS: &str = "LOCK TABLE _migrations IN SHARE ROW EXCLUSIVE MODE";
 const READ_RECORDS: &str = "SELECT name, checksum FROM _migrations";
 const ADD_RECORD: &str = "INSERT INTO _migrations (name, checksum) VALUES ($1, $2)";
-const SET_TIME: &str = "SELECT set_config('statement_timeout', $1, true)";

@@ -24,6 +24,11 @@ pub(super) fn app(project: ProjectId) -> String {
     format!("{}_app", database(project))
 }
 
+/// The role that reaches every row of the project's own tables.
+pub(super) fn service(project: ProjectId) -> String {
+    format!("{}_service", database(project))
+}
+
 /// A plugin's login role. Of a project's id a hash stands in its name when
 /// the schema's is long.
 pub(super) fn plugin(scope: &PluginScope) -> String {

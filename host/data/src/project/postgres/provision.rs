@@ -1,13 +1,17 @@
 //! Making and removing databases, schemas and roles, and logging in as a
-//! plugin's role. All of it runs as the server's admin and can be taken up
+//! plugin's role or one of the project's. All of it runs as the server's admin and can be taken up
 //! again where it was cut short.
 
 use super::{
     error::{is_database_missing, is_login_refused},
     names::{self, literal, quoted},
+    public::prepare,
     session::Session,
 };
-use crate::project::{CredentialStore, Options};
+use crate::project::{
+    CredentialStore, Options, denied,
+    pool::{Place, Side},
+};
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, capability::PluginScope, token};
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
@@ -45,7 +49,8 @@ BEGIN
     END;
   END LOOP;
   FOREACH name IN ARRAY ARRAY['pg_stat_get_activity(integer)', 'pg_lock_status()',
-    'pg_prepared_xact()', 'pg_notify(text, text)', 'lo_creat(integer)', 'lo_create(oid)',
+    'pg_prepared_xact()', 'set_config(text, text, boolean)', 'pg_cancel_backend(integer)',
+    'pg_terminate_backend(integer, bigint)', 'pg_notify(text, text)', 'lo_creat(integer)', 'lo_create(oid)',
     'lo_from_bytea(oid, bytea)', 'pg_show_all_settings()'] LOOP
     BEGIN
       EXECUTE 'REVOKE ALL ON FUNCTION pg_catalog.' || name || ' FROM PUBLIC';
@@ -91,30 +96,26 @@ impl Admin {
         })
     }
 
-    /// The project's database with its two roles.
+    /// The project's database with its three roles.
     pub(super) async fn provision(&self, project: ProjectId) -> Result<()> {
         let _lock = self.lock(project).await?;
-        let (database, owner, app) = (
-            names::database(project),
+        let database = names::database(project);
+        let roles = [
             names::owner(project),
             names::app(project),
-        );
-        self.ensure_role(project, &owner).await?;
-        self.ensure_role(project, &app).await?;
-        let exists: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
-                .bind(&database)
-                .fetch_one(&self.pool)
-                .await
-                .map_err(failed)?;
-        if !exists {
+            names::service(project),
+        ];
+        for role in &roles {
+            self.ensure_role(project, role).await?;
+        }
+        if !self.exists(project).await? {
             let create = format!(
                 "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'",
                 quoted(&database)
             );
             run(&self.pool, &create).await?;
         }
-        let (name, owner, app) = (quoted(&database), quoted(&owner), quoted(&app));
+        let name = quoted(&database);
         run(
             &self.pool,
             &format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC"),
@@ -122,21 +123,26 @@ impl Admin {
         .await?;
         run(
             &self.pool,
-            &format!("GRANT CONNECT ON DATABASE {name} TO {owner}, {app}"),
+            &format!(
+                "GRANT CONNECT ON DATABASE {name} TO {}",
+                roles.each_ref().map(|role| quoted(role)).join(", ")
+            ),
         )
         .await?;
         let mut inside = self.connect(&database).await.map_err(failed)?;
-        for statement in [
-            "REVOKE ALL ON SCHEMA public FROM PUBLIC".to_owned(),
-            format!("GRANT ALL ON SCHEMA public TO {owner}"),
-            format!("GRANT USAGE ON SCHEMA public TO {app}"),
-            default_privileges(&owner, "SELECT, INSERT, UPDATE, DELETE ON TABLES", &app),
-            default_privileges(&owner, "USAGE, SELECT ON SEQUENCES", &app),
-            CATALOG.to_owned(),
-        ] {
+        for statement in prepare::database(project) {
             run(&mut inside, &statement).await?;
         }
+        run(&mut inside, CATALOG).await?;
         inside.close().await.map_err(failed)
+    }
+
+    async fn exists(&self, project: ProjectId) -> Result<bool> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(names::database(project))
+            .fetch_one(&self.pool)
+            .await
+            .map_err(failed)
     }
 
     /// Removes the database and all roles of the project.
@@ -245,10 +251,28 @@ impl Admin {
         self.credentials.forget(scope.project, Some(&role)).await
     }
 
-    /// Logs in as the plugin's role; `None` when the plugin has no schema.
-    pub(super) async fn open_session(&self, scope: &PluginScope) -> Result<Option<Session>> {
-        let role = names::plugin(scope);
-        let Some(password) = self.credentials.get(scope.project, &role).await? else {
+    /// Logs in as the role of that place; `None` when there is no such
+    /// plugin's schema or project.
+    pub(super) async fn open_session(&self, place: &Place) -> Result<Option<Session>> {
+        let project = place.project();
+        let (role, path) = match place {
+            Place::Plugin(scope) => (names::plugin(scope), scope.plugin.schema()),
+            Place::Public(_, side) => (
+                match side {
+                    Side::Owner => names::owner(project),
+                    Side::Service => names::service(project),
+                    Side::Bound => names::app(project),
+                },
+                format!("public,{}", prepare::SCHEMA),
+            ),
+        };
+        let mut password = self.credentials.get(project, &role).await?;
+        if password.is_none() && matches!(place, Place::Public(..)) && self.exists(project).await? {
+            // A project that was made before there was such a role.
+            self.provision(project).await?;
+            password = self.credentials.get(project, &role).await?;
+        }
+        let Some(password) = password else {
             return Ok(None);
         };
         let milliseconds = |time: Duration| time.as_millis().to_string();
@@ -257,13 +281,13 @@ impl Admin {
         let options = self
             .options
             .clone()
-            .database(&names::database(scope.project))
+            .database(&names::database(project))
             .username(&role)
             .password(password.expose_secret())
             .application_name("atlashub plugin")
             .statement_cache_capacity(CACHED_STATEMENTS)
             .options([
-                ("search_path", scope.plugin.schema()),
+                ("search_path", path),
                 (
                     "statement_timeout",
                     milliseconds(self.limits.statement_time),
@@ -280,11 +304,14 @@ impl Admin {
             && is_login_refused(error)
         {
             // A role can change its own password; it gets the kept one back.
-            self.ensure_role(scope.project, &role).await?;
+            self.ensure_role(project, &role).await?;
             connected = PgConnection::connect_with(&options).await;
         }
         match connected {
-            Ok(connection) => {
+            Ok(mut connection) => {
+                if *place == Place::Public(project, Side::Bound) {
+                    settings_are_safe(&mut connection).await?;
+                }
                 let time = self.limits.statement_time;
                 let session = Session::new(connection, role, self.pool.clone(), time).await;
                 session.map(Some).map_err(failed)
@@ -343,8 +370,21 @@ impl Admin {
     }
 }
 
-fn default_privileges(owner: &str, privileges: &str, to: &str) -> String {
-    format!("ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT {privileges} TO {to}")
+/// Refuses to let bound callers in where their statements could change who
+/// they are.
+async fn settings_are_safe(connection: &mut PgConnection) -> Result<()> {
+    let unsafe_here: bool = sqlx::query_scalar(
+        "SELECT has_function_privilege('pg_catalog.set_config(text, text, boolean)', 'EXECUTE')",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(failed)?;
+    if unsafe_here {
+        return Err(denied(
+            "the database server's user must be a superuser, to keep callers from changing settings",
+        ));
+    }
+    Ok(())
 }
 
 /// Runs the host's own text; its names are quoted by the caller.

@@ -1,4 +1,4 @@
-//! A connection of a plugin's role: it runs one statement at a time, under a
+//! A connection of a plugin's role, or of one of a project's own: it runs one statement at a time, under a
 //! time limit that the server keeps and that the host enforces from outside.
 //!
 //! A session whose state is in doubt (a statement was given up in the
@@ -8,11 +8,13 @@
 use super::{
     error::Fault,
     guard,
+    names::literal,
     value::{self, Bound},
 };
 use crate::project::{pool::Pooled, text, timed_out, too_many_rows};
 use atlashub_core::{
     Error, Result,
+    capability::database::BoundCaller,
     capability::sql::{MAX_RESULT_BYTES, MAX_ROWS, SqlRows, SqlValue},
 };
 use futures::TryStreamExt as _;
@@ -21,7 +23,7 @@ use sqlx::{
     Row as _, SqlSafeStr as _, Statement as _, ValueRef as _,
     postgres::{PgArguments, PgRow, PgStatement, PgTypeInfo},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// What the host waits beyond the server's own time limit.
 const GRACE: Duration = Duration::from_millis(500);
@@ -35,6 +37,17 @@ pub(super) struct Session {
     time: Duration,
     in_doubt: bool,
     in_transaction: bool,
+    serving: Option<Serving>,
+}
+
+/// For whom a session on the project's own tables works, as its settings
+/// say.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Serving {
+    /// A caller whom row policies bind.
+    pub(super) caller: Option<Arc<BoundCaller>>,
+    /// Whether it may write.
+    pub(super) write: bool,
 }
 
 impl Pooled for Session {
@@ -95,6 +108,7 @@ impl Session {
             time,
             in_doubt: false,
             in_transaction: false,
+            serving: None,
         })
     }
 
@@ -174,6 +188,61 @@ impl Session {
     pub(super) async fn migrate(&mut self, sql: &str, time: Duration) -> Result<(), Fault> {
         guard::check_offered(sql).map_err(Fault::Refused)?;
         self.guarded(time, async |connection| {
+            let query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
+            connection.execute(query).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Tells the session for whom it works from now on, if that is another
+    /// than before. Outside of a transaction, which would undo it.
+    pub(super) async fn serve(&mut self, serving: &Serving) -> Result<(), Fault> {
+        if self.serving.as_ref() == Some(serving) {
+            return Ok(());
+        }
+        self.serving = None;
+        let mut sql = format!(
+            "SET default_transaction_read_only = {}",
+            if serving.write { "off" } else { "on" }
+        );
+        let mut set = |name: &str, value: &str| {
+            sql.push_str(&format!("; SET atlashub.{name} = {}", literal(value)));
+        };
+        match &serving.caller {
+            None => {
+                set("caller_role", "service");
+                set("caller_claims", r#"{"role":"service"}"#);
+            }
+            Some(caller) => {
+                let id = caller.id().map(|id| id.to_string()).unwrap_or_default();
+                let roles = serde_json::json!(caller.roles()).to_string();
+                set("caller_id", &id);
+                set("caller_role", caller.role());
+                set("caller_roles", &roles);
+                set("caller_claims", caller.claims());
+            }
+        }
+        self.guarded(self.time, async |connection| {
+            connection
+                .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
+                .await?;
+            Ok(())
+        })
+        .await?;
+        self.serving = Some(serving.clone());
+        Ok(())
+    }
+
+    /// Bounds the statements of a transaction by another time.
+    pub(super) async fn set_time(&mut self, time: Duration) -> Result<(), Fault> {
+        let sql = format!("SET LOCAL statement_timeout = {}", time.as_millis());
+        self.run(&sql).await
+    }
+
+    /// Runs the host's own text, one statement without values.
+    pub(super) async fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        self.guarded(self.time, async |connection| {
             let query = sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(false);
             connection.execute(query).await?;
             Ok(())

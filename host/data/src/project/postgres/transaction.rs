@@ -1,7 +1,7 @@
 //! A plugin's transaction on Postgres: it owns one of the plugin's
 //! connections until it ends.
 
-use super::{error::Fault, session::Session};
+use super::{error::Fault, guard, session::Session};
 use crate::project::{check_call, pool::Lease, transaction_over};
 use async_trait::async_trait;
 use atlashub_core::{
@@ -13,6 +13,8 @@ use atlashub_core::{
 pub(super) struct PostgresTransaction {
     lease: Option<Lease<Session>>,
     failed: bool,
+    /// Whether it is on the project's own tables.
+    public: bool,
 }
 
 impl PostgresTransaction {
@@ -21,7 +23,25 @@ impl PostgresTransaction {
         Self {
             lease: Some(lease),
             failed: false,
+            public: false,
         }
+    }
+
+    /// As [`PostgresTransaction::new`], on the project's own tables.
+    pub(super) fn public(lease: Lease<Session>) -> Self {
+        Self {
+            lease: Some(lease),
+            failed: false,
+            public: true,
+        }
+    }
+
+    fn check(&self, sql: &str, values: &[SqlValue]) -> Result<()> {
+        check_call(sql, values)?;
+        if self.public {
+            guard::check_public(sql)?;
+        }
+        Ok(())
     }
 
     async fn run<T>(
@@ -73,13 +93,13 @@ impl Drop for PostgresTransaction {
 #[async_trait]
 impl SqlTransaction for PostgresTransaction {
     async fn query(&mut self, sql: &str, values: Vec<SqlValue>) -> Result<SqlRows> {
-        check_call(sql, &values)?;
+        self.check(sql, &values)?;
         self.run(async |session| session.query(sql, &values).await)
             .await
     }
 
     async fn execute(&mut self, sql: &str, values: Vec<SqlValue>) -> Result<u64> {
-        check_call(sql, &values)?;
+        self.check(sql, &values)?;
         self.run(async |session| session.execute(sql, &values).await)
             .await
     }

@@ -1,4 +1,5 @@
-//! A connection to one plugin's SQLite file, and nothing else.
+//! A connection to one SQLite file, a plugin's or the one of a project's own
+//! tables, and to nothing else.
 //!
 //! The file is the connection's main database, and the main database bears
 //! the schema's name: `files.objects` and plain `objects` are the same table,
@@ -11,13 +12,19 @@
 
 use super::{
     error::Failure,
-    functions,
-    policy::Policy,
+    functions::{self, CallerCell},
+    policy::{Author, Policy},
+    public::Bound,
     statement::{MAX_VALUE_BYTES, Statement, Step, prepare},
 };
-use crate::project::{Options, denied, pool::Pooled, row_too_large, text, too_many_rows};
+use crate::project::{
+    Options, denied,
+    pool::{Pooled, Side},
+    row_too_large, text, too_many_rows,
+};
 use atlashub_core::{
     Error, Result,
+    capability::database::BoundCaller,
     capability::sql::{
         MAX_PARAMETERS, MAX_RESULT_BYTES, MAX_ROWS, MAX_SQL_BYTES, SqlRows, SqlValue,
     },
@@ -79,12 +86,36 @@ pub(super) enum Stop {
     Writes,
     /// It may take too long for an asynchronous thread.
     Slow,
+    /// Tables or policies have changed since the connection looked at them.
+    Stale,
 }
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        if is_stale(&error) {
+            Self::Stale
+        } else {
+            Self::Failed(error)
+        }
     }
+}
+
+/// The code of [`stale`].
+const STALE: &str = "sql_stale";
+
+/// The error for a statement that has to be prepared anew, since tables or
+/// policies have changed. It stays within this folder, or is told as busy.
+pub(super) fn stale() -> Error {
+    Error::new(
+        atlashub_core::ErrorKind::Unavailable,
+        STALE,
+        "tables have changed meanwhile",
+    )
+}
+
+/// Whether it is [`stale`].
+pub(super) fn is_stale(error: &Error) -> bool {
+    error.code() == STALE
 }
 
 #[derive(Default)]
@@ -113,28 +144,32 @@ pub(super) struct Connection {
     statements: HashMap<Box<str>, Statement>,
     reading: Option<Reading>,
     uses: u64,
+    pub(super) bound: Option<Box<Bound>>,
     inner: Inner,
     _name: CString,
-    policy: Arc<Policy>,
+    pub(super) policy: Arc<Policy>,
     watch: Arc<Watch>,
+    caller: CallerCell,
 }
 
 impl Pooled for Connection {
     fn renew(&mut self) -> bool {
         self.end_run();
         self.reading = None;
+        self.serve(None);
         self.inner.is_autocommit() || self.rollback().is_ok()
     }
 }
 
 impl Connection {
-    /// Opens the file at `path` for the plugin whose schema is `schema`.
+    /// Opens the file at `path`, which is called `schema`, for `author`.
     ///
     /// # Errors
     /// As SQLite says; `SQLITE_CANTOPEN` when there is no such file.
     pub(super) fn open(
         path: &Path,
         schema: &str,
+        author: Author,
         mode: Mode,
         options: &Options,
     ) -> Result<Self, Failure> {
@@ -161,16 +196,18 @@ impl Connection {
             statements: HashMap::new(),
             reading: None,
             uses: 0,
+            bound: None,
             inner,
             _name: name,
-            policy: Arc::new(Policy::default()),
+            policy: Arc::new(Policy::new(author)),
             watch: Arc::new(Watch::default()),
+            caller: CallerCell::default(),
         };
-        connection.configure(schema, mode, options)?;
+        connection.configure(mode, options)?;
         Ok(connection)
     }
 
-    fn configure(&self, schema: &str, mode: Mode, options: &Options) -> Result<(), Failure> {
+    fn configure(&self, mode: Mode, options: &Options) -> Result<(), Failure> {
         let inner = &self.inner;
         inner.busy_timeout(options.queue_time)?;
         // Asks the file for the first time, and so fails when it is missing.
@@ -213,13 +250,26 @@ impl Connection {
             inner.set_limit(limit, i32::try_from(value).unwrap_or(i32::MAX))?;
         }
         functions::install(inner)?;
+        if self.policy.public().is_some() {
+            functions::install_caller(inner, &self.caller)?;
+            inner.execute_batch("PRAGMA temp_store = memory")?;
+        }
         let watch = self.watch.clone();
         inner.progress_handler(STEPS_PER_LOOK, Some(move || watch.says_stop()))?;
-        let (policy, schema) = (self.policy.clone(), schema.to_owned());
+        let policy = self.policy.clone();
         inner.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| {
-            policy.decide(&schema, context)
+            policy.decide(context)
         }))?;
         Ok(())
+    }
+
+    /// Says who calls from now on, for the functions of policies.
+    pub(super) fn serve(&self, caller: Option<&Arc<BoundCaller>>) {
+        let anonymous = || {
+            let bound = self.policy.public()?.side() == Side::Bound;
+            bound.then(BoundCaller::anonymous)
+        };
+        *self.caller.lock() = caller.cloned().or_else(anonymous);
     }
 
     /// Starts the clock for a run of statements.
@@ -242,8 +292,21 @@ impl Connection {
         values: &[SqlValue],
         run: Run,
     ) -> Result<SqlRows, Stop> {
+        let result = self.read_once(sql, values, run);
+        // A table that is gone is told in other words than a changed one.
+        if matches!(result, Err(Stop::Failed(_))) && self.has_changed() {
+            return Err(Stop::Stale);
+        }
+        result
+    }
+
+    fn read_once(&mut self, sql: &str, values: &[SqlValue], run: Run) -> Result<SqlRows, Stop> {
         let inline = run.inline;
         self.start_run(run);
+        if inline && !self.knows_tables() {
+            return Err(Stop::Slow);
+        }
+        let policy = self.policy.clone();
         let statement = self.statement(sql)?;
         if !statement.reads_only {
             return Err(Stop::Writes);
@@ -258,7 +321,7 @@ impl Connection {
                     statement.inline = false;
                     Stop::Slow
                 }
-                Halt::Failure(failure) => Stop::Failed(failure.into_error()),
+                Halt::Failure(failure) => Stop::from(explain(&policy, failure)),
             })
         });
         statement.reset();
@@ -267,11 +330,12 @@ impl Connection {
 
     /// Runs a statement and returns its rows; it may write.
     pub(super) fn query(&mut self, sql: &str, values: &[SqlValue]) -> Result<SqlRows> {
+        let policy = self.policy.clone();
         let statement = self.statement(sql)?;
         let result = statement.bind(values).and_then(|()| {
             collect(statement).map_err(|halt| match halt {
                 Halt::Error(error) => error,
-                Halt::Failure(failure) => failure.into_error(),
+                Halt::Failure(failure) => explain(&policy, failure),
             })
         });
         statement.reset();
@@ -281,13 +345,14 @@ impl Connection {
     /// Runs a statement to its end and returns how many rows it changed.
     pub(super) fn execute(&mut self, sql: &str, values: &[SqlValue]) -> Result<u64> {
         let before = self.total_changes();
+        let policy = self.policy.clone();
         let statement = self.statement(sql)?;
         let result = statement.bind(values).and_then(|()| {
             loop {
                 match statement.step() {
                     Ok(Step::Row) => {}
                     Ok(Step::Done) => return Ok(()),
-                    Err(failure) => return Err(failure.into_error()),
+                    Err(failure) => return Err(explain(&policy, failure)),
                 }
             }
         });
@@ -314,7 +379,7 @@ impl Connection {
         // Looked up twice, since a borrow that is returned cannot be taken
         // back for the second arm.
         if !self.statements.contains_key(sql) {
-            let statement = self.prepare_only(sql, true)?;
+            let statement = self.prepare_allowed(sql)?;
             self.make_room(sql);
             self.statements.insert(sql.into(), statement);
         }
@@ -323,6 +388,11 @@ impl Connection {
         })?;
         statement.used = uses;
         Ok(statement)
+    }
+
+    /// Forgets the statements that were kept.
+    pub(super) fn forget_statements(&mut self) {
+        self.statements.clear();
     }
 
     fn make_room(&mut self, sql: &str) {
@@ -417,20 +487,36 @@ impl Connection {
 
     /// Begins a transaction that can write.
     pub(super) fn begin(&mut self) -> Result<()> {
+        if self.bound.is_some() {
+            return self.begin_bound("BEGIN IMMEDIATE");
+        }
         self.host("BEGIN IMMEDIATE")
+    }
+
+    /// Begins a transaction that reads, all at one moment.
+    pub(super) fn begin_reads(&mut self) -> Result<()> {
+        if self.bound.is_some() {
+            return self.begin_bound("BEGIN");
+        }
+        self.host("BEGIN")
     }
 
     /// Makes the transaction's changes last.
     pub(super) fn commit(&mut self) -> Result<()> {
-        self.host("COMMIT")
+        let ended = self.host("COMMIT");
+        self.settle_gate();
+        ended
     }
 
     /// Undoes the transaction's changes; fine when SQLite already has.
     pub(super) fn rollback(&mut self) -> Result<()> {
-        if self.inner.is_autocommit() {
-            return Ok(());
-        }
-        self.host("ROLLBACK")
+        let ended = if self.inner.is_autocommit() {
+            Ok(())
+        } else {
+            self.host("ROLLBACK")
+        };
+        self.settle_gate();
+        ended
     }
 
     /// Whether a transaction is open.
@@ -449,9 +535,9 @@ impl Connection {
         work: impl FnOnce(&Self) -> rusqlite::Result<T>,
     ) -> Result<T> {
         self.end_run();
-        self.policy.for_host(true);
+        let before = self.policy.for_host(true);
         let result = work(self);
-        self.policy.for_host(false);
+        self.policy.for_host(before);
         result.map_err(|error| Failure::from(error).into_error())
     }
 
@@ -459,6 +545,14 @@ impl Connection {
     pub(super) fn inner(&self) -> &Inner {
         &self.inner
     }
+}
+
+/// The error of a step.
+fn explain(policy: &Policy, failure: Failure) -> Error {
+    if failure.is_denial() && policy.public().is_some_and(|rules| rules.take_stale()) {
+        return stale();
+    }
+    failure.into_error()
 }
 
 enum Halt {

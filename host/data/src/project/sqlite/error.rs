@@ -1,6 +1,7 @@
 //! SQLite's result codes as the stable codes of `capability::sql`.
 
-use crate::project::{busy, denied, timed_out};
+use super::public::refused_table;
+use crate::project::{busy, denied, public::forbidden, timed_out};
 use atlashub_core::{Error, ErrorKind};
 use rusqlite::ffi;
 use std::ffi::{CStr, c_int};
@@ -78,6 +79,10 @@ impl Failure {
                 | ffi::SQLITE_CONSTRAINT_ROWID,
                 _,
             ) => Error::conflict("sql_constraint_unique", self.message),
+            (ffi::SQLITE_CONSTRAINT_TRIGGER, _) => match refused_table(&self.message) {
+                Some(table) => forbidden(table),
+                None => Error::conflict("sql_constraint", self.message),
+            },
             (_, ffi::SQLITE_CONSTRAINT) => Error::conflict("sql_constraint", self.message),
             (_, ffi::SQLITE_AUTH | ffi::SQLITE_PERM | ffi::SQLITE_READONLY) => denied(self.message),
             (_, ffi::SQLITE_INTERRUPT) => timed_out(),

@@ -32,6 +32,16 @@ impl Files {
             .join(format!("plugin_{}.db", scope.plugin.schema()))
     }
 
+    /// The project's own tables.
+    pub(super) fn public(&self, project: ProjectId) -> PathBuf {
+        self.project(project).join("public.sqlite")
+    }
+
+    /// Whether the project has a folder.
+    pub(super) fn has_project(&self, project: ProjectId) -> bool {
+        self.project(project).is_dir()
+    }
+
     /// Makes a project's folder, for this user alone.
     pub(super) fn make_project(&self, project: ProjectId) -> Result<()> {
         let folder = self.project(project);

@@ -2,14 +2,19 @@
 //! the product of their arguments' lengths, within one step that nothing can
 //! stop: minutes for two values of a few megabytes. These take their place,
 //! with the same results, in time that grows with the sum.
+//!
+//! Beside them stand the functions that row policies use, and `base64`.
 
 use super::statement::MAX_VALUE_BYTES;
+use atlashub_core::capability::database::BoundCaller;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use parking_lot::Mutex;
 use rusqlite::{
     Connection, Error, Result, ffi,
     functions::{Context, FunctionFlags},
     types::{Value, ValueRef},
 };
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 /// Most byte comparisons in a search through a blob.
 const MAX_COMPARISONS: usize = 1 << 28;
@@ -33,6 +38,62 @@ pub(super) fn install(connection: &Connection) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Who calls, for the functions of policies; none for who reaches all rows.
+pub(super) type CallerCell = Arc<Mutex<Option<Arc<BoundCaller>>>>;
+
+/// Puts in place what statements on the project's own tables may call:
+/// `caller_id()`, `caller_role()`, `caller_has_role(name)`,
+/// `caller_claims()`, and `base64(bytes)`.
+///
+/// They are deterministic within a run, which is all that SQLite asks: it
+/// keeps a result until the statement ends, and no longer.
+pub(super) fn install_caller(connection: &Connection, cell: &CallerCell) -> Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_INNOCUOUS;
+    let caller = Arc::clone(cell);
+    connection.create_scalar_function(c"caller_id", 0, flags, move |_| {
+        let id = caller.lock().as_ref().and_then(|caller| caller.id());
+        Ok(id.map(|id| id.hyphenated().to_string()))
+    })?;
+    let caller = Arc::clone(cell);
+    connection.create_scalar_function(c"caller_role", 0, flags, move |_| {
+        Ok(caller
+            .lock()
+            .as_ref()
+            .map_or("service", |caller| caller.role()))
+    })?;
+    let caller = Arc::clone(cell);
+    connection.create_scalar_function(c"caller_has_role", 1, flags, move |context| {
+        let name = text(context, 0).unwrap_or_default();
+        Ok(match caller.lock().as_ref() {
+            None => name == "service",
+            Some(caller) => caller.role() == name || caller.roles().iter().any(|own| *own == name),
+        })
+    })?;
+    let caller = Arc::clone(cell);
+    connection.create_scalar_function(c"caller_claims", 0, flags, move |_| {
+        Ok(caller.lock().as_ref().map_or_else(
+            || r#"{"role":"service"}"#.to_owned(),
+            |caller| caller.claims().to_owned(),
+        ))
+    })?;
+    connection.create_scalar_function(c"base64", 1, flags, |context| {
+        Ok(match context.get_raw(0) {
+            ValueRef::Null => None,
+            ValueRef::Blob(bytes) | ValueRef::Text(bytes) => {
+                let length = bytes.len().div_ceil(3).saturating_mul(4);
+                if length > MAX_VALUE_BYTES {
+                    return Err(too_big());
+                }
+                Some(STANDARD.encode(bytes))
+            }
+            ValueRef::Integer(value) => Some(STANDARD.encode(value.to_string())),
+            ValueRef::Real(value) => Some(STANDARD.encode(value.to_string())),
+        })
+    })
 }
 
 /// An argument as text; `None` for NULL.

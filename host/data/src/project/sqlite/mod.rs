@@ -1,4 +1,5 @@
-//! Projects as folders of SQLite files: `<root>/<project>/plugin_<schema>.db`.
+//! Projects as folders of SQLite files: `<root>/<project>/plugin_<schema>.db`,
+//! and `public.sqlite` for the project's own tables.
 //!
 //! A short read runs on the calling task: it costs a few microseconds, less
 //! than handing it to another thread. If it does not end within a small
@@ -13,6 +14,7 @@ mod error;
 mod files;
 mod functions;
 mod policy;
+mod public;
 mod statement;
 mod transaction;
 
@@ -20,16 +22,20 @@ use self::{
     connection::{Cancel, Connection, Mode, Run, Stop},
     error::Failure,
     files::Files,
+    policy::Author,
+    public::until_seen,
 };
 use super::{
     Options, migration, not_provisioned,
-    pool::{Lease, Pool, Purpose},
+    pool::{Lease, Place, Pool, Purpose},
+    public::read_only,
     text, timed_out,
 };
 use atlashub_core::{
     Error, ProjectId, Result,
     capability::{
         PluginScope,
+        database::BoundCaller,
         sql::{Dialect, SqlCursor, SqlRows, SqlTransaction, SqlValue},
     },
     manifest::Migration,
@@ -86,14 +92,16 @@ impl SqliteProjects {
             }
             files.make_project(scope.project)?;
             files.clear_remains(&scope)?;
-            let opened = Connection::open(&path, &scope.plugin.schema(), Mode::Create, &options);
+            let schema = scope.plugin.schema();
+            let author = Author::Plugin(schema.clone());
+            let opened = Connection::open(&path, &schema, author, Mode::Create, &options);
             opened.map(drop).map_err(Failure::into_error)
         })
         .await
     }
 
     pub(super) async fn drop_plugin(&self, scope: &PluginScope) -> Result<()> {
-        self.pool.close(scope).await?;
+        self.pool.close(&scope.into()).await?;
         let (files, scope) = (self.files.clone(), scope.clone());
         blocking(move || files.remove_plugin(&scope)).await
     }
@@ -108,7 +116,7 @@ impl SqliteProjects {
             return Ok(Vec::new());
         }
         let time = self.options.migration_time;
-        let worker = self.worker(scope, Purpose::Write).await?;
+        let worker = self.worker(&Target::from(scope), Purpose::Write).await?;
         worker
             .run(move |connection, cancel| {
                 let mut names = Vec::new();
@@ -127,75 +135,92 @@ impl SqliteProjects {
 
     pub(super) async fn query(
         &self,
-        scope: &PluginScope,
+        target: &Target,
         sql: &str,
         values: Vec<SqlValue>,
     ) -> Result<SqlRows> {
         if text::may_only_read(sql) {
-            if let Some(result) = self.query_inline(scope, sql, &values) {
+            if let Some(result) = self.query_inline(target, sql, &values) {
                 return result;
             }
-            return self.query_blocking(scope, sql, values).await;
+            return self.query_blocking(target, sql, values).await;
         }
-        self.query_writing(scope, sql, values).await
+        self.query_writing(target, sql, values).await
     }
 
     /// Runs a read on this very thread, if a connection is ready and the
     /// read is quick.
     fn query_inline(
         &self,
-        scope: &PluginScope,
+        target: &Target,
         sql: &str,
         values: &[SqlValue],
     ) -> Option<Result<SqlRows>> {
-        let mut lease = self.pool.try_idle(scope, Purpose::Read)?;
+        let mut lease = self.pool.try_idle(&target.place, Purpose::Read)?;
         let run = Run {
             time: self.options.inline_time,
             cancel: None,
             inline: true,
         };
-        match lease.connection.as_mut()?.read(sql, values, run) {
+        let connection = lease.connection.as_mut()?;
+        connection.serve(target.caller.as_ref());
+        match connection.read(sql, values, run) {
             Ok(rows) => Some(Ok(rows)),
             Err(Stop::Failed(error)) => Some(Err(error)),
             Err(Stop::Writes | Stop::Slow) => None,
+            Err(Stop::Stale) => {
+                connection.look_again();
+                None
+            }
         }
     }
 
     async fn query_blocking(
         &self,
-        scope: &PluginScope,
+        target: &Target,
         sql: &str,
         values: Vec<SqlValue>,
     ) -> Result<SqlRows> {
-        let worker = self.worker(scope, Purpose::Read).await?;
+        let worker = self.worker(target, Purpose::Read).await?;
         let (time, text) = (self.options.statement_time, sql.to_owned());
         let (_, outcome) = worker
             .run(move |connection, cancel| {
-                let run = Run {
-                    time,
-                    cancel: Some(cancel.clone()),
-                    inline: false,
-                };
-                match connection.read(&text, &values, run) {
-                    Ok(rows) => Ok(Ok(rows)),
-                    Err(Stop::Failed(error)) => Err(error),
-                    Err(Stop::Writes | Stop::Slow) => Ok(Err(values)),
-                }
+                let read = until_seen(|| {
+                    if let Err(error) = connection.look_at_tables() {
+                        return Some(Err(error));
+                    }
+                    match connection.read(&text, &values, limited(time, cancel)) {
+                        Ok(rows) => Some(Ok(Some(rows))),
+                        Err(Stop::Failed(error)) => Some(Err(error)),
+                        Err(Stop::Writes | Stop::Slow) => Some(Ok(None)),
+                        Err(Stop::Stale) => {
+                            connection.look_again();
+                            None
+                        }
+                    }
+                });
+                Ok(match read? {
+                    Some(rows) => Ok(rows),
+                    None => Err(values),
+                })
             })
             .await;
         match outcome? {
             Ok(rows) => Ok(rows),
-            Err(values) => self.query_writing(scope, sql, values).await,
+            Err(values) => self.query_writing(target, sql, values).await,
         }
     }
 
     async fn query_writing(
         &self,
-        scope: &PluginScope,
+        target: &Target,
         sql: &str,
         values: Vec<SqlValue>,
     ) -> Result<SqlRows> {
-        let worker = self.worker(scope, Purpose::Write).await?;
+        if !target.write {
+            return Err(read_only());
+        }
+        let worker = self.worker(target, Purpose::Write).await?;
         let (time, sql) = (self.options.statement_time, sql.to_owned());
         worker
             .run(move |connection, cancel| {
@@ -211,24 +236,44 @@ impl SqliteProjects {
 
     pub(super) async fn execute(
         &self,
-        scope: &PluginScope,
+        target: &Target,
         sql: &str,
         values: Vec<SqlValue>,
     ) -> Result<u64> {
-        let worker = self.worker(scope, Purpose::Write).await?;
+        if !target.write {
+            // Whatever only reads changes nothing, and is fine.
+            return self.query(target, sql, values).await.map(|_| 0);
+        }
+        let worker = self.worker(target, Purpose::Write).await?;
         let (time, sql) = (self.options.statement_time, sql.to_owned());
         worker
             .run(move |connection, cancel| {
+                if connection.bound.is_none() {
+                    connection.start_run(limited(time, cancel));
+                    return connection.execute(&sql, &values);
+                }
+                connection.begin()?;
                 connection.start_run(limited(time, cancel));
-                connection.execute(&sql, &values)
+                let result = connection.execute(&sql, &values);
+                settle(connection, result)
             })
             .await
             .1
     }
 
-    pub(super) async fn begin(&self, scope: &PluginScope) -> Result<Box<dyn SqlTransaction>> {
-        let worker = self.worker(scope, Purpose::Write).await?;
-        let (worker, begun) = worker.run(|connection, _| connection.begin()).await;
+    pub(super) async fn begin(&self, target: &Target) -> Result<Box<dyn SqlTransaction>> {
+        let write = target.write;
+        let purpose = if write { Purpose::Write } else { Purpose::Read };
+        let worker = self.worker(target, purpose).await?;
+        let (worker, begun) = worker
+            .run(move |connection, _| {
+                if write {
+                    connection.begin()
+                } else {
+                    connection.begin_reads()
+                }
+            })
+            .await;
         begun?;
         let time = self.options.statement_time;
         Ok(Box::new(transaction::SqliteTransaction::new(worker, time)))
@@ -236,22 +281,26 @@ impl SqliteProjects {
 
     pub(super) async fn cursor(
         &self,
-        scope: &PluginScope,
+        target: &Target,
         sql: &str,
         values: Vec<SqlValue>,
     ) -> Result<Box<dyn SqlCursor>> {
-        let worker = self.worker(scope, Purpose::Read).await?;
+        let worker = self.worker(target, Purpose::Read).await?;
         let time = self.options.statement_time;
         let cursor = cursor::SqliteCursor::open(worker, time, sql.to_owned(), values).await?;
         Ok(Box::new(cursor))
     }
 
-    async fn worker(&self, scope: &PluginScope, purpose: Purpose) -> Result<Worker> {
+    async fn worker(&self, target: &Target, purpose: Purpose) -> Result<Worker> {
+        let lease = self.pool.acquire(&target.place, purpose).await?;
+        if let Some(connection) = &lease.connection {
+            connection.serve(target.caller.as_ref());
+        }
         Ok(Worker {
-            lease: self.pool.acquire(scope, purpose).await?,
+            lease,
             opening: Arc::new(Opening {
-                path: self.files.plugin(scope),
-                scope: scope.clone(),
+                files: self.files.clone(),
+                target: target.clone(),
                 mode: match purpose {
                     Purpose::Read => Mode::Read,
                     Purpose::Write => Mode::Write,
@@ -262,19 +311,49 @@ impl SqliteProjects {
     }
 }
 
+/// What a statement reaches, and for whom.
+#[derive(Clone)]
+pub(super) struct Target {
+    place: Place,
+    /// A caller whom row policies bind.
+    caller: Option<Arc<BoundCaller>>,
+    write: bool,
+}
+
+impl From<&PluginScope> for Target {
+    fn from(scope: &PluginScope) -> Self {
+        Self {
+            place: scope.into(),
+            caller: None,
+            write: true,
+        }
+    }
+}
+
 struct Opening {
-    path: PathBuf,
-    scope: PluginScope,
+    files: Files,
+    target: Target,
     mode: Mode,
     options: Arc<Options>,
 }
 
 impl Opening {
     fn open(&self) -> Result<Connection> {
-        let schema = self.scope.plugin.schema();
-        Connection::open(&self.path, &schema, self.mode, &self.options).map_err(|failure| {
-            if failure.code & 0xff == ffi::SQLITE_CANTOPEN && !self.path.exists() {
-                return not_provisioned(&self.scope);
+        let connection = match &self.target.place {
+            Place::Plugin(scope) => self.open_plugin(scope)?,
+            Place::Public(project, side) => self.open_public(*project, *side)?,
+        };
+        connection.serve(self.target.caller.as_ref());
+        Ok(connection)
+    }
+
+    fn open_plugin(&self, scope: &PluginScope) -> Result<Connection> {
+        let path = self.files.plugin(scope);
+        let schema = scope.plugin.schema();
+        let author = Author::Plugin(schema.clone());
+        Connection::open(&path, &schema, author, self.mode, &self.options).map_err(|failure| {
+            if failure.code & 0xff == ffi::SQLITE_CANTOPEN && !path.exists() {
+                return not_provisioned(scope);
             }
             failure.into_error()
         })

@@ -1,12 +1,14 @@
-//! What a plugin's SQL may do on SQLite: the authorizer that SQLite asks
+//! What SQL may do on SQLite: the authorizer that SQLite asks
 //! about every action while it prepares a statement.
 //!
 //! The wall is elsewhere: a connection has one file open, no other can be
 //! attached, and the defensive mode protects the schema table. The
 //! authorizer keeps a plugin from the things that would take that wall down
 //! or change the host's own settings, and notes which statements may take
-//! long within a single step.
+//! long within a single step. For the project's own tables `public::rules`
+//! decides.
 
+use super::public::rules::Rules;
 use parking_lot::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use std::sync::{
@@ -15,7 +17,7 @@ use std::sync::{
 };
 
 /// Pragmas that only describe the schema.
-const PRAGMAS: &[&str] = &[
+pub(super) const PRAGMAS: &[&str] = &[
     "table_info",
     "table_xinfo",
     "table_list",
@@ -24,10 +26,12 @@ const PRAGMAS: &[&str] = &[
     "index_xinfo",
     "foreign_key_list",
     "foreign_key_check",
+    // Full-text tables ask for it.
+    "data_version",
 ];
 
 /// Functions that reach outside of the plugin's own data.
-const FUNCTIONS: &[&str] = &["load_extension", "fts3_tokenizer", "sqlite_log"];
+pub(super) const FUNCTIONS: &[&str] = &["load_extension", "fts3_tokenizer", "sqlite_log"];
 
 /// Functions whose one call always ends quickly. All others run where they
 /// may hold the thread.
@@ -89,18 +93,67 @@ const QUICK: &[&str] = &[
     "upper",
 ];
 
+/// Functions whose one call takes time in the size of its arguments: quick
+/// enough for the project's own tables, whose rows are mostly asked for as
+/// one JSON text.
+const LINEAR: &[&str] = &[
+    "->",
+    "->>",
+    "base64",
+    "caller_claims",
+    "caller_has_role",
+    "caller_id",
+    "caller_role",
+    "json",
+    "json_array",
+    "json_extract",
+    "json_group_array",
+    "json_group_object",
+    "json_object",
+    "json_quote",
+    "json_type",
+    "json_valid",
+];
+
+/// Whose SQL it is.
+#[derive(Debug)]
+pub(super) enum Author {
+    /// A plugin, in the schema of this name.
+    Plugin(String),
+    /// Somebody at the project's own tables.
+    Public(Box<Rules>),
+}
+
 /// The rules of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Policy {
+    author: Author,
     host: AtomicBool,
     slow: AtomicBool,
     reason: Mutex<Option<String>>,
 }
 
 impl Policy {
-    /// Lets the host's own statements pass, or ends that.
-    pub(super) fn for_host(&self, host: bool) {
-        self.host.store(host, Ordering::Relaxed);
+    pub(super) fn new(author: Author) -> Self {
+        Self {
+            author,
+            host: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            reason: Mutex::new(None),
+        }
+    }
+
+    /// The rules of the project's own tables.
+    pub(super) fn public(&self) -> Option<&Rules> {
+        match &self.author {
+            Author::Public(rules) => Some(rules),
+            Author::Plugin(_) => None,
+        }
+    }
+
+    /// Lets the host's own statements pass, or ends that; answers how it was.
+    pub(super) fn for_host(&self, host: bool) -> bool {
+        self.host.swap(host, Ordering::Relaxed)
     }
 
     /// Forgets what was noted of the statement before.
@@ -119,21 +172,33 @@ impl Policy {
         self.reason.lock().take()
     }
 
-    /// Whether `schema`'s plugin may do this.
-    pub(super) fn decide(
-        self: &Arc<Self>,
-        schema: &str,
-        context: AuthContext<'_>,
-    ) -> Authorization {
+    /// Whether the author may do this.
+    pub(super) fn decide(self: &Arc<Self>, context: AuthContext<'_>) -> Authorization {
         if self.host.load(Ordering::Relaxed) {
             return Authorization::Allow;
         }
-        match self.refuse(schema, &context) {
+        let refused = match &self.author {
+            Author::Plugin(schema) => self.refuse(schema, &context),
+            Author::Public(rules) => {
+                self.note_function(&context, LINEAR);
+                rules.refuse(&context)
+            }
+        };
+        match refused {
             None => Authorization::Allow,
             Some(reason) => {
                 *self.reason.lock() = Some(reason);
                 Authorization::Deny
             }
+        }
+    }
+
+    fn note_function(&self, context: &AuthContext<'_>, also: &[&str]) {
+        if let AuthAction::Function { function_name } = context.action
+            && !QUICK.contains(&function_name)
+            && !also.contains(&function_name)
+        {
+            self.slow.store(true, Ordering::Relaxed);
         }
     }
 
@@ -174,9 +239,7 @@ impl Policy {
                 if FUNCTIONS.contains(&function_name) {
                     return Some(format!("the function `{function_name}` is not offered"));
                 }
-                if !QUICK.contains(&function_name) {
-                    self.slow.store(true, Ordering::Relaxed);
-                }
+                self.note_function(context, &[]);
                 None
             }
             A::Pragma { pragma_name, .. } => (!PRAGMAS

@@ -145,6 +145,12 @@ impl Statement {
         Ok(())
     }
 
+    /// Whether it only tells how another would run.
+    pub(super) fn explains(&self) -> bool {
+        // SAFETY: the statement is valid.
+        unsafe { ffi::sqlite3_stmt_isexplain(self.raw.as_ptr()) != 0 }
+    }
+
     /// The columns' names; settled by the first step.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns

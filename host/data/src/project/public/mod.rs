@@ -1,0 +1,188 @@
+//! The project's own tables, in its schema `public`: connections with the
+//! rights of a caller, row policies, and what the tables look like.
+//!
+//! On both engines the database enforces the policies. On Postgres they are
+//! row-level security for the login role of bound callers; on SQLite they
+//! are temporary views and triggers of their connections, and an authorizer
+//! that leaves no other road. Which tables there are is an admin's business:
+//! [`ProjectDatabases::change_tables`] is the one way to change them.
+
+mod policy;
+mod versions;
+
+pub use policy::{Action, Expression, RowPolicy};
+pub(super) use versions::Versions;
+
+use super::{Engine, ProjectDatabases, check_call};
+use async_trait::async_trait;
+use atlashub_core::{
+    Error, ErrorKind, ProjectId, Result,
+    capability::{
+        database::{Access, Database, Table, TableKind},
+        sql::{Dialect, SqlRows, SqlTransaction, SqlValue},
+    },
+};
+use std::sync::Arc;
+
+impl ProjectDatabases {
+    /// Runs statements as the owner of the project's tables, in one
+    /// transaction: all or none. What they made is brought under the row
+    /// policies within it, so that nobody sees a table without.
+    ///
+    /// Each text is one statement. They are the admin's own words, checked
+    /// by whoever calls this.
+    ///
+    /// # Errors
+    /// The codes of `capability::sql`.
+    pub async fn change_tables(&self, project: ProjectId, statements: &[String]) -> Result<()> {
+        for statement in statements {
+            check_call(statement, &[])?;
+        }
+        let result = match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.change_tables(project, statements).await,
+            Engine::Postgres(postgres) => postgres.change_tables(project, statements).await,
+        };
+        self.tables_changed(project);
+        result
+    }
+
+    /// Forgets what is known of a project's tables: they may have changed,
+    /// here or on another node.
+    pub fn tables_changed(&self, project: ProjectId) {
+        self.versions.raise(project);
+        if let Engine::Postgres(postgres) = &*self.engine {
+            postgres.forget_plans(project);
+        }
+    }
+
+    /// [`ProjectDatabases::tables_changed`] for every project.
+    pub fn all_tables_changed(&self) {
+        for project in self.versions.raise_all() {
+            self.tables_changed(project);
+        }
+    }
+
+    /// The row policies of a table, by name.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such table.
+    pub async fn row_policies(&self, project: ProjectId, table: &str) -> Result<Vec<RowPolicy>> {
+        self.check_table(project, table).await?;
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.row_policies(project, table).await,
+            Engine::Postgres(postgres) => postgres.row_policies(project, table).await,
+        }
+    }
+
+    /// Gives a table exactly these row policies.
+    ///
+    /// # Errors
+    /// `invalid_policy` with the name of the policy that the database does
+    /// not take, `not_found` when there is no such table.
+    pub async fn set_row_policies(
+        &self,
+        project: ProjectId,
+        table: &str,
+        policies: &[RowPolicy],
+    ) -> Result<()> {
+        self.check_table(project, table).await?;
+        policy::check_all(policies)?;
+        let result = match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.set_row_policies(project, table, policies).await,
+            Engine::Postgres(postgres) => postgres.set_row_policies(project, table, policies).await,
+        };
+        self.tables_changed(project);
+        result
+    }
+
+    async fn check_table(&self, project: ProjectId, table: &str) -> Result<()> {
+        let tables = self.describe(project).await?;
+        if tables
+            .iter()
+            .any(|own| own.name == table && own.kind == TableKind::Table)
+        {
+            return Ok(());
+        }
+        Err(Error::not_found(format!("the table `{table}`")))
+    }
+}
+
+#[async_trait]
+impl Database for ProjectDatabases {
+    fn dialect(&self) -> Dialect {
+        match &*self.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    fn schema_version(&self, project: ProjectId) -> u64 {
+        self.versions.current(project)
+    }
+
+    async fn describe(&self, project: ProjectId) -> Result<Arc<Vec<Table>>> {
+        if let Some(tables) = self.versions.tables(project) {
+            return Ok(tables);
+        }
+        let version = self.versions.current(project);
+        let mut tables = match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.describe(project).await?,
+            Engine::Postgres(postgres) => postgres.describe(project).await?,
+        };
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
+        let tables = Arc::new(tables);
+        self.versions.keep(project, version, &tables);
+        Ok(tables)
+    }
+
+    async fn query(
+        &self,
+        access: &Access,
+        sql: &str,
+        parameters: Vec<SqlValue>,
+    ) -> Result<SqlRows> {
+        check_call(sql, &parameters)?;
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.query_public(access, sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.query_public(access, sql, parameters).await,
+        }
+    }
+
+    async fn execute(&self, access: &Access, sql: &str, parameters: Vec<SqlValue>) -> Result<u64> {
+        check_call(sql, &parameters)?;
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.execute_public(access, sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.execute_public(access, sql, parameters).await,
+        }
+    }
+
+    async fn begin(&self, access: &Access) -> Result<Box<dyn SqlTransaction>> {
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.begin_public(access).await,
+            Engine::Postgres(postgres) => postgres.begin_public(access).await,
+        }
+    }
+}
+
+/// The error for a write by who may only read.
+pub(super) fn read_only() -> Error {
+    Error::new(
+        ErrorKind::Forbidden,
+        "sql_denied",
+        "only reading is allowed here",
+    )
+}
+
+/// The error for a row that policies forbid.
+pub(super) fn forbidden(table: &str) -> Error {
+    Error::new(
+        ErrorKind::Forbidden,
+        "sql_policy",
+        format!("the row policies of `{table}` do not allow this row"),
+    )
+}
+
+/// The error for a project whose database was not made.
+pub(super) fn no_database(project: ProjectId) -> Error {
+    Error::not_found(format!("the database of project {project}"))
+}
