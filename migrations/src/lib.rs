@@ -24,6 +24,9 @@ mod m0010_audit;
 mod m0011_idempotency_keys;
 mod m0012_changes;
 mod m0013_project_credentials;
+mod m0020_users;
+mod m0021_user_sessions;
+mod m0022_project_auth;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_idempotency_keys::Migration),
             Box::new(m0012_changes::Migration),
             Box::new(m0013_project_credentials::Migration),
+            Box::new(m0020_users::Migration),
+            Box::new(m0021_user_sessions::Migration),
+            Box::new(m0022_project_auth::Migration),
         ]
     }
 }

@@ -72,6 +72,18 @@ id! {
     SessionId
 }
 id! {
+    /// An end user of a project.
+    UserId
+}
+id! {
+    /// A signed-in session of an end user.
+    UserSessionId
+}
+id! {
+    /// A key that signs the access tokens of a project's users.
+    SigningKeyId
+}
+id! {
     /// One immutable upload of a plugin.
     RevisionId
 }

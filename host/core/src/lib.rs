@@ -22,7 +22,10 @@ pub use clock::{Clock, SystemClock};
 pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use grant::{Grant, GrantSet};
-pub use id::{AdminId, InstallationId, KeyId, ProjectId, RequestId, RevisionId, SessionId};
+pub use id::{
+    AdminId, InstallationId, KeyId, ProjectId, RequestId, RevisionId, SessionId, SigningKeyId,
+    UserId, UserSessionId,
+};
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};
 pub use manifest::Manifest;

@@ -142,7 +142,11 @@ impl Directory {
                         self.bring_up(&entry, None).await?;
                     }
                 }
-                ChangeKind::QuotaChanged => {}
+                ChangeKind::QuotaChanged
+                | ChangeKind::UserChanged
+                | ChangeKind::UserSessionEnded
+                | ChangeKind::RolesChanged
+                | ChangeKind::AuthChanged => {}
                 _ => {
                     self.keys.forget(project);
                     self.refresh(project).await?;

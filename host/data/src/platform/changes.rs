@@ -14,7 +14,7 @@ use super::{
     page::fetch_limit,
     unit::{Db, statement},
 };
-use atlashub_core::{AdminId, KeyId, PluginName, ProjectId, Result};
+use atlashub_core::{AdminId, KeyId, PluginName, ProjectId, Result, UserId, UserSessionId};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -55,6 +55,15 @@ pub enum ChangeKind {
     SessionsRevoked,
     /// A revision was added to the catalogue; the subject is the plugin's name.
     RevisionAdded,
+    /// An end user's roles or standing are others, or all sessions ended; the
+    /// subject is the user's id.
+    UserChanged,
+    /// A session of an end user ended; the subject is its id.
+    UserSessionEnded,
+    /// Roles that the project made are others.
+    RolesChanged,
+    /// How end users get in, or the keys of their tokens, are others.
+    AuthChanged,
     /// The first row of the feed.
     FeedStarted,
     /// Something that this version does not know.
@@ -76,6 +85,10 @@ impl ChangeKind {
             Self::AdminChanged => "admin_changed",
             Self::SessionsRevoked => "sessions_revoked",
             Self::RevisionAdded => "revision_added",
+            Self::UserChanged => "user_changed",
+            Self::UserSessionEnded => "user_session_ended",
+            Self::RolesChanged => "roles_changed",
+            Self::AuthChanged => "auth_changed",
             Self::FeedStarted => "feed_started",
             Self::Other(kind) => kind,
         }
@@ -93,6 +106,10 @@ impl ChangeKind {
             "admin_changed" => Self::AdminChanged,
             "sessions_revoked" => Self::SessionsRevoked,
             "revision_added" => Self::RevisionAdded,
+            "user_changed" => Self::UserChanged,
+            "user_session_ended" => Self::UserSessionEnded,
+            "roles_changed" => Self::RolesChanged,
+            "auth_changed" => Self::AuthChanged,
             "feed_started" => Self::FeedStarted,
             _ => Self::Other(kind),
         }
@@ -146,6 +163,22 @@ impl NewChange {
             project: Some(project),
             kind,
             subject: Some(key.to_string()),
+        }
+    }
+
+    pub(super) fn user(project: ProjectId, user: UserId) -> Self {
+        Self {
+            project: Some(project),
+            kind: ChangeKind::UserChanged,
+            subject: Some(user.to_string()),
+        }
+    }
+
+    pub(super) fn user_session(project: ProjectId, session: UserSessionId) -> Self {
+        Self {
+            project: Some(project),
+            kind: ChangeKind::UserSessionEnded,
+            subject: Some(session.to_string()),
         }
     }
 

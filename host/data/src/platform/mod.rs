@@ -14,6 +14,7 @@
 
 mod admins;
 mod audit;
+mod auth;
 mod buckets;
 pub mod changes;
 mod connect;
@@ -38,9 +39,11 @@ pub mod seal;
 mod sessions;
 mod unit;
 mod usage;
+mod users;
 
 pub use admins::{Admin, AdminPatch, Admins, NewAdmin};
 pub use audit::{Audit, AuditEvent, AuditFilter, NewAuditEvent};
+pub use auth::{AuthStore, NewSigningKey, SigningKey};
 pub use buckets::{Bucket, BucketSettings, Buckets, DEFAULT_BUCKETS};
 pub use changes::{Change, ChangeKind, ChangePage, Changes};
 pub use connect::{Engine, PlatformOptions, Synchronous};
@@ -60,6 +63,11 @@ pub use revisions::{NewRevision, Revision, Revisions};
 pub use sessions::{AdminSession, NewSession, Sessions};
 pub use unit::Unit;
 pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
+pub use users::{
+    EndUser, MAX_SESSIONS, NewUser, NewUserSession, OneTimeKind, OneTimeToken, OneTimeTokens,
+    Refreshed, Role, Roles, SecondFactor, SessionUser, UserFilter, UserPatch, UserSession,
+    UserSessions, Users,
+};
 
 use atlashub_core::Result;
 use connect::Pools;

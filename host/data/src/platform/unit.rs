@@ -7,8 +7,9 @@
 //! and no row lock is taken after it.
 
 use super::{
-    Admins, Audit, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys, Installations,
-    Keys, KvStore, Platform, PluginLogs, Projects, Revisions, Sessions, Usage,
+    Admins, Audit, AuthStore, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys,
+    Installations, Keys, KvStore, OneTimeTokens, Platform, PluginLogs, Projects, Revisions, Roles,
+    Sessions, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -151,6 +152,11 @@ impl<'a> Db<'a> {
         self.platform().engine()
     }
 
+    /// The database at hand, as queries are built for it.
+    pub(super) fn backend(self) -> DbBackend {
+        backend(self.engine())
+    }
+
     /// The stored form of now.
     pub(super) fn now(self) -> i64 {
         instant::to_micros(self.platform().now())
@@ -164,11 +170,14 @@ pub(super) fn statement(
     sql: &'static str,
     values: impl IntoIterator<Item = Value>,
 ) -> Statement {
-    let backend = match engine {
+    Statement::from_sql_and_values(backend(engine), sql, values)
+}
+
+fn backend(engine: Engine) -> DbBackend {
+    match engine {
         Engine::Sqlite => DbBackend::Sqlite,
         Engine::Postgres => DbBackend::Postgres,
-    };
-    Statement::from_sql_and_values(backend, sql, values)
+    }
 }
 
 /// Runs a statement that changes one row and returns of it. All rows are
@@ -232,4 +241,14 @@ repositories! {
     changes: Changes,
     /// Sealed passwords of database roles.
     credentials: Credentials,
+    /// End users of projects.
+    users: Users,
+    /// Roles that projects made.
+    roles: Roles,
+    /// Sessions of end users, and their refresh tokens.
+    user_sessions: UserSessions,
+    /// Tokens that were sent to end users by mail.
+    one_time_tokens: OneTimeTokens,
+    /// How end users get in, and the keys that sign their tokens.
+    auth: AuthStore,
 }

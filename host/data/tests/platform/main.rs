@@ -23,3 +23,4 @@ mod logs;
 mod migrations;
 mod projects;
 mod usage;
+mod users;
