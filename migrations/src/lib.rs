@@ -27,6 +27,7 @@ mod m0013_project_credentials;
 mod m0020_users;
 mod m0021_user_sessions;
 mod m0022_project_auth;
+mod m0030_tries;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_users::Migration),
             Box::new(m0021_user_sessions::Migration),
             Box::new(m0022_project_auth::Migration),
+            Box::new(m0030_tries::Migration),
         ]
     }
 }

@@ -11,7 +11,8 @@ use crate::{
     maintenance,
     plugins::{Code, Plugins},
     projects::purge::Purge,
-    sessions::{SessionCache, attempts::Attempts},
+    limits::StrictLimits,
+    sessions::SessionCache,
 };
 use atlashub_core::{Clock, ProjectId, Result};
 use atlashub_data::{
@@ -66,7 +67,7 @@ struct Inner {
     plugins: Plugins,
     plugin_log: PluginLog,
     passwords: Passwords,
-    attempts: Attempts,
+    strict_limits: StrictLimits,
     session_cache: Arc<SessionCache>,
     purge: Purge,
     stop: CancellationToken,
@@ -139,6 +140,7 @@ impl App {
             code,
             Arc::clone(&directory),
         );
+        let strict_limits = StrictLimits::new(platform.clone(), sealer.derive("strict-limits"));
         let app = Self(Arc::new(Inner {
             settings,
             clock,
@@ -151,7 +153,7 @@ impl App {
             plugins,
             plugin_log,
             passwords: Passwords::new()?,
-            attempts: Attempts::new(),
+            strict_limits,
             session_cache: Arc::new(SessionCache::new()),
             purge: Purge::default(),
             stop: CancellationToken::new(),
@@ -307,8 +309,10 @@ impl App {
         &self.0.passwords
     }
 
-    pub(crate) fn attempts(&self) -> &Attempts {
-        &self.0.attempts
+    /// How often one may try to sign in and the like, counted for all nodes.
+    #[must_use]
+    pub fn strict_limits(&self) -> &StrictLimits {
+        &self.0.strict_limits
     }
 
     pub(crate) fn session_cache(&self) -> &SessionCache {

@@ -12,6 +12,7 @@ pub mod directory;
 mod idempotency;
 mod installations;
 mod keys;
+pub mod limits;
 mod logs;
 mod maintenance;
 pub mod plugins;

@@ -70,7 +70,7 @@ async fn sweep(app: &App) {
     note("kept answers", platform.idempotency().sweep_expired().await);
     note("sessions", platform.sessions().sweep_expired().await);
     note("changes", platform.changes().prune(CHANGE_AGE).await);
-    app.attempts().forget_old();
+    note("counted tries", platform.tries().sweep_expired().await);
 }
 
 fn note(what: &'static str, outcome: Result<u64>) {

@@ -1,7 +1,7 @@
 //! The first owner, made once.
 
 use super::{email, password};
-use crate::{Actor, App, sessions::SignedIn};
+use crate::{Actor, App, limits::Attempt, sessions::SignedIn};
 use atlashub_core::{AdminRole, Caller, Error, RequestId, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -27,7 +27,9 @@ impl App {
         from: IpAddr,
         request: Option<RequestId>,
     ) -> Result<SignedIn> {
-        self.attempts().count("setup", from)?;
+        self.strict_limits()
+            .count_address(Attempt::SetUp, None, from)
+            .await?;
         if self.is_set_up().await? {
             return Err(Error::conflict(
                 "already_set_up",

@@ -2,7 +2,6 @@
 //! 12 hours since last use, 30 days at most. Found sessions are cached for
 //! half a minute and forgotten at once when the changes feed says so.
 
-pub(crate) mod attempts;
 mod authenticate;
 mod sign_in;
 mod sign_out;

@@ -1,7 +1,7 @@
 //! Signing in.
 
 use super::{IDLE, TOKEN_PREFIX};
-use crate::{Actor, App};
+use crate::{Actor, App, limits::Attempt};
 use atlashub_core::{AdminId, AdminRole, Caller, Error, RequestId, Result, token};
 use atlashub_data::platform::{Admin, NewSession};
 use secrecy::SecretString;
@@ -37,7 +37,9 @@ impl App {
         from: IpAddr,
         request: Option<RequestId>,
     ) -> Result<SignedIn> {
-        self.attempts().count(email, from)?;
+        self.strict_limits()
+            .count(Attempt::SignIn, None, email, from)
+            .await?;
         let admin = self.platform().admins().find_by_email(email.trim()).await?;
         let hash = admin.as_ref().map(|admin| admin.password_hash.clone());
         let fits = self.passwords().verify(password, hash).await?;

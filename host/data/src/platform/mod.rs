@@ -37,6 +37,7 @@ mod projects;
 mod revisions;
 pub mod seal;
 mod sessions;
+mod tries;
 mod unit;
 mod usage;
 mod users;
@@ -61,6 +62,7 @@ pub use page::Page;
 pub use projects::{NewProject, Project, ProjectPatch, ProjectSettings, Projects};
 pub use revisions::{NewRevision, Revision, Revisions};
 pub use sessions::{AdminSession, NewSession, Sessions};
+pub use tries::{Tries, TryAllowance, TryVerdict};
 pub use unit::Unit;
 pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
 pub use users::{

@@ -10,6 +10,8 @@ use super::{
     Admins, Audit, AuthStore, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys,
     Installations, Keys, KvStore, OneTimeTokens, Platform, PluginLogs, Projects, Revisions, Roles,
     Sessions, Usage, UserSessions, Users,
+    Admins, Audit, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys, Installations,
+    Keys, KvStore, Platform, PluginLogs, Projects, Revisions, Sessions, Tries, Usage,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -239,6 +241,8 @@ repositories! {
     idempotency: IdempotencyKeys,
     /// What other nodes must take up.
     changes: Changes,
+    /// Tries at signing in and the like.
+    tries: Tries,
     /// Sealed passwords of database roles.
     credentials: Credentials,
     /// End users of projects.

@@ -22,5 +22,6 @@ mod kv;
 mod logs;
 mod migrations;
 mod projects;
+mod tries;
 mod usage;
 mod users;

@@ -35,3 +35,4 @@ pub(super) mod user_recovery_code;
 pub(super) mod user_refresh_token;
 pub(super) mod user_role;
 pub(super) mod user_session;
+pub(super) mod tries;
