@@ -28,6 +28,7 @@ mod m0020_users;
 mod m0021_user_sessions;
 mod m0022_project_auth;
 mod m0030_tries;
+mod m0031_nodes;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_user_sessions::Migration),
             Box::new(m0022_project_auth::Migration),
             Box::new(m0030_tries::Migration),
+            Box::new(m0031_nodes::Migration),
         ]
     }
 }

@@ -11,7 +11,7 @@ use super::{
     Installations, Keys, KvStore, OneTimeTokens, Platform, PluginLogs, Projects, Revisions, Roles,
     Sessions, Usage, UserSessions, Users,
     Admins, Audit, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys, Installations,
-    Keys, KvStore, Platform, PluginLogs, Projects, Revisions, Sessions, Tries, Usage,
+    Keys, KvStore, Nodes, Platform, PluginLogs, Projects, Revisions, Sessions, Tries, Usage,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -243,6 +243,8 @@ repositories! {
     changes: Changes,
     /// Tries at signing in and the like.
     tries: Tries,
+    /// The nodes that are up.
+    nodes: Nodes,
     /// Sealed passwords of database roles.
     credentials: Credentials,
     /// End users of projects.

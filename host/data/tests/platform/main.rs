@@ -21,6 +21,7 @@ mod keys;
 mod kv;
 mod logs;
 mod migrations;
+mod nodes;
 mod projects;
 mod tries;
 mod usage;

@@ -22,6 +22,7 @@ pub(super) mod idempotency_key;
 pub(super) mod installation;
 pub(super) mod installation_history;
 pub(super) mod kv;
+pub(super) mod node;
 pub(super) mod plugin_log;
 pub(super) mod plugin_revision;
 pub(super) mod project;
