@@ -111,8 +111,45 @@ async fn a_project_over_its_rate_is_told_when_to_come_again() {
     refused.expect_problem(429);
     let seconds: u64 = refused.header("retry-after").parse().unwrap();
     assert!((1..=60).contains(&seconds));
+    let policy = refused.header("ratelimit-policy");
+    assert!(policy.starts_with("\"project\";q=10;w=2, "), "{policy}");
+    let standing = refused.header("ratelimit");
+    assert!(standing.starts_with("\"project\";r=0;t="), "{standing}");
     let neighbour = admin.project_with(&["hello"]).await;
     let _ = neighbour.get("/hello").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_callers_writes_are_limited_apart_from_its_reads() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let quota = format!("/admin/v1/projects/{}/quota", project.slug);
+    let limits = serde_json::json!({"caller_writes_per_second": 1});
+    let usage = admin.put(&quota, limits).await.expect(200).json();
+    assert_eq!(usage["caller_writes_per_second"], 1);
+    let write = || async { Reply::to(project.request(Method::POST, "/hello")).await };
+    let mut refused = None;
+    for _ in 0..50 {
+        let reply = write().await;
+        if reply.status == 429 {
+            refused = Some(reply);
+            break;
+        }
+    }
+    let refused = refused.expect("fifty writes in a row were all let in");
+    let standing = refused.header("ratelimit");
+    assert!(standing.starts_with("\"writes\";r=0;t="), "{standing}");
+    let read = project.get("/hello").await.expect(200);
+    let standing = read.header("ratelimit");
+    assert!(standing.starts_with("\"reads\";r="), "{standing}");
+}
+
+#[tokio::test]
+async fn the_admin_interface_tells_its_limit() {
+    let admin = shared().await.admin();
+    let reply = admin.get("/admin/v1/projects").await.expect(200);
+    assert_eq!(reply.header("ratelimit-policy"), "\"admin\";q=2000;w=2");
+    assert!(reply.header("ratelimit").starts_with("\"admin\";r="));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::{
     maintenance,
     plugins::{Code, Plugins},
     projects::purge::Purge,
-    limits::StrictLimits,
+    limits::{RequestLimits, StrictLimits},
     sessions::SessionCache,
 };
 use atlashub_core::{Clock, ProjectId, Result};
@@ -24,6 +24,7 @@ use atlashub_storage::{Storage, links::LinkKey};
 use bytes::Bytes;
 use std::{fmt, sync::Arc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 /// What an [`App`] is made of, opened by the server at start.
 pub struct AppParts {
@@ -68,6 +69,8 @@ struct Inner {
     plugin_log: PluginLog,
     passwords: Passwords,
     strict_limits: StrictLimits,
+    request_limits: Arc<RequestLimits>,
+    node: Uuid,
     session_cache: Arc<SessionCache>,
     purge: Purge,
     stop: CancellationToken,
@@ -129,8 +132,18 @@ impl App {
             default_project: settings.default_project.clone(),
             requests_per_second: settings.requests_per_second,
         };
-        let directory =
-            Directory::load(platform.clone(), code.clone(), sealer.clone(), options).await?;
+        let request_limits = Arc::new(RequestLimits::new(settings.caller_rates));
+        // Before the first request, so that it finds its share.
+        let node = Uuid::now_v7();
+        request_limits.set_nodes(platform.nodes().beat(node).await?);
+        let directory = Directory::load(
+            platform.clone(),
+            code.clone(),
+            sealer.clone(),
+            options,
+            Arc::clone(&request_limits),
+        )
+        .await?;
         calls.connect(&directory);
         let plugins = Plugins::new(
             platform.clone(),
@@ -154,6 +167,8 @@ impl App {
             plugin_log,
             passwords: Passwords::new()?,
             strict_limits,
+            request_limits,
+            node,
             session_cache: Arc::new(SessionCache::new()),
             purge: Purge::default(),
             stop: CancellationToken::new(),
@@ -216,6 +231,9 @@ impl App {
         self.0.stop_log.cancel();
         self.0.log_tasks.close();
         self.0.log_tasks.wait().await;
+        if let Err(error) = self.0.platform.nodes().leave(self.0.node).await {
+            tracing::warn!(%error, "the other nodes were not told that this one ends");
+        }
         if let Err(error) = self.0.platform.close().await {
             tracing::warn!(%error, "the platform database was not closed in order");
         }
@@ -307,6 +325,19 @@ impl App {
 
     pub(crate) fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// How many requests may be made.
+    #[must_use]
+    pub fn request_limits(&self) -> &RequestLimits {
+        &self.0.request_limits
+    }
+
+    /// Says that this node is up, and takes its share of the budgets.
+    pub(crate) async fn beat(&self) -> Result<()> {
+        let nodes = self.platform().nodes().beat(self.0.node).await?;
+        self.request_limits().set_nodes(nodes);
+        Ok(())
     }
 
     /// How often one may try to sign in and the like, counted for all nodes.

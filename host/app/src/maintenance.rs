@@ -11,6 +11,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 const PERIOD: Duration = Duration::from_secs(60);
 /// How often it is written down when keys were used.
 const KEY_USE: Duration = Duration::from_secs(15);
+/// How often a node says that it is up: three times before it counts as gone.
+const BEAT: Duration = Duration::from_secs(5);
 /// Nodes have this long to notice that a project is gone.
 pub(crate) const NOTICE: Duration = Duration::from_secs(3);
 /// How long lines of plugins are kept.
@@ -26,6 +28,7 @@ pub(crate) async fn run(app: App) {
     let stop = app.stopping();
     let mut ticks = every(PERIOD);
     let mut key_use = every(KEY_USE);
+    let mut beat = every(BEAT);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -33,6 +36,7 @@ pub(crate) async fn run(app: App) {
                 sweep(&app).await;
                 app.purge_deleted_projects().await;
             }
+            _ = beat.tick() => note("nodes", app.beat().await.map(|()| 0)),
             _ = key_use.tick() => {
                 note("key use", app.directory().flush_key_use().await.map(|()| 0));
             }

@@ -1,5 +1,6 @@
 //! What the server's settings say to the use cases, already checked.
 
+use crate::limits::CallerRates;
 use atlashub_core::{Digest, Slug};
 
 /// What the server's settings say to the use cases.
@@ -13,6 +14,8 @@ pub struct AppSettings {
     pub default_project: Option<Slug>,
     /// Requests a second of a project that has no limit of its own.
     pub requests_per_second: u32,
+    /// Requests a second of one caller, where a project sets no others.
+    pub caller_rates: CallerRates,
     /// SHA-256 of the development token, where one is accepted.
     pub dev_admin_token: Option<Digest>,
 }

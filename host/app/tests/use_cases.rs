@@ -8,7 +8,10 @@
     reason = "tests"
 )]
 
-use atlashub_app::{Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent};
+use atlashub_app::{
+    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent,
+    limits::CallerRates,
+};
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,
     capability::{
@@ -45,6 +48,12 @@ async fn start(folder: &Path) -> (App, Platform) {
             base_domain: Some("apps.test".into()),
             default_project: None,
             requests_per_second: 1_000,
+            caller_rates: CallerRates {
+                reads: 1_000,
+                writes: 1_000,
+                auth: 100,
+                admin: 100,
+            },
             dev_admin_token: None,
         },
         clock: Arc::new(SystemClock),

@@ -2,7 +2,7 @@
 
 use crate::{config::Config, private_file};
 use anyhow::{Context as _, bail};
-use atlashub_app::{App, AppParts, AppSettings, SealedCredentials};
+use atlashub_app::{App, AppParts, AppSettings, SealedCredentials, limits::CallerRates};
 use atlashub_core::{SystemClock, token};
 use atlashub_data::{
     platform::{Engine, Platform, PlatformOptions, seal::Sealer},
@@ -106,6 +106,12 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
         base_domain: config.tenancy.base_domain(),
         default_project: config.tenancy.default_project()?,
         requests_per_second: config.limits.requests_per_second,
+        caller_rates: CallerRates {
+            reads: config.limits.caller_reads_per_second,
+            writes: config.limits.caller_writes_per_second,
+            auth: config.limits.auth_requests_per_second,
+            admin: config.limits.admin_requests_per_second,
+        },
         dev_admin_token: config.secrets.dev_admin_token.as_deref().map(token::hash),
     })
 }

@@ -5,10 +5,12 @@ use crate::{
     client_address,
     config::Config,
     problem::{self, Problem},
+    rate_limit,
     request_id::{self, RequestTag},
     routes,
     state::HostState,
 };
+use atlashub_app::limits::Admission;
 use atlashub_core::{Error, ErrorKind};
 use axum::{
     Router,
@@ -59,9 +61,39 @@ impl Host {
         let span = tracing::info_span!("request", method = %method, path = %shown(&path), request_id = tag.as_str());
         request.extensions_mut().insert(tag.clone());
         request.extensions_mut().insert(client);
-        let limit = self.time_limit(&method, &path);
+        let limits = self.state.app.request_limits();
+        let admission = path
+            .starts_with("/admin")
+            .then(|| limits.admit_admin(client.0));
+        let response = match admission.as_ref().map(Admission::check) {
+            Some(Err(error)) => Problem(error).into_response(),
+            _ => self.answer(request, &method, &path, &span).await,
+        };
+        let mut response = span.in_scope(|| problem::finish(response, &tag));
+        self.protect(response.headers_mut(), &path);
+        if let Some(admission) = &admission {
+            rate_limit::tell(response.headers_mut(), admission);
+        }
+        response
+            .headers_mut()
+            .insert(request_id::HEADER, tag.header());
+        tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
+        record(&method, &response, started.elapsed());
+        response
+    }
+
+    /// What the router answers; a panic or an answer that takes too long
+    /// becomes a problem.
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        method: &Method,
+        path: &str,
+        span: &tracing::Span,
+    ) -> Response {
+        let limit = self.time_limit(method, path);
         let answer = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
-        let response = match tokio::time::timeout(limit, answer.instrument(span.clone())).await {
+        match tokio::time::timeout(limit, answer.instrument(span.clone())).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => Problem(Error::internal(
@@ -75,15 +107,7 @@ impl Host {
                 "the call took too long",
             ))
             .into_response(),
-        };
-        let mut response = span.in_scope(|| problem::finish(response, &tag));
-        self.protect(response.headers_mut(), &path);
-        response
-            .headers_mut()
-            .insert(request_id::HEADER, tag.header());
-        tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
-        record(&method, &response, started.elapsed());
-        response
+        }
     }
 
     fn time_limit(&self, method: &Method, path: &str) -> Duration {

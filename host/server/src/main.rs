@@ -17,6 +17,7 @@ mod host;
 mod listen;
 mod private_file;
 mod problem;
+mod rate_limit;
 mod request_id;
 mod routes;
 mod state;

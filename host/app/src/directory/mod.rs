@@ -14,10 +14,10 @@ mod routes;
 
 pub use calls::ProjectCalls;
 pub use keys::KnownKey;
-pub use project::{Admission, ProjectEntry};
+pub use project::ProjectEntry;
 pub use routes::{InstalledPlugin, Mount, RouteTable};
 
-use crate::plugins::Code;
+use crate::{limits::RequestLimits, plugins::Code};
 use atlashub_core::{Error, ProjectId, Result, Slug};
 use atlashub_data::platform::{Change, ChangeKind, Installation, Platform, Project, seal::Sealer};
 use atlashub_runtime::LivePlugin;
@@ -50,6 +50,7 @@ pub struct Directory {
     code: Code,
     sealer: Sealer,
     options: DirectoryOptions,
+    limits: Arc<RequestLimits>,
     index: RwLock<Index>,
     strangers: Cache<String, ()>,
     keys: KeyRing,
@@ -79,6 +80,7 @@ impl Directory {
         code: Code,
         sealer: Sealer,
         options: DirectoryOptions,
+        limits: Arc<RequestLimits>,
     ) -> Result<Arc<Self>> {
         let directory = Self {
             keys: KeyRing::new(),
@@ -91,6 +93,7 @@ impl Directory {
             code,
             sealer,
             options,
+            limits,
         };
         directory.reload().await?;
         Ok(Arc::new(directory))
@@ -106,7 +109,7 @@ impl Directory {
         for project in projects {
             let entry = match self.by_id(project.id) {
                 Some(old) if old.is_same(&project) => old,
-                _ => Arc::new(ProjectEntry::new(&project, &self.options)),
+                _ => Arc::new(ProjectEntry::new(&project, &self.options, &self.limits)),
             };
             index
                 .by_slug
@@ -178,7 +181,7 @@ impl Directory {
         let old = index.by_id.get(&project.id);
         let entry = match old {
             Some(old) if old.is_same(project) => Arc::clone(old),
-            _ => Arc::new(ProjectEntry::new(project, &self.options)),
+            _ => Arc::new(ProjectEntry::new(project, &self.options, &self.limits)),
         };
         index.remove(project.id);
         index.by_id.insert(project.id, Arc::clone(&entry));

@@ -1,22 +1,19 @@
 //! A project as requests see it.
 
 use super::{DirectoryOptions, RouteTable};
+use crate::limits::{Admission, ProjectLimits, ProjectRate, RequestLimits, RouteClass};
 use arc_swap::ArcSwapOption;
-use atlashub_core::{Error, ErrorKind, ProjectId, Result, Slug};
+use atlashub_core::{Caller, ProjectId, Slug};
 use atlashub_data::platform::{Project, ProjectSettings};
-use governor::{
-    DefaultDirectRateLimiter, Quota,
-    clock::{Clock as _, DefaultClock},
-};
 use std::{
-    num::NonZeroU32,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-/// A project: its names, its rate limit, its plugins once they are up.
+/// A project: its names, its limits, its plugins once they are up.
 pub struct ProjectEntry {
     /// Its id.
     pub id: ProjectId,
@@ -24,38 +21,33 @@ pub struct ProjectEntry {
     pub slug: Slug,
     settings: ProjectSettings,
     routes: ArcSwapOption<RouteTable>,
-    limiter: DefaultDirectRateLimiter,
-    limit: u32,
+    rate: ProjectRate,
+    limits: Arc<RequestLimits>,
     requests: AtomicU64,
     pub(super) building: tokio::sync::Mutex<()>,
 }
 
-/// What admission says of a request that may go on.
-#[derive(Clone, Copy, Debug)]
-pub struct Admission {
-    /// Requests a second that the project may make.
-    pub limit: u32,
-}
-
 impl ProjectEntry {
-    pub(super) fn new(project: &Project, options: &DirectoryOptions) -> Self {
-        let limit = project
-            .settings
-            .requests_per_second
-            .unwrap_or(options.requests_per_second);
-        let rate = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-        let burst = project
-            .settings
-            .burst
-            .and_then(NonZeroU32::new)
-            .unwrap_or_else(|| rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
+    pub(super) fn new(
+        project: &Project,
+        options: &DirectoryOptions,
+        limits: &Arc<RequestLimits>,
+    ) -> Self {
+        let settings = &project.settings;
         Self {
             id: project.id,
             slug: project.slug.clone(),
-            settings: project.settings.clone(),
+            settings: settings.clone(),
             routes: ArcSwapOption::empty(),
-            limiter: DefaultDirectRateLimiter::direct(Quota::per_second(rate).allow_burst(burst)),
-            limit,
+            rate: limits.project(ProjectLimits {
+                per_second: settings
+                    .requests_per_second
+                    .unwrap_or(options.requests_per_second),
+                burst: settings.burst,
+                caller_reads: settings.caller_reads_per_second,
+                caller_writes: settings.caller_writes_per_second,
+            }),
+            limits: Arc::clone(limits),
             requests: AtomicU64::new(0),
             building: tokio::sync::Mutex::new(()),
         }
@@ -66,27 +58,12 @@ impl ProjectEntry {
         self.slug == project.slug && self.settings == project.settings
     }
 
-    /// Takes a request into account, or refuses it (GCRA).
-    ///
-    /// # Errors
-    /// `rate_limited` with the time to wait.
-    pub fn admit(&self) -> Result<Admission> {
+    /// Takes a request into account; [`Admission::check`] says whether it may
+    /// go on.
+    pub fn admit(&self, class: RouteClass, caller: &Caller, address: IpAddr) -> Admission {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        match self.limiter.check() {
-            Ok(()) => Ok(Admission { limit: self.limit }),
-            Err(until) => {
-                let wait = until.wait_time_from(DefaultClock::default().now());
-                let seconds = u32::try_from(wait.as_secs())
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(1);
-                Err(Error::new(
-                    ErrorKind::RateLimited,
-                    "rate_limited",
-                    format!("the project may make {} requests a second", self.limit),
-                )
-                .with_retry_after(seconds))
-            }
-        }
+        self.limits
+            .admit(self.id, &self.rate, class, caller, address)
     }
 
     /// Requests since this node started or the project was changed.

@@ -1,6 +1,12 @@
-//! How often something may be done. [`strict`] counts tries at signing in and
-//! the like in the platform database, for all nodes together.
+//! How often something may be done. [`StrictLimits`] counts tries at signing
+//! in and the like in the platform database, for all nodes together;
+//! [`RequestLimits`] counts every request in memory, each node against its
+//! share of the budget.
 
-pub(crate) mod strict;
+mod rate;
+mod requests;
+mod strict;
 
+pub(crate) use requests::{ProjectLimits, ProjectRate};
+pub use requests::{Admission, CallerRates, RequestLimits, RouteClass};
 pub use strict::{Attempt, StrictLimits};

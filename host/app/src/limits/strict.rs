@@ -15,13 +15,11 @@
 //! until it may be tried again, so that a flood of tries costs the database
 //! one row an address.
 
+use super::requests::network;
 use atlashub_core::{Digest, Error, ErrorKind, ProjectId, Result};
 use atlashub_data::platform::{Platform, TryAllowance, TryVerdict};
 use moka::sync::Cache;
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 use time::OffsetDateTime;
 
 /// Slots of one kind of attempt, for accounts and for addresses each.
@@ -184,17 +182,6 @@ fn refusal(until: OffsetDateTime, now: OffsetDateTime) -> Error {
         "too many tries, wait before the next",
     )
     .with_retry_after(u32::try_from(wait).unwrap_or(u32::MAX))
-}
-
-/// One subscriber usually has a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-        v4 => v4,
-    }
 }
 
 #[cfg(test)]

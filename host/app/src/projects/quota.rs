@@ -24,6 +24,10 @@ pub struct QuotaPatch {
     pub user_storage_bytes: Option<Option<u64>>,
     /// Requests in a second, sustained.
     pub requests_per_second: Option<Option<u32>>,
+    /// Requests that read, of one caller, in a second.
+    pub caller_reads_per_second: Option<Option<u32>>,
+    /// Requests that change something, of one caller, in a second.
+    pub caller_writes_per_second: Option<Option<u32>>,
 }
 
 impl App {
@@ -53,9 +57,14 @@ impl App {
                 .flatten()
                 .is_some_and(|bytes| i64::try_from(bytes).is_err())
         };
+        let rates = [
+            wanted.requests_per_second,
+            wanted.caller_reads_per_second,
+            wanted.caller_writes_per_second,
+        ];
         if too_large(wanted.storage_bytes)
             || too_large(wanted.user_storage_bytes)
-            || wanted.requests_per_second == Some(Some(0))
+            || rates.contains(&Some(Some(0)))
         {
             return Err(Error::invalid(
                 "invalid_quota",
@@ -78,6 +87,12 @@ impl App {
         if let Some(limit) = wanted.requests_per_second {
             settings.requests_per_second = limit;
         }
+        if let Some(limit) = wanted.caller_reads_per_second {
+            settings.caller_reads_per_second = limit;
+        }
+        if let Some(limit) = wanted.caller_writes_per_second {
+            settings.caller_writes_per_second = limit;
+        }
         unit.projects()
             .update(
                 project,
@@ -91,6 +106,8 @@ impl App {
             "storage_bytes": wanted.storage_bytes,
             "user_storage_bytes": wanted.user_storage_bytes,
             "requests_per_second": wanted.requests_per_second,
+            "caller_reads_per_second": wanted.caller_reads_per_second,
+            "caller_writes_per_second": wanted.caller_writes_per_second,
         });
         unit.audit()
             .append(actor.did("quota.set", Some(project), project.to_string(), details))

@@ -57,6 +57,12 @@ pub struct ProjectSettings {
     /// Requests that it may make at once above that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
+    /// Requests that read, of one caller, in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_reads_per_second: Option<u32>,
+    /// Requests that change something, of one caller, in a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_writes_per_second: Option<u32>,
     /// Bytes that one end user may store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_storage_bytes: Option<u64>,

@@ -23,6 +23,15 @@ pub(crate) struct LimitsConfig {
     pub(crate) max_connections: u64,
     /// Requests a second of a project that has no limit of its own.
     pub(crate) requests_per_second: u32,
+    /// Requests that read, of one caller in a project, in a second.
+    pub(crate) caller_reads_per_second: u32,
+    /// Requests that change something, of one caller in a project, in a
+    /// second.
+    pub(crate) caller_writes_per_second: u32,
+    /// Requests below `/v1/auth`, of one caller in a project, in a second.
+    pub(crate) auth_requests_per_second: u32,
+    /// Requests to the admin interface, of one address, in a second.
+    pub(crate) admin_requests_per_second: u32,
     /// Requests in plugins at once, over all projects.
     pub(crate) concurrency: u32,
 }
@@ -37,6 +46,10 @@ impl Default for LimitsConfig {
             shutdown_seconds: 20,
             max_connections: 10_000,
             requests_per_second: 100_000,
+            caller_reads_per_second: 100_000,
+            caller_writes_per_second: 20_000,
+            auth_requests_per_second: 100,
+            admin_requests_per_second: 1_000,
             concurrency: 512,
         }
     }
@@ -57,6 +70,16 @@ impl LimitsConfig {
         }
         if self.requests_per_second == 0 || self.concurrency == 0 {
             bail!("ATLASHUB_REQUESTS_PER_SECOND and ATLASHUB_CONCURRENCY must be above 0");
+        }
+        if self.caller_reads_per_second == 0
+            || self.caller_writes_per_second == 0
+            || self.auth_requests_per_second == 0
+            || self.admin_requests_per_second == 0
+        {
+            bail!(
+                "ATLASHUB_CALLER_READS_PER_SECOND, ATLASHUB_CALLER_WRITES_PER_SECOND, \
+                 ATLASHUB_AUTH_REQUESTS_PER_SECOND and ATLASHUB_ADMIN_REQUESTS_PER_SECOND must be above 0"
+            );
         }
         if self.max_connections == 0 {
             bail!("ATLASHUB_MAX_CONNECTIONS must be above 0");

@@ -178,6 +178,26 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     (
+        "ATLASHUB_CALLER_READS_PER_SECOND",
+        "limits.caller_reads_per_second",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_CALLER_WRITES_PER_SECOND",
+        "limits.caller_writes_per_second",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_AUTH_REQUESTS_PER_SECOND",
+        "limits.auth_requests_per_second",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_ADMIN_REQUESTS_PER_SECOND",
+        "limits.admin_requests_per_second",
+        Reading::Number,
+    ),
+    (
         "ATLASHUB_CONCURRENCY",
         "limits.concurrency",
         Reading::Number,

@@ -5,13 +5,15 @@
 mod address;
 mod answer;
 mod caller;
+mod class;
 
 use crate::{
-    client_address, problem,
+    client_address::{self, ClientAddress},
+    problem, rate_limit,
     request_id::{self, RequestTag},
 };
 use address::Target;
-use atlashub_app::App;
+use atlashub_app::{App, limits::Admission};
 use atlashub_core::{Error, ErrorKind, Result, manifest::is_host_path};
 use atlashub_runtime::RequestContext;
 use axum::{body::Body, response::Response};
@@ -59,10 +61,13 @@ impl Gateway {
         let mut response = if let Some(preflight) = answer::preflight(&request) {
             preflight
         } else {
-            match self.answer(request, peer, &tag).await {
-                Ok(response) => response,
-                Err(error) => problem::render(&error, &tag),
+            let mut admission = None;
+            let answer = self.answer(request, peer, &tag, &mut admission).await;
+            let mut response = answer.unwrap_or_else(|error| problem::render(&error, &tag));
+            if let Some(admission) = admission {
+                rate_limit::tell(response.headers_mut(), &admission);
             }
+            response
         };
         if origin.is_some() {
             answer::allow_origin(response.headers_mut());
@@ -78,6 +83,7 @@ impl Gateway {
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tag: &RequestTag,
+        admission: &mut Option<Admission>,
     ) -> Result<Response<Body>> {
         let directory = self.app.directory();
         let Target {
@@ -86,7 +92,14 @@ impl Gateway {
             prefix,
         } = address::resolve(directory, &request).await?;
         let caller = caller::identify(&self.app, request.headers_mut(), key.as_deref()).await?;
-        project.admit()?;
+        let client = client_address::resolve(peer, request.headers(), &self.proxies);
+        let class = class::of(
+            request.method(),
+            &address::without_prefix(request.uri().path(), prefix),
+        );
+        admission
+            .insert(project.admit(class, &caller, client.0))
+            .check()?;
         let routes = directory.routes(&project).await?;
         if routes.wants_retry() {
             self.app.retry_plugins(&project);
@@ -109,7 +122,7 @@ impl Gateway {
                 .or_else(|| (prefix > 0).then(|| inner.clone().into_owned()));
             (Arc::clone(mount.plugin.live()?), seen)
         };
-        self.prepare(&mut request, peer, seen)?;
+        prepare(&mut request, client, seen)?;
         // For the plugin's own problem documents.
         request
             .headers_mut()
@@ -123,38 +136,36 @@ impl Gateway {
         };
         Ok(response.map(Body::new))
     }
+}
 
-    /// What the plugin shall see of the request.
-    fn prepare(
-        &self,
-        request: &mut Request<Incoming>,
-        peer: SocketAddr,
-        seen: Option<String>,
-    ) -> Result<()> {
-        if let Some(seen) = seen {
-            let mut parts = std::mem::take(request.uri_mut()).into_parts();
-            parts.path_and_query = Some(seen.parse().map_err(|_| bad_path())?);
-            if parts.scheme.is_none() {
-                parts.authority = None;
-            }
-            *request.uri_mut() = Uri::from_parts(parts).map_err(|_| bad_path())?;
+/// What the plugin shall see of the request.
+fn prepare(
+    request: &mut Request<Incoming>,
+    client: ClientAddress,
+    seen: Option<String>,
+) -> Result<()> {
+    if let Some(seen) = seen {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.path_and_query = Some(seen.parse().map_err(|_| bad_path())?);
+        if parts.scheme.is_none() {
+            parts.authority = None;
         }
-        let client = client_address::resolve(peer, request.headers(), &self.proxies);
-        let headers = request.headers_mut();
-        for name in FORWARDED {
-            headers.remove(name);
-        }
-        if let Ok(value) = HeaderValue::from_str(&client.0.to_string()) {
-            headers.insert(HeaderName::from_static("x-forwarded-for"), value);
-        }
-        if !headers.contains_key(header::HOST) && request.uri().authority().is_none() {
-            return Err(Error::bad_request(
-                "host_missing",
-                "the request names no host",
-            ));
-        }
-        Ok(())
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| bad_path())?;
     }
+    let headers = request.headers_mut();
+    for name in FORWARDED {
+        headers.remove(name);
+    }
+    if let Ok(value) = HeaderValue::from_str(&client.0.to_string()) {
+        headers.insert(HeaderName::from_static("x-forwarded-for"), value);
+    }
+    if !headers.contains_key(header::HOST) && request.uri().authority().is_none() {
+        return Err(Error::bad_request(
+            "host_missing",
+            "the request names no host",
+        ));
+    }
+    Ok(())
 }
 
 fn bad_path() -> Error {

@@ -253,7 +253,9 @@ fn serve(
         .args([data])
         .env("ATLASHUB_ENV", "development")
         .env("ATLASHUB_DEV_ADMIN_TOKEN", token)
-        .env("ATLASHUB_REQUESTS_PER_SECOND", "10000000");
+        .env("ATLASHUB_REQUESTS_PER_SECOND", "10000000")
+        .env("ATLASHUB_CALLER_READS_PER_SECOND", "10000000")
+        .env("ATLASHUB_CALLER_WRITES_PER_SECOND", "10000000");
     let process = program.start("run the server", Some(log))?;
     let admin = Client::new(address, token.to_owned());
     process.wait_until(|| admin.is_ready())?;

@@ -30,6 +30,14 @@ pub(crate) struct Quota {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     requests_per_second: Option<Option<u32>>,
+    /// Requests that read, of one caller, in a second.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    caller_reads_per_second: Option<Option<u32>>,
+    /// Requests that change something, of one caller, in a second.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    caller_writes_per_second: Option<Option<u32>>,
 }
 
 /// Tells null from absent.
@@ -58,6 +66,8 @@ pub(crate) async fn handle(
         storage_bytes: body.storage_bytes,
         user_storage_bytes: body.user_storage_bytes,
         requests_per_second: body.requests_per_second,
+        caller_reads_per_second: body.caller_reads_per_second,
+        caller_writes_per_second: body.caller_writes_per_second,
     };
     let usage = state.app.set_quota(&caller.actor, project, wanted).await?;
     Ok(axum::Json(UsageView::of(&state, project, &usage)))

@@ -16,6 +16,10 @@ pub(crate) struct UsageView {
     user_storage_bytes: Option<u64>,
     /// Requests it may make in a second.
     requests_per_second: u32,
+    /// Requests that read, of one caller, in a second.
+    caller_reads_per_second: u32,
+    /// Requests that change something, of one caller, in a second.
+    caller_writes_per_second: u32,
     /// Requests that reached this node since it started.
     requests: u64,
 }
@@ -45,6 +49,14 @@ impl UsageView {
                 .settings
                 .requests_per_second
                 .unwrap_or(settings.requests_per_second),
+            caller_reads_per_second: usage
+                .settings
+                .caller_reads_per_second
+                .unwrap_or(settings.caller_rates.reads),
+            caller_writes_per_second: usage
+                .settings
+                .caller_writes_per_second
+                .unwrap_or(settings.caller_rates.writes),
             requests: state
                 .app
                 .directory()

@@ -1,0 +1,20 @@
+//! The header fields that tell a client what it may still ask (IETF draft
+//! "RateLimit header fields for HTTP"), beside what a plugin says of its own.
+
+use atlashub_app::limits::Admission;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Which limits there are, and how wide.
+pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What is left of the one that is nearest to its end.
+pub(crate) const STANDING: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Writes both fields.
+pub(crate) fn tell(headers: &mut HeaderMap, admission: &Admission) {
+    if let Ok(policy) = HeaderValue::from_str(&admission.policy) {
+        headers.append(POLICY, policy);
+    }
+    if let Ok(standing) = HeaderValue::try_from(admission.standing()) {
+        headers.append(STANDING, standing);
+    }
+}
