@@ -146,6 +146,54 @@ async fn a_rotated_key_gives_way_to_a_new_one() {
 }
 
 #[tokio::test]
+async fn a_rotated_key_may_stay_valid_for_a_while() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let keys = format!("/admin/v1/projects/{}/keys", project.slug);
+    let made = make_key(&admin, &project, json!({"kind": "secret"})).await;
+    let old = made["key"].as_str().unwrap();
+    let path = format!("{keys}/{}/rotate", made["id"].as_str().unwrap());
+    let too_long = json!({"overlap_seconds": 31 * 24 * 3_600});
+    let refused = admin.post(&path, too_long).await;
+    assert_eq!(refused.expect_problem(422), "invalid_overlap");
+    let body = json!({"overlap_seconds": 3_600});
+    let rotated = admin.post(&path, body).await.expect(201).json();
+    let new = rotated["key"].as_str().unwrap();
+    for key in [old, new] {
+        let _ = project.with_key(key).get("/hello").await.expect(200);
+    }
+    let list = admin.get(&keys).await.expect(200).json();
+    let shown = list["items"].as_array().unwrap().iter();
+    let ends = shown
+        .filter(|key| key["id"] == made["id"])
+        .filter(|key| key["revoked_at"].is_string())
+        .count();
+    assert_eq!(ends, 1, "{list}");
+    // One that is on its way out is not rotated again, and may end sooner.
+    let again = admin.post(&path, json!({})).await;
+    assert_eq!(again.expect_problem(409), "key_revoked");
+    let path = format!("{keys}/{}", made["id"].as_str().unwrap());
+    let _ = admin.delete(&path).await.expect_success();
+    until_refused(&project, old, AT_ONCE).await;
+    let _ = project.with_key(new).get("/hello").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_rotated_key_ends_after_its_overlap_without_being_told() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let made = make_key(&admin, &project, json!({"kind": "secret"})).await;
+    let id = made["id"].as_str().unwrap();
+    let path = format!("/admin/v1/projects/{}/keys/{id}/rotate", project.slug);
+    let _ = admin
+        .post(&path, json!({"overlap_seconds": 1}))
+        .await
+        .expect(201);
+    let old = made["key"].as_str().unwrap();
+    until_refused(&project, old, Duration::from_secs(3)).await;
+}
+
+#[tokio::test]
 async fn a_key_opens_its_own_project_only() {
     let admin = shared().await.admin();
     let (one, two) = (

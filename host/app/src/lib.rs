@@ -26,7 +26,7 @@ pub use app::{App, AppParts};
 pub use audit::Actor;
 pub use credentials::SealedCredentials;
 pub use idempotency::{Idempotent, KeyTicket};
-pub use keys::{CreateKey, CreatedKey};
+pub use keys::{CreateKey, CreatedKey, RotateKey};
 pub use logs::PluginLog;
 pub use projects::{CreateProject, CreatedProject, ProjectUsage, QuotaPatch, UpdateProject};
 pub use sessions::{AdminIdentity, SignedIn};

@@ -1,10 +1,12 @@
 //! API keys that were seen: by the SHA-256 of their text, until a change of
 //! their project or their expiry.
 
+use crate::Actor;
 use atlashub_core::{Digest, KeyId, KeyKind, ProjectId, Result, token};
 use atlashub_data::platform::Platform;
 use moka::sync::Cache;
 use parking_lot::{Mutex, RwLock};
+use serde_json::json;
 use std::{
     collections::HashMap,
     sync::{
@@ -128,7 +130,8 @@ impl KeyRing {
 }
 
 impl super::Directory {
-    /// Writes down when keys were last used; called every few seconds.
+    /// Writes down when keys were last used, and that one was used for the
+    /// first time; called every few seconds.
     ///
     /// # Errors
     /// When the database cannot.
@@ -143,6 +146,13 @@ impl super::Directory {
         if uses.is_empty() {
             return Ok(());
         }
-        self.platform.keys().touch_last_used(&uses).await
+        let unit = self.platform.begin().await?;
+        for (project, key) in unit.keys().touch_last_used(&uses).await? {
+            let target = key.to_string();
+            unit.audit()
+                .append(Actor::host().did("key.first_use", Some(project), target, json!({})))
+                .await?;
+        }
+        unit.commit().await
     }
 }

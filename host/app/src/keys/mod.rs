@@ -7,6 +7,7 @@ mod revoke;
 mod rotate;
 
 pub use create::{CreateKey, CreatedKey};
+pub use rotate::RotateKey;
 
 use atlashub_core::{Error, Result};
 

@@ -267,14 +267,19 @@ impl<'a> Keys<'a> {
         Ok(key)
     }
 
-    /// Notes when keys were last used, many at a time. Never moves a time
-    /// back; keys that are gone are passed over.
+    /// Notes when keys were last used, many at a time, and answers which of
+    /// them had never been used before, with their projects. Never moves a
+    /// time back; keys that are gone are passed over.
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn touch_last_used(&self, uses: &[(KeyId, OffsetDateTime)]) -> Result<()> {
+    pub async fn touch_last_used(
+        &self,
+        uses: &[(KeyId, OffsetDateTime)],
+    ) -> Result<Vec<(ProjectId, KeyId)>> {
+        let mut first = Vec::new();
         if uses.is_empty() {
-            return Ok(());
+            return Ok(first);
         }
         let mut uses = uses.to_vec();
         // All nodes in the same order, so that they never wait in a circle.
@@ -282,19 +287,32 @@ impl<'a> Keys<'a> {
         let unit = self.db.begin().await?;
         for (id, at) in uses {
             let at = instant::to_micros(at);
-            Entity::update_many()
+            let context = failed("note the use of keys");
+            let touch = Entity::update_many()
                 .filter(Column::Id.eq(*id.as_uuid()))
-                .filter(
-                    Condition::any()
-                        .add(Column::LastUsedAt.is_null())
-                        .add(Column::LastUsedAt.lt(at)),
-                )
-                .col_expr(Column::LastUsedAt, Expr::value(at))
+                .col_expr(Column::LastUsedAt, Expr::value(at));
+            let began = touch
+                .clone()
+                .filter(Column::LastUsedAt.is_null())
                 .exec(&unit.executor())
                 .await
-                .map_err(failed("note the use of keys"))?;
+                .map_err(&context)?;
+            if began.rows_affected == 0 {
+                touch
+                    .filter(Column::LastUsedAt.lt(at))
+                    .exec(&unit.executor())
+                    .await
+                    .map_err(&context)?;
+                continue;
+            }
+            let row = Entity::find_by_id(*id.as_uuid())
+                .one(&unit.executor())
+                .await
+                .map_err(&context)?;
+            first.extend(row.map(|row| (ProjectId::from_uuid(row.project_id), id)));
         }
-        unit.commit().await
+        unit.commit().await?;
+        Ok(first)
     }
 }
 

@@ -16,9 +16,12 @@ pub(super) struct KeysArgs {
     /// What to call the new key
     #[arg(long, requires = "create")]
     name: Option<String>,
-    /// Replace a key; the old one ends at once
+    /// Replace a key; the old one ends at once, or after the overlap
     #[arg(long, value_name = "ID", conflicts_with = "revoke")]
     rotate: Option<String>,
+    /// How long the old key stays valid
+    #[arg(long, value_name = "SECONDS", requires = "rotate", default_value_t = 0)]
+    overlap: u64,
     /// End a key
     #[arg(long, value_name = "ID")]
     revoke: Option<String>,
@@ -42,11 +45,9 @@ pub(super) fn run(args: &KeysArgs, server: &ServerArgs) -> anyhow::Result<()> {
             let body = json!({ "kind": kind, "name": args.name });
             show(&client.call(Method::POST, &path, &body).await?);
         } else if let Some(id) = &args.rotate {
-            show(
-                &client
-                    .json(client.request(Method::POST, &format!("{path}/{id}/rotate")))
-                    .await?,
-            );
+            let path = format!("{path}/{id}/rotate");
+            let body = json!({ "overlap_seconds": args.overlap });
+            show(&client.call(Method::POST, &path, &body).await?);
         } else if let Some(id) = &args.revoke {
             client
                 .json(client.request(Method::DELETE, &format!("{path}/{id}")))
