@@ -10,7 +10,7 @@
 
 use atlashub_app::{
     Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent,
-    limits::CallerRates,
+    RotateKey, limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,
@@ -199,13 +199,13 @@ async fn a_rotated_key_ends_at_once() {
         .unwrap();
     assert!(app.directory().key(&first.token).await.unwrap().is_some());
     let second = app
-        .rotate_key(&Actor::host(), project, first.key.id)
+        .rotate_key(&Actor::host(), project, first.key.id, RotateKey::default())
         .await
         .unwrap();
     assert!(app.directory().key(&first.token).await.unwrap().is_none());
     assert!(app.directory().key(&second.token).await.unwrap().is_some());
     let error = app
-        .rotate_key(&Actor::host(), project, first.key.id)
+        .rotate_key(&Actor::host(), project, first.key.id, RotateKey::default())
         .await
         .err()
         .unwrap();

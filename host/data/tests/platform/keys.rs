@@ -147,10 +147,10 @@ async fn last_use_never_goes_back(fixture: Arc<Fixture>) {
     let key = keys.create(project.id, new_key().1).await.unwrap();
     let late = fixture.clock.now() + Duration::from_secs(2);
     let early = fixture.clock.now() + Duration::from_secs(1);
-    keys.touch_last_used(&[(key.id, late), (KeyId::new(), late)])
-        .await
-        .unwrap();
-    keys.touch_last_used(&[(key.id, early)]).await.unwrap();
+    let uses = [(key.id, late), (KeyId::new(), late)];
+    let first = keys.touch_last_used(&uses).await.unwrap();
+    assert_eq!(first, [(project.id, key.id)]);
+    assert_eq!(keys.touch_last_used(&[(key.id, early)]).await.unwrap(), []);
     let key = keys.find(project.id, key.id).await.unwrap().unwrap();
     assert_eq!(key.last_used_at, Some(late));
 }
