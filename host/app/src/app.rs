@@ -7,11 +7,11 @@ use crate::{
     blobs::{BlobStore, BlobStoreParts},
     changes,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
+    limits::{RequestLimits, StrictLimits},
     logs::PluginLog,
     maintenance,
     plugins::{Code, Plugins},
     projects::purge::Purge,
-    limits::{RequestLimits, StrictLimits},
     sessions::SessionCache,
 };
 use atlashub_core::{Clock, ProjectId, Result};

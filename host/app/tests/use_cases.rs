@@ -9,8 +9,8 @@
 )]
 
 use atlashub_app::{
-    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent,
-    RotateKey, limits::CallerRates,
+    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, RotateKey,
+    limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,

@@ -38,7 +38,10 @@ impl App {
             .ok()
             .filter(|overlap| *overlap <= MAX_OVERLAP)
             .ok_or_else(|| {
-                Error::invalid("invalid_overlap", "the old key may stay for 30 days at most")
+                Error::invalid(
+                    "invalid_overlap",
+                    "the old key may stay for 30 days at most",
+                )
             })?;
         let unit = self.platform().begin().await?;
         let old = unit

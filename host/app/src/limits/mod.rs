@@ -7,6 +7,6 @@ mod rate;
 mod requests;
 mod strict;
 
-pub(crate) use requests::{ProjectLimits, ProjectRate};
 pub use requests::{Admission, CallerRates, RequestLimits, RouteClass};
+pub(crate) use requests::{ProjectLimits, ProjectRate};
 pub use strict::{Attempt, StrictLimits};

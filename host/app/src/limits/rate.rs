@@ -106,7 +106,10 @@ impl Ticks {
 
 /// Whole seconds to wait, at least one.
 pub(crate) fn seconds(nanoseconds: u64) -> u32 {
-    let seconds = Duration::from_nanos(nanoseconds).as_secs_f64().ceil().max(1.0);
+    let seconds = Duration::from_nanos(nanoseconds)
+        .as_secs_f64()
+        .ceil()
+        .max(1.0);
     // Above u32 the conversion stops at its largest value.
     #[expect(
         clippy::cast_possible_truncation,
@@ -184,7 +187,10 @@ mod tests {
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| passed(rate, &spent, 1, 1)))
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
         });
         assert_eq!(all, 500);
     }

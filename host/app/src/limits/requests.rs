@@ -302,9 +302,7 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 fn policy(limits: &[(&str, Rate)]) -> Arc<str> {
     let items: Vec<String> = limits
         .iter()
-        .map(|(name, rate)| {
-            format!("\"{name}\";q={};w={}", rate.quota(), rate.window_seconds())
-        })
+        .map(|(name, rate)| format!("\"{name}\";q={};w={}", rate.quota(), rate.window_seconds()))
         .collect();
     items.join(", ").into()
 }
@@ -358,8 +356,7 @@ mod tests {
     fn a_refused_caller_takes_nothing_from_its_project() {
         let limits = limits();
         let (id, rate) = (ProjectId::new(), project(&limits, 1, Some(60)));
-        let admit =
-            |address| limits.admit(id, &rate, RouteClass::Read, &Caller::Nobody, address);
+        let admit = |address| limits.admit(id, &rate, RouteClass::Read, &Caller::Nobody, address);
         for _ in 0..1_000 {
             let _ = admit(HERE);
         }
