@@ -8,10 +8,8 @@
 
 use super::{
     Admins, Audit, AuthStore, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys,
-    Installations, Keys, KvStore, OneTimeTokens, Platform, PluginLogs, Projects, Revisions, Roles,
-    Sessions, Usage, UserSessions, Users,
-    Admins, Audit, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys, Installations,
-    Keys, KvStore, Nodes, Platform, PluginLogs, Projects, Revisions, Sessions, Tries, Usage,
+    Installations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs, Projects, Revisions,
+    Roles, Sessions, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
