@@ -17,6 +17,7 @@ mod files;
 mod files_trash;
 mod foreign_components;
 mod keys;
+mod matrix;
 mod nodes;
 mod operations;
 mod plugin_changes;

@@ -2,9 +2,10 @@
 //!
 //! A guest begins in the task of its request, on a thread that also serves
 //! others. Once it has used [`HEAVY_AFTER`] of processor time it goes on in
-//! one of a few threads of the lowest priority: the kernel then gives light
-//! requests a processor at once, and heavy guests what is left. They take
-//! turns of one epoch when there are more of them than threads.
+//! one of a few threads that the kernel runs when nobody else wants a
+//! processor. They take turns of one epoch when there are more of them than
+//! threads. A plugin that was heavy a moment ago begins there: each of its
+//! requests would otherwise take its share among the others first.
 //!
 //! The threads start with the first heavy guest and end with the runtime. A
 //! guest whose request is gone is dropped at its next step.
@@ -16,17 +17,54 @@ use std::{
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{runtime::Handle, sync::oneshot};
 
 /// Processor time that a guest may use among the others.
 pub(crate) const HEAVY_AFTER: Duration = Duration::from_millis(2);
 
-/// Priority of the threads, as `nice` has it: the lowest.
-const NICE: i32 = 19;
+/// How long a plugin is remembered as heavy.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// What is remembered of a plugin's hunger for processor time.
+#[derive(Debug)]
+pub(crate) struct Weight {
+    origin: Instant,
+    /// Nanoseconds after `origin` until which it counts as heavy.
+    heavy_until_ns: AtomicU64,
+}
+
+impl Weight {
+    pub(crate) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            heavy_until_ns: AtomicU64::new(0),
+        }
+    }
+
+    fn was_heavy(&self, at: Instant) -> bool {
+        match self.heavy_until_ns.load(Ordering::Relaxed) {
+            0 => false,
+            until => self.nanoseconds(at) < until,
+        }
+    }
+
+    fn found_heavy(&self) {
+        let until = self.nanoseconds(Instant::now() + REMEMBERED);
+        self.heavy_until_ns.store(until, Ordering::Relaxed);
+    }
+
+    fn nanoseconds(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.origin);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
 
 /// The threads, and the guests that wait for one.
 #[derive(Debug)]
@@ -77,6 +115,15 @@ impl HeavyThreads {
         }
     }
 
+    /// Drops `what` in a thread: giving a large memory back takes a while.
+    pub(crate) fn discard(&self, what: impl Send + 'static) {
+        self.push(Work {
+            guest: Box::pin(async move { drop(what) }),
+            meter: Arc::new(Meter::new()),
+            runtime: Handle::current(),
+        });
+    }
+
     /// Goes on with `guest` in a thread. Its outcome comes through what is
     /// returned; dropping that drops the guest.
     fn take<T: Send + 'static>(
@@ -100,12 +147,17 @@ impl HeavyThreads {
                 let _ = sender.send(outcome);
             }
         };
-        let mut queue = self.shared.queue.lock();
-        queue.waiting.push_back(Work {
+        self.push(Work {
             guest: Box::pin(guest),
             meter,
             runtime: Handle::current(),
         });
+        outcome
+    }
+
+    fn push(&self, work: Work) {
+        let mut queue = self.shared.queue.lock();
+        queue.waiting.push_back(work);
         if queue.free == 0 && queue.threads < self.places {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new()
@@ -118,7 +170,6 @@ impl HeavyThreads {
         }
         drop(queue);
         self.shared.changed.notify_one();
-        outcome
     }
 }
 
@@ -136,7 +187,7 @@ impl Drop for HeavyThreads {
 impl Shared {
     /// What a thread does.
     fn work(&self) {
-        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        if let Err(error) = crate::cpu::run_when_idle() {
             tracing::warn!(%error, "heavy guests run with the priority of all others");
         }
         crate::cpu::count_thread_time();
@@ -185,6 +236,7 @@ pub(crate) struct Placed<T> {
     place: Place<T>,
     meter: Arc<Meter>,
     threads: Arc<HeavyThreads>,
+    weight: Arc<Weight>,
 }
 
 enum Place<T> {
@@ -196,17 +248,26 @@ enum Place<T> {
     Moving,
 }
 
-impl<T> Placed<T> {
+impl<T: Send + 'static> Placed<T> {
+    /// A guest of the plugin that `weight` is of. The call begins `now`.
     pub(crate) fn new(
         guest: impl Future<Output = T> + Send + 'static,
         meter: Arc<Meter>,
-        threads: Arc<HeavyThreads>,
+        threads: &Arc<HeavyThreads>,
+        weight: &Arc<Weight>,
+        now: Instant,
     ) -> Self {
-        let guest = crate::cpu::Metered::new(guest, Arc::clone(&meter));
+        let guest = Box::pin(crate::cpu::Metered::new(guest, Arc::clone(&meter)));
+        let place = if weight.was_heavy(now) {
+            Place::There(threads.take(guest, Arc::clone(&meter)))
+        } else {
+            Place::Here(guest)
+        };
         Self {
-            place: Place::Here(Box::pin(guest)),
+            place,
             meter,
-            threads,
+            threads: Arc::clone(threads),
+            weight: Arc::clone(weight),
         }
     }
 }
@@ -217,11 +278,13 @@ impl<T: Send + 'static> Future for Placed<T> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         let this = self.get_mut();
         if let Place::Here(guest) = &mut this.place {
-            if let Poll::Ready(outcome) = guest.as_mut().poll(context) {
-                return Poll::Ready(outcome);
-            }
+            let outcome = guest.as_mut().poll(context);
             if !this.meter.is_heavy() {
-                return Poll::Pending;
+                return outcome;
+            }
+            this.weight.found_heavy();
+            if outcome.is_ready() {
+                return outcome;
             }
             if let Place::Here(guest) = std::mem::replace(&mut this.place, Place::Moving) {
                 this.place = Place::There(this.threads.take(guest, Arc::clone(&this.meter)));
@@ -229,11 +292,25 @@ impl<T: Send + 'static> Future for Placed<T> {
         }
         match &mut this.place {
             Place::There(outcome) => match Pin::new(outcome).poll(context) {
-                Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
+                Poll::Ready(Ok(outcome)) => {
+                    if this.meter.is_heavy() {
+                        this.weight.found_heavy();
+                    }
+                    Poll::Ready(outcome)
+                }
                 // Lost with its thread: the deadline of the request ends it.
                 Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
             },
             Place::Here(_) | Place::Moving => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Drop for Placed<T> {
+    fn drop(&mut self) {
+        // One that is dropped at its deadline was never found at its end.
+        if matches!(self.place, Place::There(_)) && self.meter.is_heavy() {
+            self.weight.found_heavy();
         }
     }
 }

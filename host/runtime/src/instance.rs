@@ -4,7 +4,6 @@
 use crate::{
     cpu::{Meter, wall_clock},
     engine::EPOCH,
-    heavy::Placed,
     places::unavailable,
     plugin::LivePlugin,
     runtime::{Inner, RequestContext},
@@ -107,7 +106,7 @@ impl Instance {
         };
         let (mut store, made) = tokio::select! {
             biased;
-            made = Placed::new(made, Arc::clone(&meter), Arc::clone(&runtime.heavy)) => made,
+            made = plugin.place(runtime, made, &meter, began) => made,
             () = wall_clock(Arc::clone(&meter), began, limit) => {
                 let why = format!("did not start within {} ms", limit.as_millis());
                 let error = plugin.timed_out(request, &meter, "deadline_exceeded", &why);

@@ -5,6 +5,7 @@
 use crate::{
     breaker::Breaker,
     cpu::Meter,
+    heavy::{Placed, Weight},
     instance::{Instance, store},
     output::PluginOutput,
     places::Places,
@@ -50,6 +51,7 @@ pub struct LivePlugin {
     idle: Mutex<Vec<Instance>>,
     pub(crate) places: Places,
     pub(crate) breaker: Breaker,
+    weight: Arc<Weight>,
     stats: PluginStats,
     last_error: Mutex<Option<String>>,
 }
@@ -84,6 +86,7 @@ impl LivePlugin {
             shared: Arc::new(shared),
             idle: Mutex::default(),
             breaker: Breaker::default(),
+            weight: Arc::new(Weight::new()),
             stats: PluginStats::default(),
             last_error: Mutex::default(),
         }
@@ -137,6 +140,24 @@ impl LivePlugin {
 
     pub(crate) fn counters(&self) -> &PluginStats {
         &self.stats
+    }
+
+    /// A guest of this plugin, in the task that polls it or, when it is
+    /// heavy, in a thread for such ones.
+    pub(crate) fn place<T: Send + 'static>(
+        &self,
+        runtime: &Inner,
+        guest: impl Future<Output = T> + Send + 'static,
+        meter: &Arc<Meter>,
+        began: Instant,
+    ) -> Placed<T> {
+        Placed::new(
+            guest,
+            Arc::clone(meter),
+            &runtime.heavy,
+            &self.weight,
+            began,
+        )
     }
 
     /// A warm instance, if there is one.
@@ -265,16 +286,11 @@ impl LivePlugin {
     /// # Errors
     /// `activation_failed` with what the hook said; traps and time-outs too.
     pub async fn activate(&self, reason: &str, previous_version: Option<&str>) -> Result<()> {
-        let called = self
-            .with_hooks(async |hooks, store| {
-                let hooks = hooks.atlashub_lifecycle_hooks();
-                hooks.call_activate(store, reason, previous_version).await
-            })
-            .await?;
-        match called {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(refused_activation(&error.message)),
-        }
+        self.call_hook(Hook::Activate {
+            reason: reason.to_owned(),
+            previous_version: previous_version.map(str::to_owned),
+        })
+        .await
     }
 
     /// Calls the lifecycle hook `deactivate`, if the component has one.
@@ -283,18 +299,10 @@ impl LivePlugin {
     /// # Errors
     /// As [`LivePlugin::activate`]; the caller logs it and goes on.
     pub async fn deactivate(&self, reason: &str) -> Result<()> {
-        let called = self
-            .with_hooks(async |hooks, store| {
-                hooks
-                    .atlashub_lifecycle_hooks()
-                    .call_deactivate(store, reason)
-                    .await
-            })
-            .await?;
-        match called {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(refused_activation(&error.message)),
-        }
+        self.call_hook(Hook::Deactivate {
+            reason: reason.to_owned(),
+        })
+        .await
     }
 
     /// Makes an instance, to see that it starts, and keeps it warm.
@@ -320,16 +328,10 @@ impl LivePlugin {
         }
     }
 
-    async fn with_hooks<T>(
-        &self,
-        call: impl AsyncFnOnce(
-            &crate::bindings::Lifecycle,
-            &mut wasmtime::Store<crate::state::State>,
-        ) -> wasmtime::Result<T>,
-    ) -> Result<Option<T>> {
-        let Some(indices) = &self.revision.lifecycle else {
-            return Ok(None);
-        };
+    async fn call_hook(&self, hook: Hook) -> Result<()> {
+        if self.revision.lifecycle.is_none() {
+            return Ok(());
+        }
         let Some(runtime) = self.runtime.upgrade() else {
             return Err(Error::internal(
                 "call a lifecycle hook",
@@ -337,26 +339,65 @@ impl LivePlugin {
             ));
         };
         let context = RequestContext::new(RequestId::new(), Caller::Scheduler);
-        let mut store = store(&runtime, self, context);
+        let store = store(&runtime, self, context);
         let meter = Arc::clone(&store.data().meter);
         let began = Instant::now();
-        let work = async {
-            let pre = self.revision.proxy.instance_pre();
-            let instance = pre.instantiate_async(&mut store).await?;
-            let hooks = indices.load(&mut store, &instance)?;
-            call(&hooks, &mut store).await
-        };
+        let work = hook.call(Arc::clone(&self.revision), store);
         let limit = Duration::from_millis(u64::from(self.limits.wall_ms));
-        let work = crate::cpu::Metered::new(work, Arc::clone(&meter));
         let outcome = tokio::select! {
-            outcome = work => outcome,
-            () = crate::cpu::wall_clock(meter, began, limit) => {
+            outcome = self.place(&runtime, work, &meter, began) => outcome,
+            () = crate::cpu::wall_clock(Arc::clone(&meter), began, limit) => {
                 return Err(refused_activation("its lifecycle hook took too long"));
             }
         };
-        outcome
-            .map(Some)
-            .map_err(|error| refused_activation(&format!("its lifecycle hook failed: {error:#}")))
+        match outcome {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(said)) => Err(refused_activation(&said)),
+            Err(error) => Err(refused_activation(&format!(
+                "its lifecycle hook failed: {error:#}"
+            ))),
+        }
+    }
+}
+
+/// A call of a lifecycle hook.
+enum Hook {
+    Activate {
+        reason: String,
+        previous_version: Option<String>,
+    },
+    Deactivate {
+        reason: String,
+    },
+}
+
+impl Hook {
+    /// Calls it in an instance of its own. The inner error is the hook's own
+    /// word.
+    async fn call(
+        self,
+        revision: Arc<Revision>,
+        mut store: wasmtime::Store<crate::state::State>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        let Some(indices) = &revision.lifecycle else {
+            return Ok(Ok(()));
+        };
+        let pre = revision.proxy.instance_pre();
+        let instance = pre.instantiate_async(&mut store).await?;
+        let hooks = indices.load(&mut store, &instance)?;
+        let hooks = hooks.atlashub_lifecycle_hooks();
+        let outcome = match &self {
+            Self::Activate {
+                reason,
+                previous_version,
+            } => {
+                hooks
+                    .call_activate(&mut store, reason, previous_version.as_deref())
+                    .await?
+            }
+            Self::Deactivate { reason } => hooks.call_deactivate(&mut store, reason).await?,
+        };
+        Ok(outcome.map_err(|error| error.message))
     }
 }
 

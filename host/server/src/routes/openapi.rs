@@ -123,6 +123,46 @@ mod tests {
         );
     }
 
+    /// The handlers that the files below `folder` route to.
+    fn handlers(folder: &std::path::Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                handlers(&path, found);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for method in ["get(", "put(", "post(", "delete(", "patch("] {
+                for (at, _) in text.match_indices(method) {
+                    let rest = &text[at + method.len()..];
+                    let handler = rest.split(')').next().unwrap();
+                    if ["::handle", "::show"].iter().any(|end| handler.ends_with(end)) {
+                        found.push(handler.to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_route_is_described() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
+        let mut found = Vec::new();
+        handlers(&folder, &mut found);
+        assert!(found.len() > 20, "only {found:?}");
+        let text = include_str!("openapi.rs");
+        let (_, paths) = text.split_once("paths(").unwrap();
+        let (paths, _) = paths.split_once(")\n)]").unwrap();
+        let described: Vec<&str> = paths.split(',').map(str::trim).collect();
+        for handler in found {
+            let is_described = handler == "openapi::handle"
+                || described.iter().any(|path| {
+                    *path == handler || path.ends_with(&format!("::{handler}"))
+                });
+            assert!(is_described, "`{handler}` is missing in the list of paths");
+        }
+    }
+
     #[test]
     fn every_operation_says_how_it_fails() {
         let paths = document()["paths"].as_object().unwrap();
