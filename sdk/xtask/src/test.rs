@@ -43,6 +43,10 @@ const STEPS: &[Step] = &[
         run: unit,
     },
     Step {
+        name: "client",
+        run: client,
+    },
+    Step {
         name: "sqlite",
         run: sqlite,
     },
@@ -214,6 +218,19 @@ fn unit(run: &mut Run<'_>) -> Result<()> {
     run.repository
         .guest_cargo(&["test", "--release", "--workspace"])
         .run("pass the plugins' own tests")
+}
+
+/// The client for applications: types, and tests against a server of its own.
+fn client(run: &mut Run<'_>) -> Result<()> {
+    let folder = run.repository.root().join("sdk/client-ts");
+    crate::process::Program::new("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(&folder)
+        .run("fetch the parts of sdk/client-ts from npm (Node 20 or later is needed)")?;
+    crate::process::Program::new("npm")
+        .args(["test"])
+        .current_dir(&folder)
+        .run("pass the tests of sdk/client-ts")
 }
 
 fn sqlite(run: &mut Run<'_>) -> Result<()> {
