@@ -24,3 +24,4 @@ mod plugin_changes;
 mod plugin_uploads;
 mod problems;
 mod survival;
+mod walk;

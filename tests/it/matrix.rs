@@ -45,17 +45,45 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/admin/v1/projects/{project}", ForAdmin),
     ("GET", "/admin/v1/projects/{project}/domains", Viewer),
     ("POST", "/admin/v1/projects/{project}/domains", ForAdmin),
-    ("DELETE", "/admin/v1/projects/{project}/domains/{host}", ForAdmin),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/domains/{host}",
+        ForAdmin,
+    ),
     ("GET", "/admin/v1/projects/{project}/keys", Viewer),
     ("POST", "/admin/v1/projects/{project}/keys", ForAdmin),
     ("DELETE", "/admin/v1/projects/{project}/keys/{id}", ForAdmin),
-    ("POST", "/admin/v1/projects/{project}/keys/{id}/rotate", ForAdmin),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/keys/{id}/rotate",
+        ForAdmin,
+    ),
     ("GET", "/admin/v1/projects/{project}/plugins", Viewer),
-    ("GET", "/admin/v1/projects/{project}/plugins/{plugin}", Viewer),
-    ("PUT", "/admin/v1/projects/{project}/plugins/{plugin}", ForAdmin),
-    ("DELETE", "/admin/v1/projects/{project}/plugins/{plugin}", ForAdmin),
-    ("GET", "/admin/v1/projects/{project}/plugins/{plugin}/logs", Viewer),
-    ("GET", "/admin/v1/projects/{project}/plugins/{plugin}/metrics", Viewer),
+    (
+        "GET",
+        "/admin/v1/projects/{project}/plugins/{plugin}",
+        Viewer,
+    ),
+    (
+        "PUT",
+        "/admin/v1/projects/{project}/plugins/{plugin}",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/plugins/{plugin}",
+        ForAdmin,
+    ),
+    (
+        "GET",
+        "/admin/v1/projects/{project}/plugins/{plugin}/logs",
+        Viewer,
+    ),
+    (
+        "GET",
+        "/admin/v1/projects/{project}/plugins/{plugin}/metrics",
+        Viewer,
+    ),
     ("PUT", "/admin/v1/projects/{project}/quota", ForAdmin),
     ("GET", "/admin/v1/projects/{project}/usage", Viewer),
 ];
@@ -88,7 +116,10 @@ fn unsigned_token() -> String {
 async fn strangers(admin: &Admin, own: &Project, other: &Project) -> Vec<Stranger> {
     let body = json!({"email": EMAIL, "password": PASSWORD});
     let nobody = admin.anonymous();
-    let session = nobody.post("/admin/v1/session", body).await.expect_success();
+    let session = nobody
+        .post("/admin/v1/session", body)
+        .await
+        .expect_success();
     let token = session.json()["token"].as_str().unwrap().to_owned();
     let ended = admin.with_session(&token);
     let _ = ended.delete("/admin/v1/session").await.expect_success();
@@ -124,7 +155,11 @@ async fn strangers(admin: &Admin, own: &Project, other: &Project) -> Vec<Strange
 
 async fn revoked_key(admin: &Admin, project: &Project) -> String {
     let keys = format!("/admin/v1/projects/{}/keys", project.slug);
-    let made = admin.post(&keys, json!({"kind": "secret"})).await.expect(201).json();
+    let made = admin
+        .post(&keys, json!({"kind": "secret"}))
+        .await
+        .expect(201)
+        .json();
     let id = made["id"].as_str().unwrap();
     let _ = admin.delete(&format!("{keys}/{id}")).await.expect_success();
     made["key"].as_str().unwrap().to_owned()
@@ -169,7 +204,11 @@ fn request(client: &Admin, method: &str, address: &str) -> RequestBuilder {
 /// What no stranger may read in an answer. The slug is not among it: the
 /// stranger has named it.
 fn secrets_of(project: &Project) -> Vec<String> {
-    vec![project.id.clone(), "matrix-name".to_owned(), EMAIL.to_owned()]
+    vec![
+        project.id.clone(),
+        "matrix-name".to_owned(),
+        EMAIL.to_owned(),
+    ]
 }
 
 async fn named_project(admin: &Admin) -> Project {

@@ -232,6 +232,15 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
+    /// The folder of its binary, for a shell's `PATH`.
+    ///
+    /// # Panics
+    /// When it lies in no folder.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        binary().parent().expect("a folder").to_owned()
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

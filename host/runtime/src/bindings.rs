@@ -54,4 +54,4 @@ mod lifecycle {
 
 pub use imports::atlashub::{blob, database, identity, kv, multipart, sql};
 pub use imports::wasi::{config, logging};
-pub use lifecycle::{Lifecycle, LifecycleIndices};
+pub use lifecycle::LifecycleIndices;

@@ -33,7 +33,14 @@ pub(crate) fn for_tests() -> Result<()> {
     seaweedfs()?;
     cargo_deny()?;
     componentize_js()?;
-    Ok(())
+    for_documents()
+}
+
+/// Fetches what the commands in the documents use.
+pub(crate) fn for_documents() -> Result<()> {
+    let purpose = "used by the commands in the documents";
+    debian_program("curl", "curl", purpose)?;
+    debian_program("jq", "jq", purpose)
 }
 
 /// Makes sure that Rust can compile plugins.

@@ -252,6 +252,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
     }
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
     let javascript = setup::componentize_js()?;
+    setup::for_documents()?;
     let words = run.test_words.clone();
     run.repository
         .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])

@@ -136,7 +136,10 @@ mod tests {
                 for (at, _) in text.match_indices(method) {
                     let rest = &text[at + method.len()..];
                     let handler = rest.split(')').next().unwrap();
-                    if ["::handle", "::show"].iter().any(|end| handler.ends_with(end)) {
+                    if ["::handle", "::show"]
+                        .iter()
+                        .any(|end| handler.ends_with(end))
+                    {
                         found.push(handler.to_owned());
                     }
                 }
@@ -156,9 +159,9 @@ mod tests {
         let described: Vec<&str> = paths.split(',').map(str::trim).collect();
         for handler in found {
             let is_described = handler == "openapi::handle"
-                || described.iter().any(|path| {
-                    *path == handler || path.ends_with(&format!("::{handler}"))
-                });
+                || described
+                    .iter()
+                    .any(|path| *path == handler || path.ends_with(&format!("::{handler}")));
             assert!(is_described, "`{handler}` is missing in the list of paths");
         }
     }
