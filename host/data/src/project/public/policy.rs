@@ -83,7 +83,7 @@ pub struct RowPolicy {
     /// Which rows there are to see, change and remove.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub using: Option<Expression>,
-    /// Which rows may result; [`RowPolicy::using`] where it is not given.
+    /// Which rows may result; `using` where it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Expression>,
 }
