@@ -31,23 +31,6 @@ pub(crate) fn count_thread_time() {
     OWN_TIME.set(true);
 }
 
-/// Lets this thread run only while nobody else wants a processor: Linux's
-/// `SCHED_IDLE`, at once preempted by whatever wakes, elsewhere the lowest
-/// priority. It cannot be taken back without privileges.
-pub(crate) fn run_when_idle() -> std::io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        let parameters = libc::sched_param { sched_priority: 0 };
-        // SAFETY: the call reads `parameters` and changes this thread alone.
-        match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) } {
-            0 => Ok(()),
-            _ => Err(std::io::Error::last_os_error()),
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    rustix::process::setpriority_process(None, 19).map_err(Into::into)
-}
-
 /// Counts the time of one request.
 #[derive(Debug)]
 pub(crate) struct Meter {

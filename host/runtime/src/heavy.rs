@@ -2,9 +2,9 @@
 //!
 //! A guest begins in the task of its request, on a thread that also serves
 //! others. Once it has used [`HEAVY_AFTER`] of processor time it goes on in
-//! one of a few threads that the kernel runs when nobody else wants a
-//! processor. They take turns of one epoch when there are more of them than
-//! threads. A plugin that was heavy a moment ago begins there: each of its
+//! one of a few threads of the lowest priority: the kernel then gives light
+//! requests a processor at once, and heavy guests what is left. They take
+//! turns of one epoch when there are more of them than threads. A plugin that was heavy a moment ago begins there: each of its
 //! requests would otherwise take its share among the others first.
 //!
 //! The threads start with the first heavy guest and end with the runtime. A
@@ -28,6 +28,9 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 /// Processor time that a guest may use among the others.
 pub(crate) const HEAVY_AFTER: Duration = Duration::from_millis(2);
+
+/// Priority of the threads, as `nice` has it: the lowest.
+const NICE: i32 = 19;
 
 /// How long a plugin is remembered as heavy.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -187,7 +190,7 @@ impl Drop for HeavyThreads {
 impl Shared {
     /// What a thread does.
     fn work(&self) {
-        if let Err(error) = crate::cpu::run_when_idle() {
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
             tracing::warn!(%error, "heavy guests run with the priority of all others");
         }
         crate::cpu::count_thread_time();
