@@ -22,6 +22,7 @@ struct Inner {
     fields: Map<String, Value>,
     headers: Vec<(&'static str, String)>,
     cause: Option<String>,
+    sqlstate: Option<String>,
 }
 
 impl Error {
@@ -39,6 +40,7 @@ impl Error {
             fields: Map::new(),
             headers: Vec::new(),
             cause: None,
+            sqlstate: None,
         }))
     }
 
@@ -127,6 +129,20 @@ impl Error {
         &self.0.detail
     }
 
+    /// What the failure came from, such as the database's own words. Not for
+    /// the caller, unless the plugin has them for good.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The number of a failed statement on the project's own tables, as
+    /// Postgres gives it: `23503`.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.sqlstate.as_deref()
+    }
+
     /// Extension members of the problem document.
     #[must_use]
     pub fn fields(&self) -> &Map<String, Value> {
@@ -142,6 +158,7 @@ impl Error {
             fields,
             headers,
             cause,
+            sqlstate: _,
         } = *self.0;
         if status.is_server_error() {
             log::error!("{code}: {}", cause.as_deref().unwrap_or(&detail));
@@ -225,6 +242,7 @@ impl From<HostError> for Error {
             code,
             message,
             details,
+            sqlstate,
         } = error;
         let (status, detail) = match code.as_str() {
             "quota_exceeded"
@@ -285,6 +303,7 @@ impl From<HostError> for Error {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             own = own.with_header("retry-after", "1");
         }
+        own.0.sqlstate = sqlstate;
         if let Some(Ok(Value::Object(fields))) = details.map(|text| serde_json::from_str(&text)) {
             own.0.fields = fields;
         }

@@ -25,6 +25,7 @@ on_both_engines!(
     policies_are_listed_and_replaced,
     tables_are_described,
     tables_are_changed_all_or_none,
+    a_failure_has_the_number_that_postgres_gives,
     who_may_only_read_cannot_write,
     two_projects_share_nothing,
     transactions_keep_their_caller,
@@ -572,4 +573,55 @@ async fn views_show_what_their_caller_may_see(world: World) {
     assert_eq!(tables.list(&tables.service(), titles).await.len(), 3);
     assert_eq!(tables.list(&tables.user(BEN), titles).await, ["todo 3"]);
     assert!(tables.list(&tables.anonymous(), titles).await.is_empty());
+}
+
+async fn a_failure_has_the_number_that_postgres_gives(world: World) {
+    let tables = Tables(&world);
+    tables
+        .change(&[
+            "CREATE TABLE people (id integer PRIMARY KEY, name text NOT NULL, age integer CHECK (age > 0))",
+            "CREATE TABLE pets (id integer PRIMARY KEY, owner integer REFERENCES people (id))",
+        ])
+        .await
+        .unwrap();
+    let databases = &world.databases;
+    let insert = "INSERT INTO public.people (id, name, age) VALUES (1, 'Ada', 36)";
+    databases
+        .execute(&tables.service(), insert, Vec::new())
+        .await
+        .unwrap();
+    for (sql, state) in [
+        (insert, "23505"),
+        ("INSERT INTO public.people (id) VALUES (2)", "23502"),
+        ("INSERT INTO public.people VALUES (2, 'Joan', 0)", "23514"),
+        ("INSERT INTO public.pets VALUES (1, 9)", "23503"),
+        ("SELECT nothing FROM people", "42703"),
+        ("SELECT 1 FROM nothing", "42P01"),
+        ("SELECT FROM WHERE", "42601"),
+    ] {
+        let error = databases
+            .execute(&tables.service(), sql, Vec::new())
+            .await
+            .unwrap_err();
+        let found = error
+            .fields()
+            .get("sqlstate")
+            .and_then(|state| state.as_str());
+        assert_eq!(found, Some(state), "{sql}: {error}");
+    }
+    let refused = databases
+        .execute(
+            &tables.anonymous(),
+            "INSERT INTO public.people VALUES (3, 'Eve', 1)",
+            Vec::new(),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused
+            .fields()
+            .get("sqlstate")
+            .and_then(|state| state.as_str()),
+        Some("42501")
+    );
 }

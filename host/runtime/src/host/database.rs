@@ -3,14 +3,14 @@
 
 use super::{
     not_granted,
-    sql::{Answer, answer, parameters, rows},
+    sql::{parameters, rows},
 };
 use crate::{
     bindings::{
-        database::client,
+        database::client::{self, Error},
         sql::client::{Rows, Value},
     },
-    state::State,
+    state::{State, for_guest},
 };
 use atlashub_core::{
     Result,
@@ -24,6 +24,23 @@ use wasmtime::component::Resource;
 /// that leaves a transaction behind is not used again.
 #[expect(unreachable_pub, reason = "the generated bindings export it")]
 pub struct Transaction(Box<dyn SqlTransaction>);
+
+type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
+
+fn answer<T>(result: Result<T>) -> Answer<T> {
+    Ok(result.map_err(|error| {
+        let (code, message) = for_guest(&error);
+        let sqlstate = error
+            .fields()
+            .get("sqlstate")
+            .and_then(|state| state.as_str());
+        Error {
+            code,
+            message,
+            sqlstate: sqlstate.map(str::to_owned),
+        }
+    }))
+}
 
 impl State {
     fn database(&self) -> Result<(Arc<dyn plain::Database>, plain::Access)> {

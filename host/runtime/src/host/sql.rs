@@ -20,9 +20,9 @@ pub struct Transaction(Box<dyn SqlTransaction>);
 #[expect(unreachable_pub, reason = "the generated bindings export it")]
 pub struct Cursor(Box<dyn SqlCursor>);
 
-pub(super) type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
+type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
-pub(super) fn answer<T>(result: Result<T>) -> Answer<T> {
+fn answer<T>(result: Result<T>) -> Answer<T> {
     Ok(result.map_err(|error| {
         let (code, message) = for_guest(&error);
         Error { code, message }

@@ -28,7 +28,7 @@ macro_rules! host_error {
     ($($module:ident)*) => {
         $(impl From<$module::Error> for HostError {
             fn from(error: $module::Error) -> Self {
-                Self { code: error.code, message: error.message, details: None }
+                Self::new(&error.code, error.message)
             }
         })*
     };
@@ -39,9 +39,17 @@ host_error! { wit_sql wit_kv wit_form }
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
         Self {
-            code: error.code,
-            message: error.message,
             details: error.details,
+            ..Self::new(&error.code, error.message)
+        }
+    }
+}
+
+impl From<wit_database::Error> for HostError {
+    fn from(error: wit_database::Error) -> Self {
+        Self {
+            sqlstate: error.sqlstate,
+            ..Self::new(&error.code, error.message)
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct HostError {
     pub(crate) message: String,
     /// JSON with details.
     pub(crate) details: Option<String>,
+    /// Of a statement on the project's own tables.
+    pub(crate) sqlstate: Option<String>,
 }
 
 impl HostError {
@@ -36,6 +38,7 @@ impl HostError {
             code: code.to_owned(),
             message: message.into(),
             details: None,
+            sqlstate: None,
         }
     }
 }

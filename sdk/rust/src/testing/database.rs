@@ -160,5 +160,17 @@ fn failed(error: rusqlite::Error) -> HostError {
         Some(code) if code & 0xff == ffi::SQLITE_BUSY => "sql_busy",
         _ => "sql_failed",
     };
-    HostError::new(code, error.to_string())
+    let state = match error.sqlite_error().map(|error| error.extended_code) {
+        _ if code == "sql_constraint_unique" => "23505",
+        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => "23503",
+        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => "23502",
+        Some(ffi::SQLITE_CONSTRAINT_CHECK) => "23514",
+        Some(ffi::SQLITE_CONSTRAINT_DATATYPE | ffi::SQLITE_MISMATCH) => "22P02",
+        Some(code) if code & 0xff == ffi::SQLITE_CONSTRAINT => "23000",
+        _ => "22000",
+    };
+    HostError {
+        sqlstate: Some(state.to_owned()),
+        ..HostError::new(code, error.to_string())
+    }
 }

@@ -87,7 +87,11 @@ fn convert(error: sqlx::Error) -> Error {
     };
     let state = answer.code().unwrap_or_default().into_owned();
     let message = answer.message().to_owned();
-    match (state.as_str(), state.get(..2).unwrap_or_default()) {
+    coded(error, &state, message).with_field("sqlstate", state)
+}
+
+fn coded(error: sqlx::Error, state: &str, message: String) -> Error {
+    match (state, state.get(..2).unwrap_or_default()) {
         ("23505", _) => Error::conflict("sql_constraint_unique", message),
         (_, "23") => Error::conflict("sql_constraint", message),
         // Read-only transaction; the wall of the role.

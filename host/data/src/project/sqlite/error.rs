@@ -69,6 +69,49 @@ impl Failure {
 
     /// As the host's error.
     pub(super) fn into_error(self) -> Error {
+        let state = self.state();
+        self.coded().with_field("sqlstate", state)
+    }
+
+    /// The number that Postgres would have given.
+    fn state(&self) -> &'static str {
+        if self.syntax {
+            return if self.message.starts_with("no such table") {
+                "42P01"
+            } else if self.message.contains("no such column") {
+                "42703"
+            } else {
+                "42601"
+            };
+        }
+        match (self.code, self.code & 0xff) {
+            (
+                ffi::SQLITE_CONSTRAINT_UNIQUE
+                | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                | ffi::SQLITE_CONSTRAINT_ROWID,
+                _,
+            ) => "23505",
+            (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, _) => "23503",
+            (ffi::SQLITE_CONSTRAINT_NOTNULL, _) => "23502",
+            (ffi::SQLITE_CONSTRAINT_CHECK, _) => "23514",
+            (ffi::SQLITE_CONSTRAINT_DATATYPE, _) | (_, ffi::SQLITE_MISMATCH) => "22P02",
+            (ffi::SQLITE_CONSTRAINT_TRIGGER, _) if refused_table(&self.message).is_some() => {
+                "42501"
+            }
+            (ffi::SQLITE_CONSTRAINT_TRIGGER, _) => "P0001",
+            (_, ffi::SQLITE_CONSTRAINT) => "23000",
+            (_, ffi::SQLITE_AUTH | ffi::SQLITE_PERM) => "42501",
+            (_, ffi::SQLITE_READONLY) => "25006",
+            (_, ffi::SQLITE_INTERRUPT) => "57014",
+            (_, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => "55P03",
+            (_, ffi::SQLITE_TOOBIG) => "54000",
+            (_, ffi::SQLITE_FULL) => "53100",
+            (_, ffi::SQLITE_ERROR | ffi::SQLITE_RANGE) => "22000",
+            _ => "XX000",
+        }
+    }
+
+    fn coded(self) -> Error {
         if self.syntax {
             return Error::invalid("sql_syntax", self.message);
         }
