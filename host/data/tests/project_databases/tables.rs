@@ -595,8 +595,8 @@ async fn a_failure_has_the_number_that_postgres_gives(world: World) {
         ("INSERT INTO public.people (id) VALUES (2)", "23502"),
         ("INSERT INTO public.people VALUES (2, 'Joan', 0)", "23514"),
         ("INSERT INTO public.pets VALUES (1, 9)", "23503"),
-        ("SELECT nothing FROM people", "42703"),
-        ("SELECT 1 FROM nothing", "42P01"),
+        ("SELECT absent FROM people", "42703"),
+        ("SELECT 1 FROM absent", "42P01"),
         ("SELECT FROM WHERE", "42601"),
     ] {
         let error = databases

@@ -1,0 +1,75 @@
+//! `/rest/v1`: the dialect of PostgREST 14, whose clients work against it
+//! unchanged. What a query means is read into the model; the answers'
+//! codes, headers and forms are that program's.
+
+mod answer;
+mod body;
+mod filter;
+mod order;
+mod prefer;
+mod read;
+mod select;
+mod text;
+mod write;
+
+use crate::{
+    fault::{Fault, Result},
+    model::Select,
+};
+use atlashub_sdk::prelude::*;
+
+/// Adds the routes.
+pub(crate) fn routes(router: Router) -> Router {
+    let path = "/rest/v1/{table}";
+    router
+        .get(path, handler(read::read))
+        .post(path, handler(write::insert))
+        .patch(path, handler(write::update))
+        .delete(path, handler(write::delete))
+        .get("/rest/v1/rpc/{function}", handler(function))
+        .post("/rest/v1/rpc/{function}", handler(function))
+}
+
+/// A handler that answers failures in the words of PostgREST.
+fn handler(
+    handler: impl Fn(&mut Request) -> Result<Response> + 'static,
+) -> impl Fn(Request) -> Response + 'static {
+    move |mut request: Request| {
+        check_schema(&request)
+            .and_then(|()| handler(&mut request))
+            .unwrap_or_else(Fault::into_rest)
+    }
+}
+
+/// Functions of the database are not offered.
+fn function(request: &mut Request) -> Result<Response> {
+    let name = request.param("function").unwrap_or_default();
+    Err(Fault::unknown_function(name))
+}
+
+/// There is only the schema `public`.
+fn check_schema(request: &Request) -> Result<()> {
+    for name in ["accept-profile", "content-profile"] {
+        match request.header(name) {
+            None | Some("public") => {}
+            Some(other) => return Err(Fault::schema(other)),
+        }
+    }
+    Ok(())
+}
+
+/// The table's name in the path.
+fn table_name(request: &Request) -> &str {
+    request.param("table").unwrap_or_default()
+}
+
+/// The selection that a path of embedded tables leads to.
+fn within<'s, 'a>(select: &'s mut Select<'a>, path: &[&str]) -> Result<&'s mut Select<'a>> {
+    let Some((first, rest)) = path.split_first() else {
+        return Ok(select);
+    };
+    let embed = select
+        .embed_mut(first)
+        .ok_or_else(|| Fault::not_embedded(first))?;
+    within(&mut embed.select, rest)
+}
