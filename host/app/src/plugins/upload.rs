@@ -145,7 +145,9 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
         (
             "atlashub:sql",
             "sql",
-            asks(|grant| matches!(grant, Grant::Sql)),
+            // `atlashub:database` borrows the types of its values; what may
+            // be called is asked at each call.
+            asks(|grant| matches!(grant, Grant::Sql | Grant::Database { .. })),
         ),
         (
             "atlashub:database",
