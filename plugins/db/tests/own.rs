@@ -360,3 +360,31 @@ fn a_table_of_many_columns_comes_whole() {
     assert_eq!(row.len(), 150);
     assert!((0..150).all(|n| row[&format!("c{n}")] == json!(n)));
 }
+
+#[test]
+fn an_insert_that_is_sent_again_is_done_once() {
+    let _host = host();
+    let insert = |title: &str| {
+        let body = json!({"rows": [{"title": title}]});
+        let request = Request::post("/v1/db/todos?select=id,title", "")
+            .with_json(&body)
+            .unwrap()
+            .with_header("idempotency-key", "k1");
+        call(request)
+    };
+    let first = insert("once");
+    assert_eq!(
+        first,
+        (
+            201,
+            json!({"rows": [{"id": 4, "title": "once"}], "count": 1})
+        )
+    );
+    assert_eq!(insert("once"), first);
+    let (status, body) = insert("another");
+    assert_eq!(
+        (status, &body["code"]),
+        (422, &json!("idempotency_key_reused"))
+    );
+    assert_eq!(ids("/v1/db/todos?order=id"), [1, 2, 3, 4]);
+}

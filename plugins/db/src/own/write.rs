@@ -7,7 +7,8 @@ use crate::{
     query, schema,
     sql::{self, Change, Insert, Row, Written},
 };
-use atlashub_sdk::{database::Table, prelude::*};
+use atlashub_sdk::{database::Table, idempotency, identity, prelude::*};
+use sha2::{Digest as _, Sha256};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +35,13 @@ pub(super) fn insert(request: &mut Request) -> Result<Response> {
     if !wishes.rows.filter.is_empty() {
         return Err(Fault::query("conditions do not go with new rows"));
     }
-    let Rows { rows } = read_body(request, "{\"rows\":[{…}]}")?;
+    let call = idempotency::begin(request, &who())?;
+    let body = query::body(request)?;
+    let fingerprint = fingerprint(request, &body);
+    if let Some(answer) = call.answer(&fingerprint)? {
+        return Ok(answer);
+    }
+    let Rows { rows } = parse(&body, "{\"rows\":[{…}]}")?;
     if rows.len() > MAX_INSERTED {
         return Err(Fault::too_many(format!(
             "at most {MAX_INSERTED} rows are inserted at once"
@@ -47,7 +54,23 @@ pub(super) fn insert(request: &mut Request) -> Result<Response> {
         conflict: None,
     };
     let written = sql::insert(&insert, change(wishes.back.as_ref()))?;
-    Ok(answer(StatusCode::CREATED, written))
+    Ok(call.keep(&fingerprint, answer(StatusCode::CREATED, written))?)
+}
+
+/// Whose keys these are.
+fn who() -> String {
+    let caller = identity::caller();
+    caller.id.unwrap_or_else(|| "nobody".to_owned())
+}
+
+/// What makes a call this one.
+fn fingerprint(request: &Request, body: &[u8]) -> String {
+    let digest = Sha256::new()
+        .chain_update(request.target())
+        .chain_update([0])
+        .chain_update(body)
+        .finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn update(request: &mut Request) -> Result<Response> {
@@ -55,7 +78,7 @@ pub(super) fn update(request: &mut Request) -> Result<Response> {
     let table = schema.table(table_name(request))?;
     let wishes = wishes(table, request)?;
     require_filter(&wishes.rows)?;
-    let Values { values } = read_body(request, "{\"values\":{…}}")?;
+    let Values { values } = parse(&query::body(request)?, "{\"values\":{…}}")?;
     let written = sql::update(&wishes.rows, &values, change(wishes.back.as_ref()))?;
     Ok(answer(StatusCode::OK, written))
 }
@@ -110,9 +133,8 @@ fn require_filter(rows: &Select<'_>) -> Result<()> {
     Ok(())
 }
 
-fn read_body<T: serde::de::DeserializeOwned>(request: &mut Request, form: &str) -> Result<T> {
-    let bytes = query::body(request)?;
-    serde_json::from_slice(&bytes)
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8], form: &str) -> Result<T> {
+    serde_json::from_slice(body)
         .map_err(|error| Fault::body(format!("the body is not `{form}`: {error}")))
 }
 
