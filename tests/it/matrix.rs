@@ -14,12 +14,14 @@ enum Access {
     Open,
     /// A link that the host signed.
     Link,
+    /// A signed-in end user of the project.
+    User,
     /// A platform admin of any role.
     Viewer,
     /// A platform admin who may change things.
     Admin,
 }
-use Access::{Admin as ForAdmin, Link, Open, Viewer};
+use Access::{Admin as ForAdmin, Link, Open, User, Viewer};
 
 /// Every route and what it asks.
 const ROUTES: &[(&str, &str, Access)] = &[
@@ -86,6 +88,64 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ),
     ("PUT", "/admin/v1/projects/{project}/quota", ForAdmin),
     ("GET", "/admin/v1/projects/{project}/usage", Viewer),
+    ("GET", "/admin/v1/projects/{project}/auth", Viewer),
+    ("PUT", "/admin/v1/projects/{project}/auth", ForAdmin),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/auth/keys/rotate",
+        ForAdmin,
+    ),
+    ("GET", "/admin/v1/projects/{project}/users", Viewer),
+    ("POST", "/admin/v1/projects/{project}/users", ForAdmin),
+    ("GET", "/admin/v1/projects/{project}/users/{id}", Viewer),
+    ("PATCH", "/admin/v1/projects/{project}/users/{id}", ForAdmin),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/users/{id}",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/users/{id}/totp",
+        ForAdmin,
+    ),
+    ("GET", "/admin/v1/projects/{project}/roles", Viewer),
+    ("POST", "/admin/v1/projects/{project}/roles", ForAdmin),
+    (
+        "PATCH",
+        "/admin/v1/projects/{project}/roles/{name}",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/roles/{name}",
+        ForAdmin,
+    ),
+    ("POST", "/v1/auth/signup", Open),
+    ("POST", "/v1/auth/login", Open),
+    ("POST", "/v1/auth/refresh", Open),
+    ("POST", "/v1/auth/logout", User),
+    ("GET", "/v1/auth/me", User),
+    ("PUT", "/v1/auth/me", User),
+    ("PUT", "/v1/auth/password", User),
+    ("GET", "/v1/auth/sessions", User),
+    ("DELETE", "/v1/auth/sessions/{id}", User),
+    ("POST", "/v1/auth/totp/enroll", User),
+    ("POST", "/v1/auth/totp/verify", User),
+    ("DELETE", "/v1/auth/totp", User),
+    ("GET", "/v1/auth/.well-known/jwks.json", Open),
+    ("GET", "/users/{id}", Open),
+    ("POST", "/v1/auth/forgot-password", Open),
+    ("POST", "/v1/auth/reset-password", Open),
+    ("POST", "/v1/auth/verify-email", Open),
+    ("POST", "/v1/auth/magic-link", Open),
+    ("GET", "/v1/auth/confirm", Open),
+    ("POST", "/v1/auth/confirm", Open),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/users/{id}/invite",
+        ForAdmin,
+    ),
 ];
 
 const EMAIL: &str = "owner@example.com";
@@ -177,6 +237,7 @@ async fn address(admin: &Admin, project: &Project, path: &str) -> String {
         .replace("{plugin}", "hello")
         .replace("{host}", &format!("{}.example.org", project.slug))
         .replace("{token}", "bm90LWEtbGluaw")
+        .replace("{name}", "clerk")
         .replace("{id}", id)
 }
 
@@ -192,6 +253,9 @@ fn request(client: &Admin, method: &str, address: &str) -> RequestBuilder {
         (_, address) if address.ends_with("/quota") => json!({"storage_bytes": 1_000_000_000}),
         (_, address) if address.ends_with("/domains") => json!({"host": "matrix.example.org"}),
         (_, address) if address.ends_with("/keys") => json!({"kind": "publishable"}),
+        (_, address) if address.ends_with("/auth") => json!({"sign_up": "closed"}),
+        (_, address) if address.ends_with("/users") => json!({"email": "new@example.com"}),
+        (_, address) if address.contains("/roles") => json!({"permissions": []}),
         ("PUT", _) => json!({"enabled": true, "grants": "requested"}),
         _ => json!({"name": "Renamed"}),
     };
@@ -265,6 +329,8 @@ async fn no_stranger_reaches_an_admins_route() {
             let what = format!("{} at {method} {path}", stranger.name);
             let refused = match access {
                 Link => matches!(reply.status, 401 | 403 | 404),
+                // Of a stranger who names no project, nothing more is asked.
+                User => matches!(reply.status, 401 | 404),
                 _ => reply.status == 401,
             };
             assert!(refused, "{what}: {} {}", reply.status, reply.text());
@@ -315,6 +381,9 @@ async fn state_of(admin: &Admin, project: &Project) -> Vec<Value> {
         format!("{base}/keys"),
         format!("{base}/plugins/hello"),
         format!("{base}/domains"),
+        format!("{base}/users"),
+        format!("{base}/roles"),
+        format!("{base}/auth"),
         "/admin/v1/projects".to_owned(),
     ] {
         let mut value = admin.get(&path).await.expect(200).json();

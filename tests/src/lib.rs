@@ -18,23 +18,27 @@
 
 mod admin;
 mod components;
+mod mail_server;
 mod process;
 mod project;
 mod raw;
 mod reply;
 mod server;
 mod stores;
+mod user;
 mod wait;
 
 pub use admin::Admin;
 pub use components::{
     built_in, fixture, fixture_names, misbehave_routes, wat, wat_names, with_manifest,
 };
+pub use mail_server::{MailServer, ReceivedMail};
 pub use project::Project;
 pub use raw::RawConnection;
 pub use reply::Reply;
 pub use server::{ServerBuilder, TestServer, shared};
 pub use stores::Engine;
+pub use user::{PASSWORD, User};
 pub use wait::{DEADLINE, until};
 
 /// A name that no other test uses, starting with `prefix`.

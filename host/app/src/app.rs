@@ -9,10 +9,15 @@ use crate::{
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
     limits::{RequestLimits, StrictLimits},
     logs::PluginLog,
+    mail::{MailSettings, Mailer},
     maintenance,
     plugins::{Code, Plugins},
     projects::purge::Purge,
     sessions::SessionCache,
+    users::{
+        access::AccessTokens,
+        mails::{self, MailQueue},
+    },
 };
 use atlashub_core::{Clock, ProjectId, Result};
 use atlashub_data::{
@@ -48,6 +53,8 @@ pub struct AppParts {
     pub cache: CompileCache,
     /// What plugins may reach.
     pub egress: EgressPolicy,
+    /// How mails are sent.
+    pub mail: MailSettings,
     /// The components that came with this binary.
     pub builtin: Vec<Bytes>,
 }
@@ -72,6 +79,9 @@ struct Inner {
     request_limits: Arc<RequestLimits>,
     node: Uuid,
     session_cache: Arc<SessionCache>,
+    access: Arc<AccessTokens>,
+    mailer: Mailer,
+    mails: MailQueue,
     purge: Purge,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -98,6 +108,7 @@ impl App {
             compiler,
             cache,
             egress,
+            mail,
             builtin,
         } = parts;
         // Read before anything is loaded: what changes meanwhile comes again.
@@ -154,6 +165,13 @@ impl App {
             Arc::clone(&directory),
         );
         let strict_limits = StrictLimits::new(platform.clone(), sealer.derive("strict-limits"));
+        let (mail_queue, asked_mails) = MailQueue::new();
+        let access = Arc::new(AccessTokens::new(
+            platform.clone(),
+            sealer.clone(),
+            Arc::clone(&clock),
+            settings.public_url.clone(),
+        ));
         let app = Self(Arc::new(Inner {
             settings,
             clock,
@@ -170,6 +188,9 @@ impl App {
             request_limits,
             node,
             session_cache: Arc::new(SessionCache::new()),
+            access,
+            mailer: Mailer::new(mail)?,
+            mails: mail_queue,
             purge: Purge::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -184,12 +205,14 @@ impl App {
             seq,
             vec![
                 Arc::clone(&app.0.session_cache) as _,
+                Arc::clone(&app.0.access) as _,
                 Arc::clone(&app.0.blobs) as _,
                 Arc::clone(&app.0.directory) as _,
             ],
             app.stopping(),
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
+        app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
         app.plugins().add_builtin(builtin).await?;
         app.in_background(|app| async move { app.plugins().load_code_in_use().await });
         Ok(app)
@@ -348,6 +371,18 @@ impl App {
 
     pub(crate) fn session_cache(&self) -> &SessionCache {
         &self.0.session_cache
+    }
+
+    pub(crate) fn mailer(&self) -> &Mailer {
+        &self.0.mailer
+    }
+
+    pub(crate) fn mails(&self) -> &MailQueue {
+        &self.0.mails
+    }
+
+    pub(crate) fn access(&self) -> &AccessTokens {
+        &self.0.access
     }
 
     pub(crate) fn purge(&self) -> &Purge {

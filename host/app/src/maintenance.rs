@@ -2,7 +2,7 @@
 //! changes beyond their age, projects that were deleted. Any number of nodes
 //! may do it at once.
 
-use crate::{App, changes::chain};
+use crate::{App, changes::chain, users::signing::KEEP_RETIRED};
 use atlashub_core::Result;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -22,6 +22,9 @@ const LOG_LINES: u64 = 20_000;
 /// How long changes are kept: far longer than a node may be cut off before it
 /// loads everything anew.
 const CHANGE_AGE: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a refresh token is known to be spent, and a session to be ended.
+const SPENT_AGE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Tidies up until the app ends.
 pub(crate) async fn run(app: App) {
@@ -73,6 +76,18 @@ async fn sweep(app: &App) {
     );
     note("kept answers", platform.idempotency().sweep_expired().await);
     note("sessions", platform.sessions().sweep_expired().await);
+    note(
+        "users' sessions",
+        platform.user_sessions().sweep(SPENT_AGE).await,
+    );
+    note(
+        "mailed tokens",
+        platform.one_time_tokens().sweep_expired().await,
+    );
+    note(
+        "retired signing keys",
+        platform.auth().sweep_retired_keys(KEEP_RETIRED).await,
+    );
     note("changes", platform.changes().prune(CHANGE_AGE).await);
     note("counted tries", platform.tries().sweep_expired().await);
 }

@@ -9,8 +9,8 @@
 )]
 
 use atlashub_app::{
-    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, RotateKey,
-    limits::CallerRates,
+    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, MailSettings,
+    RotateKey, limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,
@@ -65,6 +65,11 @@ async fn start(folder: &Path) -> (App, Platform) {
         runtime: RuntimeOptions::default(),
         compiler: Compiler::in_process(CompileLimits::default()),
         egress: EgressPolicy::parse("").unwrap(),
+        mail: MailSettings {
+            smtp_url: None,
+            from: "AtlasHub <no-reply@localhost>".to_owned(),
+            outbox: folder.join("outbox"),
+        },
         builtin: Vec::new(),
     })
     .await

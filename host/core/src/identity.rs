@@ -2,7 +2,7 @@
 
 use crate::{AdminId, Error, KeyId, PluginName, Result};
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
 /// The two kinds of API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +102,9 @@ pub struct User {
     pub id: uuid::Uuid,
     /// Roles the user holds in the project.
     pub roles: Vec<String>,
+    /// Permissions of those roles that the project made: `<plugin>:<action>`,
+    /// or `<plugin>:*`.
+    pub permissions: BTreeSet<String>,
 }
 
 /// Who makes a request inside a project.

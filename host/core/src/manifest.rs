@@ -27,6 +27,9 @@ pub const HOST_PREFIXES: &[&str] = &[
     "/p",
 ];
 
+/// Those of them that belong to the end users of a project.
+const USER_PREFIXES: &[&str] = &["/v1/auth", "/auth", "/users"];
+
 /// Addresses below a host prefix that plugins own nonetheless.
 const PLUGIN_EXCEPTIONS: &[&str] = &["/users/me/files", "/users/me/quota"];
 
@@ -200,12 +203,21 @@ pub fn check_route(path: &str) -> Result<()> {
 /// Whether the host answers `path` itself.
 #[must_use]
 pub fn is_host_path(path: &str) -> bool {
-    let under = |prefix: &str| {
-        path.strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    HOST_PREFIXES.iter().any(|prefix| under(prefix))
-        && !PLUGIN_EXCEPTIONS.iter().any(|prefix| under(prefix))
+    HOST_PREFIXES.iter().any(|prefix| is_under(path, prefix))
+        && !PLUGIN_EXCEPTIONS
+            .iter()
+            .any(|prefix| is_under(path, prefix))
+}
+
+/// Whether the host answers `path` itself, for the end users of a project.
+#[must_use]
+pub fn is_user_path(path: &str) -> bool {
+    USER_PREFIXES.iter().any(|prefix| is_under(path, prefix)) && is_host_path(path)
+}
+
+fn is_under(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -226,6 +238,16 @@ mod tests {
         assert!(manifest.grants.is_empty());
         let json = serde_json::to_vec(&manifest).unwrap();
         assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+    }
+
+    #[test]
+    fn users_have_their_own_part_of_the_hosts_addresses() {
+        for path in ["/v1/auth/login", "/auth", "/users/me", "/users/me/filesx"] {
+            assert!(is_user_path(path), "{path}");
+        }
+        for path in ["/admin", "/authx", "/users/me/files/1", "/v1/authors", "/"] {
+            assert!(!is_user_path(path), "{path}");
+        }
     }
 
     #[test]

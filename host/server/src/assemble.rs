@@ -2,7 +2,9 @@
 
 use crate::{config::Config, private_file};
 use anyhow::{Context as _, bail};
-use atlashub_app::{App, AppParts, AppSettings, SealedCredentials, limits::CallerRates};
+use atlashub_app::{
+    App, AppParts, AppSettings, MailSettings, SealedCredentials, limits::CallerRates,
+};
 use atlashub_core::{SystemClock, token};
 use atlashub_data::{
     platform::{Engine, Platform, PlatformOptions, seal::Sealer},
@@ -64,6 +66,11 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         },
         compiler: Compiler::worker(executable, limits),
         cache,
+        mail: MailSettings {
+            smtp_url: config.network.smtp_url.clone().map(SecretString::from),
+            from: config.network.mail_from(),
+            outbox: config.data_dir.0.join("outbox"),
+        },
         egress: EgressPolicy::parse(&config.network.egress_allow.join(","))?,
     })
     .await

@@ -3,9 +3,9 @@
 //! [`crate::host`] and its layers.
 
 use crate::{
-    gateway::{Gateway, Routed},
+    gateway::{Gateway, Routed, answer},
     host::Host,
-    problem,
+    problem, rate_limit,
     request_id::{self, RequestTag},
 };
 use atlashub_core::Error;
@@ -50,6 +50,14 @@ impl Entry {
         match self.gateway.handle(request, peer).await {
             Routed::Answered(response) => response,
             Routed::Host(request) => self.host.handle(request.map(Body::new), peer).await,
+            Routed::Project(request, admission) => {
+                let mut response = self.host.handle(request.map(Body::new), peer).await;
+                if let Some(admission) = admission {
+                    rate_limit::tell(response.headers_mut(), &admission);
+                }
+                answer::allow_origin(response.headers_mut());
+                response
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     state::HostState,
 };
 use atlashub_app::limits::Admission;
-use atlashub_core::{Error, ErrorKind};
+use atlashub_core::{Error, ErrorKind, manifest::is_user_path};
 use axum::{
     Router,
     body::Body,
@@ -136,7 +136,7 @@ impl Host {
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'; sandbox",
         );
-        if path.starts_with("/admin") {
+        if path.starts_with("/admin") || is_user_path(path) {
             set(header::CACHE_CONTROL, "no-store");
         }
         if self.strict_transport {

@@ -310,7 +310,11 @@ mod tests {
     fn a_user_is_known_to_policies_by_id_roles_and_claims() {
         let id = Uuid::now_v7();
         let roles = vec!["editor".to_owned()];
-        let user = Caller::User(Arc::new(User { id, roles }));
+        let user = Caller::User(Arc::new(User {
+            id,
+            roles,
+            permissions: std::collections::BTreeSet::new(),
+        }));
         let Reach::Policies(bound) = Access::of(ProjectId::new(), &user, true).reach else {
             unreachable!("a user is bound");
         };

@@ -234,7 +234,7 @@ async fn a_new_password_ends_all_sessions_and_stops_one_in_the_making(fixture: A
     let ada = user(&fixture, project, "ada@example.com").await;
     let id = session(&fixture, &ada, "first").await;
     let patch = UserPatch {
-        password_hash: Some("another".to_owned()),
+        password_hash: Some(Some("another".to_owned())),
         ..UserPatch::default()
     };
     let users = fixture.platform.users();

@@ -137,6 +137,7 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::List,
     ),
     ("ATLASHUB_SMTP_URL", "network.smtp_url", Reading::Text),
+    ("ATLASHUB_MAIL_FROM", "network.mail_from", Reading::Text),
     ("ATLASHUB_BASE_DOMAIN", "tenancy.base_domain", Reading::Text),
     (
         "ATLASHUB_DEFAULT_PROJECT",

@@ -22,8 +22,11 @@ pub(crate) struct NetworkConfig {
     /// Origins besides the node's own that may call the admin interface from
     /// a browser.
     pub(crate) cors_origins: Vec<String>,
-    /// `smtp://user:pass@host:port`.
+    /// `smtps://user:password@host:465`, or `smtp://…:587`, which asks for TLS
+    /// unless the server is on this machine or `?tls=none` says otherwise.
     pub(crate) smtp_url: Option<String>,
+    /// Who mails come from: `AtlasHub <no-reply@example.com>`.
+    pub(crate) mail_from: Option<String>,
 }
 
 impl Default for NetworkConfig {
@@ -35,6 +38,7 @@ impl Default for NetworkConfig {
             egress_allow: Vec::new(),
             cors_origins: Vec::new(),
             smtp_url: None,
+            mail_from: None,
         }
     }
 }
@@ -72,6 +76,17 @@ impl NetworkConfig {
         }
         self.egress()?;
         self.proxies().map(drop)
+    }
+
+    /// Who mails come from: the setting, or nobody at the host of
+    /// [`public_url`](Self::public_url).
+    pub(crate) fn mail_from(&self) -> String {
+        if let Some(from) = &self.mail_from {
+            return from.clone();
+        }
+        let url = Url::parse(&self.public_url()).ok();
+        let host = url.as_ref().and_then(Url::domain).unwrap_or("localhost");
+        format!("AtlasHub <no-reply@{host}>")
     }
 
     /// What links start with, without a slash at the end: the setting, or the

@@ -38,7 +38,7 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
 }
 
 /// Lets every origin read the answer, unless the plugin said otherwise.
-pub(super) fn allow_origin(headers: &mut HeaderMap) {
+pub(crate) fn allow_origin(headers: &mut HeaderMap) {
     if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;
     }

@@ -3,38 +3,61 @@
 
 use super::address::{bearer, is_key};
 use crate::admin::credentials;
-use atlashub_app::{App, directory::KnownKey};
-use atlashub_core::{Caller, Result};
+use atlashub_app::{App, directory::KnownKey, users::SignedInUser};
+use atlashub_core::{Caller, ProjectId, Result};
 use http::{HeaderMap, HeaderName, header};
+use std::sync::Arc;
 
 const KEY_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("apikey"),
 ];
 
-/// Finds the caller and takes the host's credentials out of `headers`.
+/// Who calls, and as which signed-in end user, if any.
+pub(super) struct Identified {
+    pub(super) caller: Caller,
+    pub(super) user: Option<Arc<SignedInUser>>,
+}
+
+/// Finds the caller and takes the host's credentials out of `headers`. A
+/// user's access token narrows whatever came beside it to that user.
 pub(super) async fn identify(
     app: &App,
     headers: &mut HeaderMap,
+    project: ProjectId,
     key: Option<&KnownKey>,
-) -> Result<Caller> {
+) -> Result<Identified> {
+    let user = match bearer(headers) {
+        Some(token) if !is_hosts(token) && app.is_access_token(token) => {
+            let user = app.authenticate_user(project, token).await?;
+            headers.remove(header::AUTHORIZATION);
+            Some(user)
+        }
+        _ => None,
+    };
     let admin = credentials::admin(app, headers).await?;
-    if bearer(headers).is_some_and(|token| is_key(token) || credentials::is_session(token)) {
+    if bearer(headers).is_some_and(is_hosts) {
         headers.remove(header::AUTHORIZATION);
     }
     for name in KEY_HEADERS {
         headers.remove(name);
     }
     credentials::strip(headers);
-    Ok(match (admin, key) {
-        (Some(admin), _) => Caller::Admin {
+    let caller = match (&user, admin, key) {
+        (Some(user), ..) => Caller::User(Arc::clone(&user.user)),
+        (None, Some(admin), _) => Caller::Admin {
             id: admin.id,
             role: admin.role,
         },
-        (None, Some(key)) => Caller::Key {
+        (None, None, Some(key)) => Caller::Key {
             id: key.id,
             kind: key.kind,
         },
-        (None, None) => Caller::Nobody,
-    })
+        (None, None, None) => Caller::Nobody,
+    };
+    Ok(Identified { caller, user })
+}
+
+fn is_hosts(token: &str) -> bool {
+    is_key(token) || credentials::is_session(token)
 }

@@ -3,7 +3,7 @@
 //! no database, no lock across an await, no task of its own.
 
 mod address;
-mod answer;
+pub(crate) mod answer;
 mod caller;
 mod class;
 
@@ -13,8 +13,11 @@ use crate::{
     request_id::{self, RequestTag},
 };
 use address::Target;
-use atlashub_app::{App, limits::Admission};
-use atlashub_core::{Error, ErrorKind, Result, manifest::is_host_path};
+use atlashub_app::{App, directory::ProjectEntry, limits::Admission, users::SignedInUser};
+use atlashub_core::{
+    Caller, Error, ErrorKind, Result,
+    manifest::{is_host_path, is_user_path},
+};
 use atlashub_runtime::RequestContext;
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
@@ -38,6 +41,20 @@ pub(crate) enum Routed {
     Answered(Response<Body>),
     /// The host's own: given back untouched.
     Host(Request<Incoming>),
+    /// The host's own inside a project: carries an [`InProject`], and its
+    /// path starts where the project's does.
+    Project(Request<Incoming>, Option<Admission>),
+}
+
+/// The project that a request of the host's own belongs to, and who makes it.
+#[derive(Clone)]
+pub(crate) struct InProject {
+    /// The project.
+    pub(crate) project: Arc<ProjectEntry>,
+    /// Who makes the request.
+    pub(crate) caller: Caller,
+    /// The signed-in end user, if it is one.
+    pub(crate) user: Option<Arc<SignedInUser>>,
 }
 
 /// Routes requests to plugins.
@@ -53,6 +70,9 @@ impl Gateway {
 
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Routed {
         let path = request.uri().path();
+        if is_user_path(inside(path)) {
+            return self.user_route(request, peer).await;
+        }
         if is_host_path(path) && !path.starts_with("/p/") {
             return Routed::Host(request);
         }
@@ -78,6 +98,67 @@ impl Gateway {
         Routed::Answered(response)
     }
 
+    /// What the host answers inside a project, for its end users.
+    async fn user_route(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Routed {
+        if let Some(mut preflight) = answer::preflight(&request) {
+            answer::allow_origin(preflight.headers_mut());
+            return Routed::Answered(preflight);
+        }
+        let mut admission = None;
+        match self.enter_project(&mut request, peer, &mut admission).await {
+            Ok(()) => Routed::Project(request, admission),
+            Err(error) => {
+                let tag = RequestTag::of(request.headers());
+                let mut response = problem::render(&error, &tag);
+                answer::allow_origin(response.headers_mut());
+                if let Some(admission) = admission {
+                    rate_limit::tell(response.headers_mut(), &admission);
+                }
+                response
+                    .headers_mut()
+                    .insert(request_id::HEADER, tag.header());
+                Routed::Answered(response)
+            }
+        }
+    }
+
+    async fn enter_project(
+        &self,
+        request: &mut Request<Incoming>,
+        peer: SocketAddr,
+        admission: &mut Option<Admission>,
+    ) -> Result<()> {
+        let Target {
+            project,
+            key,
+            prefix,
+        } = address::resolve(self.app.directory(), request).await?;
+        let found =
+            caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref()).await?;
+        let client = client_address::resolve(peer, request.headers(), &self.proxies);
+        let class = class::of(
+            request.method(),
+            &address::without_prefix(request.uri().path(), prefix),
+        );
+        admission
+            .insert(project.admit(class, &found.caller, client.0))
+            .check()?;
+        if prefix > 0 {
+            let whole = request
+                .uri()
+                .path_and_query()
+                .map_or("/", |whole| whole.as_str());
+            let inner = address::without_prefix(whole, prefix).into_owned();
+            show(request, &inner)?;
+        }
+        request.extensions_mut().insert(InProject {
+            project,
+            caller: found.caller,
+            user: found.user,
+        });
+        Ok(())
+    }
+
     async fn answer(
         &self,
         mut request: Request<Incoming>,
@@ -91,7 +172,9 @@ impl Gateway {
             key,
             prefix,
         } = address::resolve(directory, &request).await?;
-        let caller = caller::identify(&self.app, request.headers_mut(), key.as_deref()).await?;
+        let caller = caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref())
+            .await?
+            .caller;
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
         let class = class::of(
             request.method(),
@@ -145,12 +228,7 @@ fn prepare(
     seen: Option<String>,
 ) -> Result<()> {
     if let Some(seen) = seen {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.path_and_query = Some(seen.parse().map_err(|_| bad_path())?);
-        if parts.scheme.is_none() {
-            parts.authority = None;
-        }
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| bad_path())?;
+        show(request, &seen)?;
     }
     let headers = request.headers_mut();
     for name in FORWARDED {
@@ -165,6 +243,26 @@ fn prepare(
             "the request names no host",
         ));
     }
+    Ok(())
+}
+
+/// The path inside the project that a path names, whether or not it names the
+/// project, too.
+fn inside(path: &str) -> &str {
+    match path.strip_prefix("/p/") {
+        Some(rest) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => path,
+    }
+}
+
+/// Puts another path and query in place of a request's.
+fn show(request: &mut Request<Incoming>, whole: &str) -> Result<()> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.path_and_query = Some(whole.parse().map_err(|_| bad_path())?);
+    if parts.scheme.is_none() {
+        parts.authority = None;
+    }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| bad_path())?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod healthz;
 mod metrics;
 pub(crate) mod openapi;
 mod readyz;
+mod users;
 
 use crate::{problem::Problem, state::HostState};
 use atlashub_core::{Error, ErrorKind};
@@ -30,6 +31,7 @@ pub(crate) fn router(state: HostState) -> Router {
         .nest("/admin", admin::router(&state))
         .layer(CompressionLayer::new())
         .nest("/_/blob", blob::router())
+        .merge(users::router())
         .route_layer(middleware::from_fn(note_route))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the description of the host's own interface
 //! (OpenAPI 3.1). `docs/openapi.json` is a copy, made by `atlashub openapi`.
 
-use super::{admin, blob, healthz, metrics, readyz};
+use super::{admin, blob, healthz, metrics, readyz, users};
 use axum::Json;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -56,6 +56,16 @@ pub(crate) struct Problem {
         admin::installations::put::handle, admin::installations::remove::handle,
         admin::installations::logs::handle, admin::installations::metrics::handle,
         admin::audit::handle, admin::migrations::handle,
+        users::signup::handle, users::login::handle, users::refresh::handle, users::logout::handle,
+        users::me::show, users::me::update, users::password::handle, users::profile::handle,
+        users::sessions::list, users::sessions::end,
+        users::totp::enroll, users::totp::verify, users::totp::remove, users::jwks::handle,
+        users::forgot::ask, users::forgot::reset, users::verify_email::handle, users::magic_link::handle,
+        users::confirm::show, users::confirm::confirm, users::manage::invite::handle,
+        users::manage::list::handle, users::manage::add::handle, users::manage::get::handle,
+        users::manage::change::handle, users::manage::delete::handle, users::manage::reset_totp::handle,
+        users::manage::roles::list, users::manage::roles::create, users::manage::roles::update, users::manage::roles::delete,
+        users::manage::auth::show, users::manage::auth::put, users::manage::auth::rotate,
     )
 )]
 struct Description;
@@ -68,6 +78,11 @@ impl Modify for Finish {
         let components = description.components.get_or_insert_default();
         let session = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         components.add_security_scheme("session", SecurityScheme::Http(session));
+        let user = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .build();
+        components.add_security_scheme("user", SecurityScheme::Http(user));
         let cookie = ApiKey::Cookie(ApiKeyValue::new("__Host-atlashub"));
         components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
         let development = ApiKey::Header(ApiKeyValue::new("x-dev-admin-token"));

@@ -225,7 +225,7 @@ impl<'a> Users<'a> {
             change.avatar = Set(avatar);
         }
         if let Some(hash) = patch.password_hash {
-            change.password_hash = Set(Some(hash));
+            change.password_hash = Set(hash);
         }
         if let Some(disabled) = patch.disabled {
             let since = old.disabled_at.map_or(now, instant::to_micros);

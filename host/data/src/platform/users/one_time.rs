@@ -154,6 +154,31 @@ impl<'a> OneTimeTokens<'a> {
         }))
     }
 
+    /// Whose a token is that would work now. It stays.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn peek(
+        &self,
+        project: ProjectId,
+        kind: OneTimeKind,
+        token_hash: &Digest,
+    ) -> Result<Option<OneTimeToken>> {
+        let row = Entity::find_by_id(token_hash.as_bytes().to_vec())
+            .filter(Column::Kind.eq(kind.as_str()))
+            .filter(Column::ExpiresAt.gt(self.db.now()))
+            .one(&self.db.read())
+            .await
+            .map_err(failed("look a mailed token up"))?;
+        let Some(row) = row else { return Ok(None) };
+        let id = UserId::from_uuid(row.user_id);
+        let user = super::Users::new(self.db).find(project, id).await?;
+        Ok(user.map(|_| OneTimeToken {
+            user: id,
+            email: row.email,
+        }))
+    }
+
     /// Voids a user's tokens of these kinds.
     ///
     /// # Errors

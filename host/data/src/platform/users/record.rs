@@ -90,8 +90,8 @@ pub struct UserPatch {
     pub bio: Option<Option<String>>,
     /// Another picture, or none.
     pub avatar: Option<Option<String>>,
-    /// Another password's hash.
-    pub password_hash: Option<String>,
+    /// Another password's hash, or none.
+    pub password_hash: Option<Option<String>>,
     /// Shut out, or let in again.
     pub disabled: Option<bool>,
     /// Other roles, in place of all.

@@ -11,6 +11,7 @@ pub(crate) mod projects;
 pub(crate) mod session;
 pub(crate) mod setup;
 
+use super::users::manage;
 use crate::state::HostState;
 use axum::{
     Router,
@@ -99,6 +100,10 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         .route("/logs", get(audit::handle))
         .route("/v1/migrations", get(migrations::handle))
         .merge(creating)
+        .nest(
+            "/v1/projects/{project}",
+            manage::calls().merge(manage::settings()),
+        )
         .layer(cors(&state.config.network.cors_origins))
 }
 

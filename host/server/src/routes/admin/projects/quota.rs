@@ -3,13 +3,13 @@
 use super::usage::UsageView;
 use crate::{
     admin::AdminCaller,
-    extract::{Json, Path},
+    extract::{Json, Path, present},
     problem::Problem,
     state::HostState,
 };
 use atlashub_app::QuotaPatch;
 use axum::extract::State;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 /// Limits to set; absent members stay as they are, null goes back to the
@@ -38,15 +38,6 @@ pub(crate) struct Quota {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<u32>)]
     caller_writes_per_second: Option<Option<u32>>,
-}
-
-/// Tells null from absent.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
 }
 
 #[utoipa::path(

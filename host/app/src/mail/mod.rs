@@ -1,0 +1,164 @@
+//! Mail: by SMTP (RFC 5321) where a server is configured, else one file a
+//! message in the data folder, for developers.
+//!
+//! Mails are queued in memory, bounded in number, and sent by a few workers,
+//! so that whoever asks for one waits for no mail server and learns nothing of
+//! an account by the time it takes. A mail that cannot be sent is tried again
+//! a few times, then given up: whoever waits for it asks for another.
+
+mod compose;
+mod outbox;
+
+pub use compose::escape;
+pub(crate) use compose::{Mail, fill};
+
+use atlashub_core::{Error, Result};
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, message::Mailbox,
+    transport::smtp::PoolConfig,
+};
+use outbox::Outbox;
+use secrecy::{ExposeSecret as _, SecretString};
+use std::{path::PathBuf, time::Duration};
+use url::Url;
+
+/// Connections to the mail server.
+const CONNECTIONS: u32 = 4;
+/// Longest wait for the mail server.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Waits before a mail is tried again.
+const RETRIES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+];
+
+/// How mails are sent.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// `smtps://user:password@host:465`, or `smtp://…:587`, which asks for TLS
+    /// unless the server is on this machine or `?tls=none` says otherwise;
+    /// without one, mails are written into `outbox`.
+    pub smtp_url: Option<SecretString>,
+    /// Who they come from: `AtlasHub <no-reply@example.com>`.
+    pub from: String,
+    /// The folder of mails that are not sent.
+    pub outbox: PathBuf,
+}
+
+/// Sends mails.
+pub(crate) struct Mailer {
+    from: Mailbox,
+    way: Way,
+}
+
+enum Way {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Outbox(Outbox),
+}
+
+impl Mailer {
+    /// A mailer as the settings say. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// `invalid_mail_settings`.
+    pub(crate) fn new(settings: MailSettings) -> Result<Self> {
+        let from = settings.from.parse().map_err(|error| {
+            invalid("the sender of mails must look like `Name <name@example.com>`")
+                .with_source(error)
+        })?;
+        let way = match &settings.smtp_url {
+            None => Way::Outbox(Outbox::new(settings.outbox)),
+            Some(url) => {
+                let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&with_tls(url.expose_secret()))
+                    .map_err(|_| {
+                        invalid("the mail server's address must look like `smtps://user:password@host:465` or `smtp://host:587?tls=required`")
+                    })?;
+                Way::Smtp(
+                    builder
+                        .timeout(Some(PATIENCE))
+                        .pool_config(PoolConfig::new().max_size(CONNECTIONS))
+                        .build(),
+                )
+            }
+        };
+        Ok(Self { from, way })
+    }
+
+    /// Sends a mail; one that the server does not take now is tried again.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the server refused it for good or for
+    /// too long.
+    pub(crate) async fn send(&self, mail: Mail) -> Result<()> {
+        let message = mail.message(self.from.clone())?;
+        match &self.way {
+            Way::Outbox(outbox) => outbox.keep(&message).await,
+            Way::Smtp(transport) => send_by(transport, message).await,
+        }
+    }
+}
+
+async fn send_by(transport: &AsyncSmtpTransport<Tokio1Executor>, message: Message) -> Result<()> {
+    let mut retries = RETRIES.into_iter();
+    loop {
+        let error = match transport.send(message.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        match retries.next() {
+            Some(wait) if !error.is_permanent() => tokio::time::sleep(wait).await,
+            _ => return Err(Error::internal("send a mail", error)),
+        }
+    }
+}
+
+/// The address as the library reads it, which would send passwords in the
+/// clear where the address does not ask for TLS.
+fn with_tls(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else {
+        return text.to_owned();
+    };
+    let tls = url
+        .query_pairs()
+        .find(|(name, _)| name == "tls")
+        .map(|(_, value)| value.into_owned());
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match tls.as_deref() {
+        Some("none") => url.set_query(None),
+        None if url.scheme() == "smtp" && !local => url.set_query(Some("tls=required")),
+        _ => {}
+    }
+    url.into()
+}
+
+fn invalid(message: &str) -> Error {
+    Error::invalid("invalid_mail_settings", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_tls;
+
+    #[test]
+    fn a_password_never_travels_in_the_clear_unasked() {
+        for (given, used) in [
+            (
+                "smtp://u:p@mail.example:587",
+                "smtp://u:p@mail.example:587?tls=required",
+            ),
+            (
+                "smtps://u:p@mail.example:465",
+                "smtps://u:p@mail.example:465",
+            ),
+            ("smtp://localhost:1025", "smtp://localhost:1025"),
+            ("smtp://mail.example:25?tls=none", "smtp://mail.example:25"),
+            (
+                "smtp://mail.example:25?tls=opportunistic",
+                "smtp://mail.example:25?tls=opportunistic",
+            ),
+        ] {
+            assert_eq!(with_tls(given), used);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! End users of projects: signing up and in, sessions, second factors, mails,
+//! profiles, roles. Platform admins are not users; they stand in `admins`.
+
+pub(crate) mod access;
+mod accounts;
+mod client;
+mod magic_link;
+pub(crate) mod mails;
+mod password;
+mod profile;
+mod refresh;
+mod reset;
+mod roles;
+mod second_factor;
+mod sessions;
+mod settings;
+mod sign_in;
+mod sign_up;
+pub(crate) mod signing;
+mod verify;
+
+pub use crate::mail::escape as escape_html;
+pub use access::SignedInUser;
+pub use accounts::{AccountPatch, AddUser};
+pub use client::Client;
+pub use profile::ProfilePatch;
+pub use refresh::Tokens;
+pub use roles::{BUILT_IN_ROLES, RoleView, foremost as foremost_role};
+pub use second_factor::Enrolment;
+pub use settings::{AuthSettings, MailKind, MailTemplate, SignUpPolicy};
+pub use sign_in::SignIn;
+pub use sign_up::{SignUp, SignedUp};

@@ -1,0 +1,46 @@
+//! `POST /v1/auth/login`: signs in with a password.
+
+use super::{
+    caller::{FromClient, Project},
+    view::TokensView,
+};
+use crate::{extract::Json, problem::Problem, state::HostState};
+use atlashub_app::users::SignIn;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Who signs in.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LoginBody {
+    /// The address.
+    email: String,
+    /// The password.
+    #[schema(format = Password)]
+    password: String,
+    /// A code of the second factor or a recovery code, where one is asked for.
+    totp_code: Option<String>,
+}
+
+#[utoipa::path(
+    post, path = "/v1/auth/login", tag = "users", operation_id = "sign_in_user", security(()),
+    request_body = LoginBody,
+    responses((status = 200, description = "Tokens", body = TokensView))
+)]
+pub(crate) async fn handle(
+    State(state): State<HostState>,
+    project: Project,
+    FromClient(client): FromClient,
+    Json(body): Json<LoginBody>,
+) -> Result<axum::Json<TokensView>, Problem> {
+    let wanted = SignIn {
+        email: body.email,
+        password: body.password.into(),
+        code: body.totp_code,
+    };
+    let tokens = state
+        .app
+        .sign_in_user(project.id(), wanted, &client)
+        .await?;
+    Ok(axum::Json(tokens.into()))
+}

@@ -1,0 +1,60 @@
+//! `/v1/auth`, and the same calls below `/auth` and `/users`: what the end
+//! users of a project do. The gateway has found the project and the caller
+//! before a request comes here.
+
+pub(crate) mod caller;
+pub(crate) mod confirm;
+pub(crate) mod forgot;
+pub(crate) mod jwks;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod magic_link;
+pub(crate) mod manage;
+pub(crate) mod me;
+pub(crate) mod password;
+pub(crate) mod profile;
+pub(crate) mod refresh;
+pub(crate) mod sessions;
+pub(crate) mod signup;
+pub(crate) mod totp;
+pub(crate) mod verify_email;
+mod view;
+
+use crate::state::HostState;
+use axum::{
+    Router,
+    routing::{delete, get, post, put},
+};
+
+/// All calls of end users, at the three places where they are answered.
+pub(super) fn router() -> Router<HostState> {
+    Router::new()
+        .nest(
+            "/v1/auth",
+            calls().route("/users/{id}", get(profile::handle)),
+        )
+        .nest("/auth", calls().route("/users/{id}", get(profile::handle)))
+        .nest("/users", calls().route("/{id}", get(profile::handle)))
+}
+
+fn calls() -> Router<HostState> {
+    Router::new()
+        .route("/signup", post(signup::handle))
+        .route("/login", post(login::handle))
+        .route("/refresh", post(refresh::handle))
+        .route("/logout", post(logout::handle))
+        .route("/me", get(me::show).put(me::update))
+        .route("/password", put(password::handle))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", delete(sessions::end))
+        .route("/totp", delete(totp::remove))
+        .route("/totp/enroll", post(totp::enroll))
+        .route("/totp/verify", post(totp::verify))
+        .route("/forgot-password", post(forgot::ask))
+        .route("/reset-password", post(forgot::reset))
+        .route("/verify-email", post(verify_email::handle))
+        .route("/magic-link", post(magic_link::handle))
+        .route("/confirm", get(confirm::show).post(confirm::confirm))
+        .nest("/admin", manage::calls())
+        .route("/.well-known/jwks.json", get(jwks::handle))
+}
