@@ -4,6 +4,7 @@
 pub(crate) mod access;
 mod accounts;
 mod client;
+mod jwt;
 mod magic_link;
 pub(crate) mod mails;
 mod password;

@@ -2,14 +2,15 @@
 //! private key is stored sealed for its id; a retired one verifies for as long
 //! as tokens of it can be valid.
 
-use super::access::AccessTokens;
+use super::{
+    access::AccessTokens,
+    jwt::{self, VerifyingKey},
+};
 use crate::{Actor, App};
 use atlashub_core::{Error, ProjectId, Result, SigningKeyId};
 use atlashub_data::platform::{NewSigningKey, SigningKey, seal::Sealer};
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, EncodingKey};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretSlice};
 use serde_json::{Value, json};
 use std::{collections::HashMap, time::Duration};
 
@@ -19,8 +20,8 @@ pub(crate) const KEEP_RETIRED: Duration = Duration::from_secs(2 * 3_600);
 /// The keys of a project.
 pub(crate) struct ProjectKeys {
     pub(super) current: SigningKeyId,
-    pub(super) signing: EncodingKey,
-    pub(super) verifying: HashMap<SigningKeyId, DecodingKey>,
+    pub(super) signing: jwt::SigningKey,
+    pub(super) verifying: HashMap<SigningKeyId, VerifyingKey>,
     /// The public halves as a JWK set (RFC 7517).
     pub(super) set: Value,
 }
@@ -38,9 +39,7 @@ impl ProjectKeys {
         let mut set = Vec::new();
         for key in keys {
             let x = URL_SAFE_NO_PAD.encode(&key.public_key);
-            let decoding = DecodingKey::from_ed_components(&x)
-                .map_err(|error| Error::internal("read a signing key", error))?;
-            verifying.insert(key.id, decoding);
+            verifying.insert(key.id, VerifyingKey::new(key.public_key.clone()));
             set.push(json!({
                 "kty": "OKP", "crv": "Ed25519", "x": x,
                 "kid": key.id.to_string(), "use": "sig", "alg": "EdDSA",
@@ -48,7 +47,7 @@ impl ProjectKeys {
         }
         Ok(Some(Self {
             current: current.id,
-            signing: EncodingKey::from_ed_der(private.expose_secret()),
+            signing: jwt::SigningKey::read(private.expose_secret())?,
             verifying,
             set: json!({ "keys": set }),
         }))
@@ -99,14 +98,13 @@ impl App {
 }
 
 fn generate(sealer: &Sealer, project: ProjectId) -> Result<NewSigningKey> {
-    let failed = |_| Error::internal("make a signing key", "the generator refused");
-    let pair = Ed25519KeyPair::generate().map_err(failed)?;
-    let private = pair.to_pkcs8v1().map_err(failed)?;
+    let (private, public_key) = jwt::SigningKey::generate()?;
+    let private = SecretSlice::from(private);
     let id = SigningKeyId::new();
     Ok(NewSigningKey {
         id,
-        public_key: pair.public_key().as_ref().to_vec(),
-        sealed_private_key: sealer.seal(&identity(project, id), private.as_ref())?,
+        public_key,
+        sealed_private_key: sealer.seal(&identity(project, id), private.expose_secret())?,
     })
 }
 
