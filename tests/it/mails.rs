@@ -72,18 +72,22 @@ async fn an_address_is_proven_before_one_gets_in_where_a_project_asks_for_it() {
             .expect_problem(401),
         "invalid_token"
     );
-    let form = [
-        ("type", "verify_email"),
-        ("token", &mail.token()),
-        ("redirect_to", PAGE),
-    ];
+    let form = format!(
+        "type=verify_email&token={}&redirect_to=https%3A%2F%2Fapp.example.com%2Fwelcome",
+        mail.token()
+    );
+    let post = |path: &str| {
+        let request = project.bare_request(Method::POST, path);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        Reply::to(request.body(form.clone()))
+    };
     let path = format!("/p/{}/v1/auth/confirm", project.slug);
-    let sent = Reply::to(project.bare_request(Method::POST, &path).form(&form)).await;
+    let sent = post(&path).await;
     assert_eq!(
         (sent.status, sent.header("location")),
         (303, "https://app.example.com/welcome#type=verify_email")
     );
-    let again = Reply::to(project.bare_request(Method::POST, &path).form(&form)).await;
+    let again = post(&path).await;
     assert_eq!(again.status, 401);
     let tokens = project.auth("/login", body).await.expect(200).json();
     assert!(tokens["access_token"].is_string());

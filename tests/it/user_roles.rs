@@ -1,5 +1,6 @@
 //! Looking after users and roles, and how a project lets its users in.
 
+use crate::users::showing_callers;
 use atlashub_tests::{PASSWORD, Project, Reply, User, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ async fn project_of_another() -> User {
 
 #[tokio::test]
 async fn other_roles_hold_at_once_in_the_session_there_is() {
-    let project = shared().await.admin().project_with(&["misbehave"]).await;
+    let project = showing_callers().await;
     let user = project.sign_up().await;
     let roles = || async { user.get("/misbehave/request").await.json()["caller"]["roles"].clone() };
     assert_eq!(roles().await, json!(["editor"]));

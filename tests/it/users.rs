@@ -1,12 +1,22 @@
 //! End users: signing up and in, access tokens, profiles, second factors.
 
-use atlashub_tests::{PASSWORD, Project, Reply, User, shared, unique};
+use atlashub_tests::{PASSWORD, Project, Reply, fixture, shared, unique};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn project() -> Project {
     shared().await.admin().project().await
+}
+
+/// A project with a plugin that shows who calls.
+pub(crate) async fn showing_callers() -> Project {
+    let admin = shared().await.admin();
+    let _ = admin
+        .upload(fixture("misbehave"), None)
+        .await
+        .expect_success();
+    admin.project_with(&["misbehave"]).await
 }
 
 /// A part of a token, unverified.
@@ -226,7 +236,7 @@ async fn a_forged_token_is_refused() {
 
 #[tokio::test]
 async fn a_user_is_who_plugins_see_and_what_is_foreign_is_theirs() {
-    let project = shared().await.admin().project_with(&["misbehave"]).await;
+    let project = showing_callers().await;
     let user = project.sign_up().await;
     let caller = |reply: Reply| reply.expect(200).json()["caller"].clone();
     let seen = caller(user.get("/misbehave/request").await);
