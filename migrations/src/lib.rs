@@ -29,6 +29,8 @@ mod m0021_user_sessions;
 mod m0022_project_auth;
 mod m0030_tries;
 mod m0031_nodes;
+mod m0045_project_migrations;
+mod m0046_sql_editor;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_project_auth::Migration),
             Box::new(m0030_tries::Migration),
             Box::new(m0031_nodes::Migration),
+            Box::new(m0045_project_migrations::Migration),
+            Box::new(m0046_sql_editor::Migration),
         ]
     }
 }

@@ -64,6 +64,10 @@ pub enum ChangeKind {
     RolesChanged,
     /// How end users get in, or the keys of their tokens, are others.
     AuthChanged,
+    /// Tables or row policies of a project are others.
+    TablesChanged,
+    /// A statement of the SQL editor is to be stopped; the subject is its id.
+    StatementCancelled,
     /// The first row of the feed.
     FeedStarted,
     /// Something that this version does not know.
@@ -89,6 +93,8 @@ impl ChangeKind {
             Self::UserSessionEnded => "user_session_ended",
             Self::RolesChanged => "roles_changed",
             Self::AuthChanged => "auth_changed",
+            Self::TablesChanged => "tables_changed",
+            Self::StatementCancelled => "statement_cancelled",
             Self::FeedStarted => "feed_started",
             Self::Other(kind) => kind,
         }
@@ -110,6 +116,8 @@ impl ChangeKind {
             "user_session_ended" => Self::UserSessionEnded,
             "roles_changed" => Self::RolesChanged,
             "auth_changed" => Self::AuthChanged,
+            "tables_changed" => Self::TablesChanged,
+            "statement_cancelled" => Self::StatementCancelled,
             "feed_started" => Self::FeedStarted,
             _ => Self::Other(kind),
         }
@@ -187,6 +195,14 @@ impl NewChange {
             project: Some(project),
             kind: ChangeKind::InstallationChanged,
             subject: Some(plugin.to_string()),
+        }
+    }
+
+    pub(super) fn statement(project: ProjectId, id: Uuid) -> Self {
+        Self {
+            project: Some(project),
+            kind: ChangeKind::StatementCancelled,
+            subject: Some(id.to_string()),
         }
     }
 

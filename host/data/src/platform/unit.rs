@@ -8,8 +8,9 @@
 
 use super::{
     Admins, Audit, AuthStore, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys,
-    Installations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs, Projects, Revisions,
-    Roles, Sessions, Tries, Usage, UserSessions, Users,
+    Installations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs, ProjectMigrations,
+    Projects, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions,
+    Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -243,6 +244,12 @@ repositories! {
     tries: Tries,
     /// The nodes that are up.
     nodes: Nodes,
+    /// Changes to projects' tables.
+    project_migrations: ProjectMigrations,
+    /// What the SQL editor ran.
+    sql_history: SqlHistory,
+    /// Statements that were kept to be run again.
+    saved_queries: SavedQueries,
     /// Sealed passwords of database roles.
     credentials: Credentials,
     /// End users of projects.

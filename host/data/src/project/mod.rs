@@ -14,6 +14,7 @@ mod migration;
 mod pool;
 mod postgres;
 pub mod public;
+pub mod schema;
 mod sqlite;
 mod text;
 

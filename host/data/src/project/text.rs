@@ -207,6 +207,63 @@ pub(super) fn runs(text: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
+/// A name at the start of `text`, quoted or not, and what follows it.
+pub(super) fn identifier(text: &str) -> Option<(String, &str)> {
+    let close = match text.chars().next()? {
+        '[' => ']',
+        quote @ ('"' | '`' | '\'') => quote,
+        _ => {
+            let end = text
+                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
+                .unwrap_or(text.len());
+            let (name, rest) = text.split_at(end);
+            return (!name.is_empty()).then(|| (name.to_owned(), rest));
+        }
+    };
+    let mut name = String::new();
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if c != close {
+            name.push(c);
+        } else if close != ']' && chars.peek().is_some_and(|(_, next)| *next == close) {
+            name.push(c);
+            chars.next();
+        } else {
+            return Some((name, text.get(at + c.len_utf8()..)?));
+        }
+    }
+    None
+}
+
+/// What follows the comma that ends this definition.
+pub(super) fn next_definition(text: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    let mut rest = text;
+    loop {
+        let c = rest.chars().next()?;
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return None,
+            ')' => depth -= 1,
+            ',' if depth == 0 => return rest.get(1..),
+            '"' | '`' | '\'' | '[' => {
+                rest = identifier(rest)?.1;
+                continue;
+            }
+            '-' if rest.starts_with("--") => {
+                rest = rest.split_once('\n')?.1;
+                continue;
+            }
+            '/' if rest.starts_with("/*") => {
+                rest = rest.split_once("*/")?.1;
+                continue;
+            }
+            _ => {}
+        }
+        rest = rest.get(c.len_utf8()..)?;
+    }
+}
+
 /// Whether the byte before `at` belongs to a word.
 fn ends_word(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1)

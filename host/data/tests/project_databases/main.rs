@@ -15,6 +15,7 @@ mod isolation;
 mod limits;
 mod migrations;
 mod policies;
+mod schema;
 mod tables;
 mod tls;
 mod transactions;

@@ -67,6 +67,11 @@ pub(super) fn is_login_refused(error: &sqlx::Error) -> bool {
     state_is(error, &["28P01", "28000"])
 }
 
+/// Whether the role may not connect to the database.
+pub(super) fn is_connect_denied(error: &sqlx::Error) -> bool {
+    state_is(error, &["42501"])
+}
+
 /// Whether there is no such database.
 pub(super) fn is_database_missing(error: &sqlx::Error) -> bool {
     state_is(error, &["3D000"])
@@ -105,9 +110,11 @@ fn coded(error: sqlx::Error, state: &str, message: String) -> Error {
         }
         (_, "42" | "26" | "34" | "3F") => Error::invalid("sql_syntax", message),
         // Bad data, unsupported, triggers that raise, transaction states.
-        (_, "22" | "0A" | "P0" | "25" | "2B" | "2F" | "09" | "54") => {
-            Error::invalid("sql_failed", message)
-        }
+        (
+            _,
+            "22" | "0A" | "0B" | "P0" | "25" | "2B" | "2D" | "2F" | "09" | "38" | "39" | "3B"
+            | "44" | "54" | "55" | "HV",
+        ) => Error::invalid("sql_failed", message),
         (_, "57" | "08") => Error::new(
             ErrorKind::Unavailable,
             "sql_failed",

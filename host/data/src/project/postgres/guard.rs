@@ -54,6 +54,10 @@ pub(super) fn check_offered(sql: &str) -> Result<()> {
         "GRANT" | "REVOKE" | "REASSIGN" | "SECURITY" => {
             "what a plugin may touch is granted by an admin"
         }
+        // Takes the role's right to connect, too.
+        "DROP" if words.next().as_deref() == Some("OWNED") => {
+            "drop tables one by one: what the role may touch belongs to the host"
+        }
         "VACUUM" | "CLUSTER" | "CHECKPOINT" => "maintenance is the host's work",
         "ALTER" => match words.next().unwrap_or_default().as_str() {
             "ROLE" | "USER" | "GROUP" | "SYSTEM" | "DATABASE" | "DEFAULT" => {

@@ -3,7 +3,7 @@
 //! again where it was cut short.
 
 use super::{
-    error::{is_database_missing, is_login_refused},
+    error::{is_connect_denied, is_database_missing, is_login_refused},
     names::{self, literal, quoted},
     public::prepare,
     session::Session,
@@ -305,6 +305,14 @@ impl Admin {
         {
             // A role can change its own password; it gets the kept one back.
             self.ensure_role(project, &role).await?;
+            connected = PgConnection::connect_with(&options).await;
+        }
+        if let Err(error) = &connected
+            && is_connect_denied(error)
+            && matches!(place, Place::Public(..))
+        {
+            // A role can give up its own rights; it gets them back.
+            self.provision(project).await?;
             connected = PgConnection::connect_with(&options).await;
         }
         match connected {

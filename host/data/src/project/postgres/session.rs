@@ -11,7 +11,7 @@ use super::{
     names::literal,
     value::{self, Bound},
 };
-use crate::project::{pool::Pooled, text, timed_out, too_many_rows};
+use crate::project::{pool::Pooled, public::EditorResult, text, timed_out, too_many_rows};
 use atlashub_core::{
     Error, Result,
     capability::database::BoundCaller,
@@ -182,6 +182,63 @@ impl Session {
         // The server also counts the rows that a reading statement returned.
         let reads = text::may_only_read(sql) && text::first_word(sql) != "WITH";
         Ok(if reads { 0 } else { changed })
+    }
+
+    /// Runs a statement and takes at most so many of its rows, within the
+    /// time; what writes runs to its end all the same.
+    pub(super) async fn query_bounded(
+        &mut self,
+        sql: &str,
+        values: &[SqlValue],
+        (time, max_rows, write): (Duration, usize, bool),
+    ) -> Result<EditorResult, Fault> {
+        guard::check_offered(sql).map_err(Fault::Refused)?;
+        self.guarded(time, async |connection| {
+            let call = prepare(connection, sql, values).await?;
+            let mut result = EditorResult {
+                columns: column_names(&call.statement),
+                ..EditorResult::default()
+            };
+            let query = call.statement.query_with(call.arguments);
+            let mut stream = connection.fetch_many(query);
+            let mut room = MAX_RESULT_BYTES;
+            let mut changed = 0;
+            while let Some(item) = stream.try_next().await? {
+                let row = match item {
+                    Either::Left(done) => {
+                        changed = done.rows_affected();
+                        continue;
+                    }
+                    Either::Right(row) => row,
+                };
+                let left = match (result.truncated, result.rows.len() < max_rows) {
+                    (false, true) => {
+                        let (row, bytes) = decode_row(&row)?;
+                        let left = room.checked_sub(bytes);
+                        if left.is_some() {
+                            result.rows.push(row);
+                        }
+                        left
+                    }
+                    _ => None,
+                };
+                match left {
+                    Some(left) => room = left,
+                    None => result.truncated = true,
+                }
+                if result.truncated && !write {
+                    // The rest is not asked for: the connection ends with it.
+                    break;
+                }
+            }
+            result.row_count = if result.columns.is_empty() {
+                changed
+            } else {
+                result.rows.len() as u64
+            };
+            Ok(result)
+        })
+        .await
     }
 
     /// Runs a statement of a migration, which takes no values.

@@ -7,10 +7,15 @@
 //! that leaves no other road. Which tables there are is an admin's business:
 //! [`ProjectDatabases::change_tables`] is the one way to change them.
 
+mod editor;
 mod policy;
+mod tables;
 mod versions;
 
+pub use editor::{EditorResult, EditorStatement};
 pub use policy::{Action, Expression, RowPolicy};
+pub(super) use tables::Found;
+pub use tables::{Check, Index, RowFilter, RowOrder, RowPage, RowsQuery, TableDetails};
 pub(super) use versions::Versions;
 
 use super::{Engine, ProjectDatabases, check_call};
@@ -162,6 +167,11 @@ impl Database for ProjectDatabases {
             Engine::Postgres(postgres) => postgres.begin_public(access).await,
         }
     }
+}
+
+/// Whether a name begins like those that the host keeps for itself.
+pub(super) fn is_reserved(name: &str) -> bool {
+    super::sqlite::is_ours(name)
 }
 
 /// The error for a write by who may only read.

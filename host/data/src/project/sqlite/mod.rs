@@ -18,6 +18,8 @@ mod public;
 mod statement;
 mod transaction;
 
+pub(super) use self::public::rules::is_ours;
+
 use self::{
     connection::{Cancel, Connection, Mode, Run, Stop},
     error::Failure,

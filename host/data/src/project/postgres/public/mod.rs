@@ -3,7 +3,9 @@
 //! callers whom row policies bind; `_service` reaches every row, by a policy
 //! of its own on each table.
 
+mod alter;
 mod describe;
+mod editor;
 mod policies;
 pub(super) mod prepare;
 

@@ -5,7 +5,7 @@
 //! through every rename.
 
 use super::rules::is_ours;
-use crate::project::text::skip_blanks;
+use crate::project::text::{identifier, next_definition, skip_blanks};
 use atlashub_core::capability::database::{Column, ColumnKind, ForeignKey, Table, TableKind};
 use rusqlite::{Connection, Row, ToSql};
 use std::collections::HashMap;
@@ -177,7 +177,13 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
         if is_ours(&object.name) || !(object.is_view || object.is_plain_table) {
             continue;
         }
-        tables.push(table(connection, object)?);
+        let is_view = object.is_view;
+        match table(connection, object) {
+            Ok(table) => tables.push(table),
+            // A view of what is gone, or of what it may not call.
+            Err(_) if is_view => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(tables)
 }
@@ -244,13 +250,16 @@ fn table(connection: &Connection, object: Object) -> rusqlite::Result<Table> {
     })
 }
 
-struct FoundKey {
-    key: ForeignKey,
-    on_delete: String,
+pub(super) struct FoundKey {
+    pub(super) key: ForeignKey,
+    pub(super) on_delete: String,
     on_update: String,
 }
 
-fn foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<FoundKey>> {
+pub(super) fn foreign_keys(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<FoundKey>> {
     struct Part {
         id: i64,
         other: String,
@@ -324,7 +333,7 @@ fn primary_key(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Str
     )
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     parameters: &[&dyn ToSql],
@@ -382,63 +391,6 @@ fn said_kinds(sql: &str) -> HashMap<String, String> {
             Some(next) => rest = next,
             None => return said,
         }
-    }
-}
-
-/// A name at the start of `text`, quoted or not, and what follows it.
-fn identifier(text: &str) -> Option<(String, &str)> {
-    let close = match text.chars().next()? {
-        '[' => ']',
-        quote @ ('"' | '`' | '\'') => quote,
-        _ => {
-            let end = text
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
-                .unwrap_or(text.len());
-            let (name, rest) = text.split_at(end);
-            return (!name.is_empty()).then(|| (name.to_owned(), rest));
-        }
-    };
-    let mut name = String::new();
-    let mut chars = text.char_indices().skip(1).peekable();
-    while let Some((at, c)) = chars.next() {
-        if c != close {
-            name.push(c);
-        } else if close != ']' && chars.peek().is_some_and(|(_, next)| *next == close) {
-            name.push(c);
-            chars.next();
-        } else {
-            return Some((name, text.get(at + c.len_utf8()..)?));
-        }
-    }
-    None
-}
-
-/// What follows the comma that ends this definition.
-fn next_definition(text: &str) -> Option<&str> {
-    let mut depth = 0_usize;
-    let mut rest = text;
-    loop {
-        let c = rest.chars().next()?;
-        match c {
-            '(' => depth += 1,
-            ')' if depth == 0 => return None,
-            ')' => depth -= 1,
-            ',' if depth == 0 => return rest.get(1..),
-            '"' | '`' | '\'' | '[' => {
-                rest = identifier(rest)?.1;
-                continue;
-            }
-            '-' if rest.starts_with("--") => {
-                rest = rest.split_once('\n')?.1;
-                continue;
-            }
-            '/' if rest.starts_with("/*") => {
-                rest = rest.split_once("*/")?.1;
-                continue;
-            }
-            _ => {}
-        }
-        rest = rest.get(c.len_utf8()..)?;
     }
 }
 

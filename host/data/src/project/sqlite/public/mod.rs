@@ -1,8 +1,10 @@
 //! A project's own tables on SQLite: the file `public.sqlite` in its folder,
 //! made when it is first needed.
 
+mod alter;
 mod bound;
 mod describe;
+mod editor;
 pub(super) mod rules;
 mod set;
 mod store;

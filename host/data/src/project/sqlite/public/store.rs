@@ -49,6 +49,18 @@ pub(super) fn replace(
     connection.execute_batch(TOUCH)
 }
 
+/// Lets the policies of a table follow it to another name. Within a
+/// transaction.
+pub(super) fn rename(connection: &Connection, table: &str, to: &str) -> rusqlite::Result<()> {
+    if is_made(connection)? {
+        connection.execute(
+            "UPDATE public._atlashub_policies SET \"table\" = ?2 WHERE \"table\" = ?1",
+            [table, to],
+        )?;
+    }
+    Ok(())
+}
+
 /// Forgets the policies of tables that are gone. Within a transaction.
 pub(super) fn tidy(connection: &Connection) -> rusqlite::Result<()> {
     if is_made(connection)? {
