@@ -7,6 +7,7 @@ use crate::{
     blobs::{BlobStore, BlobStoreParts},
     changes,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
+    editor::Running,
     limits::{RequestLimits, StrictLimits},
     logs::PluginLog,
     mail::{MailSettings, Mailer},
@@ -18,6 +19,7 @@ use crate::{
         access::AccessTokens,
         mails::{self, MailQueue},
     },
+    tables::TablesWatch,
 };
 use atlashub_core::{Clock, ProjectId, Result};
 use atlashub_data::{
@@ -83,6 +85,7 @@ struct Inner {
     mailer: Mailer,
     mails: MailQueue,
     purge: Purge,
+    running: Arc<Running>,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Ends after everything else, so that the last lines are stored.
@@ -192,6 +195,7 @@ impl App {
             mailer: Mailer::new(mail)?,
             mails: mail_queue,
             purge: Purge::default(),
+            running: Arc::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             stop_log: CancellationToken::new(),
@@ -208,6 +212,8 @@ impl App {
                 Arc::clone(&app.0.access) as _,
                 Arc::clone(&app.0.blobs) as _,
                 Arc::clone(&app.0.directory) as _,
+                Arc::clone(&app.0.running) as _,
+                Arc::new(TablesWatch(app.databases().clone())) as _,
             ],
             app.stopping(),
         ));
@@ -387,6 +393,19 @@ impl App {
 
     pub(crate) fn purge(&self) -> &Purge {
         &self.0.purge
+    }
+
+    pub(crate) fn running(&self) -> &Arc<Running> {
+        &self.0.running
+    }
+
+    /// Runs `work` to its end, whoever waits for it; [`App::shutdown`] waits,
+    /// too.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.0.tasks.spawn(work)
     }
 
     pub(crate) fn stopping(&self) -> CancellationToken {

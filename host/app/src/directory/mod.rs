@@ -149,7 +149,9 @@ impl Directory {
                 | ChangeKind::UserChanged
                 | ChangeKind::UserSessionEnded
                 | ChangeKind::RolesChanged
-                | ChangeKind::AuthChanged => {}
+                | ChangeKind::AuthChanged
+                | ChangeKind::TablesChanged
+                | ChangeKind::StatementCancelled => {}
                 _ => {
                     self.keys.forget(project);
                     self.refresh(project).await?;

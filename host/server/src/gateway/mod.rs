@@ -6,6 +6,7 @@ mod address;
 pub(crate) mod answer;
 mod caller;
 mod class;
+mod describe;
 
 use crate::{
     client_address::{self, ClientAddress},
@@ -34,6 +35,9 @@ const FORWARDED: [HeaderName; 4] = [
     HeaderName::from_static("x-forwarded-proto"),
     header::FORWARDED,
 ];
+
+/// Where a project describes itself, below its own address.
+const DESCRIPTION: &str = "/openapi.json";
 
 /// What the gateway made of a request.
 pub(crate) enum Routed {
@@ -196,6 +200,9 @@ impl Gateway {
             let path = inner
                 .split_once('?')
                 .map_or(inner.as_ref(), |(path, _)| path);
+            if path == DESCRIPTION && prefix > 0 && request.method() == Method::GET {
+                return describe::answer(&self.app, &project, &caller).await;
+            }
             let mount = routes
                 .find(path)
                 .filter(|_| prefix == 0 || !is_host_path(path))

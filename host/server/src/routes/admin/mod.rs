@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod domains;
+pub(crate) mod generated;
 mod idempotency;
 pub(crate) mod installations;
 pub(crate) mod keys;
@@ -10,6 +11,8 @@ pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod session;
 pub(crate) mod setup;
+pub(crate) mod sql;
+pub(crate) mod tables;
 
 use super::users::manage;
 use crate::state::HostState;
@@ -96,6 +99,16 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             get(plugins::list::handle)
                 .merge(post(plugins::upload::handle).layer(DefaultBodyLimit::max(max_upload))),
         )
+        .route(
+            "/v1/projects/{project}/openapi.json",
+            get(generated::openapi::handle),
+        )
+        .route(
+            "/v1/projects/{project}/types.ts",
+            get(generated::types::handle),
+        )
+        .merge(sql::router())
+        .merge(tables::router())
         .route("/v1/audit", get(audit::handle))
         .route("/logs", get(audit::handle))
         .route("/v1/migrations", get(migrations::handle))

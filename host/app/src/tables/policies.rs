@@ -1,0 +1,91 @@
+//! Row policies of a table, one by one.
+
+use crate::{Actor, App};
+use atlashub_core::{Error, ProjectId, Result};
+use atlashub_data::project::public::RowPolicy;
+use serde_json::json;
+
+impl App {
+    /// The row policies of a table by name.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn row_policies(&self, project: ProjectId, table: &str) -> Result<Vec<RowPolicy>> {
+        self.databases().row_policies(project, table).await
+    }
+
+    /// Sets one row policy of a table; whether it is new.
+    ///
+    /// # Errors
+    /// `not_found`, `invalid_policy` with the reason; then nothing has
+    /// changed.
+    pub async fn put_row_policy(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        table: &str,
+        policy: RowPolicy,
+    ) -> Result<bool> {
+        let name = policy.name.clone();
+        let mut policies = self.row_policies(project, table).await?;
+        let known = policies
+            .iter_mut()
+            .find(|own| own.name.eq_ignore_ascii_case(&name));
+        let is_new = known.is_none();
+        match known {
+            Some(own) => *own = policy,
+            None => policies.push(policy),
+        }
+        self.databases()
+            .set_row_policies(project, table, &policies)
+            .await?;
+        self.policies_changed(actor, project, table, &name, "policy.put")
+            .await?;
+        Ok(is_new)
+    }
+
+    /// Removes one row policy of a table.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn remove_row_policy(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        table: &str,
+        name: &str,
+    ) -> Result<()> {
+        let mut policies = self.row_policies(project, table).await?;
+        let before = policies.len();
+        policies.retain(|own| !own.name.eq_ignore_ascii_case(name));
+        if policies.len() == before {
+            return Err(Error::not_found(format!("the policy `{name}`")));
+        }
+        self.databases()
+            .set_row_policies(project, table, &policies)
+            .await?;
+        self.policies_changed(actor, project, table, name, "policy.remove")
+            .await
+    }
+
+    async fn policies_changed(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        table: &str,
+        name: &str,
+        action: &str,
+    ) -> Result<()> {
+        let unit = self.platform().begin().await?;
+        unit.project_migrations().announce(project).await?;
+        unit.audit()
+            .append(actor.did(
+                action,
+                Some(project),
+                table.to_owned(),
+                json!({ "policy": name }),
+            ))
+            .await?;
+        unit.commit().await
+    }
+}
