@@ -86,6 +86,62 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/projects/{project}/plugins/{plugin}/metrics",
         Viewer,
     ),
+    ("GET", "/admin/v1/projects/{project}/migrations", Viewer),
+    ("GET", "/admin/v1/projects/{project}/migrations.sql", Viewer),
+    ("GET", "/admin/v1/projects/{project}/openapi.json", Viewer),
+    ("GET", "/admin/v1/projects/{project}/types.ts", Viewer),
+    ("GET", "/admin/v1/projects/{project}/tables", Viewer),
+    ("POST", "/admin/v1/projects/{project}/tables", ForAdmin),
+    ("GET", "/admin/v1/projects/{project}/tables/{table}", Viewer),
+    (
+        "PATCH",
+        "/admin/v1/projects/{project}/tables/{table}",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/tables/{table}",
+        ForAdmin,
+    ),
+    (
+        "GET",
+        "/admin/v1/projects/{project}/tables/{table}/rows",
+        Viewer,
+    ),
+    (
+        "GET",
+        "/admin/v1/projects/{project}/tables/{table}/policies",
+        Viewer,
+    ),
+    (
+        "PUT",
+        "/admin/v1/projects/{project}/tables/{table}/policies/{name}",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/tables/{table}/policies/{name}",
+        ForAdmin,
+    ),
+    ("POST", "/admin/v1/projects/{project}/sql", ForAdmin),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/sql/{id}/cancel",
+        ForAdmin,
+    ),
+    ("GET", "/admin/v1/projects/{project}/sql/history", Viewer),
+    ("GET", "/admin/v1/projects/{project}/sql/saved", Viewer),
+    ("POST", "/admin/v1/projects/{project}/sql/saved", ForAdmin),
+    (
+        "PUT",
+        "/admin/v1/projects/{project}/sql/saved/{id}",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/sql/saved/{id}",
+        ForAdmin,
+    ),
     ("PUT", "/admin/v1/projects/{project}/quota", ForAdmin),
     ("GET", "/admin/v1/projects/{project}/usage", Viewer),
     ("GET", "/admin/v1/projects/{project}/auth", Viewer),
@@ -238,6 +294,8 @@ async fn address(admin: &Admin, project: &Project, path: &str) -> String {
         .replace("{host}", &format!("{}.example.org", project.slug))
         .replace("{token}", "bm90LWEtbGluaw")
         .replace("{name}", "clerk")
+        .replace("{table}", "todos")
+        .replace("{name}", "own")
         .replace("{id}", id)
 }
 
