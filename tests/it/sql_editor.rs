@@ -364,10 +364,7 @@ impl Attacked {
 #[tokio::test]
 async fn hostile_texts_write_nothing_where_only_reading_is_allowed() {
     let attacked = Attacked::make().await;
-    let (tables, rows) = (
-        attacked.tables().await,
-        names(&attacked.admin, &attacked.own).await,
-    );
+    let (tables, rows) = (attacked.tables().await, attacked.rows().await);
     let mut count = 0;
     for sql in hostile() {
         attacked.attack(sql, "read").await;
