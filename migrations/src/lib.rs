@@ -31,6 +31,8 @@ mod m0030_tries;
 mod m0031_nodes;
 mod m0045_project_migrations;
 mod m0046_sql_editor;
+mod m0032_admin_second_factors;
+mod m0033_admin_invitations;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_nodes::Migration),
             Box::new(m0045_project_migrations::Migration),
             Box::new(m0046_sql_editor::Migration),
+            Box::new(m0032_admin_second_factors::Migration),
+            Box::new(m0033_admin_invitations::Migration),
         ]
     }
 }

@@ -166,6 +166,52 @@ async fn a_cross_site_form_cannot_act_for_an_admin() {
 }
 
 #[tokio::test]
+async fn the_audit_is_paged_filtered_and_exported() {
+    let (_server, admin) = with_owner().await;
+    let project = admin.project().await;
+    let keys = format!("/admin/v1/projects/{}/keys", project.slug);
+    for name in ["=cmd()", "plain"] {
+        let body = json!({"kind": "secret", "name": name});
+        let _ = admin.post(&keys, body).await.expect(201);
+    }
+    let filter = format!("project={}&action=key.*", project.slug);
+    let first = format!("/admin/v1/audit?{filter}&limit=1");
+    let first = admin.get(&first).await.expect(200).json();
+    assert_eq!(first["items"][0]["details"]["name"], "plain");
+    let cursor = first["next_cursor"].as_str().expect("a next page");
+    let second = format!("/admin/v1/audit?{filter}&limit=1&cursor={cursor}");
+    let second = admin.get(&second).await.expect(200).json();
+    assert_eq!(second["items"][0]["details"]["name"], "=cmd()");
+    let alias = format!("/admin/logs?{filter}");
+    let alias = admin.get(&alias).await.expect(200).json();
+    assert_eq!(alias["items"][0], first["items"][0]);
+
+    let export = format!("/admin/v1/audit/export?{filter}");
+    let lines = admin.get(&export).await.expect(200);
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    assert!(
+        lines
+            .header("content-disposition")
+            .starts_with("attachment")
+    );
+    let lines = lines.text();
+    let events: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(events.len() >= 2, "{lines}");
+    assert_eq!(events[0], first["items"][0]);
+    let path = "/admin/v1/audit/export?format=csv";
+    let table = admin.get(path).await.expect(200).text();
+    assert!(table.starts_with("seq,at,project_id,"), "{table}");
+    assert!(table.lines().count() > events.len(), "{table}");
+    let wrong = "/admin/v1/audit/export?format=xml";
+    admin.get(wrong).await.expect_problem(400);
+    let anonymous = admin.anonymous();
+    anonymous.get(&export).await.expect_problem(401);
+}
+
+#[tokio::test]
 async fn what_admins_do_is_in_the_audit() {
     let (_server, admin) = with_owner().await;
     let project = admin.project_with(&["hello"]).await;

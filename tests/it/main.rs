@@ -10,6 +10,7 @@
 )]
 
 mod addressing;
+mod admin_accounts;
 mod admins;
 mod command_line;
 mod contained;

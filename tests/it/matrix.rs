@@ -20,8 +20,11 @@ enum Access {
     Viewer,
     /// A platform admin who may change things.
     Admin,
+    /// A platform admin who decides about others.
+    Owner,
 }
 use Access::{Admin as ForAdmin, Link, Open, User, Viewer};
+use Access::{Admin as ForAdmin, Link, Open, Owner, Viewer};
 
 /// Every route and what it asks.
 const ROUTES: &[(&str, &str, Access)] = &[
@@ -35,7 +38,21 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/admin/v1/session", Open),
     ("GET", "/admin/v1/session", Viewer),
     ("DELETE", "/admin/v1/session", Viewer),
+    ("PUT", "/admin/v1/session/password", Viewer),
+    ("POST", "/admin/v1/session/totp", Viewer),
+    ("DELETE", "/admin/v1/session/totp", Viewer),
+    ("POST", "/admin/v1/session/totp/verify", Viewer),
+    ("GET", "/admin/v1/admins", Viewer),
+    ("GET", "/admin/v1/admins/{id}", Viewer),
+    ("PATCH", "/admin/v1/admins/{id}", Owner),
+    ("DELETE", "/admin/v1/admins/{id}", Owner),
+    ("DELETE", "/admin/v1/admins/{id}/totp", Owner),
+    ("GET", "/admin/v1/invitations", Owner),
+    ("POST", "/admin/v1/invitations", Owner),
+    ("DELETE", "/admin/v1/invitations/{id}", Owner),
+    ("POST", "/admin/v1/invitations/accept", Open),
     ("GET", "/admin/v1/audit", Viewer),
+    ("GET", "/admin/v1/audit/export", Viewer),
     ("GET", "/admin/v1/migrations", Viewer),
     ("GET", "/admin/v1/plugins", Viewer),
     ("POST", "/admin/v1/plugins", ForAdmin),
@@ -308,6 +325,8 @@ fn request(client: &Admin, method: &str, address: &str) -> RequestBuilder {
             let form = reqwest::multipart::Form::new().part("component", part);
             return client.request(method, address).multipart(form);
         }
+        (_, "/admin/v1/invitations") => json!({"email": "new@example.com", "role": "viewer"}),
+        (_, address) if address.starts_with("/admin/v1/admins/") => json!({"role": "viewer"}),
         (_, address) if address.ends_with("/quota") => json!({"storage_bytes": 1_000_000_000}),
         (_, address) if address.ends_with("/domains") => json!({"host": "matrix.example.org"}),
         (_, address) if address.ends_with("/keys") => json!({"kind": "publishable"}),

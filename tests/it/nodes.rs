@@ -100,6 +100,31 @@ async fn a_revoked_key_is_refused_on_every_node() {
 }
 
 #[tokio::test]
+async fn tries_to_sign_in_are_counted_for_all_nodes_and_kept_over_a_restart() {
+    let (mut first, second) = pair().await;
+    let body = json!({"email": "ada@example.com", "password": "a wrong pass phrase"});
+    let refused = async |node: &TestServer| {
+        let admin = node.admin().anonymous();
+        admin.post("/admin/v1/session", body.clone()).await.status == 429
+    };
+    let mut passed = 0;
+    while !refused(&first).await {
+        passed += 1;
+        assert!(passed < 60, "sixty tries in a row were all let in");
+    }
+    if second.is_none() {
+        first.restart().await;
+    }
+    // One may have come back meanwhile; not as many as there were.
+    let there = second.as_ref().unwrap_or(&first);
+    let mut more = 0;
+    while !refused(there).await {
+        more += 1;
+        assert!(more < passed / 2, "another node lets as many in again");
+    }
+}
+
+#[tokio::test]
 async fn a_file_sent_to_one_node_is_read_from_another() {
     let (mut first, second) = pair().await;
     let project = first.admin().project_with(&["files"]).await;

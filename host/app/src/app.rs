@@ -4,6 +4,7 @@
 use crate::{
     AppSettings,
     admins::Passwords,
+    audit_of_plugins::AuditOfPlugins,
     blobs::{BlobStore, BlobStoreParts},
     changes,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
@@ -20,6 +21,7 @@ use crate::{
         mails::{self, MailQueue},
     },
     tables::TablesWatch,
+    sessions::{SessionCache, refusals::Refusals},
 };
 use atlashub_core::{Clock, ProjectId, Result};
 use atlashub_data::{
@@ -84,6 +86,7 @@ struct Inner {
     access: Arc<AccessTokens>,
     mailer: Mailer,
     mails: MailQueue,
+    refusals: Refusals,
     purge: Purge,
     running: Arc<Running>,
     stop: CancellationToken,
@@ -133,6 +136,7 @@ impl App {
             sql: Arc::new(databases.clone()),
             database: Arc::new(databases.clone()),
             kv: Arc::new(platform.clone()),
+            audit: Arc::new(AuditOfPlugins::new(platform.clone())),
             blobs: Arc::clone(&blobs) as _,
             log: Arc::new(plugin_log.clone()),
             calls: Arc::clone(&calls) as _,
@@ -194,6 +198,7 @@ impl App {
             access,
             mailer: Mailer::new(mail)?,
             mails: mail_queue,
+            refusals: Refusals::new(),
             purge: Purge::default(),
             running: Arc::default(),
             stop: CancellationToken::new(),
@@ -389,6 +394,13 @@ impl App {
 
     pub(crate) fn access(&self) -> &AccessTokens {
         &self.0.access
+    /// Forgets which admins were seen, when one was changed here.
+    pub(crate) fn forget_admins(&self) {
+        self.session_cache().clear();
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     pub(crate) fn purge(&self) -> &Purge {

@@ -89,6 +89,7 @@ async fn sweep(app: &App) {
         platform.auth().sweep_retired_keys(KEEP_RETIRED).await,
     );
     note("changes", platform.changes().prune(CHANGE_AGE).await);
+    note("invitations", platform.invitations().sweep_expired().await);
     note("counted tries", platform.tries().sweep_expired().await);
 }
 

@@ -11,6 +11,8 @@
 use atlashub_app::{
     Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, MailSettings,
     RotateKey, limits::CallerRates,
+    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, RotateKey, SignIn,
+    limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,
@@ -75,6 +77,16 @@ async fn start(folder: &Path) -> (App, Platform) {
     .await
     .unwrap();
     (app, platform)
+}
+
+fn wanted(email: &str, password: &str) -> SignIn {
+    SignIn {
+        email: email.to_owned(),
+        password: password.into(),
+        code: None,
+        from: HERE,
+        request: None,
+    }
 }
 
 fn named(name: &str) -> CreateProject {
@@ -259,15 +271,11 @@ async fn there_is_one_first_owner_who_signs_in_and_out() {
         (mail, "wrong horse battery"),
         ("nobody@example.com", password),
     ] {
-        let error = app
-            .sign_in(mail, password.into(), HERE, None)
-            .await
-            .err()
-            .unwrap();
+        let error = app.sign_in(wanted(mail, password)).await.err().unwrap();
         assert_eq!(error.code(), "invalid_credentials");
     }
     let signed_in = app
-        .sign_in("OWNER@example.com", password.into(), HERE, None)
+        .sign_in(wanted("OWNER@example.com", password))
         .await
         .unwrap();
     let identity = app

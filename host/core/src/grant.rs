@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `sql` | use tables in a schema of its own |
 //! | `kv` | keep small values |
+//! | `audit` | add to the audit |
 //! | `database` | read and write the project's tables, with the caller's rights |
 //! | `database:read` | read the project's tables, with the caller's rights |
 //! | `blob:<bucket>` | read and write objects of the bucket |
@@ -26,6 +27,8 @@ pub enum Grant {
     Sql,
     /// Small values of its own.
     Kv,
+    /// Adding to the audit.
+    Audit,
     /// The project's own tables, with the rights of the caller.
     Database {
         /// Whether writing is included.
@@ -121,6 +124,7 @@ impl FromStr for Grant {
         match (capability, scope) {
             ("sql", None) => Ok(Self::Sql),
             ("kv", None) => Ok(Self::Kv),
+            ("audit", None) => Ok(Self::Audit),
             ("database", None) => Ok(Self::Database { write: true }),
             ("database", Some("read")) => Ok(Self::Database { write: false }),
             ("blob", Some(scope)) => match scope.split_once(':') {
@@ -145,7 +149,7 @@ fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
-            "`{text}` is not a grant: write `sql`, `kv`, `database`, `database:read`, \
+            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `database`, `database:read`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>` or `plugin:<name>`"
         ),
     )
@@ -170,6 +174,7 @@ impl fmt::Display for Grant {
         match self {
             Self::Sql => f.write_str("sql"),
             Self::Kv => f.write_str("kv"),
+            Self::Audit => f.write_str("audit"),
             Self::Database { write: true } => f.write_str("database"),
             Self::Database { write: false } => f.write_str("database:read"),
             Self::Blob {
@@ -270,6 +275,7 @@ mod tests {
         for text in [
             "sql",
             "kv",
+            "audit",
             "database",
             "database:read",
             "blob:private",

@@ -84,6 +84,10 @@ id! {
     SigningKeyId
 }
 id! {
+    /// An invitation of a platform admin.
+    InvitationId
+}
+id! {
     /// One immutable upload of a plugin.
     RevisionId
 }

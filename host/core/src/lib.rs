@@ -23,8 +23,8 @@ pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use grant::{Grant, GrantSet};
 pub use id::{
-    AdminId, InstallationId, KeyId, ProjectId, RequestId, RevisionId, SessionId, SigningKeyId,
-    UserId, UserSessionId,
+    AdminId, InstallationId, InvitationId, KeyId, ProjectId, RequestId, RevisionId, SessionId,
+    SigningKeyId, UserId, UserSessionId,
 };
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};

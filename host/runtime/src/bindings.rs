@@ -52,6 +52,6 @@ mod lifecycle {
     });
 }
 
-pub use imports::atlashub::{blob, database, identity, kv, multipart, sql};
+pub use imports::atlashub::{audit, blob, database, identity, kv, multipart, sql};
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

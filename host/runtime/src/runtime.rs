@@ -15,7 +15,9 @@ use crate::{
 };
 use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
-    capability::{blob::Blobs, database::Database, kv::Kv, log::LogSink, sql::Sql},
+    capability::{
+        audit::AuditLog, blob::Blobs, database::Database, kv::Kv, log::LogSink, sql::Sql,
+    },
 };
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -79,6 +81,8 @@ pub struct Services {
     pub database: Arc<dyn Database>,
     /// Small values of plugins.
     pub kv: Arc<dyn Kv>,
+    /// Where plugins add to the audit.
+    pub audit: Arc<dyn AuditLog>,
     /// Objects.
     pub blobs: Arc<dyn Blobs>,
     /// Where log lines go.

@@ -2,7 +2,7 @@
 //! "RateLimit header fields for HTTP"), beside what a plugin says of its own.
 
 use atlashub_app::limits::Admission;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 
 /// Which limits there are, and how wide.
 pub(crate) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -11,10 +11,6 @@ pub(crate) const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Writes both fields.
 pub(crate) fn tell(headers: &mut HeaderMap, admission: &Admission) {
-    if let Ok(policy) = HeaderValue::from_str(&admission.policy) {
-        headers.append(POLICY, policy);
-    }
-    if let Ok(standing) = HeaderValue::try_from(admission.standing()) {
-        headers.append(STANDING, standing);
-    }
+    headers.append(POLICY, admission.policy.clone());
+    headers.append(STANDING, admission.standing());
 }

@@ -103,13 +103,26 @@ pub(crate) fn delete(
             ));
         }
         forget(&record.object_key);
+        note("object.delete", &id);
     } else {
-        sql::execute(
+        let trashed = sql::execute(
             "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
             params![id, now_ms()],
         )?;
+        if trashed > 0 {
+            note("object.trash", &id);
+        }
     }
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Notes in the audit what was done. It has been done: a failure is for the
+/// log.
+pub(crate) fn note(action: &str, id: &str) {
+    let nothing_more = std::collections::BTreeMap::<&str, &str>::new();
+    if let Err(error) = audit::append(action, Some(id), &nothing_more) {
+        log::warn!("{action} of {id} is not in the audit: {error}");
+    }
 }
 
 /// Deletes bytes that no row refers to. Should that fail they are lost space,
@@ -131,6 +144,7 @@ pub(crate) fn restore(Path(id): Path<String>, caller: Caller) -> Result<Json<Met
     )
     .map_err(taken)?;
     let restored = restored.ok_or_else(access::unknown)?;
+    note("object.restore", &id);
     Ok(Json(restored.metadata(&identity::public_url())))
 }
 

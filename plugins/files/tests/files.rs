@@ -497,6 +497,9 @@ fn the_trash_gives_back_or_forgets() {
     assert_eq!(delete("?permanent=1"), 204);
     assert_eq!(restore().status().as_u16(), 404);
     assert_eq!(host.objects("private").len(), 1);
+    let noted = ["trash", "restore", "trash", "delete"];
+    let noted = noted.map(|done| format!("object.{done} {file} {{}}"));
+    assert_eq!(host.audit(), noted);
 }
 
 #[test]

@@ -30,6 +30,7 @@
 
 extern crate self as atlashub_sdk;
 
+pub mod audit;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
@@ -75,7 +76,7 @@ pub use router::Router;
 pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, FromRequest, Headers, IntoResponse, Json, Method, Path, Query,
-        Request, Response, Result, Router, StatusCode, Uri, blob, config, database, http,
+        Request, Response, Result, Router, StatusCode, Uri, audit, blob, config, database, http,
         idempotency, identity, kv, log, multipart, params, sql,
     };
     pub use serde::{Deserialize, Serialize};

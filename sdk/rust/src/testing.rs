@@ -56,6 +56,7 @@ struct State {
     caller: Caller,
     config: BTreeMap<String, String>,
     logs: Vec<String>,
+    audit: Vec<String>,
     now_ms: u64,
 }
 
@@ -174,6 +175,12 @@ impl TestHost {
         self.inner.objects.borrow().keys(bucket)
     }
 
+    /// Events that the plugin has added to the audit, `action target details`.
+    #[must_use]
+    pub fn audit(&self) -> Vec<String> {
+        self.inner.state.borrow().audit.clone()
+    }
+
     /// Lines that the plugin has logged, `LEVEL message`.
     #[must_use]
     pub fn logs(&self) -> Vec<String> {
@@ -276,6 +283,11 @@ impl host::Host for Inner {
 
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
         self.public.execute(sql, parameters)
+    }
+
+    fn audit_append(&self, action: &str, target: Option<&str>, details: &str) {
+        let event = format!("{action} {} {details}", target.unwrap_or("-"));
+        self.state.borrow_mut().audit.push(event);
     }
 
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>> {

@@ -1,12 +1,20 @@
-//! Platform admins. So far the first owner; more of them, and entry through
-//! an identity provider, stand beside it later.
+//! Platform admins: the first owner, those who are invited, what they may do,
+//! and what guards their accounts.
 
+mod change_password;
+mod invite;
+mod manage;
 pub mod password;
+mod second_factor;
 mod set_up;
 
+pub use invite::Invited;
+pub use manage::UpdateAdmin;
 pub(crate) use password::Passwords;
 
+use crate::{App, sessions::AdminIdentity};
 use atlashub_core::{Error, Result};
+use atlashub_data::platform::Admin;
 
 /// Longest email address, bytes (RFC 5321).
 const MAX_EMAIL: usize = 254;
@@ -34,6 +42,12 @@ pub(crate) fn email(text: &str) -> Result<String> {
             "the email address must look like name@example.com",
         ))
     }
+}
+
+/// The account behind a session.
+async fn own_account(app: &App, identity: &AdminIdentity) -> Result<Admin> {
+    let found = app.platform().admins().find(identity.admin).await?;
+    found.ok_or_else(|| Error::unauthenticated("sign in again"))
 }
 
 #[cfg(test)]

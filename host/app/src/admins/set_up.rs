@@ -1,7 +1,11 @@
 //! The first owner, made once.
 
 use super::{email, password};
-use crate::{Actor, App, limits::Attempt, sessions::SignedIn};
+use crate::{
+    Actor, App,
+    limits::Attempt,
+    sessions::{SignedIn, sign_in::Proof},
+};
 use atlashub_core::{AdminRole, Caller, Error, RequestId, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -57,6 +61,7 @@ impl App {
             ))
             .await?;
         unit.commit().await?;
-        self.begin_session(&owner, request).await
+        self.begin_session(&owner, Proof::Password, Some(from), request)
+            .await
     }
 }

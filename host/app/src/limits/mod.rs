@@ -3,7 +3,7 @@
 //! [`RequestLimits`] counts every request in memory, each node against its
 //! share of the budget.
 
-mod rate;
+pub(crate) mod rate;
 mod requests;
 mod strict;
 

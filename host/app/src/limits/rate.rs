@@ -42,6 +42,14 @@ impl Rate {
         Self { quota, window }
     }
 
+    /// `quota` of them at once, which come back within `window`.
+    pub(crate) fn over(quota: u32, window: Duration) -> Self {
+        Self {
+            quota: quota.max(1),
+            window: u64::try_from(window.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+
     /// `per_second` requests a second, and twice as many at once.
     pub(crate) fn per_second(per_second: u32) -> Self {
         Self::new(per_second, per_second.saturating_mul(2))

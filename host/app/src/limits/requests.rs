@@ -10,14 +10,12 @@
 
 use super::rate::{Left, Rate, Ticks, seconds};
 use atlashub_core::{Caller, Error, ErrorKind, KeyKind, ProjectId, Result};
+use http::HeaderValue;
 use std::{
     fmt::Write as _,
     hash::{BuildHasher as _, RandomState},
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 /// Places in the table of one class; a power of two.
@@ -86,7 +84,7 @@ impl CallerRates {
 pub struct Admission {
     /// Every limit that was looked at (`RateLimit-Policy` of the IETF draft
     /// "RateLimit header fields for HTTP").
-    pub policy: Arc<str>,
+    pub policy: HeaderValue,
     name: &'static str,
     quota: u32,
     left: Left,
@@ -95,7 +93,7 @@ pub struct Admission {
 impl Admission {
     /// The limit that is nearest to its end (`RateLimit` of the same draft).
     #[must_use]
-    pub fn standing(&self) -> String {
+    pub fn standing(&self) -> HeaderValue {
         let mut text = String::with_capacity(40);
         // Writing to a string cannot fail.
         let _ = write!(
@@ -105,7 +103,7 @@ impl Admission {
             self.left.remaining,
             seconds(self.left.reset)
         );
-        text
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
     }
 
     /// Lets the request go on.
@@ -143,7 +141,7 @@ pub(crate) struct ProjectRate {
     rate: Rate,
     spent: AtomicU64,
     /// Of one caller, by class.
-    callers: [(Rate, Arc<str>); 4],
+    callers: [(Rate, HeaderValue); 4],
 }
 
 /// Counts requests on this node; see the [module](self).
@@ -153,7 +151,7 @@ pub struct RequestLimits {
     nodes: AtomicU32,
     rates: CallerRates,
     places: [Box<[AtomicU64]>; 4],
-    admin: (Rate, Arc<str>),
+    admin: (Rate, HeaderValue),
 }
 
 impl RequestLimits {
@@ -216,7 +214,7 @@ impl RequestLimits {
         let place = self.place(class, &(project, who(caller, address)));
         let left = own.take(place, now, nodes);
         let of_caller = Admission {
-            policy: Arc::clone(policy),
+            policy: policy.clone(),
             name: class.as_str(),
             quota: own.quota(),
             left,
@@ -244,7 +242,7 @@ impl RequestLimits {
         let nodes = self.nodes.load(Ordering::Relaxed);
         let place = self.place(RouteClass::Admin, &network(address));
         Admission {
-            policy: Arc::clone(policy),
+            policy: policy.clone(),
             name: RouteClass::Admin.as_str(),
             quota: rate.quota(),
             left: rate.take(place, self.ticks.now(), nodes),
@@ -299,18 +297,23 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn policy(limits: &[(&str, Rate)]) -> Arc<str> {
+fn policy(limits: &[(&str, Rate)]) -> HeaderValue {
     let items: Vec<String> = limits
         .iter()
         .map(|(name, rate)| format!("\"{name}\";q={};w={}", rate.quota(), rate.window_seconds()))
         .collect();
-    items.join(", ").into()
+    // Names and numbers are always fit for a header.
+    HeaderValue::try_from(items.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use atlashub_core::KeyId;
+
+    fn text(admission: &Admission) -> String {
+        admission.standing().to_str().unwrap().to_owned()
+    }
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -362,12 +365,9 @@ mod tests {
         }
         let refused = admit(HERE);
         assert_eq!(refused.check().unwrap_err().code(), "rate_limited");
-        assert!(refused.standing().starts_with("\"reads\";r=0;t="));
+        assert!(text(&refused).starts_with("\"reads\";r=0;t="));
         assert!(admit(THERE).check().is_ok());
-        assert_eq!(
-            &*refused.policy,
-            "\"project\";q=60;w=60, \"reads\";q=20;w=2"
-        );
+        assert_eq!(refused.policy, "\"project\";q=60;w=60, \"reads\";q=20;w=2");
     }
 
     #[test]
@@ -379,7 +379,7 @@ mod tests {
             let admission = limits.admit(id, &rate, RouteClass::Read, &Caller::Nobody, address);
             admission.check().err().map(|_| admission)
         });
-        assert!(refused.unwrap().standing().starts_with("\"project\";r=0"));
+        assert!(text(&refused.unwrap()).starts_with("\"project\";r=0"));
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)>
 /// What it imports of the host's own capabilities, it has to ask for.
 fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<()> {
     let asks = |wanted: fn(&Grant) -> bool| manifest.grants.iter().any(wanted);
-    let needs: [(&str, &str, bool); 4] = [
+    let needs: [(&str, &str, bool); 5] = [
         (
             "atlashub:sql",
             "sql",
@@ -158,6 +158,11 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
             "atlashub:kv",
             "kv",
             asks(|grant| matches!(grant, Grant::Kv)),
+        ),
+        (
+            "atlashub:audit",
+            "audit",
+            asks(|grant| matches!(grant, Grant::Audit)),
         ),
         (
             "atlashub:blob",

@@ -1,8 +1,8 @@
 //! Who a session token belongs to.
 
 use super::{IDLE, LONGEST, TOKEN_PREFIX};
-use crate::{App, changes::chain};
-use atlashub_core::{AdminId, AdminRole, Digest, Result, SessionId, token};
+use crate::{Actor, App, changes::chain};
+use atlashub_core::{AdminId, AdminRole, Caller, Digest, RequestId, Result, SessionId, token};
 use atlashub_data::platform::AdminSession;
 use time::{Duration, OffsetDateTime};
 
@@ -25,6 +25,19 @@ pub struct AdminIdentity {
     pub(crate) token_hash: Digest,
 }
 
+impl AdminIdentity {
+    /// Who makes a change, during `request`.
+    pub(crate) fn actor(&self, request: Option<RequestId>) -> Actor {
+        Actor {
+            caller: Caller::Admin {
+                id: Some(self.admin),
+                role: self.role,
+            },
+            request,
+        }
+    }
+}
+
 impl App {
     /// The admin whose session has this token; `None` when there is no such
     /// session, or it is over.
@@ -37,9 +50,10 @@ impl App {
         }
         let hash = token::hash(token);
         let now = self.clock().now();
-        if let Some(found) = self.session_cache().0.get(&hash) {
+        if let Some(found) = self.session_cache().get(&hash) {
             return Ok(Some(found).filter(|found| found.expires_at > now));
         }
+        let epoch = self.session_cache().epoch();
         let Some((session, admin)) = self.platform().sessions().find_valid(&hash).await? else {
             return Ok(None);
         };
@@ -51,7 +65,7 @@ impl App {
             expires_at: self.renew(&session, now).await,
             token_hash: hash,
         };
-        self.session_cache().0.insert(hash, identity.clone());
+        self.session_cache().insert(epoch, hash, identity.clone());
         Ok(Some(identity))
     }
 

@@ -24,7 +24,7 @@ impl App {
                 .await?;
         }
         unit.commit().await?;
-        self.session_cache().0.invalidate(&identity.token_hash);
+        self.session_cache().forget(&identity.token_hash);
         Ok(())
     }
 }

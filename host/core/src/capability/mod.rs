@@ -2,6 +2,7 @@
 //! translates WIT calls into these after checking the grant; `data`,
 //! `storage` and `app` implement them.
 
+pub mod audit;
 pub mod blob;
 pub mod database;
 pub mod kv;

@@ -46,7 +46,7 @@ mod unit;
 mod usage;
 mod users;
 
-pub use admins::{Admin, AdminPatch, Admins, NewAdmin};
+pub use admins::{Admin, AdminPatch, Admins, Invitation, Invitations, NewAdmin, NewInvitation};
 pub use audit::{Audit, AuditEvent, AuditFilter, NewAuditEvent};
 pub use auth::{AuthStore, NewSigningKey, SigningKey};
 pub use buckets::{Bucket, BucketSettings, Buckets, DEFAULT_BUCKETS};

@@ -11,6 +11,8 @@ use super::{
     Installations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs, ProjectMigrations,
     Projects, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions,
     Users,
+    Installations, Invitations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs,
+    Projects, Revisions, Roles, Sessions, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -220,6 +222,8 @@ repositories! {
     keys: Keys,
     /// Platform admins.
     admins: Admins,
+    /// Invitations of platform admins.
+    invitations: Invitations,
     /// Sessions of platform admins.
     sessions: Sessions,
     /// Plugin revisions.

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, on_both_engines};
 use atlashub_core::{AdminId, AdminRole, Clock as _, ErrorKind, token};
-use atlashub_data::platform::{AdminPatch, NewAdmin, NewSession};
+use atlashub_data::platform::{AdminPatch, NewAdmin, NewInvitation, NewSession};
 use std::{sync::Arc, time::Duration};
 
 on_both_engines! {
@@ -13,6 +13,11 @@ on_both_engines! {
     two_owners_cannot_both_leave,
     a_session_ends_when_it_should,
     a_new_password_ends_all_sessions,
+    a_code_works_once_whoever_tries_it,
+    a_recovery_code_works_once,
+    an_invitation_is_taken_once,
+    an_address_has_one_invitation,
+    an_admin_who_leaves_takes_sessions_along,
 }
 
 async fn of_many_first_owners_one_is_made(fixture: Arc<Fixture>) {
@@ -107,12 +112,8 @@ async fn the_last_owner_stays(fixture: Arc<Fixture>) {
         let error = admins.update(owner.id, patch.clone()).await.unwrap_err();
         assert_eq!(error.code(), "last_owner");
     }
-    let totp = AdminPatch {
-        totp_secret: Some(Some("sealed".into())),
-        ..AdminPatch::default()
-    };
-    let owner = admins.update(owner.id, totp).await.unwrap();
-    assert_eq!(owner.totp_secret.as_deref(), Some("sealed"));
+    let error = admins.remove(owner.id).await.unwrap_err();
+    assert_eq!(error.code(), "last_owner");
     assert!(admins.rehash(owner.id, "hash", "stronger").await.unwrap());
     assert!(!admins.rehash(owner.id, "hash", "stronger").await.unwrap());
     let owner = admins.find(owner.id).await.unwrap().unwrap();
@@ -272,4 +273,134 @@ async fn a_new_password_ends_all_sessions(fixture: Arc<Fixture>) {
             .unwrap()
             .is_none()
     );
+}
+
+async fn a_code_works_once_whoever_tries_it(fixture: Arc<Fixture>) {
+    let admins = fixture.platform.admins();
+    let owner = admins
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    admins
+        .begin_second_factor(owner.id, "sealed", &[token::hash("one")])
+        .await
+        .unwrap();
+    let begun = admins.find(owner.id).await.unwrap().unwrap();
+    assert_eq!(begun.totp_enabled_at, None);
+    let tries = (0..8).map(|_| {
+        let platform = fixture.platform.clone();
+        tokio::spawn(async move {
+            let admins = platform.admins();
+            admins.accept_step(owner.id, "sealed", 7).await.unwrap()
+        })
+    });
+    let accepted = futures::future::join_all(tries).await;
+    let accepted = accepted.into_iter().filter(|done| *done.as_ref().unwrap());
+    assert_eq!(accepted.count(), 1);
+    let accept = async |sealed, step| admins.accept_step(owner.id, sealed, step).await.unwrap();
+    assert!(!accept("sealed", 6).await);
+    assert!(!accept("another", 8).await);
+    assert!(accept("sealed", 8).await);
+    let enabled = admins.find(owner.id).await.unwrap().unwrap();
+    assert!(enabled.totp_enabled_at.is_some());
+    let again = admins.begin_second_factor(owner.id, "new", &[]).await;
+    assert_eq!(again.unwrap_err().code(), "totp_enabled");
+    assert!(admins.remove_second_factor(owner.id).await.unwrap());
+    assert!(!admins.remove_second_factor(owner.id).await.unwrap());
+    assert!(!accept("sealed", 9).await);
+}
+
+async fn a_recovery_code_works_once(fixture: Arc<Fixture>) {
+    let admins = fixture.platform.admins();
+    let owner = admins
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let codes = [token::hash("one"), token::hash("two")];
+    for codes in [&[token::hash("old")][..], &codes] {
+        admins
+            .begin_second_factor(owner.id, "sealed", codes)
+            .await
+            .unwrap();
+    }
+    let take = async |text| {
+        let hash = token::hash(text);
+        admins.take_recovery_code(owner.id, &hash).await.unwrap()
+    };
+    assert!(take("one").await);
+    assert!(!take("one").await);
+    assert!(!take("old").await);
+    assert_eq!(admins.recovery_codes_left(owner.id).await.unwrap(), 1);
+}
+
+fn invitation(email: &str, token: &str, fixture: &Fixture) -> NewInvitation {
+    NewInvitation {
+        email: email.into(),
+        role: AdminRole::Viewer,
+        token_hash: token::hash(token),
+        invited_by: None,
+        expires_at: fixture.clock.now() + Duration::from_secs(60),
+    }
+}
+
+async fn an_invitation_is_taken_once(fixture: Arc<Fixture>) {
+    let invitations = fixture.platform.invitations();
+    let new = invitation("Bob@example.com", "token", &fixture);
+    let made = invitations.create(new).await.unwrap();
+    assert_eq!(made.email, "bob@example.com");
+    let found = invitations.find_valid(&token::hash("token")).await;
+    assert_eq!(found.unwrap(), Some(made.clone()));
+    let tries = (0..8).map(|_| {
+        let platform = fixture.platform.clone();
+        tokio::spawn(async move { platform.invitations().take(made.id).await.unwrap() })
+    });
+    let taken = futures::future::join_all(tries).await;
+    let taken = taken.into_iter().filter(|done| *done.as_ref().unwrap());
+    assert_eq!(taken.count(), 1);
+    let new = invitation("bob@example.com", "late", &fixture);
+    let late = invitations.create(new).await.unwrap();
+    fixture.clock.advance(Duration::from_secs(60));
+    let found = invitations.find_valid(&token::hash("late")).await;
+    assert_eq!(found.unwrap(), None);
+    assert!(!invitations.take(late.id).await.unwrap());
+    assert_eq!(invitations.sweep_expired().await.unwrap(), 1);
+}
+
+async fn an_address_has_one_invitation(fixture: Arc<Fixture>) {
+    let invitations = fixture.platform.invitations();
+    for token in ["first", "second"] {
+        let new = invitation("bob@example.com", token, &fixture);
+        let _ = invitations.create(new).await.unwrap();
+    }
+    let first = invitations.find_valid(&token::hash("first")).await;
+    assert_eq!(first.unwrap(), None);
+    let open = invitations.list(None, 100).await.unwrap().items;
+    assert_eq!(open.len(), 1);
+    assert!(invitations.remove(open[0].id).await.unwrap());
+    assert!(!invitations.remove(open[0].id).await.unwrap());
+}
+
+async fn an_admin_who_leaves_takes_sessions_along(fixture: Arc<Fixture>) {
+    let admins = fixture.platform.admins();
+    let _ = admins
+        .create_first_owner("ada@example.com", "hash")
+        .await
+        .unwrap();
+    let new = NewAdmin {
+        email: "bob@example.com".into(),
+        password_hash: "hash".into(),
+        role: AdminRole::Viewer,
+    };
+    let bob = admins.create(new).await.unwrap();
+    let session = NewSession {
+        admin: bob.id,
+        token_hash: token::hash("aht_bob"),
+        expires_at: fixture.clock.now() + Duration::from_secs(60),
+    };
+    let sessions = fixture.platform.sessions();
+    let _ = sessions.create(session).await.unwrap();
+    assert!(admins.remove(bob.id).await.unwrap());
+    assert!(!admins.remove(bob.id).await.unwrap());
+    let found = sessions.find_valid(&token::hash("aht_bob")).await;
+    assert_eq!(found.unwrap(), None);
 }

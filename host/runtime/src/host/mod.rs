@@ -2,6 +2,7 @@
 //! between WIT and the plain types of `atlashub_core::capability`, and calls
 //! the trait behind it.
 
+pub(crate) mod audit;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub(crate) mod database;
@@ -26,6 +27,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::sql::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::database::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }

@@ -1,8 +1,5 @@
 //! Who calls the admin interface, and whether they may: credentials are read
 //! in [`credentials`], roles checked here and nowhere else.
-//!
-//! An assertion of an identity-aware proxy would be one more kind of
-//! credential there.
 
 pub(crate) mod credentials;
 pub(crate) mod same_origin;
@@ -20,7 +17,7 @@ pub(crate) struct Admin {
     pub(crate) id: Option<AdminId>,
     /// What the admin may do.
     pub(crate) role: AdminRole,
-    /// The session, unless it is the development token.
+    /// The session, unless it is the development token or Access vouches.
     pub(crate) session: Option<AdminIdentity>,
 }
 
@@ -38,6 +35,14 @@ pub(crate) struct AdminCaller {
 #[derive(Clone, Debug)]
 pub(crate) struct AnyAdmin(pub(crate) AdminCaller);
 
+/// An owner, for what concerns other admins.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnerCaller(pub(crate) AdminCaller);
+
+/// An admin of any role with a session, for what concerns the account.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedInAdmin(pub(crate) AdminIdentity);
+
 impl AdminCaller {
     /// The caller in one word, for keys that belong to it.
     pub(crate) fn name(&self) -> String {
@@ -51,6 +56,7 @@ impl FromRequestParts<HostState> for AnyAdmin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
+        let request = parts.extensions.get::<RequestTag>().map(RequestTag::id);
         let found = credentials::find(&state.app, &parts.headers).await?;
         let Some(found) = found else {
             return Err(Problem(Error::unauthenticated("sign in first")));
@@ -64,9 +70,34 @@ impl FromRequestParts<HostState> for AnyAdmin {
                 id: admin.id,
                 role: admin.role,
             },
-            request: parts.extensions.get::<RequestTag>().map(RequestTag::id),
+            request,
         };
         Ok(Self(AdminCaller { admin, actor }))
+    }
+}
+
+impl FromRequestParts<HostState> for OwnerCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
+        let AnyAdmin(caller) = AnyAdmin::from_request_parts(parts, state).await?;
+        require(caller.admin.role, AdminRole::Owner)?;
+        Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<HostState> for SignedInAdmin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
+        let AnyAdmin(caller) = AnyAdmin::from_request_parts(parts, state).await?;
+        let session = caller.admin.session;
+        session.map(Self).ok_or_else(|| {
+            Problem(Error::conflict(
+                "no_password_here",
+                "this concerns an account with a password: sign in with one",
+            ))
+        })
     }
 }
 
@@ -92,6 +123,10 @@ fn check_role(role: AdminRole, method: &Method) -> Result<(), Error> {
     } else {
         AdminRole::Viewer
     };
+    require(role, needed)
+}
+
+fn require(role: AdminRole, needed: AdminRole) -> Result<(), Error> {
     if role >= needed {
         return Ok(());
     }

@@ -46,6 +46,12 @@ pub(crate) struct Problem {
         blob::get::handle, blob::put::handle,
         admin::setup::handle, admin::setup::show,
         admin::session::create::handle, admin::session::show::handle, admin::session::delete::handle,
+        admin::session::password::handle, admin::session::totp::begin,
+        admin::session::totp::verify, admin::session::totp::remove,
+        admin::admins::list::handle, admin::admins::get::handle, admin::admins::update::handle,
+        admin::admins::remove::handle, admin::admins::reset_totp::handle,
+        admin::invitations::create::handle, admin::invitations::list::handle,
+        admin::invitations::remove::handle, admin::invitations::accept::handle,
         admin::projects::create::handle, admin::projects::list::handle, admin::projects::get::handle,
         admin::projects::update::handle, admin::projects::delete::handle,
         admin::projects::usage::handle, admin::projects::quota::handle,
@@ -73,6 +79,7 @@ pub(crate) struct Problem {
         users::manage::change::handle, users::manage::delete::handle, users::manage::reset_totp::handle,
         users::manage::roles::list, users::manage::roles::create, users::manage::roles::update, users::manage::roles::delete,
         users::manage::auth::show, users::manage::auth::put, users::manage::auth::rotate,
+        admin::audit::list::handle, admin::audit::export::handle, admin::migrations::handle,
     )
 )]
 struct Description;

@@ -6,8 +6,9 @@ use crate::{
     Body,
     bindings::imports::{
         atlashub::{
-            blob::objects, database::client as wit_database, identity::caller as wit_caller,
-            kv::store as wit_kv, multipart::form as wit_form, sql::client as wit_sql,
+            audit::log as wit_audit, blob::objects, database::client as wit_database,
+            identity::caller as wit_caller, kv::store as wit_kv, multipart::form as wit_form,
+            sql::client as wit_sql,
         },
         wasi::{
             config::store as wit_config,
@@ -34,7 +35,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_sql wit_kv wit_form }
+host_error! { wit_audit wit_sql wit_kv wit_form }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -265,6 +266,10 @@ impl DatabaseTransaction {
 }
 
 // Key and value
+
+pub(crate) fn audit_append(action: &str, target: Option<&str>, details: &str) -> HostResult<()> {
+    Ok(wit_audit::append(action, target, details)?)
+}
 
 pub(crate) fn kv_get(key: &str) -> HostResult<Option<Entry<Vec<u8>>>> {
     Ok(wit_kv::get(key)?.map(|entry| Entry {

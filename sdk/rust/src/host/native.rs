@@ -29,6 +29,7 @@ pub(crate) trait Host {
     fn database_schema_version(&self) -> u64;
     fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
+    fn audit_append(&self, action: &str, target: Option<&str>, details: &str);
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>>;
     fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64;
     fn kv_delete(&self, key: &str) -> bool;
@@ -275,6 +276,11 @@ impl Drop for DatabaseTransaction {
             log::error!("roll back: {}", error.message);
         }
     }
+}
+
+pub(crate) fn audit_append(action: &str, target: Option<&str>, details: &str) -> HostResult<()> {
+    host()?.audit_append(action, target, details);
+    Ok(())
 }
 
 pub(crate) fn kv_get(key: &str) -> HostResult<Option<Entry<Vec<u8>>>> {

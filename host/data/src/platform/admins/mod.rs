@@ -1,5 +1,10 @@
 //! Platform admins. Emails are kept in lower case; passwords come hashed,
-//! TOTP secrets sealed.
+//! TOTP secrets sealed. Beside them their second factors and invitations.
+
+mod invitations;
+mod second_factor;
+
+pub use invitations::{Invitation, Invitations, NewInvitation};
 
 use super::{
     Engine, Unit,
@@ -27,12 +32,15 @@ pub struct Admin {
     pub id: AdminId,
     /// The address, in lower case.
     pub email: String,
-    /// The password's hash, as the hash function writes it.
+    /// The password's hash, as the hash function writes it; empty for one who
+    /// signs in elsewhere.
     pub password_hash: String,
     /// What the admin may do.
     pub role: AdminRole,
     /// The second factor's secret, sealed.
     pub totp_secret: Option<String>,
+    /// Since when the second factor is asked for.
+    pub totp_enabled_at: Option<OffsetDateTime>,
     /// When the admin was added.
     pub created_at: OffsetDateTime,
     /// When the admin was shut out.
@@ -44,7 +52,7 @@ pub struct Admin {
 pub struct NewAdmin {
     /// The address.
     pub email: String,
-    /// The password's hash.
+    /// The password's hash; empty for one who signs in elsewhere.
     pub password_hash: String,
     /// What the admin may do.
     pub role: AdminRole,
@@ -57,8 +65,6 @@ pub struct AdminPatch {
     pub password_hash: Option<String>,
     /// Another role.
     pub role: Option<AdminRole>,
-    /// Another sealed secret of the second factor, or none.
-    pub totp_secret: Option<Option<String>>,
     /// Shut out, or let in again.
     pub disabled: Option<bool>,
 }
@@ -118,6 +124,7 @@ impl<'a> Admins<'a> {
             password_hash: new.password_hash,
             role: new.role,
             totp_secret: None,
+            totp_enabled_at: None,
             created_at: instant::from_micros(unit.now())?,
             disabled_at: None,
         };
@@ -127,6 +134,8 @@ impl<'a> Admins<'a> {
             password_hash: Set(admin.password_hash.clone()),
             role: Set(admin.role.as_str().to_owned()),
             totp_secret: Set(None),
+            totp_enabled_at: Set(None),
+            totp_last_step: Set(0),
             created_at: Set(instant::to_micros(admin.created_at)),
             disabled_at: Set(None),
         })
@@ -235,9 +244,6 @@ impl<'a> Admins<'a> {
         if let Some(role) = patch.role {
             change.role = Set(role.as_str().to_owned());
         }
-        if let Some(secret) = patch.totp_secret {
-            change.totp_secret = Set(secret);
-        }
         if let Some(disabled) = patch.disabled {
             let since = old.disabled_at.map_or(now, instant::to_micros);
             change.disabled_at = Set(disabled.then_some(since));
@@ -259,6 +265,30 @@ impl<'a> Admins<'a> {
         unit.announce(NewChange::admin(id, ChangeKind::AdminChanged));
         unit.commit().await?;
         Ok(admin)
+    }
+
+    /// Removes an admin with all sessions, recovery codes and what else is
+    /// the admin's own; whether there was one.
+    ///
+    /// # Errors
+    /// `last_owner` when no owner would be left that can sign in.
+    pub async fn remove(&self, id: AdminId) -> Result<bool> {
+        let unit = self.db.begin().await?;
+        lock(&unit).await?;
+        let Some(admin) = unit.admins().find(id).await? else {
+            return Ok(false);
+        };
+        if admin.role == AdminRole::Owner {
+            keep_an_owner(&unit, id).await?;
+        }
+        Entity::delete_by_id(*id.as_uuid())
+            .exec(&unit.executor())
+            .await
+            .map_err(failed("remove an admin"))?;
+        unit.announce(NewChange::admin(id, ChangeKind::AdminChanged));
+        unit.announce(NewChange::admin(id, ChangeKind::SessionsRevoked));
+        unit.commit().await?;
+        Ok(true)
     }
 
     /// Puts another hash of the same password in place of `old_hash`, when a
@@ -317,6 +347,7 @@ fn record(row: Model) -> Result<Admin> {
         password_hash: row.password_hash,
         role: row.role.parse()?,
         totp_secret: row.totp_secret,
+        totp_enabled_at: instant::from_micros_opt(row.totp_enabled_at)?,
         created_at: instant::from_micros(row.created_at)?,
         disabled_at: instant::from_micros_opt(row.disabled_at)?,
     })

@@ -11,6 +11,8 @@ pub struct Model {
     pub password_hash: String,
     pub role: String,
     pub totp_secret: Option<String>,
+    pub totp_enabled_at: Option<i64>,
+    pub totp_last_step: i64,
     pub created_at: i64,
     pub disabled_at: Option<i64>,
 }

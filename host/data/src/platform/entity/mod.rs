@@ -10,6 +10,8 @@
 )]
 
 pub(super) mod admin;
+pub(super) mod admin_invitation;
+pub(super) mod admin_recovery_code;
 pub(super) mod admin_session;
 pub(super) mod api_key;
 pub(super) mod audit;

@@ -1,10 +1,12 @@
 //! `/admin/v1`: what platform admins do.
 
+pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod domains;
 pub(crate) mod generated;
 mod idempotency;
 pub(crate) mod installations;
+pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod migrations;
 pub(crate) mod plugins;
@@ -56,6 +58,26 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
                 .get(session::show::handle)
                 .delete(session::delete::handle),
         )
+        .route("/v1/session/password", put(session::password::handle))
+        .route(
+            "/v1/session/totp",
+            post(session::totp::begin).delete(session::totp::remove),
+        )
+        .route("/v1/session/totp/verify", post(session::totp::verify))
+        .route("/v1/admins", get(admins::list::handle))
+        .route(
+            "/v1/admins/{id}",
+            get(admins::get::handle)
+                .patch(admins::update::handle)
+                .delete(admins::remove::handle),
+        )
+        .route("/v1/admins/{id}/totp", delete(admins::reset_totp::handle))
+        .route(
+            "/v1/invitations",
+            post(invitations::create::handle).get(invitations::list::handle),
+        )
+        .route("/v1/invitations/{id}", delete(invitations::remove::handle))
+        .route("/v1/invitations/accept", post(invitations::accept::handle))
         .route("/v1/projects", get(projects::list::handle))
         .route(
             "/v1/projects/{project}",
@@ -111,6 +133,9 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         .merge(tables::router())
         .route("/v1/audit", get(audit::handle))
         .route("/logs", get(audit::handle))
+        .route("/v1/audit", get(audit::list::handle))
+        .route("/v1/audit/export", get(audit::export::handle))
+        .route("/logs", get(audit::list::handle))
         .route("/v1/migrations", get(migrations::handle))
         .merge(creating)
         .nest(

@@ -5,6 +5,7 @@ use crate::{
     client_address::ClientAddress, extract::Json, problem::Problem, request_id::RequestTag,
     state::HostState,
 };
+use atlashub_app::SignIn as Wanted;
 use axum::{Extension, extract::State, response::Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -18,6 +19,9 @@ pub(crate) struct SignIn {
     /// The password.
     #[schema(format = Password)]
     password: String,
+    /// A code of the authenticator or a recovery code, for an account with a
+    /// second factor.
+    totp_code: Option<String>,
 }
 
 #[utoipa::path(
@@ -31,9 +35,13 @@ pub(crate) async fn handle(
     Extension(tag): Extension<RequestTag>,
     Json(body): Json<SignIn>,
 ) -> Result<Response, Problem> {
-    let signed_in = state
-        .app
-        .sign_in(&body.email, body.password.into(), client.0, Some(tag.id()))
-        .await?;
+    let wanted = Wanted {
+        email: body.email,
+        password: body.password.into(),
+        code: body.totp_code.map(Into::into),
+        from: client.0,
+        request: Some(tag.id()),
+    };
+    let signed_in = state.app.sign_in(wanted).await?;
     Ok(answer(StatusCode::OK, signed_in))
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod password;
 pub(crate) mod show;
+pub(crate) mod totp;
 
 use crate::admin::credentials::COOKIE;
 use atlashub_app::SignedIn;
@@ -51,7 +53,7 @@ pub(crate) struct AdminView {
 }
 
 /// The answer that begins a session, with its cookie.
-pub(super) fn answer(status: StatusCode, signed_in: SignedIn) -> Response {
+pub(crate) fn answer(status: StatusCode, signed_in: SignedIn) -> Response {
     let cookie = format!(
         "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={MAX_AGE}",
         signed_in.token

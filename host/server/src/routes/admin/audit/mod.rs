@@ -1,13 +1,10 @@
-//! `GET /admin/v1/audit`, also `/admin/logs`: who did what.
+//! `/admin/v1/audit`: who did what.
 
-use crate::{
-    admin::AdminCaller,
-    extract::{List, PageQuery, Query},
-    problem::Problem,
-    state::HostState,
-};
+pub(crate) mod export;
+pub(crate) mod list;
+
+use crate::{problem::Problem, state::HostState};
 use atlashub_data::platform::{AuditEvent, AuditFilter};
-use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -34,10 +31,28 @@ pub(crate) struct AuditQuery {
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<OffsetDateTime>,
-    /// How many, 1 to 1000; 50 unless given.
-    limit: Option<u64>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
+}
+
+impl AuditQuery {
+    async fn filter(self, state: &HostState) -> Result<AuditFilter, Problem> {
+        let project = match self.project.as_deref() {
+            // A project that is gone still has its events.
+            Some(text) => Some(match text.parse() {
+                Ok(id) => id,
+                Err(_) => state.app.project(text).await?.id,
+            }),
+            None => None,
+        };
+        Ok(AuditFilter {
+            project,
+            actor: self.actor,
+            action: self.action,
+            target: self.target,
+            from: self.from,
+            until: self.to,
+            before: None,
+        })
+    }
 }
 
 /// What was done.
@@ -83,39 +98,4 @@ impl From<AuditEvent> for AuditView {
             details: event.details,
         }
     }
-}
-
-#[utoipa::path(
-    get, path = "/admin/v1/audit", tag = "operations", operation_id = "audit",
-    params(AuditQuery),
-    responses((status = 200, description = "Events, newest first", body = List<AuditView>))
-)]
-pub(crate) async fn handle(
-    State(state): State<HostState>,
-    _caller: AdminCaller,
-    Query(query): Query<AuditQuery>,
-) -> Result<Json<List<AuditView>>, Problem> {
-    let page = PageQuery {
-        limit: query.limit,
-        cursor: query.cursor,
-    };
-    let project = match query.project.as_deref() {
-        // A project that is gone still has its events.
-        Some(text) => Some(match text.parse() {
-            Ok(id) => id,
-            Err(_) => state.app.project(text).await?.id,
-        }),
-        None => None,
-    };
-    let filter = AuditFilter {
-        project,
-        actor: query.actor,
-        action: query.action,
-        target: query.target,
-        from: query.from,
-        until: query.to,
-        before: page.cursor()?,
-    };
-    let events = state.app.audit(&filter, page.limit()).await?;
-    Ok(Json(List::of(events, AuditView::from)))
 }
