@@ -94,7 +94,7 @@ pub(crate) fn delete(
         // The bytes go only after nothing refers to them any more.
         let gone = sql::execute(
             "DELETE FROM files.objects WHERE id = $1 AND object_key = $2",
-            params![id, &record.object_key],
+            params![&id, &record.object_key],
         )?;
         if gone == 0 {
             return Err(Error::conflict(
@@ -107,7 +107,7 @@ pub(crate) fn delete(
     } else {
         let trashed = sql::execute(
             "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
-            params![id, now_ms()],
+            params![&id, now_ms()],
         )?;
         if trashed > 0 {
             note("object.trash", &id);
@@ -140,7 +140,7 @@ pub(crate) fn restore(Path(id): Path<String>, caller: Caller) -> Result<Json<Met
     }
     let restored: Option<Record> = sql::query_optional(
         &format!("UPDATE files.objects SET deleted_at = NULL WHERE id = $1 RETURNING {COLUMNS}"),
-        params![id],
+        params![&id],
     )
     .map_err(taken)?;
     let restored = restored.ok_or_else(access::unknown)?;
