@@ -29,10 +29,10 @@ mod m0021_user_sessions;
 mod m0022_project_auth;
 mod m0030_tries;
 mod m0031_nodes;
-mod m0045_project_migrations;
-mod m0046_sql_editor;
 mod m0032_admin_second_factors;
 mod m0033_admin_invitations;
+mod m0045_project_migrations;
+mod m0046_sql_editor;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]

@@ -15,13 +15,12 @@ use crate::{
     maintenance,
     plugins::{Code, Plugins},
     projects::purge::Purge,
-    sessions::SessionCache,
+    sessions::{SessionCache, refusals::Refusals},
+    tables::TablesWatch,
     users::{
         access::AccessTokens,
         mails::{self, MailQueue},
     },
-    tables::TablesWatch,
-    sessions::{SessionCache, refusals::Refusals},
 };
 use atlashub_core::{Clock, ProjectId, Result};
 use atlashub_data::{
@@ -394,6 +393,8 @@ impl App {
 
     pub(crate) fn access(&self) -> &AccessTokens {
         &self.0.access
+    }
+
     /// Forgets which admins were seen, when one was changed here.
     pub(crate) fn forget_admins(&self) {
         self.session_cache().clear();

@@ -26,7 +26,6 @@ mod sessions;
 mod settings;
 mod tables;
 mod taking_up;
-mod totp;
 pub mod users;
 
 pub use admins::{Invited, UpdateAdmin, password};

@@ -10,9 +10,7 @@
 
 use atlashub_app::{
     Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, MailSettings,
-    RotateKey, limits::CallerRates,
-    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, RotateKey, SignIn,
-    limits::CallerRates,
+    RotateKey, SignIn, limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,

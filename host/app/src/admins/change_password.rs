@@ -18,7 +18,7 @@ impl App {
     ///
     /// # Errors
     /// 403 `wrong_password`, `weak_password`, `rate_limited`.
-    pub async fn change_password(
+    pub async fn change_admin_password(
         &self,
         identity: &AdminIdentity,
         old: SecretString,

@@ -108,7 +108,7 @@ impl App {
         let admin = self
             .check_password(identity, password, from, request)
             .await?;
-        self.check_second_factor(&admin, code, from, request)
+        self.check_admin_second_factor(&admin, code, from, request)
             .await?;
         self.drop_second_factor(&identity.actor(request), admin.id)
             .await
@@ -118,7 +118,7 @@ impl App {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn reset_second_factor(&self, actor: &Actor, admin: AdminId) -> Result<()> {
+    pub async fn reset_admin_second_factor(&self, actor: &Actor, admin: AdminId) -> Result<()> {
         self.drop_second_factor(actor, admin).await
     }
 

@@ -86,13 +86,13 @@ impl App {
             return Err(refused());
         };
         let proof = self
-            .check_second_factor(&admin, wanted.code, from, request)
+            .check_admin_second_factor(&admin, wanted.code, from, request)
             .await?;
         self.begin_session(&admin, proof, Some(from), request).await
     }
 
     /// Checks the second factor of an admin who has one; a code works once.
-    pub(crate) async fn check_second_factor(
+    pub(crate) async fn check_admin_second_factor(
         &self,
         admin: &Admin,
         code: Option<SecretString>,

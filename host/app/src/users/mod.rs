@@ -27,7 +27,6 @@ pub use client::Client;
 pub use profile::ProfilePatch;
 pub use refresh::Tokens;
 pub use roles::{BUILT_IN_ROLES, RoleView, foremost as foremost_role};
-pub use second_factor::Enrolment;
 pub use settings::{AuthSettings, MailKind, MailTemplate, SignUpPolicy};
 pub use sign_in::SignIn;
 pub use sign_up::{SignUp, SignedUp};

@@ -2,26 +2,14 @@
 //! sign-in from then on. Recovery codes stand in for a lost device, each once.
 
 use super::{Client, SignedInUser};
-use crate::{App, limits::Attempt, totp::TotpSecret};
-use atlashub_core::{Error, ErrorKind, ProjectId, Result, UserId, token};
+use crate::{
+    App,
+    limits::Attempt,
+    one_time_code::{Enrolment, accepted_step, recovery_hash},
+};
+use atlashub_core::{Error, ErrorKind, ProjectId, Result, UserId};
 use atlashub_data::platform::{EndUser, SecondFactor};
-use data_encoding::BASE32_NOPAD;
-use secrecy::{ExposeSecret as _, SecretString};
-
-/// Recovery codes of a user.
-const RECOVERY_CODES: usize = 10;
-/// Random bytes of a recovery code: 80 bits, 16 letters of base32.
-const RECOVERY_BYTES: usize = 10;
-
-/// What a user needs to set a second factor up, shown once.
-pub struct Enrolment {
-    /// The secret, as it is typed.
-    pub secret: SecretString,
-    /// The secret, as an authenticator app reads it out of a QR code.
-    pub otpauth_url: SecretString,
-    /// Stand in for a lost device, each once.
-    pub recovery_codes: Vec<String>,
-}
+use secrecy::ExposeSecret as _;
 
 impl App {
     /// Begins setting up a second factor. It is not asked for until
@@ -31,23 +19,20 @@ impl App {
     /// `totp_enabled` when one is in use.
     pub async fn enrol_totp(&self, me: &SignedInUser, issuer: &str) -> Result<Enrolment> {
         let user = self.signed_in_user(me).await?;
-        let secret = TotpSecret::generate()?;
+        let made = Enrolment::new(issuer, &user.email)?;
         let sealed = self
             .sealer()
-            .seal(&identity(me.project, me.id()), secret.bytes())?;
-        let codes: Vec<String> = (0..RECOVERY_CODES)
-            .map(|_| recovery_code())
-            .collect::<Result<_>>()?;
-        let hashes: Vec<_> = codes.iter().map(|code| token::hash(&plain(code))).collect();
+            .seal(&identity(me.project, me.id()), made.secret.expose_secret())?;
+        let hashes: Vec<_> = made
+            .recovery_codes
+            .iter()
+            .filter_map(|code| recovery_hash(code))
+            .collect();
         self.platform()
             .users()
             .begin_second_factor(me.project, me.id(), &sealed, &hashes)
             .await?;
-        Ok(Enrolment {
-            otpauth_url: secret.url(issuer, &user.email),
-            secret: secret.text(),
-            recovery_codes: codes,
-        })
+        Ok(made)
     }
 
     /// Takes a second factor into use, once a code shows that the device
@@ -119,21 +104,20 @@ impl App {
                 "send a code of the second factor as `totp_code`",
             ));
         };
-        let accepted = self.accept(user, factor, code).await?
-            || self
-                .platform()
-                .users()
-                .take_recovery_code(user.id, &token::hash(&plain(code)))
-                .await?;
-        if accepted { Ok(()) } else { Err(wrong()) }
+        if self.accept(user, factor, code).await? {
+            return Ok(());
+        }
+        let users = self.platform().users();
+        match recovery_hash(code) {
+            Some(hash) if users.take_recovery_code(user.id, &hash).await? => Ok(()),
+            _ => Err(wrong()),
+        }
     }
 
     async fn accept(&self, user: &EndUser, factor: &SecondFactor, code: &str) -> Result<bool> {
         let identity = identity(user.project, user.id);
-        let bytes = self.sealer().open(&identity, &factor.sealed_secret)?;
-        let secret = TotpSecret::from_bytes(bytes.expose_secret());
-        let now = self.clock().now().unix_timestamp();
-        match secret.step_of(code, now, factor.last_step)? {
+        let secret = self.sealer().open(&identity, &factor.sealed_secret)?;
+        match accepted_step(secret.expose_secret(), code, self.clock().now())? {
             Some(step) => {
                 self.platform()
                     .users()
@@ -143,30 +127,6 @@ impl App {
             None => Ok(false),
         }
     }
-}
-
-/// A recovery code in groups of four.
-fn recovery_code() -> Result<String> {
-    let mut bytes = [0; RECOVERY_BYTES];
-    token::fill(&mut bytes)?;
-    let letters = BASE32_NOPAD.encode(&bytes).to_lowercase();
-    let mut code = String::with_capacity(letters.len() + 3);
-    for (place, letter) in letters.chars().enumerate() {
-        if place > 0 && place.is_multiple_of(4) {
-            code.push('-');
-        }
-        code.push(letter);
-    }
-    Ok(code)
-}
-
-/// A recovery code as it is hashed, however it was typed.
-fn plain(code: &str) -> String {
-    code.chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(64)
-        .collect::<String>()
-        .to_lowercase()
 }
 
 fn identity(project: ProjectId, user: UserId) -> String {

@@ -8,11 +8,9 @@
 
 use super::{
     Admins, Audit, AuthStore, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys,
-    Installations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs, ProjectMigrations,
-    Projects, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions,
-    Users,
     Installations, Invitations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs,
-    Projects, Revisions, Roles, Sessions, Tries, Usage, UserSessions, Users,
+    ProjectMigrations, Projects, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries,
+    Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,

@@ -68,7 +68,6 @@ pub(crate) struct Problem {
         admin::sql::run::handle, admin::sql::cancel::handle, admin::sql::history::handle,
         admin::sql::saved_list::handle, admin::sql::saved_add::handle, admin::sql::saved_put::handle, admin::sql::saved_remove::handle,
         admin::generated::openapi::handle, admin::generated::types::handle,
-        admin::audit::handle, admin::migrations::handle,
         users::signup::handle, users::login::handle, users::refresh::handle, users::logout::handle,
         users::me::show, users::me::update, users::password::handle, users::profile::handle,
         users::sessions::list, users::sessions::end,

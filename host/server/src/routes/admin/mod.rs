@@ -131,8 +131,6 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         )
         .merge(sql::router())
         .merge(tables::router())
-        .route("/v1/audit", get(audit::handle))
-        .route("/logs", get(audit::handle))
         .route("/v1/audit", get(audit::list::handle))
         .route("/v1/audit/export", get(audit::export::handle))
         .route("/logs", get(audit::list::handle))

@@ -15,6 +15,8 @@ pub(crate) struct EnrolmentView {
     secret: String,
     /// The secret, as an authenticator app reads it out of a QR code.
     otpauth_url: String,
+    /// That QR code: an SVG document.
+    qr_svg: String,
     /// Stand in for a lost device, each once.
     recovery_codes: Vec<String>,
 }
@@ -48,8 +50,9 @@ pub(crate) async fn enroll(
     let issuer = project.0.project.slug.to_string();
     let made = state.app.enrol_totp(&me, &issuer).await?;
     Ok(axum::Json(EnrolmentView {
-        secret: made.secret.expose_secret().to_owned(),
+        secret: made.base32.expose_secret().to_owned(),
         otpauth_url: made.otpauth_url.expose_secret().to_owned(),
+        qr_svg: made.qr_svg.expose_secret().to_owned(),
         recovery_codes: made.recovery_codes,
     }))
 }

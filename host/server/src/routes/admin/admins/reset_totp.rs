@@ -16,6 +16,9 @@ pub(crate) async fn handle(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id = id.parse()?;
-    state.app.reset_second_factor(&caller.actor, id).await?;
+    state
+        .app
+        .reset_admin_second_factor(&caller.actor, id)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

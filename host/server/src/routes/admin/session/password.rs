@@ -37,7 +37,7 @@ pub(crate) async fn handle(
     let (old, new) = (body.password.into(), body.new_password.into());
     let signed_in = state
         .app
-        .change_password(&identity, old, new, client.0, Some(tag.id()))
+        .change_admin_password(&identity, old, new, client.0, Some(tag.id()))
         .await?;
     Ok(answer(StatusCode::OK, signed_in))
 }
