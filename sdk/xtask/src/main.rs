@@ -59,7 +59,7 @@ fn run() -> Result<ExitCode> {
         "bench" => bench::run(&repository, &rest)?,
         "plugins" => plugins::build(&repository)?,
         "services" => services::run()?,
-        "setup" => setup::for_tests()?,
+        "setup" => setup::for_tests(&repository)?,
         "" | "help" | "-h" | "--help" => print!("{USAGE}"),
         other => bail!("there is no chore `{other}`\n\n{USAGE}"),
     }

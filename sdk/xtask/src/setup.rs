@@ -7,7 +7,7 @@
 
 use crate::{
     process::{Program, User},
-    workspace::cache,
+    workspace::{Workspace, cache},
 };
 use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
@@ -26,13 +26,17 @@ const OHA: &str = "1.16.0";
 /// The tool chain for plugins in JavaScript.
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
 
+/// Where the tests say which client of `/rest/v1` they run.
+pub(crate) const POSTGREST_JS: &str = "tests/javascript/postgrest";
+
 /// Fetches everything that `cargo xtask test` uses.
-pub(crate) fn for_tests() -> Result<()> {
+pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     guest_target()?;
     postgres()?;
     seaweedfs()?;
     cargo_deny()?;
     componentize_js()?;
+    postgrest_js(&repository.root().join(POSTGREST_JS))?;
     for_documents()
 }
 
@@ -147,6 +151,29 @@ pub(crate) fn componentize_js() -> Result<PathBuf> {
         &[COMPONENTIZE_JS],
         "plugins in JavaScript",
     )?;
+    Ok(folder)
+}
+
+/// The folder that holds PostgREST's client in its `node_modules`, of the
+/// version that the lock file in `source` names.
+pub(crate) fn postgrest_js(source: &Path) -> Result<PathBuf> {
+    let folder = cache()?.join("npm-postgrest-js");
+    let lock = std::fs::read_to_string(source.join("package-lock.json"))
+        .with_context(|| format!("read the lock file in {}", source.display()))?;
+    if is_current(&folder, &[&lock]) {
+        return Ok(folder);
+    }
+    announce("fetching @supabase/postgrest-js (a client of /rest/v1)");
+    remake(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        std::fs::copy(source.join(name), folder.join(name))
+            .with_context(|| format!("copy {name} to {}", folder.display()))?;
+    }
+    Program::new("npm")
+        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+        .current_dir(&folder)
+        .output("fetch a client of /rest/v1 from npm (Node 20 or later is needed)")?;
+    mark_current(&folder, &[&lock])?;
     Ok(folder)
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
     }
     if chosen.is_empty() {
         chosen.extend(STEPS);
-        setup::for_tests()?;
+        setup::for_tests(repository)?;
     }
     // Everything that follows takes the components into itself.
     plugins::build(repository)?;
@@ -253,6 +253,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
     let javascript = setup::componentize_js()?;
     setup::for_documents()?;
+    let postgrest = setup::postgrest_js(&run.repository.root().join(setup::POSTGREST_JS))?;
     let words = run.test_words.clone();
     run.repository
         .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
@@ -265,6 +266,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
             run.repository.root().join("plugins/dist"),
         )
         .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
+        .env("ATLASHUB_TEST_POSTGREST", postgrest)
         .env("TMPDIR", folder.path())
         .run(&format!("pass the integration tests on {engine}"))
 }
