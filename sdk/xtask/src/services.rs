@@ -95,6 +95,11 @@ impl Postgres {
         })
     }
 
+    /// Its address, with the name and the password of its superuser.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The variables that lead tests to it.
     pub(crate) fn variables(&self) -> Vec<(String, OsString)> {
         vec![

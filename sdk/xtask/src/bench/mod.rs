@@ -14,6 +14,7 @@ mod peers;
 mod report;
 mod scale;
 mod speed;
+mod tables;
 mod transfer;
 
 use crate::{
@@ -64,6 +65,7 @@ struct Bench<'a> {
 const PARTS: &[&str] = &[
     "hello",
     "small",
+    "tables",
     "transfer",
     "first",
     "tenants",
@@ -110,6 +112,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("small") {
         transfer::small(&bench, &mut report)?;
+    }
+    if wanted("tables") {
+        tables::rows(&bench, &mut report)?;
     }
     if wanted("transfer") {
         transfer::download(&bench, &mut report)?;

@@ -12,6 +12,7 @@ use crate::{
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use std::{
+    ffi::OsString,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -52,10 +53,20 @@ fn free_address() -> Result<SocketAddr> {
 
 /// Plain axum over the same kind of store.
 pub(super) fn control(repository: &Workspace, folder: &Folder) -> Result<Server> {
+    control_with(repository, folder, &[])
+}
+
+/// As [`control`], with more words: a database.
+pub(super) fn control_with(
+    repository: &Workspace,
+    folder: &Folder,
+    words: &[&str],
+) -> Result<Server> {
     let address = free_address()?;
     let program = Program::new(repository.example("control"))
         .args([&address.to_string()])
-        .args([control_objects(folder), static_files(folder)]);
+        .args([control_objects(folder), static_files(folder)])
+        .args(words);
     Server::start(
         program,
         address,
@@ -106,6 +117,7 @@ pub(super) struct Node {
     data: PathBuf,
     log: PathBuf,
     token: String,
+    variables: Vec<(String, OsString)>,
     pub(super) server: Server,
     pub(super) admin: Client,
 }
@@ -113,17 +125,32 @@ pub(super) struct Node {
 impl Node {
     /// Starts it in a new data folder.
     pub(super) fn start(repository: &Workspace, folder: &Folder, name: &str) -> Result<Self> {
+        Self::start_on(repository, folder, name, &[])
+    }
+
+    /// Starts it with other settings than the embedded default.
+    pub(super) fn start_on(
+        repository: &Workspace,
+        folder: &Folder,
+        name: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
+        let variables: Vec<(String, OsString)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.into()))
+            .collect();
         let token = random_word()?;
         let data = folder.path().join(name);
         let log = folder.path().join(format!("{name}.log"));
         let binary = repository.binary();
-        let server = serve(&binary, &data, &log, &token, free_address()?)?;
+        let server = serve(&binary, &data, &log, &token, &variables, free_address()?)?;
         let admin = Client::new(server.address, token.clone());
         Ok(Self {
             binary,
             data,
             log,
             token,
+            variables,
             server,
             admin,
         })
@@ -136,18 +163,20 @@ impl Node {
             data,
             log,
             token,
+            variables,
             server,
             admin,
         } = self;
         let address = server.address;
         drop(server);
         let begun = Instant::now();
-        let server = serve(&binary, &data, &log, &token, address)?;
+        let server = serve(&binary, &data, &log, &token, &variables, address)?;
         let node = Self {
             binary,
             data,
             log,
             token,
+            variables,
             server,
             admin,
         };
@@ -246,6 +275,7 @@ fn serve(
     data: &Path,
     log: &Path,
     token: &str,
+    variables: &[(String, OsString)],
     address: SocketAddr,
 ) -> Result<Server> {
     let program = Program::new(binary)
@@ -255,7 +285,8 @@ fn serve(
         .env("ATLASHUB_DEV_ADMIN_TOKEN", token)
         .env("ATLASHUB_REQUESTS_PER_SECOND", "10000000")
         .env("ATLASHUB_CALLER_READS_PER_SECOND", "10000000")
-        .env("ATLASHUB_CALLER_WRITES_PER_SECOND", "10000000");
+        .env("ATLASHUB_CALLER_WRITES_PER_SECOND", "10000000")
+        .envs(variables);
     let process = program.start("run the server", Some(log))?;
     let admin = Client::new(address, token.to_owned());
     process.wait_until(|| admin.is_ready())?;

@@ -27,7 +27,7 @@ const REUSED: &str = "wasmtime serve, 128 requests an instance";
 /// How many projects take turns.
 const TENANTS: usize = 200;
 
-struct Contender<'a> {
+pub(super) struct Contender<'a> {
     name: &'a str,
     server: &'a Server,
     load: Load,
@@ -35,7 +35,7 @@ struct Contender<'a> {
 }
 
 impl<'a> Contender<'a> {
-    fn new(name: &'a str, server: &'a Server, path: &str, key: Option<&str>) -> Self {
+    pub(super) fn new(name: &'a str, server: &'a Server, path: &str, key: Option<&str>) -> Self {
         let load = Load {
             url: server.url(path),
             key: key.map(str::to_owned),
@@ -52,7 +52,7 @@ impl<'a> Contender<'a> {
 
 /// Lets all run in turn, as often as planned, and answers their medians. The
 /// first runs once more at the end.
-fn compete(
+pub(super) fn compete(
     bench: &Bench<'_>,
     report: &mut Report,
     mut all: Vec<Contender<'_>>,
