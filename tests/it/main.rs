@@ -12,6 +12,7 @@
 mod addressing;
 mod admin_accounts;
 mod admins;
+mod client_ts;
 mod command_line;
 mod contained;
 mod db;

@@ -20,10 +20,16 @@ export interface SessionInfo {
   [member: string]: unknown;
 }
 
+/** What came of signing up. */
+export interface SignUp {
+  user: User;
+  /** None where the address has to be verified first. */
+  session: Session | undefined;
+}
+
 interface TokenAnswer {
   access_token: string;
   refresh_token: string;
-  token_type: string;
   expires_in: number;
 }
 
@@ -48,14 +54,22 @@ export class Auth implements Tokens {
     http.use(this);
   }
 
-  /** Makes an account. It is not signed in by that. */
+  /** Makes an account and, unless its address has to be verified first, signs in. */
   async signUp(account: {
     email: string;
     password: string;
     name?: string;
     handle?: string;
-  }): Promise<User> {
-    return this.#call("POST", "/signup", account);
+  }): Promise<SignUp> {
+    const answer = await this.#call<{ user: User } & Partial<TokenAnswer>>(
+      "POST",
+      "/signup",
+      account,
+    );
+    const { user, access_token, refresh_token, expires_in } = answer;
+    if (!access_token || !refresh_token || !expires_in) return { user, session: undefined };
+    const tokens = { access_token, refresh_token, expires_in };
+    return { user, session: await this.#begin(tokens, "signed_in") };
   }
 
   /**
@@ -129,7 +143,13 @@ export class Auth implements Tokens {
   }
 
   /** Begins to set up a second factor; `verifyTotp` ends it. */
-  async enrollTotp(): Promise<{ secret: string; otpauth_url: string; recovery_codes: string[] }> {
+  async enrollTotp(): Promise<{
+    secret: string;
+    otpauth_url: string;
+    /** The address as a QR code: an SVG document. */
+    qr_svg: string;
+    recovery_codes: string[];
+  }> {
     return this.#http.json("/v1/auth/totp/enroll", { method: "POST", json: {} });
   }
 
@@ -138,9 +158,9 @@ export class Auth implements Tokens {
     await this.#http.json("/v1/auth/totp/verify", { method: "POST", json: { code } });
   }
 
-  /** Switches the second factor off. */
-  async removeTotp(confirmation: { password?: string; code?: string }): Promise<void> {
-    await this.#http.json("/v1/auth/totp", { method: "DELETE", json: confirmation });
+  /** Switches the second factor off, with a code of it or a recovery code. */
+  async removeTotp(code?: string): Promise<void> {
+    await this.#http.json("/v1/auth/totp", { method: "DELETE", json: { code } });
   }
 
   /** The user's sessions on all devices. */

@@ -4,7 +4,14 @@ import { Files } from "./files.js";
 import { type Call, type Fetch, Http } from "./http.js";
 import { memoryStore, type SessionStore } from "./session.js";
 
-export { Auth, type AuthEvent, type AuthListener, type SessionInfo, type User } from "./auth.js";
+export {
+  Auth,
+  type AuthEvent,
+  type AuthListener,
+  type SessionInfo,
+  type SignUp,
+  type User,
+} from "./auth.js";
 export { type AnyDatabase, type DatabaseShape, Db, type Rows, Select, Table, Write } from "./db.js";
 export { AtlasHubError, type Problem } from "./error.js";
 export { type FileInfo, Files, type Page } from "./files.js";

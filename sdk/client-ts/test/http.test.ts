@@ -156,6 +156,18 @@ test("a signed-in caller's token goes along, renewed shortly before it ends", as
   assert.deepEqual(JSON.parse(seen[1]!.body), { refresh_token: "refresh-1" });
 });
 
+test("signing up signs in, unless the address has to be verified first", async () => {
+  const user = { id: "u-1", email: "a@example.com" };
+  const account = { email: "a@example.com", password: "pass phrase" };
+  answer = () => ({ status: 201, json: { user, verification_required: true } });
+  assert.deepEqual(await client.auth.signUp(account), { user, session: undefined });
+  assert.equal(await client.auth.session(), undefined);
+  answer = () => ({ status: 201, json: { user, ...(tokens(1).json as object) } });
+  const { session } = await client.auth.signUp(account);
+  assert.equal(session?.access_token, "access-1");
+  assert.deepEqual(await client.auth.session(), session);
+});
+
 test("thirty calls with a refused token renew it once", async () => {
   let refreshed = 0;
   answer = ({ url, headers }) => {

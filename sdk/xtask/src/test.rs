@@ -13,7 +13,7 @@ use crate::{
     workspace::Workspace,
 };
 use anyhow::{Result, bail};
-use std::{ffi::OsString, process::ExitCode, time::Instant};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Instant};
 
 /// One step: its name, and what it does.
 struct Step {
@@ -220,17 +220,27 @@ fn unit(run: &mut Run<'_>) -> Result<()> {
         .run("pass the plugins' own tests")
 }
 
-/// The client for applications: types, and tests against a server of its own.
+/// The client for applications: its types, and its own tests.
 fn client(run: &mut Run<'_>) -> Result<()> {
+    client_npm(run, &["test"], "pass the tests of sdk/client-ts")
+}
+
+/// Builds the client for applications, and answers the file to import.
+fn built_client(run: &Run<'_>) -> Result<PathBuf> {
+    client_npm(run, &["run", "build"], "build sdk/client-ts")?;
+    Ok(run.repository.root().join("sdk/client-ts/dist/index.js"))
+}
+
+fn client_npm(run: &Run<'_>, words: &[&str], purpose: &str) -> Result<()> {
     let folder = run.repository.root().join("sdk/client-ts");
     crate::process::Program::new("npm")
         .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
         .current_dir(&folder)
         .run("fetch the parts of sdk/client-ts from npm (Node 20 or later is needed)")?;
     crate::process::Program::new("npm")
-        .args(["test"])
+        .args(words)
         .current_dir(&folder)
-        .run("pass the tests of sdk/client-ts")
+        .run(purpose)
 }
 
 fn sqlite(run: &mut Run<'_>) -> Result<()> {
@@ -267,6 +277,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         )
         .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
         .env("ATLASHUB_TEST_POSTGREST", postgrest)
+        .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
         .env("TMPDIR", folder.path())
         .run(&format!("pass the integration tests on {engine}"))
 }

@@ -1,0 +1,53 @@
+//! `sdk/client-ts`, as an application uses it.
+
+use atlashub_tests::shared;
+use serde_json::json;
+use std::path::Path;
+use tokio::process::Command;
+
+#[tokio::test]
+async fn an_application_works_with_the_typed_client() {
+    let client = std::env::var("ATLASHUB_TEST_CLIENT")
+        .expect("ATLASHUB_TEST_CLIENT is not set: `cargo xtask test` sets it");
+    let server = shared().await;
+    let admin = server.admin();
+    let project = admin.project_with(&["db", "files"]).await;
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    let notes = json!({
+        "name": "notes",
+        "columns": [
+            {"name": "id", "type": "uuid", "primary_key": true, "default": {"function": "uuid"}},
+            {"name": "owner", "type": "uuid", "nullable": false},
+            {"name": "text", "type": "text", "nullable": false},
+        ],
+    });
+    let _ = admin.post(&tables, notes).await.expect(201);
+    let own = json!({
+        "actions": ["select", "insert", "update", "delete"],
+        "roles": ["authenticated"],
+        "using": {"owner": "owner"},
+    });
+    let _ = admin
+        .put(&format!("{tables}/notes/policies/own"), own)
+        .await
+        .expect(201);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript/client/app.mjs");
+    let output = Command::new("node")
+        .arg("--test")
+        .arg(script)
+        .env("ATLASHUB_TEST_CLIENT", client)
+        .env(
+            "ATLASHUB_TEST_URL",
+            server.url(&format!("/p/{}", project.slug)),
+        )
+        .env("ATLASHUB_TEST_PUBLISHABLE", &project.publishable)
+        .output()
+        .await
+        .expect("Node is there");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
