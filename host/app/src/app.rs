@@ -176,7 +176,7 @@ impl App {
             platform.clone(),
             sealer.clone(),
             Arc::clone(&clock),
-            settings.public_url.clone(),
+            settings.issuer.clone(),
         ));
         let app = Self(Arc::new(Inner {
             settings,

@@ -8,6 +8,8 @@ use atlashub_core::{Digest, Slug};
 pub struct AppSettings {
     /// What links start with, without a slash at the end.
     pub public_url: String,
+    /// Who issues access tokens: the same on every node.
+    pub issuer: String,
     /// Projects answer at `<slug>.<base domain>`; lower case.
     pub base_domain: Option<String>,
     /// The project of requests that name none.

@@ -45,6 +45,7 @@ async fn start(folder: &Path) -> (App, Platform) {
     let app = App::start(AppParts {
         settings: AppSettings {
             public_url: "https://hub.test".into(),
+            issuer: "atlashub".to_owned(),
             base_domain: Some("apps.test".into()),
             default_project: None,
             requests_per_second: 1_000,

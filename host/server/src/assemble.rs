@@ -110,6 +110,7 @@ pub(crate) fn own_data_folder(config: &Config) -> anyhow::Result<Option<fs::File
 fn settings(config: &Config) -> anyhow::Result<AppSettings> {
     Ok(AppSettings {
         public_url: config.network.public_url(),
+        issuer: config.network.issuer(),
         base_domain: config.tenancy.base_domain(),
         default_project: config.tenancy.default_project()?,
         requests_per_second: config.limits.requests_per_second,

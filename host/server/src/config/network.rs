@@ -78,6 +78,15 @@ impl NetworkConfig {
         self.proxies().map(drop)
     }
 
+    /// Who issues access tokens: the public address where one is set. The
+    /// listening address would be another one on each node.
+    pub(crate) fn issuer(&self) -> String {
+        match &self.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => "atlashub".to_owned(),
+        }
+    }
+
     /// Who mails come from: the setting, or nobody at the host of
     /// [`public_url`](Self::public_url).
     pub(crate) fn mail_from(&self) -> String {
