@@ -221,6 +221,10 @@ async fn a_project_says_who_may_sign_up_and_for_how_long() {
         (project.sign_in(&user.email).await.status == 404).then_some(())
     })
     .await;
+    assert_eq!(
+        user.get("/users/me").await.expect_problem(401),
+        "invalid_token"
+    );
 }
 
 #[tokio::test]

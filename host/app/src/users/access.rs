@@ -192,6 +192,9 @@ impl AccessTokens {
         token: &str,
     ) -> Result<Arc<SignedInUser>> {
         let verified = self.verify(project, token).await?;
+        if !self.project(project).await?.settings.enabled {
+            return Err(refused());
+        }
         if verified.project != project
             || verified.expires_at + LEEWAY <= self.clock.now().unix_timestamp()
         {
