@@ -23,8 +23,7 @@ enum Access {
     /// A platform admin who decides about others.
     Owner,
 }
-use Access::{Admin as ForAdmin, Link, Open, Owner, Viewer};
-use Access::{Admin as ForAdmin, Link, Open, User, Viewer};
+use Access::{Admin as ForAdmin, Link, Open, Owner, User, Viewer};
 
 /// Every route and what it asks.
 const ROUTES: &[(&str, &str, Access)] = &[

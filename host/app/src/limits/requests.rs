@@ -144,7 +144,7 @@ pub(crate) struct ProjectRate {
     callers: [(Rate, HeaderValue); 4],
 }
 
-/// Counts requests on this node; see the [module](self).
+/// Counts requests on this node.
 pub struct RequestLimits {
     ticks: Ticks,
     hasher: RandomState,

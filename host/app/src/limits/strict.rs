@@ -86,7 +86,7 @@ impl Attempt {
     }
 }
 
-/// Counts tries; see the [module](self).
+/// Counts tries.
 pub struct StrictLimits {
     platform: Platform,
     key: [u8; 32],

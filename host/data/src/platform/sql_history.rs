@@ -68,7 +68,7 @@ impl<'a> SqlHistory<'a> {
         Self { db }
     }
 
-    /// Notes a run; the oldest beyond [`MAX_RUNS`] go.
+    /// Notes a run; the oldest beyond a fixed number go.
     ///
     /// # Errors
     /// When the database cannot.

@@ -54,7 +54,7 @@ pub(super) fn rows(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         "50 rows of a table on Postgres",
         "plain axum with sqlx",
         ours.rate / axum.rate,
-        Goal::AtLeast(0.5),
+        Goal::AtLeast(0.6),
     );
     Ok(())
 }
