@@ -103,14 +103,13 @@ impl LivePlugin {
                 &format!("gave no answer within {} ms", limit.as_millis()),
             )),
             // A guest that gave no answer is in no state to be asked again.
-            Arrived::Never(mut instance, outcome) => {
-                let refused = instance.store.data_mut().limiter.take_refused();
-                runtime.heavy.discard(instance);
-                Err(match outcome {
-                    Ok(()) => self.no_response(&visit.context),
-                    Err(error) => self.fault(&visit.context, &error, &meter, refused),
-                })
-            }
+            Arrived::Never(mut instance, outcome) => Err(match outcome {
+                Ok(()) => self.no_response(&visit.context),
+                Err(error) => {
+                    let refused = instance.store.data_mut().limiter.take_refused();
+                    self.fault(&visit.context, &error, &meter, refused)
+                }
+            }),
             Arrived::Head(head, finished) => {
                 let head = head.map_err(|code| self.guest_error(&visit.context, &code))?;
                 let rest = match finished {
@@ -121,10 +120,9 @@ impl LivePlugin {
                     }
                     Some((mut instance, Err(error))) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
-                        runtime.heavy.discard(instance);
                         return Err(self.fault(&visit.context, &error, &meter, refused));
                     }
-                    None => Rest::spawn(guest, &runtime, visit, meter, began, limit),
+                    None => Rest::spawn(guest, visit, meter, began, limit),
                 };
                 counters.head(began.elapsed(), head.status().as_u16());
                 Ok(head.map(|body| GuestBody { body, rest }))
@@ -256,14 +254,12 @@ enum Rest {
 impl Rest {
     fn spawn(
         guest: Guest,
-        runtime: &Inner,
         visit: Visit,
         meter: Arc<crate::cpu::Meter>,
         began: Instant,
         limit: Duration,
     ) -> Self {
         let (sender, outcome) = oneshot::channel();
-        let heavy = Arc::clone(&runtime.heavy);
         let task = tokio::spawn(async move {
             let (plugin, context) = (&visit.plugin, &visit.context);
             let deadline = wall_clock(Arc::clone(&meter), began, limit);
@@ -276,7 +272,6 @@ impl Rest {
                     }
                     Err(error) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
-                        heavy.discard(instance);
                         let _ = plugin.fault(context, &error, &meter, refused);
                         false
                     }

@@ -118,15 +118,6 @@ impl HeavyThreads {
         }
     }
 
-    /// Drops `what` in a thread: giving a large memory back takes a while.
-    pub(crate) fn discard(&self, what: impl Send + 'static) {
-        self.push(Work {
-            guest: Box::pin(async move { drop(what) }),
-            meter: Arc::new(Meter::new()),
-            runtime: Handle::current(),
-        });
-    }
-
     /// Goes on with `guest` in a thread. Its outcome comes through what is
     /// returned; dropping that drops the guest.
     fn take<T: Send + 'static>(
@@ -150,17 +141,12 @@ impl HeavyThreads {
                 let _ = sender.send(outcome);
             }
         };
-        self.push(Work {
+        let mut queue = self.shared.queue.lock();
+        queue.waiting.push_back(Work {
             guest: Box::pin(guest),
             meter,
             runtime: Handle::current(),
         });
-        outcome
-    }
-
-    fn push(&self, work: Work) {
-        let mut queue = self.shared.queue.lock();
-        queue.waiting.push_back(work);
         if queue.free == 0 && queue.threads < self.places {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new()
@@ -173,6 +159,7 @@ impl HeavyThreads {
         }
         drop(queue);
         self.shared.changed.notify_one();
+        outcome
     }
 }
 
