@@ -1,10 +1,9 @@
 //! Admins' accounts: invitations, roles, passwords, second factors.
 
-use atlashub_tests::{Admin, Engine, Reply, TestServer, until};
+use atlashub_tests::{Admin, Engine, Reply, TestServer, totp_code, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime};
-use totp_rs::{Builder, Secret};
+use std::time::Duration;
 
 const OWNER: &str = "owner@example.com";
 const PASSWORD: &str = "a long and honest pass phrase";
@@ -44,26 +43,13 @@ async fn invited(owner: &Admin, email: &str, role: &str) -> (Admin, Value) {
     (session(owner, &accepted), account)
 }
 
-/// The code that an authenticator shows, `later` steps from now.
-fn code(secret: &str, later: u64) -> String {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap();
-    Builder::new()
-        .with_secret(Secret::try_from_base32(secret).unwrap())
-        .build()
-        .unwrap()
-        .generate(now.as_secs() + later * 30)
-        .to_string()
-}
-
 /// Begins a second factor and proves it; its secret and recovery codes.
 async fn with_totp(admin: &Admin) -> (String, Vec<String>) {
     let body = json!({"password": PASSWORD});
     let begun = admin.post("/admin/v1/session/totp", body).await.expect(200);
     let begun = begun.json();
     let secret = begun["secret"].as_str().unwrap().to_owned();
-    let body = json!({"code": code(&secret, 0)});
+    let body = json!({"code": totp_code(&secret, 0)});
     let path = "/admin/v1/session/totp/verify";
     let _ = admin.post(path, body).await.expect(204);
     let codes = begun["recovery_codes"].as_array().unwrap().iter();
@@ -252,9 +238,9 @@ async fn a_second_factor_is_asked_for_once_it_is_proven() {
     assert_eq!(wrong.expect_problem(401), "invalid_totp_code");
     assert!(wrong.headers.get("set-cookie").is_none());
     // The password is looked at first, and says nothing of the factor.
-    let wrong = sign_in(&owner, OWNER, "wrong", Some(&code(&secret, 1))).await;
+    let wrong = sign_in(&owner, OWNER, "wrong", Some(&totp_code(&secret, 1))).await;
     assert_eq!(wrong.expect_problem(401), "invalid_credentials");
-    let right = code(&secret, 1);
+    let right = totp_code(&secret, 1);
     let _ = sign_in(&owner, OWNER, PASSWORD, Some(&right))
         .await
         .expect(200);

@@ -1,9 +1,10 @@
 //! Sessions of end users: refreshed once, ended everywhere, second factors.
 
-use atlashub_tests::{Engine, PASSWORD, Project, Reply, TestServer, User, shared, until};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use atlashub_tests::{
+    Engine, PASSWORD, Project, Reply, TestServer, User, shared, totp_code, until,
+};
 use serde_json::{Value, json};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Within this time a session has ended everywhere.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -188,24 +189,6 @@ async fn a_profile_is_changed_by_its_owner_and_seen_by_all() {
     }
 }
 
-/// The code of a secret now (RFC 6238), `off` steps away.
-fn code(secret: &str, off: i64) -> String {
-    let key = data_encoding::BASE32_NOPAD
-        .decode(secret.as_bytes())
-        .unwrap();
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let step = i64::try_from(seconds / 30).unwrap() + off;
-    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(&key).unwrap();
-    mac.update(&step.to_be_bytes());
-    let hash = mac.finalize().into_bytes();
-    let offset = usize::from(hash[19] & 15);
-    let word = u32::from_be_bytes(hash[offset..offset + 4].try_into().unwrap());
-    format!("{:06}", (word & 0x7fff_ffff) % 1_000_000)
-}
-
 #[tokio::test]
 async fn a_second_factor_is_asked_for_and_each_code_works_once() {
     let (project, user) = user().await;
@@ -223,7 +206,7 @@ async fn a_second_factor_is_asked_for_and_each_code_works_once() {
         .post("/v1/auth/totp/verify", json!({"code": "000000"}))
         .await;
     assert_eq!(code_of(&wrong), "invalid_totp_code");
-    let body = json!({"code": code(&secret, 0)});
+    let body = json!({"code": totp_code(&secret, 0)});
     let _ = user.post("/v1/auth/totp/verify", body).await.expect(204);
     assert_eq!(user.get("/users/me").await.json()["totp_enabled"], true);
     assert_eq!(
@@ -238,12 +221,13 @@ async fn a_second_factor_is_asked_for_and_each_code_works_once() {
             json!({"email": user.email, "password": PASSWORD, "totp_code": code}),
         )
     };
-    let guessed = json!({"email": user.email, "password": "wrong", "totp_code": code(&secret, 1)});
+    let guessed =
+        json!({"email": user.email, "password": "wrong", "totp_code": totp_code(&secret, 1)});
     assert_eq!(
         code_of(&project.auth("/login", guessed).await),
         "invalid_credentials"
     );
-    let now = code(&secret, 1);
+    let now = totp_code(&secret, 1);
     let tries = futures::future::join_all((0..3).map(|_| login(now.clone()))).await;
     let accepted = tries.iter().filter(|reply| reply.status == 200).count();
     assert_eq!(

@@ -25,6 +25,7 @@ mod raw;
 mod reply;
 mod server;
 mod stores;
+mod totp;
 mod user;
 mod wait;
 
@@ -38,6 +39,7 @@ pub use raw::RawConnection;
 pub use reply::Reply;
 pub use server::{ServerBuilder, TestServer, shared};
 pub use stores::Engine;
+pub use totp::totp_code;
 pub use user::{PASSWORD, User};
 pub use wait::{DEADLINE, until};
 

@@ -282,12 +282,7 @@ impl<T: Send + 'static> Future for Placed<T> {
         }
         match &mut this.place {
             Place::There(outcome) => match Pin::new(outcome).poll(context) {
-                Poll::Ready(Ok(outcome)) => {
-                    if this.meter.is_heavy() {
-                        this.weight.found_heavy();
-                    }
-                    Poll::Ready(outcome)
-                }
+                Poll::Ready(Ok(outcome)) => Poll::Ready(outcome),
                 // Lost with its thread: the deadline of the request ends it.
                 Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
             },
@@ -298,7 +293,7 @@ impl<T: Send + 'static> Future for Placed<T> {
 
 impl<T> Drop for Placed<T> {
     fn drop(&mut self) {
-        // One that is dropped at its deadline was never found at its end.
+        // Whether it has ended or is dropped at its deadline.
         if matches!(self.place, Place::There(_)) && self.meter.is_heavy() {
             self.weight.found_heavy();
         }

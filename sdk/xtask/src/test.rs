@@ -63,6 +63,7 @@ struct Run<'a> {
     test_words: Vec<String>,
     services: Option<Services>,
     server_is_built: bool,
+    client_is_fetched: bool,
 }
 
 struct Services {
@@ -116,6 +117,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
         test_words: test_words.iter().skip(1).cloned().collect(),
         services: None,
         server_is_built: false,
+        client_is_fetched: false,
     };
     let mut report = String::new();
     let mut all_passed = true;
@@ -226,17 +228,20 @@ fn client(run: &mut Run<'_>) -> Result<()> {
 }
 
 /// Builds the client for applications, and answers the file to import.
-fn built_client(run: &Run<'_>) -> Result<PathBuf> {
+fn built_client(run: &mut Run<'_>) -> Result<PathBuf> {
     client_npm(run, &["run", "build"], "build sdk/client-ts")?;
     Ok(run.repository.root().join("sdk/client-ts/dist/index.js"))
 }
 
-fn client_npm(run: &Run<'_>, words: &[&str], purpose: &str) -> Result<()> {
+fn client_npm(run: &mut Run<'_>, words: &[&str], purpose: &str) -> Result<()> {
     let folder = run.repository.root().join("sdk/client-ts");
-    crate::process::Program::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(&folder)
-        .run("fetch the parts of sdk/client-ts from npm (Node 20 or later is needed)")?;
+    if !run.client_is_fetched {
+        crate::process::Program::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&folder)
+            .run("fetch the parts of sdk/client-ts from npm (Node 20 or later is needed)")?;
+        run.client_is_fetched = true;
+    }
     crate::process::Program::new("npm")
         .args(words)
         .current_dir(&folder)

@@ -167,7 +167,7 @@ impl AccessTokens {
             roles: roles.to_vec(),
         };
         let kid = auth.keys.current.to_string();
-        let token = auth.keys.signing.sign(&kid, &claims)?;
+        let token = auth.keys.signing.sign(kid, &claims)?;
         Ok((token, seconds))
     }
 

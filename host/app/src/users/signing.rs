@@ -39,7 +39,7 @@ impl ProjectKeys {
         let mut set = Vec::new();
         for key in keys {
             let x = URL_SAFE_NO_PAD.encode(&key.public_key);
-            verifying.insert(key.id, VerifyingKey::new(key.public_key.clone()));
+            verifying.insert(key.id, VerifyingKey::new(&key.public_key));
             set.push(json!({
                 "kty": "OKP", "crv": "Ed25519", "x": x,
                 "kid": key.id.to_string(), "use": "sig", "alg": "EdDSA",
@@ -47,7 +47,7 @@ impl ProjectKeys {
         }
         Ok(Some(Self {
             current: current.id,
-            signing: jwt::SigningKey::read(private.expose_secret())?,
+            signing: jwt::SigningKey::new(private.expose_secret()),
             verifying,
             set: json!({ "keys": set }),
         }))

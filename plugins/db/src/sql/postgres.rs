@@ -55,6 +55,20 @@ impl Postgres {
         format!("({text})")
     }
 
+    /// The field as text, compared with a bound pattern.
+    fn compare(
+        &self,
+        sql: &mut Writer,
+        alias: &str,
+        field: &Field<'_>,
+        operator: &str,
+        pattern: &str,
+    ) -> Result<String> {
+        let text = self.text(sql, alias, field)?;
+        let pattern = sql.bind(pattern);
+        Ok(format!("{text} {operator} CAST({pattern} AS text)"))
+    }
+
     /// The type that a value to compare with the field has.
     fn type_of(field: &Field<'_>) -> String {
         match field.kind() {
@@ -154,9 +168,7 @@ impl Engine for Postgres {
         fold: bool,
     ) -> Result<String> {
         let operator = if fold { "ILIKE" } else { "LIKE" };
-        let text = self.text(sql, alias, field)?;
-        let pattern = sql.bind(pattern);
-        Ok(format!("{text} {operator} CAST({pattern} AS text)"))
+        self.compare(sql, alias, field, operator, pattern)
     }
 
     fn matches(
@@ -168,9 +180,7 @@ impl Engine for Postgres {
         fold: bool,
     ) -> Result<String> {
         let operator = if fold { "~*" } else { "~" };
-        let text = self.text(sql, alias, field)?;
-        let pattern = sql.bind(pattern);
-        Ok(format!("{text} {operator} CAST({pattern} AS text)"))
+        self.compare(sql, alias, field, operator, pattern)
     }
 
     fn words(

@@ -7,6 +7,7 @@
 //! with every row, in the transaction that asks for it; `text` is the part
 //! that reads such texts. Which project and who may ask are left to others.
 
+mod keys;
 mod names;
 mod postgres;
 mod sqlite;

@@ -1,9 +1,10 @@
 //! Changes to tables in Postgres' words.
 
 use super::{
-    ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewForeignKey, NewIndex,
-    NewTable, TableChange, invalid,
-    names::{check_changes, check_table, list, literal, made_of, quoted},
+    ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewTable, TableChange,
+    invalid,
+    keys::{foreign_key_text, index_text},
+    names::{check_changes, check_table, list, literal, quoted},
 };
 use atlashub_core::Result;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -28,14 +29,19 @@ pub(in crate::project) fn create(table: &NewTable) -> Result<Vec<String>> {
     }
     parts.extend(table.checks.iter().map(check_text));
     for key in &table.foreign_keys {
-        parts.push(foreign_key_text(name, key));
+        parts.push(foreign_key_text(name, key, public));
     }
     let mut statements = vec![format!(
         "CREATE TABLE {} (\n  {}\n)",
         public(name),
         parts.join(",\n  ")
     )];
-    statements.extend(table.indexes.iter().map(|index| index_text(name, index)));
+    statements.extend(
+        table
+            .indexes
+            .iter()
+            .map(|index| index_text(name, index, public)),
+    );
     Ok(statements)
 }
 
@@ -56,11 +62,12 @@ pub(in crate::project) fn alter(table: &str, change: &TableChange) -> Result<Vec
         )),
         TableChange::AddColumn { column } => alter(format!("ADD COLUMN {}", column_text(column)?)),
         TableChange::DropColumn { column } => alter(format!("DROP COLUMN {}", quoted(column))),
-        TableChange::AddIndex { index } => index_text(table, index),
+        TableChange::AddIndex { index } => index_text(table, index, public),
         TableChange::DropIndex { name } => format!("DROP INDEX {}", public(name)),
-        TableChange::AddForeignKey { foreign_key } => {
-            alter(format!("ADD {}", foreign_key_text(table, foreign_key)))
-        }
+        TableChange::AddForeignKey { foreign_key } => alter(format!(
+            "ADD {}",
+            foreign_key_text(table, foreign_key, public)
+        )),
         TableChange::AddCheck { check } => alter(format!("ADD {}", check_text(check))),
         TableChange::DropForeignKey { name } | TableChange::DropCheck { name } => {
             alter(format!("DROP CONSTRAINT {}", quoted(name)))
@@ -233,29 +240,4 @@ fn check_text(check: &NewCheck) -> String {
     let named = check.name.as_ref();
     let name = named.map_or_else(String::new, |name| format!("CONSTRAINT {} ", quoted(name)));
     format!("{name}CHECK ({})", check.expression)
-}
-
-fn foreign_key_text(table: &str, key: &NewForeignKey) -> String {
-    let made = || made_of(&[table, &key.columns.join("_")], "fkey");
-    let name = key.name.clone().unwrap_or_else(made);
-    format!(
-        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {}",
-        quoted(&name),
-        list(&key.columns),
-        public(&key.table),
-        list(&key.references),
-        key.on_delete.sql()
-    )
-}
-
-fn index_text(table: &str, index: &NewIndex) -> String {
-    let made = || made_of(&[table, &index.columns.join("_")], "idx");
-    let name = index.name.clone().unwrap_or_else(made);
-    format!(
-        "CREATE {}INDEX {} ON {} ({})",
-        if index.unique { "UNIQUE " } else { "" },
-        quoted(&name),
-        public(table),
-        list(&index.columns)
-    )
 }

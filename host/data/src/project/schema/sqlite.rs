@@ -1,8 +1,9 @@
 //! Changes to tables in SQLite's words.
 
 use super::{
-    ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewForeignKey, NewIndex,
-    NewTable, TableChange, invalid,
+    ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewTable, TableChange,
+    invalid,
+    keys::{foreign_key_text, index_text},
     names::{check_changes, check_table, list, literal, made_of, quoted},
     table_text::{Clause, ColumnText, Kind, Part, TableText},
 };
@@ -50,14 +51,19 @@ pub(in crate::project) fn create(table: &NewTable) -> Result<Vec<String>> {
         parts.push(check_text(name, check, &number.to_string()));
     }
     for key in &table.foreign_keys {
-        parts.push(foreign_key_text(name, key));
+        parts.push(foreign_key_text(name, key, quoted));
     }
     let mut statements = vec![format!(
         "CREATE TABLE {} (\n  {}\n) STRICT",
         quoted(name),
         parts.join(",\n  ")
     )];
-    statements.extend(table.indexes.iter().map(|index| index_text(name, index)));
+    statements.extend(
+        table
+            .indexes
+            .iter()
+            .map(|index| index_text(name, index, quoted)),
+    );
     Ok(statements)
 }
 
@@ -91,7 +97,7 @@ pub(in crate::project) fn alter(plan: &Plan<'_>, change: &TableChange) -> Result
             quoted(column),
             quoted(to)
         )),
-        TableChange::AddIndex { index } => one(index_text(table, index)),
+        TableChange::AddIndex { index } => one(index_text(table, index, quoted)),
         TableChange::DropIndex { name } => {
             if !plan.indexes.iter().any(|(own, ..)| own == name) {
                 return Err(Error::not_found(format!("the index `{name}`")));
@@ -209,7 +215,7 @@ fn change_text<'a>(
             }
         }
         TableChange::AddForeignKey { foreign_key } => {
-            let clause = Clause::read(&foreign_key_text(table, foreign_key))?;
+            let clause = Clause::read(&foreign_key_text(table, foreign_key, quoted))?;
             text.parts.push(Part::Constraint(clause));
         }
         TableChange::AddCheck { check } => {
@@ -436,31 +442,6 @@ fn check_text(table: &str, check: &NewCheck, number: &str) -> String {
     let made = || made_of(&[table, number], "check");
     let name = check.name.clone().unwrap_or_else(made);
     format!("CONSTRAINT {} CHECK ({})", quoted(&name), check.expression)
-}
-
-fn foreign_key_text(table: &str, key: &NewForeignKey) -> String {
-    let made = || made_of(&[table, &key.columns.join("_")], "fkey");
-    let name = key.name.clone().unwrap_or_else(made);
-    format!(
-        "CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {}",
-        quoted(&name),
-        list(&key.columns),
-        quoted(&key.table),
-        list(&key.references),
-        key.on_delete.sql()
-    )
-}
-
-fn index_text(table: &str, index: &NewIndex) -> String {
-    let made = || made_of(&[table, &index.columns.join("_")], "idx");
-    let name = index.name.clone().unwrap_or_else(made);
-    format!(
-        "CREATE {}INDEX {} ON {} ({})",
-        if index.unique { "UNIQUE " } else { "" },
-        quoted(&name),
-        quoted(table),
-        list(&index.columns)
-    )
 }
 
 fn only_keys_count() -> Error {
