@@ -13,6 +13,8 @@ mod addressing;
 mod admin_accounts;
 mod admins;
 mod client_ts;
+mod cloudflare_access;
+
 mod command_line;
 mod contained;
 mod db;

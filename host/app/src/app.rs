@@ -6,7 +6,8 @@ use crate::{
     admins::Passwords,
     audit_of_plugins::AuditOfPlugins,
     blobs::{BlobStore, BlobStoreParts},
-    changes,
+    changes::{self, ChangeListener},
+    cloudflare_access::CloudflareAccess,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
     editor::Running,
     limits::{RequestLimits, StrictLimits},
@@ -86,6 +87,7 @@ struct Inner {
     mailer: Mailer,
     mails: MailQueue,
     refusals: Refusals,
+    cloudflare_access: Option<Arc<CloudflareAccess>>,
     purge: Purge,
     running: Arc<Running>,
     stop: CancellationToken,
@@ -178,6 +180,12 @@ impl App {
             Arc::clone(&clock),
             settings.issuer.clone(),
         ));
+        let cloudflare_access = settings
+            .cloudflare_access
+            .clone()
+            .map(CloudflareAccess::new)
+            .transpose()?
+            .map(Arc::new);
         let app = Self(Arc::new(Inner {
             settings,
             clock,
@@ -198,6 +206,7 @@ impl App {
             mailer: Mailer::new(mail)?,
             mails: mail_queue,
             refusals: Refusals::new(),
+            cloudflare_access,
             purge: Purge::default(),
             running: Arc::default(),
             stop: CancellationToken::new(),
@@ -208,17 +217,24 @@ impl App {
         app.0
             .log_tasks
             .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));
+        let mut listeners: Vec<Arc<dyn ChangeListener>> = vec![
+            Arc::clone(&app.0.session_cache) as _,
+            Arc::clone(&app.0.access) as _,
+            Arc::clone(&app.0.blobs) as _,
+            Arc::clone(&app.0.directory) as _,
+            Arc::clone(&app.0.running) as _,
+            Arc::new(TablesWatch(app.databases().clone())) as _,
+        ];
+        listeners.extend(
+            app.0
+                .cloudflare_access
+                .clone()
+                .map(|access| access as Arc<dyn ChangeListener>),
+        );
         app.0.tasks.spawn(changes::follow(
             app.platform().clone(),
             seq,
-            vec![
-                Arc::clone(&app.0.session_cache) as _,
-                Arc::clone(&app.0.access) as _,
-                Arc::clone(&app.0.blobs) as _,
-                Arc::clone(&app.0.directory) as _,
-                Arc::clone(&app.0.running) as _,
-                Arc::new(TablesWatch(app.databases().clone())) as _,
-            ],
+            listeners,
             app.stopping(),
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
@@ -395,9 +411,16 @@ impl App {
         &self.0.access
     }
 
+    pub(crate) fn cloudflare_access(&self) -> Option<&CloudflareAccess> {
+        self.0.cloudflare_access.as_deref()
+    }
+
     /// Forgets which admins were seen, when one was changed here.
     pub(crate) fn forget_admins(&self) {
         self.session_cache().clear();
+        if let Some(access) = self.cloudflare_access() {
+            access.forget();
+        }
     }
 
     pub(crate) fn refusals(&self) -> &Refusals {

@@ -55,6 +55,7 @@ async fn start(folder: &Path) -> (App, Platform) {
                 auth: 100,
                 admin: 100,
             },
+            cloudflare_access: None,
             dev_admin_token: None,
         },
         clock: Arc::new(SystemClock),

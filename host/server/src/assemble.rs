@@ -120,6 +120,7 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
             auth: config.limits.auth_requests_per_second,
             admin: config.limits.admin_requests_per_second,
         },
+        cloudflare_access: config.access.settings(config.secrets.is_development())?,
         dev_admin_token: config.secrets.dev_admin_token.as_deref().map(token::hash),
     })
 }

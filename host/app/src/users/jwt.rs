@@ -119,12 +119,8 @@ mod tests {
                      P0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let key = VerifyingKey::new(&URL_SAFE_NO_PAD.decode(public).unwrap());
-        let verified = jsonwebtoken::crypto::verify(
-            signature.as_bytes(),
-            signed.as_bytes(),
-            &key.0,
-            Algorithm::EdDSA,
-        );
+        let verified =
+            jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.0, Algorithm::EdDSA);
         assert!(verified.unwrap());
     }
 

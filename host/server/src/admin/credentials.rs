@@ -1,10 +1,11 @@
 //! An admin's credentials: the development token, a session as a bearer
-//! token, a session in the cookie. One that is given and does not fit is
-//! refused; the next is not tried.
+//! token, a session in the cookie, an assertion of Cloudflare Access. One
+//! that is given and does not fit is refused; the next is not tried, but for
+//! a cookie that has run out where Access vouches for its owner.
 
 use super::{Admin, same_origin};
 use atlashub_app::App;
-use atlashub_core::{AdminRole, Error, ErrorKind, Result, token};
+use atlashub_core::{AdminRole, Error, ErrorKind, RequestId, Result, token};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// The header of the development token.
@@ -12,48 +13,49 @@ pub(crate) const DEV_TOKEN: HeaderName = HeaderName::from_static("x-dev-admin-to
 /// The cookie that holds a session.
 pub(crate) const COOKIE: &str = "__Host-atlashub";
 
+/// The header in which Cloudflare Access vouches for somebody.
+const ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
+
 /// How the token of a session starts.
 const SESSION_PREFIX: &str = "aht_";
 
 /// An admin, and how it was recognised.
 pub(super) struct Found {
     pub(super) admin: Admin,
-    /// A browser sends a cookie by itself; the request proves no intention.
-    pub(super) by_cookie: bool,
+    /// Whether a browser, or the proxy behind it, sends the credentials with
+    /// every request: it proves no intention.
+    pub(super) by_itself: bool,
 }
 
 /// The admin of a request; `None` when it carries no credentials of one.
 ///
 /// # Errors
 /// 401 when it carries some that do not fit.
-pub(super) async fn find(app: &App, headers: &HeaderMap) -> Result<Option<Found>> {
+pub(super) async fn find(
+    app: &App,
+    headers: &HeaderMap,
+    request: Option<RequestId>,
+) -> Result<Option<Found>> {
+    let found = |by_itself| move |admin| Some(Found { admin, by_itself });
     if let Some(given) = headers.get(DEV_TOKEN) {
-        return dev_token(app, given).map(|admin| {
-            Some(Found {
-                admin,
-                by_cookie: false,
-            })
-        });
+        return dev_token(app, given).map(found(false));
     }
     if let Some(token) = bearer(headers) {
         if !is_session(token) {
             return Err(refused());
         }
-        return session(app, token).await.map(|admin| {
-            Some(Found {
-                admin,
-                by_cookie: false,
-            })
-        });
+        return session(app, token).await.map(found(false));
     }
-    match cookie(headers) {
-        Some(token) => session(app, token).await.map(|admin| {
-            Some(Found {
-                admin,
-                by_cookie: true,
-            })
-        }),
-        None => Ok(None),
+    let assertion = assertion(app, headers);
+    let by_cookie = match cookie(headers) {
+        Some(token) => Some(session(app, token).await),
+        None => None,
+    };
+    match (by_cookie, assertion) {
+        (None, None) => Ok(None),
+        (Some(Err(error)), None) => Err(error),
+        (Some(Ok(admin)), _) => Ok(found(true)(admin)),
+        (_, Some(assertion)) => access(app, assertion, request).await.map(found(true)),
     }
 }
 
@@ -74,20 +76,28 @@ pub(crate) async fn admin(app: &App, headers: &HeaderMap) -> Result<Option<Admin
         }
         return session(app, token).await.map(Some);
     }
-    let Some(token) = cookie(headers) else {
-        return Ok(None);
-    };
-    if same_origin::check(headers, &app.settings().public_url).is_err() {
+    let (token, assertion) = (cookie(headers), assertion(app, headers));
+    let carries_some = token.is_some() || assertion.is_some();
+    if !carries_some || same_origin::check(headers, &app.settings().public_url).is_err() {
         return Ok(None);
     }
-    // A cookie that has run out is nobody's fault: the caller is nobody.
-    Ok(session(app, token).await.ok())
+    // What has run out is nobody's fault: the caller is nobody.
+    if let Some(token) = token
+        && let Ok(admin) = session(app, token).await
+    {
+        return Ok(Some(admin));
+    }
+    match assertion {
+        Some(assertion) => Ok(access(app, assertion, None).await.ok()),
+        None => Ok(None),
+    }
 }
 
 /// Takes an admin's credentials out of the headers of a request that goes on
 /// to a plugin; a bearer token is the caller's to take out.
 pub(crate) fn strip(headers: &mut HeaderMap) {
     headers.remove(DEV_TOKEN);
+    headers.remove(ASSERTION);
     if cookie(headers).is_none() {
         return;
     }
@@ -146,6 +156,21 @@ fn dev_token(app: &App, given: &HeaderValue) -> Result<Admin> {
         }),
         _ => Err(refused()),
     }
+}
+
+/// The assertion, where this host expects one.
+fn assertion<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+    app.settings().cloudflare_access.as_ref()?;
+    headers.get(ASSERTION)?.to_str().ok()
+}
+
+async fn access(app: &App, assertion: &str, request: Option<RequestId>) -> Result<Admin> {
+    let identity = app.authenticate_access(assertion, request).await?;
+    Ok(Admin {
+        id: Some(identity.admin),
+        role: identity.role,
+        session: None,
+    })
 }
 
 async fn session(app: &App, token: &str) -> Result<Admin> {

@@ -57,11 +57,11 @@ impl FromRequestParts<HostState> for AnyAdmin {
 
     async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
         let request = parts.extensions.get::<RequestTag>().map(RequestTag::id);
-        let found = credentials::find(&state.app, &parts.headers).await?;
+        let found = credentials::find(&state.app, &parts.headers, request).await?;
         let Some(found) = found else {
             return Err(Problem(Error::unauthenticated("sign in first")));
         };
-        if found.by_cookie && changes_state(&parts.method) {
+        if found.by_itself && changes_state(&parts.method) {
             same_origin::check(&parts.headers, &state.app.settings().public_url)?;
         }
         let admin = found.admin;

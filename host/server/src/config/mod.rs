@@ -4,6 +4,7 @@
 //! Nothing here opens anything; the master key's file is handled in
 //! [`crate::assemble`].
 
+mod access;
 mod database;
 mod limits;
 mod log;
@@ -13,6 +14,7 @@ mod storage;
 mod telemetry;
 mod tenancy;
 
+pub(crate) use access::AccessConfig;
 pub(crate) use database::DatabaseConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) storage: StorageConfig,
     /// Keys and the environment they belong to.
     pub(crate) secrets: SecretsConfig,
+    /// Cloudflare Access.
+    pub(crate) access: AccessConfig,
     /// Sizes and times.
     pub(crate) limits: LimitsConfig,
     /// The log.
@@ -156,6 +160,13 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
     (
         "ATLASHUB_DEV_ADMIN_TOKEN",
         "secrets.dev_admin_token",
+        Reading::Text,
+    ),
+    ("ATLASHUB_ACCESS_TEAM", "access.team", Reading::Text),
+    ("ATLASHUB_ACCESS_AUDIENCE", "access.audience", Reading::Text),
+    (
+        "ATLASHUB_ACCESS_DEFAULT_ROLE",
+        "access.default_role",
         Reading::Text,
     ),
     (
@@ -306,6 +317,7 @@ impl Config {
         self.database.validate()?;
         self.storage.validate()?;
         self.secrets.validate(&self.network)?;
+        self.access.validate(self.secrets.is_development())?;
         self.limits.validate()?;
         self.log.validate()?;
         self.telemetry.validate(&self.network)

@@ -44,6 +44,11 @@ impl fmt::Debug for SecretsConfig {
 }
 
 impl SecretsConfig {
+    /// Whether the node says that it is a developer's machine or a test.
+    pub(crate) fn is_development(&self) -> bool {
+        self.environment == Some(Environment::Development)
+    }
+
     pub(super) fn validate(&self, network: &NetworkConfig) -> anyhow::Result<()> {
         if let Some(text) = &self.master_key {
             Sealer::from_base64(&SecretString::from(text.as_str())).map_err(|_| {
