@@ -21,21 +21,15 @@ fn main() -> io::Result<()> {
         println!("cargo::rustc-link-arg-bins=-Wl,--strip-debug");
     }
     let mut components = Vec::new();
-    if dist.is_dir() {
-        println!("cargo::rerun-if-changed={}", dist.display());
-        for entry in fs::read_dir(&dist)? {
-            let path = entry?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "wasm")
-            {
-                println!("cargo::rerun-if-changed={}", path.display());
-                components.push(fs::canonicalize(path)?);
-            }
+    println!("cargo::rerun-if-changed={}", dist.display());
+    for entry in fs::read_dir(&dist)? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "wasm")
+        {
+            components.push(fs::canonicalize(path)?);
         }
-    } else {
-        // A folder that is not there would have this script run every time.
-        println!("cargo::rerun-if-changed={root}/../../plugins/Cargo.toml");
     }
     components.sort();
     let mut code = String::from("&[\n");

@@ -11,6 +11,7 @@ use crate::{
     cpu::wall_clock,
     heavy::Placed,
     instance::Instance,
+    pace::Pace,
     places::unavailable,
     plugin::LivePlugin,
     runtime::{Inner, RequestContext},
@@ -24,10 +25,13 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::{Sleep, sleep},
+};
 use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi_http::{
     WasiBody, WasiHttpView as _,
@@ -245,10 +249,34 @@ enum Rest {
     /// Nothing: it has returned, and what it wrote waits in the body.
     Done,
     /// It is still at work, in a task that ends with this.
-    Running {
-        outcome: oneshot::Receiver<bool>,
-        _task: AbortOnDropHandle<()>,
-    },
+    Running(Running),
+}
+
+/// A guest that is still writing.
+struct Running {
+    outcome: oneshot::Receiver<bool>,
+    pace: Arc<Pace>,
+    /// Over when more may be taken.
+    pause: Option<Pin<Box<Sleep>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Running {
+    /// Waits until the next part of the body may be taken.
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(context));
+            self.pause = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn took(&mut self, bytes: usize) {
+        let pause = self.pace.wrote(bytes, Instant::now());
+        if !pause.is_zero() {
+            self.pause = Some(Box::pin(sleep(pause)));
+        }
+    }
 }
 
 impl Rest {
@@ -260,6 +288,7 @@ impl Rest {
         limit: Duration,
     ) -> Self {
         let (sender, outcome) = oneshot::channel();
+        let pace = Arc::clone(&visit.plugin.pace);
         let task = tokio::spawn(async move {
             let (plugin, context) = (&visit.plugin, &visit.context);
             let deadline = wall_clock(Arc::clone(&meter), began, limit);
@@ -284,10 +313,12 @@ impl Rest {
             };
             let _ = sender.send(well);
         });
-        Self::Running {
+        Self::Running(Running {
             outcome,
+            pace,
+            pause: None,
             _task: AbortOnDropHandle::new(task),
-        }
+        })
     }
 }
 
@@ -307,14 +338,24 @@ impl Body for GuestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
+        if let Rest::Running(running) = &mut this.rest {
+            ready!(running.poll_pause(context));
+        }
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(None) => {}
-            other => return other,
+            other => {
+                if let (Poll::Ready(Some(Ok(frame))), Rest::Running(running)) =
+                    (&other, &mut this.rest)
+                {
+                    running.took(frame.data_ref().map_or(0, Bytes::len));
+                }
+                return other;
+            }
         }
         // Whether this is the whole body only the guest's end tells.
         match &mut this.rest {
             Rest::Done => Poll::Ready(None),
-            Rest::Running { outcome, .. } => outcome.poll_unpin(context).map(|outcome| {
+            Rest::Running(running) => running.outcome.poll_unpin(context).map(|outcome| {
                 this.rest = Rest::Done;
                 match outcome {
                     Ok(true) => None,

@@ -16,11 +16,12 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 
 /// How often it advances while guests compute: a guest that turns out to be
-/// heavy then leaves the others' threads soon.
-const EPOCH_WHILE_BUSY: Duration = Duration::from_millis(2);
+/// heavy then leaves the others' threads soon, and on threads of its own
+/// gives way often.
+const EPOCH_WHILE_BUSY: Duration = Duration::from_micros(250);
 
 /// Short epochs after a guest was found computing.
-const BUSY_EPOCHS: u32 = 100;
+const BUSY_EPOCHS: u32 = 800;
 
 /// Deepest stack of a guest, bytes.
 const WASM_STACK_BYTES: usize = 512 * 1024;

@@ -2,10 +2,11 @@
 //!
 //! A guest begins in the task of its request, on a thread that also serves
 //! others. Once it has used [`HEAVY_AFTER`] of processor time it goes on in
-//! one of a few threads of the lowest priority: the kernel then gives light
-//! requests a processor at once, and heavy guests what is left. They take
-//! turns of one epoch when there are more of them than threads. A plugin that was heavy a moment ago begins there: each of its
-//! requests would otherwise take its share among the others first.
+//! one of a few threads that come last: the kernel gives light requests a
+//! processor first, and heavy guests what is left. They take turns of one
+//! epoch when there are more of them than threads. A plugin that was heavy a
+//! moment ago begins there: each of its requests would otherwise take its
+//! share among the others first.
 //!
 //! The threads start with the first heavy guest and end with the runtime. A
 //! guest whose request is gone is dropped at its next step.
@@ -24,12 +25,18 @@ use std::{
     task::{Context, Poll},
     time::{Duration, Instant},
 };
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::{runtime::Handle, sync::oneshot};
 
 /// Processor time that a guest may use among the others.
 pub(crate) const HEAVY_AFTER: Duration = Duration::from_millis(2);
 
-/// Priority of the threads, as `nice` has it: the lowest.
+/// Priority of the threads where the system has no class of its own for what
+/// comes last, as `nice` has it: the lowest.
 const NICE: i32 = 19;
 
 /// How long a plugin is remembered as heavy.
@@ -177,9 +184,7 @@ impl Drop for HeavyThreads {
 impl Shared {
     /// What a thread does.
     fn work(&self) {
-        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-            tracing::warn!(%error, "heavy guests run with the priority of all others");
-        }
+        come_last();
         crate::cpu::count_thread_time();
         while let Some(work) = self.next() {
             // A panic below ends the guest, not the thread.
@@ -209,7 +214,15 @@ impl Shared {
         let runtime = work.runtime.clone();
         let ended = runtime.block_on(poll_fn(|context| match work.guest.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if work.meter.gave_way() && self.others_wait() => Poll::Ready(false),
+            Poll::Pending if work.meter.gave_way() => {
+                // The kernel alone would look for who comes before this
+                // thread at its next tick, milliseconds from now.
+                std::thread::yield_now();
+                if self.others_wait() {
+                    return Poll::Ready(false);
+                }
+                Poll::Pending
+            }
             Poll::Pending => Poll::Pending,
         }));
         (!ended).then_some(work)
@@ -218,6 +231,23 @@ impl Shared {
     fn others_wait(&self) -> bool {
         let queue = self.queue.lock();
         queue.ended || !queue.waiting.is_empty()
+    }
+}
+
+/// Puts the calling thread behind all others.
+fn come_last() {
+    #[cfg(target_os = "linux")]
+    if set_thread_priority_and_policy(
+        thread_native_id(),
+        ThreadPriority::Min,
+        ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
+    )
+    .is_ok()
+    {
+        return;
+    }
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::warn!(%error, "heavy guests run with the priority of all others");
     }
 }
 

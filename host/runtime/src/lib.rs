@@ -23,6 +23,7 @@ mod host;
 mod instance;
 mod limiter;
 mod output;
+mod pace;
 mod places;
 mod plugin;
 mod revision;

@@ -8,6 +8,7 @@ use crate::{
     heavy::{Placed, Weight},
     instance::{Instance, store},
     output::PluginOutput,
+    pace::Pace,
     places::Places,
     revision::Revision,
     runtime::{Inner, RequestContext},
@@ -52,6 +53,7 @@ pub struct LivePlugin {
     pub(crate) places: Places,
     pub(crate) breaker: Breaker,
     weight: Arc<Weight>,
+    pub(crate) pace: Arc<Pace>,
     stats: PluginStats,
     last_error: Mutex<Option<String>>,
 }
@@ -87,6 +89,7 @@ impl LivePlugin {
             idle: Mutex::default(),
             breaker: Breaker::default(),
             weight: Arc::new(Weight::new()),
+            pace: Arc::new(Pace::new(inner.options.guest_bytes_per_second)),
             stats: PluginStats::default(),
             last_error: Mutex::default(),
         }

@@ -104,6 +104,9 @@ pub struct RuntimeOptions {
     pub max_idle_instances: usize,
     /// How long an unused instance is kept.
     pub idle_time: Duration,
+    /// What all answers of a plugin in a project may carry together of bytes
+    /// that the guest writes itself, a second.
+    pub guest_bytes_per_second: u64,
 }
 
 impl Default for RuntimeOptions {
@@ -113,6 +116,7 @@ impl Default for RuntimeOptions {
             concurrency: 512,
             max_idle_instances: 512,
             idle_time: Duration::from_secs(30),
+            guest_bytes_per_second: 64 * 1024 * 1024,
         }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         sealer,
         runtime: RuntimeOptions {
             concurrency: usize::try_from(config.limits.concurrency).unwrap_or(usize::MAX),
+            guest_bytes_per_second: config.limits.plugin_bytes_per_second,
             ..RuntimeOptions::default()
         },
         compiler: Compiler::worker(executable, limits),

@@ -34,6 +34,9 @@ pub(crate) struct LimitsConfig {
     pub(crate) admin_requests_per_second: u32,
     /// Requests in plugins at once, over all projects.
     pub(crate) concurrency: u32,
+    /// What a plugin of a project may send a second of bytes that it writes
+    /// itself, over all its answers.
+    pub(crate) plugin_bytes_per_second: u64,
 }
 
 impl Default for LimitsConfig {
@@ -51,6 +54,7 @@ impl Default for LimitsConfig {
             auth_requests_per_second: 100,
             admin_requests_per_second: 1_000,
             concurrency: 512,
+            plugin_bytes_per_second: 64 * 1024 * 1024,
         }
     }
 }
@@ -67,6 +71,9 @@ impl LimitsConfig {
             bail!(
                 "ATLASHUB_REQUEST_TIMEOUT_SECONDS and limits.header_timeout_seconds must be above 0"
             );
+        }
+        if self.plugin_bytes_per_second < 64 * 1024 {
+            bail!("ATLASHUB_PLUGIN_BYTES_PER_SECOND must be at least 65536");
         }
         if self.requests_per_second == 0 || self.concurrency == 0 {
             bail!("ATLASHUB_REQUESTS_PER_SECOND and ATLASHUB_CONCURRENCY must be above 0");

@@ -215,6 +215,11 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     (
+        "ATLASHUB_PLUGIN_BYTES_PER_SECOND",
+        "limits.plugin_bytes_per_second",
+        Reading::Number,
+    ),
+    (
         "ATLASHUB_SHUTDOWN_SECONDS",
         "limits.shutdown_seconds",
         Reading::Number,
