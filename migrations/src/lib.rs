@@ -33,6 +33,7 @@ mod m0032_admin_second_factors;
 mod m0033_admin_invitations;
 mod m0045_project_migrations;
 mod m0046_sql_editor;
+mod m0050_oauth;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0046_sql_editor::Migration),
             Box::new(m0032_admin_second_factors::Migration),
             Box::new(m0033_admin_invitations::Migration),
+            Box::new(m0050_oauth::Migration),
         ]
     }
 }

@@ -1,12 +1,8 @@
 //! Entry through Cloudflare Access, with a stand-in for the team's key
 //! server.
 
+use crate::signer::Signer;
 use atlashub_tests::{Admin, Reply, TestServer};
-use aws_lc_rs::{
-    encoding::{AsDer as _, Pkcs8V1Der},
-    rsa::{KeyPair, KeySize},
-    signature::KeyPair as _,
-};
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -19,38 +15,6 @@ use std::{
 
 const AUDIENCE: &str = "a-tag-of-the-application";
 const OWNER: &str = "owner@example.com";
-
-/// A key that signs, and what the key server says of it.
-struct Signer {
-    kid: String,
-    key: EncodingKey,
-    jwk: Value,
-}
-
-impl Signer {
-    fn new(kid: &str) -> Self {
-        let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
-        let part = |number: &[u8]| URL_SAFE_NO_PAD.encode(number);
-        let public = key.public_key();
-        let jwk = json!({
-            "kid": kid, "kty": "RSA", "alg": "RS256", "use": "sig",
-            "n": part(public.modulus().big_endian_without_leading_zero()),
-            "e": part(public.exponent().big_endian_without_leading_zero()),
-        });
-        let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
-        Self {
-            kid: kid.to_owned(),
-            key: EncodingKey::from_rsa_der(der.as_ref()),
-            jwk,
-        }
-    }
-
-    fn sign(&self, claims: &Value) -> String {
-        let mut header = Header::new(Algorithm::RS256);
-        header.kid = Some(self.kid.clone());
-        encode(&header, claims, &self.key).unwrap()
-    }
-}
 
 /// The team's key server: answers `keys`, or nothing useful without any.
 struct Team {

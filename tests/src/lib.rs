@@ -17,8 +17,10 @@
 )]
 
 mod admin;
+mod browser;
 mod components;
 mod mail_server;
+mod oidc;
 mod process;
 mod project;
 mod raw;
@@ -30,10 +32,12 @@ mod user;
 mod wait;
 
 pub use admin::Admin;
+pub use browser::Browser;
 pub use components::{
     built_in, fixture, fixture_names, misbehave_routes, wat, wat_names, with_manifest,
 };
 pub use mail_server::{MailServer, ReceivedMail};
+pub use oidc::OidcProvider;
 pub use project::Project;
 pub use raw::RawConnection;
 pub use reply::Reply;

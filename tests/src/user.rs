@@ -65,6 +65,16 @@ impl User {
         }
     }
 
+    /// The user that `/v1/auth/me` describes, with these tokens.
+    ///
+    /// # Panics
+    /// When a member is missing.
+    #[must_use]
+    pub fn known(project: &Project, me: &Value, tokens: &Value) -> Self {
+        let text = |name: &str| me[name].as_str().expect("a text").to_owned();
+        Self::of(project, text("id"), text("email"), tokens)
+    }
+
     /// The same user signed in once more.
     pub async fn again(&self) -> Self {
         let tokens = self.project.sign_in(&self.email).await.expect(200).json();

@@ -14,6 +14,7 @@ use crate::{
     logs::PluginLog,
     mail::{MailSettings, Mailer},
     maintenance,
+    outgoing::{Outgoing, Reach},
     plugins::{Code, Plugins},
     projects::purge::Purge,
     sessions::{SessionCache, refusals::Refusals},
@@ -21,6 +22,7 @@ use crate::{
     users::{
         access::AccessTokens,
         mails::{self, MailQueue},
+        oauth::Providers,
     },
 };
 use atlashub_core::{Clock, ProjectId, Result};
@@ -88,6 +90,7 @@ struct Inner {
     mails: MailQueue,
     refusals: Refusals,
     cloudflare_access: Option<Arc<CloudflareAccess>>,
+    providers: Providers,
     purge: Purge,
     running: Arc<Running>,
     stop: CancellationToken,
@@ -132,6 +135,12 @@ impl App {
             public_url: settings.public_url.clone(),
             clock: Arc::clone(&clock),
         }));
+        let reach = if settings.in_development {
+            Reach::Everywhere
+        } else {
+            Reach::Public(egress.clone())
+        };
+        let providers = Providers::new(Arc::new(Outgoing::new(reach)?));
         let calls = ProjectCalls::new();
         let services = Services {
             sql: Arc::new(databases.clone()),
@@ -207,6 +216,7 @@ impl App {
             mails: mail_queue,
             refusals: Refusals::new(),
             cloudflare_access,
+            providers,
             purge: Purge::default(),
             running: Arc::default(),
             stop: CancellationToken::new(),
@@ -413,6 +423,10 @@ impl App {
 
     pub(crate) fn cloudflare_access(&self) -> Option<&CloudflareAccess> {
         self.0.cloudflare_access.as_deref()
+    }
+
+    pub(crate) fn providers(&self) -> &Providers {
+        &self.0.providers
     }
 
     /// Forgets which admins were seen, when one was changed here.

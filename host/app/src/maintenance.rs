@@ -85,6 +85,14 @@ async fn sweep(app: &App) {
         platform.one_time_tokens().sweep_expired().await,
     );
     note(
+        "sign-ins with others",
+        platform.oauth_sign_ins().sweep_expired().await,
+    );
+    note(
+        "codes of sign-ins",
+        platform.oauth_codes().sweep_expired().await,
+    );
+    note(
         "retired signing keys",
         platform.auth().sweep_retired_keys(KEEP_RETIRED).await,
     );

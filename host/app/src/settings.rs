@@ -20,6 +20,9 @@ pub struct AppSettings {
     pub caller_rates: CallerRates,
     /// How Cloudflare Access vouches for admins, where it does.
     pub cloudflare_access: Option<AccessSettings>,
+    /// Whether this is a developer's machine, where identity providers may lie
+    /// in private networks and speak plain HTTP.
+    pub in_development: bool,
     /// SHA-256 of the development token, where one is accepted.
     pub dev_admin_token: Option<Digest>,
 }

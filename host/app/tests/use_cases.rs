@@ -56,6 +56,7 @@ async fn start(folder: &Path) -> (App, Platform) {
                 admin: 100,
             },
             cloudflare_access: None,
+            in_development: true,
             dev_admin_token: None,
         },
         clock: Arc::new(SystemClock),

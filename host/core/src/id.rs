@@ -80,6 +80,10 @@ id! {
     UserSessionId
 }
 id! {
+    /// Who an end user is elsewhere.
+    IdentityId
+}
+id! {
     /// A key that signs the access tokens of a project's users.
     SigningKeyId
 }

@@ -23,10 +23,10 @@ pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use grant::{Grant, GrantSet};
 pub use id::{
-    AdminId, InstallationId, InvitationId, KeyId, ProjectId, RequestId, RevisionId, SessionId,
-    SigningKeyId, UserId, UserSessionId,
+    AdminId, IdentityId, InstallationId, InvitationId, KeyId, ProjectId, RequestId, RevisionId,
+    SessionId, SigningKeyId, UserId, UserSessionId,
 };
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};
 pub use manifest::Manifest;
-pub use name::{BucketName, PluginName, Slug};
+pub use name::{BucketName, PluginName, ProviderName, Slug};

@@ -97,6 +97,12 @@ name! {
     BucketName, "a bucket name", 40, b"-"
 }
 
+name! {
+    /// The name of somebody else with whom end users sign in: 1 to 32
+    /// lower-case letters, digits and single dashes, starting with a letter.
+    ProviderName, "a provider name", 32, b"-"
+}
+
 /// Slugs that would collide with the host's own addresses.
 const RESERVED_SLUGS: &[&str] = &[
     "admin",

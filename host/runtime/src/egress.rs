@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::{
     future::Future,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -83,12 +84,44 @@ impl EgressPolicy {
                         || allowed.trim_matches(['[', ']']) == address.ip().to_string())
             })
     }
+
+    /// Whether the operator names this host and port, wherever they lead.
+    #[must_use]
+    pub fn names(&self, host: &str, port: u16) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.allowed
+            .iter()
+            .any(|(allowed, allowed_port)| *allowed == host && *allowed_port == port)
+    }
+}
+
+/// The addresses of a host, if all of them are public, with the port 0.
+///
+/// # Errors
+/// When it has none, or one that is not public.
+pub async fn resolve_public(host: &str) -> io::Result<Vec<SocketAddr>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the egress: what is found is checked below"
+    )]
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, 0))
+        .await?
+        .map(canonical)
+        .collect();
+    match addresses.iter().find(|address| !is_public(address.ip())) {
+        Some(address) => Err(io::Error::other(format!(
+            "{host} leads to {}, which is not a public address",
+            address.ip()
+        ))),
+        None => Ok(addresses),
+    }
 }
 
 /// Whether an address belongs to the public internet, by the IANA registries
 /// of special-purpose addresses.
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
+#[must_use]
+pub fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
         IpAddr::V4(ip) => is_public_v4(ip),
         IpAddr::V6(ip) => is_public_v6(ip),
     }

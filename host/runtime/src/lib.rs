@@ -35,7 +35,7 @@ pub mod worker;
 pub use cache::CompileCache;
 pub use compile::{CompileLimits, Compiler};
 pub use dispatch::GuestBody;
-pub use egress::EgressPolicy;
+pub use egress::{EgressPolicy, is_public, resolve_public};
 pub use engine::EngineOptions;
 pub use plugin::{LivePlugin, PluginSpec};
 pub use revision::{ComponentInterface, Revision};

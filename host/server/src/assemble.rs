@@ -122,6 +122,7 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
             admin: config.limits.admin_requests_per_second,
         },
         cloudflare_access: config.access.settings(config.secrets.is_development())?,
+        in_development: config.secrets.is_development(),
         dev_admin_token: config.secrets.dev_admin_token.as_deref().map(token::hash),
     })
 }

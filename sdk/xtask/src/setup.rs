@@ -26,8 +26,29 @@ const OHA: &str = "1.16.0";
 /// The tool chain for plugins in JavaScript.
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
 
-/// Where the tests say which client of `/rest/v1` they run.
-pub(crate) const POSTGREST_JS: &str = "tests/javascript/postgrest";
+/// What the tests run as npm has it. Which version, a lock file says.
+pub(crate) struct NpmPart {
+    /// Its folder below `tests/javascript`.
+    folder: &'static str,
+    /// What it is.
+    what: &'static str,
+    /// How the tests are told where it lies.
+    pub(crate) variable: &'static str,
+}
+
+/// All such parts.
+pub(crate) const NPM_PARTS: &[NpmPart] = &[
+    NpmPart {
+        folder: "postgrest",
+        what: "@supabase/postgrest-js (a client of /rest/v1)",
+        variable: "ATLASHUB_TEST_POSTGREST",
+    },
+    NpmPart {
+        folder: "oidc",
+        what: "oidc-provider (somebody to sign in with)",
+        variable: "ATLASHUB_TEST_OIDC",
+    },
+];
 
 /// Fetches everything that `cargo xtask test` uses.
 pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
@@ -36,7 +57,9 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     seaweedfs()?;
     cargo_deny()?;
     componentize_js()?;
-    postgrest_js(&repository.root().join(POSTGREST_JS))?;
+    for part in NPM_PARTS {
+        npm_part(repository, part)?;
+    }
     for_documents()
 }
 
@@ -154,16 +177,17 @@ pub(crate) fn componentize_js() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The folder that holds PostgREST's client in its `node_modules`, of the
-/// version that the lock file in `source` names.
-pub(crate) fn postgrest_js(source: &Path) -> Result<PathBuf> {
-    let folder = cache()?.join("npm-postgrest-js");
+/// The folder that holds a part of the tests in its `node_modules`, of the
+/// version that its lock file names.
+pub(crate) fn npm_part(repository: &Workspace, part: &NpmPart) -> Result<PathBuf> {
+    let source = repository.root().join("tests/javascript").join(part.folder);
+    let folder = cache()?.join(format!("npm-{}", part.folder));
     let lock = std::fs::read_to_string(source.join("package-lock.json"))
         .with_context(|| format!("read the lock file in {}", source.display()))?;
     if is_current(&folder, &[&lock]) {
         return Ok(folder);
     }
-    announce("fetching @supabase/postgrest-js (a client of /rest/v1)");
+    announce(&format!("fetching {}", part.what));
     remake(&folder)?;
     for name in ["package.json", "package-lock.json"] {
         std::fs::copy(source.join(name), folder.join(name))
@@ -172,7 +196,10 @@ pub(crate) fn postgrest_js(source: &Path) -> Result<PathBuf> {
     Program::new("npm")
         .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
         .current_dir(&folder)
-        .output("fetch a client of /rest/v1 from npm (Node 20 or later is needed)")?;
+        .output(&format!(
+            "fetch {} from npm (Node 20 or later is needed)",
+            part.what
+        ))?;
     mark_current(&folder, &[&lock])?;
     Ok(folder)
 }

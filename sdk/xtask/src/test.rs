@@ -268,7 +268,11 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
     let javascript = setup::componentize_js()?;
     setup::for_documents()?;
-    let postgrest = setup::postgrest_js(&run.repository.root().join(setup::POSTGREST_JS))?;
+    let mut parts = Vec::new();
+    for part in setup::NPM_PARTS {
+        let folder = setup::npm_part(run.repository, part)?;
+        parts.push((part.variable.to_owned(), folder.into_os_string()));
+    }
     let words = run.test_words.clone();
     run.repository
         .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
@@ -281,7 +285,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
             run.repository.root().join("plugins/dist"),
         )
         .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
-        .env("ATLASHUB_TEST_POSTGREST", postgrest)
+        .envs(&parts)
         .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
         .env("TMPDIR", folder.path())
         .run(&format!("pass the integration tests on {engine}"))

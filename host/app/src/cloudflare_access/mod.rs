@@ -7,23 +7,25 @@
 //! changed; without an answer from the key server nobody comes in.
 
 mod assertion;
-mod keys;
 
 use crate::{
     Actor, App,
     admins::email,
     changes::{ChangeBatch, ChangeListener, chain},
+    key_set::KeySet,
+    outgoing::{Outgoing, Reach},
     sessions::Remembered,
 };
 use assertion::{Assertion, Checker};
 use async_trait::async_trait;
 use atlashub_core::{AdminId, AdminRole, Caller, Error, ErrorKind, RequestId, Result, token};
 use atlashub_data::platform::{Admin, NewAdmin};
-use keys::KeyServer;
+use jsonwebtoken::Algorithm;
 use moka::sync::Cache;
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
+use url::Url;
 
 /// Longest assertion that is looked at, bytes.
 const MAX_BYTES: usize = 8 * 1_024;
@@ -59,18 +61,22 @@ pub struct AccessIdentity {
 pub(crate) struct CloudflareAccess {
     settings: AccessSettings,
     checker: Checker,
-    keys: KeyServer,
+    keys: KeySet,
     known: Remembered<AccessIdentity>,
     noted: Cache<atlashub_core::Digest, ()>,
 }
 
 impl CloudflareAccess {
     /// # Errors
-    /// When the HTTP client cannot be set up.
+    /// When the HTTP client cannot be set up, or the team has no address.
     pub(crate) fn new(settings: AccessSettings) -> Result<Self> {
+        // The operator names the team.
+        let outgoing = Arc::new(Outgoing::new(Reach::Everywhere)?);
+        let certs = Url::parse(&format!("{}/cdn-cgi/access/certs", settings.team))
+            .map_err(|error| Error::internal("read the address of the Access team", error))?;
         Ok(Self {
             checker: Checker::new(&settings.team, &settings.audience),
-            keys: KeyServer::new(&settings.team)?,
+            keys: KeySet::new(outgoing, certs),
             known: Remembered::new(),
             noted: Cache::builder()
                 .max_capacity(NOTED)
@@ -87,8 +93,17 @@ impl CloudflareAccess {
 
     async fn check(&self, text: &str, now: OffsetDateTime) -> Result<Assertion> {
         let kid = self.checker.key_id(text)?;
-        let key = self.keys.find(&kid).await?.ok_or_else(refused)?;
-        self.checker.check(text, &key, now)
+        let found = self.keys.find(Some(&kid)).await.map_err(|error| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "access_unavailable",
+                "the keys of Cloudflare Access cannot be fetched",
+            )
+            .with_retry_after(5)
+            .with_source(error)
+        })?;
+        let key = found.filter(|key| key.takes(Algorithm::RS256));
+        self.checker.check(text, &key.ok_or_else(refused)?.key, now)
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Attempt {
     MagicLink,
     /// Accepting an invitation.
     Invitation,
+    /// Beginning and ending a sign-in with somebody else.
+    OAuth,
 }
 
 /// Whose tries are counted.
@@ -66,12 +68,13 @@ impl Attempt {
             Self::Reset => 4,
             Self::MagicLink => 5,
             Self::Invitation => 6,
+            Self::OAuth => 7,
         }
     }
 
     fn allowance(self, of: Of) -> TryAllowance {
         let (burst, seconds) = match (self, of) {
-            (Self::SignIn | Self::SetUp | Self::Invitation, Of::Account) => (20, 10),
+            (Self::SignIn | Self::SetUp | Self::Invitation | Self::OAuth, Of::Account) => (20, 10),
             // Whoever gets here knows the password. Of a million codes three
             // fit at a time: a hundred guesses a day come to little.
             (Self::SecondFactor, Of::Account) => (10, 15 * 60),

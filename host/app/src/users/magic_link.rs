@@ -30,8 +30,9 @@ impl App {
 
     /// Begins a session for whoever got the link, and has the second factor.
     /// The link is used up when everything fits. An address that was not
-    /// proven before is now, and a password that somebody chose until then is
-    /// void: it need not have been the owner of the address.
+    /// proven before is now, and a password that somebody chose until then, or
+    /// an identity that they linked, is void: it need not have been the owner
+    /// of the address.
     ///
     /// # Errors
     /// 401 `invalid_token`, `totp_required`, `invalid_totp_code`;
@@ -50,12 +51,7 @@ impl App {
         if user.email != found.email || user.disabled_at.is_some() {
             return Err(void());
         }
-        if user.active_factor().is_some() && code.is_some() {
-            let account = user.id.to_string();
-            self.count_try(Attempt::SecondFactor, project, &account, client)
-                .await?;
-        }
-        self.check_second_factor(&user, code).await?;
+        self.pass_second_factor(&user, code, client).await?;
         let unit = self.platform().begin().await?;
         let hash = token::hash(token);
         if unit
@@ -72,6 +68,7 @@ impl App {
                 password_hash: Some(None),
                 ..UserPatch::default()
             };
+            unit.identities().unlink_all(user.id).await?;
             unit.users().update(project, user.id, patch).await?
         } else {
             user

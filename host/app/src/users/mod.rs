@@ -1,5 +1,5 @@
 //! End users of projects: signing up and in, sessions, second factors, mails,
-//! profiles, roles. Platform admins are not users; they stand in `admins`.
+//! profiles, roles, signing in with others. Platform admins are not users; they stand in `admins`.
 
 pub(crate) mod access;
 mod accounts;
@@ -7,6 +7,7 @@ mod client;
 mod jwt;
 mod magic_link;
 pub(crate) mod mails;
+pub(crate) mod oauth;
 mod password;
 mod profile;
 mod refresh;
@@ -24,6 +25,7 @@ pub use crate::mail::escape as escape_html;
 pub use access::SignedInUser;
 pub use accounts::{AccountPatch, AddUser};
 pub use client::Client;
+pub use oauth::{BeginOAuth, ConfigureProvider, OAuthBegun, OAuthReturn, ProjectAddress};
 pub use profile::ProfilePatch;
 pub use refresh::Tokens;
 pub use roles::{BUILT_IN_ROLES, RoleView, foremost as foremost_role};

@@ -77,6 +77,10 @@ impl App {
             email_verified: Some(true),
             ..UserPatch::default()
         };
+        if user.email_verified_at.is_none() {
+            // Whoever came in until then need not have owned the address.
+            unit.identities().unlink_all(user.id).await?;
+        }
         unit.users().update(project, user.id, patch).await?;
         tokens
             .void(

@@ -88,6 +88,21 @@ impl App {
         }
     }
 
+    /// As [`App::check_second_factor`], counting each try at a code.
+    pub(super) async fn pass_second_factor(
+        &self,
+        user: &EndUser,
+        code: Option<&str>,
+        client: &Client,
+    ) -> Result<()> {
+        if user.active_factor().is_some() && code.is_some() {
+            let account = user.id.to_string();
+            self.count_try(Attempt::SecondFactor, user.project, &account, client)
+                .await?;
+        }
+        self.check_second_factor(user, code).await
+    }
+
     /// Asks for the second factor of a user who has one in use.
     pub(super) async fn check_second_factor(
         &self,

@@ -49,12 +49,7 @@ impl App {
             .filter(|user| fits && user.disabled_at.is_none())
             .ok_or_else(refused)?;
         may_enter(&auth, &user)?;
-        if user.active_factor().is_some() && wanted.code.is_some() {
-            let account = user.id.to_string();
-            self.count_try(Attempt::SecondFactor, project, &account, client)
-                .await?;
-        }
-        self.check_second_factor(&user, wanted.code.as_deref())
+        self.pass_second_factor(&user, wanted.code.as_deref(), client)
             .await?;
         self.begin_user_session(&user, hash, client).await
     }

@@ -33,6 +33,7 @@ mod listen;
 mod logs;
 mod migrate;
 mod nodes;
+mod oauth;
 pub mod page;
 mod project_migrations;
 mod projects;
@@ -63,6 +64,10 @@ pub use listen::ChangeHints;
 pub use logs::{LogFilter, LogPage, PluginLogs, StoredLogLine};
 pub use migrate::MigrationStatus;
 pub use nodes::Nodes;
+pub use oauth::{
+    AuthProvider, AuthProviders, NewOAuthCode, NewOAuthSignIn, OAuthCode, OAuthCodes, OAuthSignIn,
+    OAuthSignIns, ProviderKind, PutProvider,
+};
 pub use page::Page;
 pub use project_migrations::{ProjectMigration, ProjectMigrations};
 pub use projects::{NewProject, Project, ProjectPatch, ProjectSettings, Projects};
@@ -74,9 +79,9 @@ pub use tries::{Tries, TryAllowance, TryVerdict};
 pub use unit::Unit;
 pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
 pub use users::{
-    EndUser, MAX_SESSIONS, NewUser, NewUserSession, OneTimeKind, OneTimeToken, OneTimeTokens,
-    Refreshed, Role, Roles, SecondFactor, SessionUser, UserFilter, UserPatch, UserSession,
-    UserSessions, Users,
+    EndUser, Identities, Identity, MAX_SESSIONS, NewIdentity, NewUser, NewUserSession, OneTimeKind,
+    OneTimeToken, OneTimeTokens, Refreshed, Role, Roles, SecondFactor, SessionUser, UserFilter,
+    UserPatch, UserSession, UserSessions, Users,
 };
 
 use atlashub_core::Result;

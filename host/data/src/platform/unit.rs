@@ -7,10 +7,10 @@
 //! and no row lock is taken after it.
 
 use super::{
-    Admins, Audit, AuthStore, Buckets, Changes, Credentials, Domains, Engine, IdempotencyKeys,
-    Installations, Invitations, Keys, KvStore, Nodes, OneTimeTokens, Platform, PluginLogs,
-    ProjectMigrations, Projects, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries,
-    Usage, UserSessions, Users,
+    Admins, Audit, AuthProviders, AuthStore, Buckets, Changes, Credentials, Domains, Engine,
+    IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes,
+    OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects, Revisions,
+    Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -262,6 +262,14 @@ repositories! {
     user_sessions: UserSessions,
     /// Tokens that were sent to end users by mail.
     one_time_tokens: OneTimeTokens,
+    /// Who end users are elsewhere.
+    identities: Identities,
+    /// With whom end users may sign in.
+    auth_providers: AuthProviders,
+    /// Sign-ins with others that are under way.
+    oauth_sign_ins: OAuthSignIns,
+    /// Codes that end such sign-ins.
+    oauth_codes: OAuthCodes,
     /// How end users get in, and the keys that sign their tokens.
     auth: AuthStore,
 }

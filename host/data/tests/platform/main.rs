@@ -22,6 +22,7 @@ mod kv;
 mod logs;
 mod migrations;
 mod nodes;
+mod oauth;
 mod projects;
 mod tries;
 mod usage;

@@ -77,6 +77,9 @@ pub(crate) struct Problem {
         users::manage::list::handle, users::manage::add::handle, users::manage::get::handle,
         users::manage::change::handle, users::manage::delete::handle, users::manage::reset_totp::handle,
         users::manage::roles::list, users::manage::roles::create, users::manage::roles::update, users::manage::roles::delete,
+        users::identities::list, users::identities::unlink,
+        users::oauth::start::handle, users::oauth::callback::handle, users::oauth::token::handle,
+        users::manage::providers::list, users::manage::providers::get, users::manage::providers::put, users::manage::providers::delete,
         users::manage::auth::show, users::manage::auth::put, users::manage::auth::rotate,
         admin::audit::list::handle, admin::audit::export::handle, admin::migrations::handle,
     )

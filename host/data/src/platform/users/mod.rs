@@ -4,12 +4,14 @@
 //!
 //! Roles, sessions, second factors and mailed tokens each have a module here.
 
+mod identities;
 mod one_time;
 mod record;
 mod roles;
 mod second_factor;
 mod sessions;
 
+pub use identities::{Identities, Identity, NewIdentity};
 pub use one_time::{OneTimeKind, OneTimeToken, OneTimeTokens};
 pub use record::{EndUser, NewUser, SecondFactor, UserFilter, UserPatch};
 pub use roles::{Role, Roles};

@@ -177,7 +177,8 @@ fn form(link: &Link, error: Option<&Error>) -> String {
     html
 }
 
-fn page(status: StatusCode, body: &str) -> Response {
+/// A page of the host's own.
+pub(super) fn page(status: StatusCode, body: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>AtlasHub</title>\

@@ -5,12 +5,14 @@
 pub(crate) mod caller;
 pub(crate) mod confirm;
 pub(crate) mod forgot;
+pub(crate) mod identities;
 pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod magic_link;
 pub(crate) mod manage;
 pub(crate) mod me;
+pub(crate) mod oauth;
 pub(crate) mod password;
 pub(crate) mod profile;
 pub(crate) mod refresh;
@@ -54,6 +56,11 @@ fn calls() -> Router<HostState> {
         .route("/reset-password", post(forgot::reset))
         .route("/verify-email", post(verify_email::handle))
         .route("/magic-link", post(magic_link::handle))
+        .route("/identities", get(identities::list))
+        .route("/identities/{id}", delete(identities::unlink))
+        .route("/oauth/token", post(oauth::token::handle))
+        .route("/oauth/{provider}", get(oauth::start::handle))
+        .route("/oauth/{provider}/callback", get(oauth::callback::handle))
         .route("/confirm", get(confirm::show).post(confirm::confirm))
         .nest("/admin", manage::calls())
         .route("/.well-known/jwks.json", get(jwks::handle))

@@ -10,6 +10,7 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod invite;
 pub(crate) mod list;
+pub(crate) mod providers;
 pub(crate) mod reset_totp;
 pub(crate) mod roles;
 
@@ -55,4 +56,11 @@ pub(crate) fn settings() -> Router<HostState> {
     Router::new()
         .route("/auth", read(auth::show).put(auth::put))
         .route("/auth/keys/rotate", post(auth::rotate))
+        .route("/auth/providers", read(providers::list))
+        .route(
+            "/auth/providers/{name}",
+            read(providers::get)
+                .put(providers::put)
+                .delete(providers::delete),
+        )
 }
