@@ -19,6 +19,11 @@ use std::{
 /// Processor time after which a request counts as busy rather than waiting.
 const BUSY_AFTER: Duration = Duration::from_millis(20);
 
+/// How often a guest has to give way before it counts as heavy.
+const HEAVY_STEPS: u32 = 3;
+/// Processor time after which short epochs are worth their while.
+const NOTABLE_AFTER: Duration = Duration::from_millis(1);
+
 thread_local! {
     /// Whether time is counted by what this thread has used of a processor,
     /// since it may have to wait for one.
@@ -47,6 +52,8 @@ pub(crate) struct Meter {
     cpu_exceeded: AtomicBool,
     /// Whether the guest gave way since this was asked.
     gave_way: AtomicBool,
+    /// How often it gave way in this request.
+    times_given: AtomicU32,
 }
 
 impl Meter {
@@ -59,12 +66,14 @@ impl Meter {
             transfers: AtomicU32::new(0),
             cpu_exceeded: AtomicBool::new(false),
             gave_way: AtomicBool::new(false),
+            times_given: AtomicU32::new(0),
         }
     }
 
     /// Begins a new request.
     pub(crate) fn reset(&self) {
         self.cpu_ns.store(0, Ordering::Relaxed);
+        self.times_given.store(0, Ordering::Relaxed);
         self.excused_ns.store(0, Ordering::Relaxed);
         self.transfers.store(0, Ordering::Relaxed);
         self.cpu_exceeded.store(false, Ordering::Relaxed);
@@ -89,9 +98,16 @@ impl Meter {
         Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed).saturating_add(running))
     }
 
-    /// Whether the guest has to leave the threads that serve others.
+    /// Whether the guest has to leave the threads that serve others. The time
+    /// of day alone would say so of a light guest whose thread waited for a
+    /// processor; one that computes is asked to give way again and again.
     pub(crate) fn is_heavy(&self) -> bool {
-        self.cpu() > HEAVY_AFTER
+        self.times_given.load(Ordering::Relaxed) >= HEAVY_STEPS && self.cpu() > HEAVY_AFTER
+    }
+
+    /// Whether the guest computes for long enough to be watched closely.
+    pub(crate) fn is_notable(&self) -> bool {
+        self.times_given.load(Ordering::Relaxed) > 0 && self.cpu() > NOTABLE_AFTER
     }
 
     /// Whether the guest was at work, rather than waiting for something.
@@ -134,6 +150,7 @@ impl Meter {
     /// Gives way to other tasks.
     pub(crate) fn give_way(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
         self.gave_way.store(true, Ordering::Relaxed);
+        self.times_given.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now()
     }
 }
@@ -197,5 +214,29 @@ pub(crate) async fn wall_clock(meter: Arc<Meter>, began: Instant, limit: Duratio
         } else {
             tokio::time::sleep(left).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[test]
+    fn whoever_was_kept_waiting_is_not_heavy() {
+        let meter = Arc::new(Meter::new());
+        let guest = poll_fn(|_| {
+            #[expect(clippy::disallowed_methods, reason = "the thread itself has to wait")]
+            std::thread::sleep(HEAVY_AFTER * 2);
+            Poll::Ready(())
+        });
+        futures::executor::block_on(Metered::new(guest, Arc::clone(&meter)));
+        assert!(meter.cpu() > HEAVY_AFTER && !meter.is_heavy());
+        for _ in 0..HEAVY_STEPS {
+            drop(meter.give_way());
+        }
+        assert!(meter.is_heavy());
+        meter.reset();
+        assert!(!meter.is_heavy());
     }
 }

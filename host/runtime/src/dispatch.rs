@@ -111,6 +111,7 @@ impl LivePlugin {
                 Ok(()) => self.no_response(&visit.context),
                 Err(error) => {
                     let refused = instance.store.data_mut().limiter.take_refused();
+                    instance.discard();
                     self.fault(&visit.context, &error, &meter, refused)
                 }
             }),
@@ -124,6 +125,7 @@ impl LivePlugin {
                     }
                     Some((mut instance, Err(error))) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
+                        instance.discard();
                         return Err(self.fault(&visit.context, &error, &meter, refused));
                     }
                     None => Rest::spawn(guest, visit, meter, began, limit),
@@ -301,6 +303,7 @@ impl Rest {
                     }
                     Err(error) => {
                         let refused = instance.store.data_mut().limiter.take_refused();
+                        instance.discard();
                         let _ = plugin.fault(context, &error, &meter, refused);
                         false
                     }

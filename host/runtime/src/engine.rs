@@ -13,7 +13,7 @@ use std::{
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How often the epoch advances. A guest gives way at least this often.
-pub(crate) const EPOCH: Duration = Duration::from_millis(10);
+pub(crate) const EPOCH: Duration = Duration::from_millis(5);
 
 /// How often it advances while guests compute: a guest that turns out to be
 /// heavy then leaves the others' threads soon, and on threads of its own

@@ -45,7 +45,9 @@ pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         key: Some(key),
         keys: None,
     };
-    let measure = || load::p99_at(&quiet, RATE, bench.plan.time);
+    // Halves of a run, several of them: a glitch of the machine is as long as
+    // what is looked for.
+    let measure = || load::p99_at(&quiet, RATE, bench.plan.time / 2);
     measure()?;
     let mut peace = vec![measure()?];
     let mut worst: (f64, &str) = (0.0, "");
@@ -63,8 +65,9 @@ pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
                 "misbehave",
                 Some(&bench.folder.path().join("misbehave.log")),
             )?;
-        let p99 = measure()?;
+        let samples: Result<Vec<_>> = (0..bench.plan.rounds.min(3)).map(|_| measure()).collect();
         drop(trouble);
+        let p99 = load::middle(samples?);
         figures.push(format!("{wrong} {p99:.0} µs"));
         if p99 > worst.0 {
             worst = (p99, wrong);
