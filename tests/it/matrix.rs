@@ -2,6 +2,11 @@
 //! caller. The routes come from the server's own description, so that one
 //! without a row here fails the test.
 
+mod callers;
+mod credentials;
+mod inside;
+mod roles;
+
 use atlashub_tests::{Admin, Project, Reply, TestServer};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

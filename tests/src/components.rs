@@ -75,6 +75,70 @@ pub fn misbehave_routes() -> Vec<String> {
     routes
 }
 
+/// A route of a built-in plugin, as its source declares it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PluginRoute {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The method, in capitals.
+    pub method: String,
+    /// The path, with `{names}` in it.
+    pub path: String,
+}
+
+/// The routes of all built-in plugins.
+///
+/// # Panics
+/// When a source cannot be read.
+#[must_use]
+pub fn plugin_routes() -> Vec<PluginRoute> {
+    let plugins = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins"));
+    let mut routes = Vec::new();
+    for entry in std::fs::read_dir(&plugins).expect("the plugins' folder") {
+        let folder = entry.expect("an entry").path();
+        if !folder.join("plugin.toml").is_file() {
+            continue;
+        }
+        let plugin = folder.file_name().expect("a name").to_string_lossy();
+        let before = routes.len();
+        declared(&plugin, &folder.join("src"), &mut routes);
+        assert!(routes.len() > before, "`{plugin}` declares no route");
+    }
+    routes.sort();
+    routes.dedup();
+    routes
+}
+
+/// The routes that the files below `folder` hand to a router.
+fn declared(plugin: &str, folder: &std::path::Path, routes: &mut Vec<PluginRoute>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            declared(plugin, &path, routes);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a source");
+        for method in ["get", "post", "put", "patch", "delete"] {
+            for piece in text.split(&format!(".{method}(")).skip(1) {
+                let literal = piece.trim_start().strip_prefix("\"/");
+                let Some((path, _)) = literal.and_then(|rest| rest.split_once('"')) else {
+                    continue;
+                };
+                routes.push(PluginRoute {
+                    plugin: plugin.to_owned(),
+                    method: method.to_uppercase(),
+                    path: format!("/{path}"),
+                });
+            }
+        }
+        assert!(
+            !text.contains(".route(Method"),
+            "{}: a route that this does not find",
+            path.display()
+        );
+    }
+}
+
 fn source() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/fixtures"))
 }

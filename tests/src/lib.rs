@@ -34,7 +34,8 @@ mod wait;
 pub use admin::Admin;
 pub use browser::Browser;
 pub use components::{
-    built_in, fixture, fixture_names, misbehave_routes, wat, wat_names, with_manifest,
+    PluginRoute, built_in, fixture, fixture_names, misbehave_routes, plugin_routes, wat, wat_names,
+    with_manifest,
 };
 pub use mail_server::{MailServer, ReceivedMail};
 pub use oidc::OidcProvider;

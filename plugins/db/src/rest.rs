@@ -20,12 +20,11 @@ use atlashub_sdk::prelude::*;
 
 /// Adds the routes.
 pub(crate) fn routes(router: Router) -> Router {
-    let path = "/rest/v1/{table}";
     router
-        .get(path, handler(read::read))
-        .post(path, handler(write::insert))
-        .patch(path, handler(write::update))
-        .delete(path, handler(write::delete))
+        .get("/rest/v1/{table}", handler(read::read))
+        .post("/rest/v1/{table}", handler(write::insert))
+        .patch("/rest/v1/{table}", handler(write::update))
+        .delete("/rest/v1/{table}", handler(write::delete))
         .get("/rest/v1/rpc/{function}", handler(function))
         .post("/rest/v1/rpc/{function}", handler(function))
 }

@@ -15,13 +15,20 @@ pub(crate) enum Scope {
 /// What belongs to callers who have no id: the development token's.
 const NO_ID: &str = "";
 
-/// The owner of what a caller sends.
+/// The owner of what is a caller's own.
 pub(crate) fn owner(caller: &Caller) -> Result<String> {
     if caller.kind == CallerKind::Admin {
-        require_write(caller)?;
         return Ok(caller.id.clone().unwrap_or_else(|| NO_ID.to_owned()));
     }
     caller.require_id().map(str::to_owned)
+}
+
+/// The owner of what a caller sends.
+pub(crate) fn sender(caller: &Caller) -> Result<String> {
+    if caller.kind == CallerKind::Admin {
+        require_write(caller)?;
+    }
+    owner(caller)
 }
 
 /// What a caller may read beside what is public.

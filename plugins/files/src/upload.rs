@@ -29,7 +29,7 @@ pub(crate) fn upload(
     Config(settings): Config<Settings>,
 ) -> Result<Response> {
     let mut upload = Upload {
-        owner: access::owner(&caller)?,
+        owner: access::sender(&caller)?,
         settings,
         stored: Vec::new(),
     };

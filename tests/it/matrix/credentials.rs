@@ -1,0 +1,204 @@
+//! Credentials that are wrong, spent or somebody else's: on every route
+//! inside a project they are refused, never taken for none.
+
+use super::{
+    callers::{AT_ONCE, bearer, beside, key, owner, platform_admin, user_with},
+    inside::{HIDDEN, PLUGIN_ROUTES, Things, host_routes, project, request, state_of},
+    revoked_key,
+};
+use atlashub_tests::{Admin, Project, Reply, TestServer, User, until};
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Bad credentials: what they are, how they are sent, the status they earn.
+struct Bad {
+    name: &'static str,
+    present: Box<dyn Fn(RequestBuilder) -> RequestBuilder>,
+    status: u16,
+}
+
+fn bad(
+    name: &'static str,
+    status: u16,
+    present: impl Fn(RequestBuilder) -> RequestBuilder + 'static,
+) -> Bad {
+    Bad {
+        name,
+        present: Box::new(present),
+        status,
+    }
+}
+
+async fn keys(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
+    let revoked = revoked_key(owner, own).await;
+    until_refused(own, key(&revoked)).await;
+    let expired = expired_key(owner, own).await;
+    let unknown = format!("ahs_{}", "A".repeat(43));
+    let cut = &own.secret[..own.secret.len() - 1];
+    vec![
+        bad("a revoked key", 401, key(&revoked)),
+        bad("a revoked key as bearer", 401, bearer(&revoked)),
+        bad("an expired key", 401, key(&expired)),
+        bad("an unknown key", 401, key(&unknown)),
+        bad("a key cut short", 401, key(cut)),
+        bad("another project's secret key", 400, key(&other.secret)),
+        bad("another project's publishable key", 400, key(&other.publishable)),
+        bad(
+            "two different keys",
+            400,
+            beside(&own.publishable, &own.secret),
+        ),
+    ]
+}
+
+async fn expired_key(owner: &Admin, project: &Project) -> String {
+    let soon = OffsetDateTime::now_utc() + Duration::SECOND;
+    let body = json!({"kind": "secret", "expires_at": soon.format(&Rfc3339).unwrap()});
+    let path = format!("/admin/v1/projects/{}/keys", project.slug);
+    let made = owner.post(&path, body).await.expect(201).json();
+    let made = made["key"].as_str().unwrap().to_owned();
+    until_refused(project, key(&made)).await;
+    made
+}
+
+/// Waits until nothing is answered with these credentials any more.
+async fn until_refused(project: &Project, present: impl Fn(RequestBuilder) -> RequestBuilder) {
+    let path = format!("/p/{}/hello", project.slug);
+    until("the end of a credential", 5 * AT_ONCE, || async {
+        let request = project.bare_request(Method::GET, &path);
+        (Reply::to(present(request)).await.status == 401).then_some(())
+    })
+    .await;
+}
+
+/// The two readable parts of a token.
+fn parts(token: &str) -> [Value; 2] {
+    let mut parts = token.split('.').map(|part| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    });
+    [parts.next().unwrap(), parts.next().unwrap()]
+}
+
+fn written(part: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(part.to_string())
+}
+
+/// Tokens that somebody else made for the user `of`, to be more than that.
+fn forged(of: &User, public_key: &str) -> Vec<(&'static str, String)> {
+    let [header, claims] = parts(&of.access);
+    let signature = of.access.rsplit('.').next().unwrap();
+    let mut more = claims.clone();
+    more["role"] = json!("admin");
+    more["roles"] = json!(["admin"]);
+    let mut later = claims.clone();
+    later["exp"] = json!(99_999_999_999_i64);
+    let mut unsigned = header.clone();
+    unsigned["alg"] = json!("none");
+    let with = |algorithm: Algorithm, key: &EncodingKey| {
+        let mut own = Header::new(algorithm);
+        own.typ = header["typ"].as_str().map(str::to_owned);
+        own.kid = header["kid"].as_str().map(str::to_owned);
+        encode(&own, &more, key).unwrap()
+    };
+    let stranger = Ed25519KeyPair::generate().unwrap().to_pkcs8().unwrap();
+    let mut cut = of.access.clone();
+    let _ = cut.pop();
+    vec![
+        (
+            "a token with other roles in it",
+            format!("{}.{}.{signature}", written(&header), written(&more)),
+        ),
+        (
+            "a token that was made longer-lived",
+            format!("{}.{}.{signature}", written(&header), written(&later)),
+        ),
+        (
+            "a token without a signature",
+            format!("{}.{}.", written(&unsigned), written(&more)),
+        ),
+        (
+            "a token signed with the public key",
+            with(Algorithm::HS256, &EncodingKey::from_secret(public_key.as_bytes())),
+        ),
+        (
+            "a token signed by a stranger",
+            with(Algorithm::EdDSA, &EncodingKey::from_ed_der(stranger.as_ref())),
+        ),
+        ("a token cut short", cut),
+    ]
+}
+
+async fn tokens(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
+    let user = user_with(owner, own, json!(["viewer"])).await;
+    let jwks = format!("/p/{}/v1/auth/.well-known/jwks.json", own.slug);
+    let jwks = Reply::to(own.bare_request(Method::GET, &jwks)).await;
+    let public_key = jwks.expect(200).json()["keys"][0]["x"].clone();
+    let mut tokens = forged(&user, public_key.as_str().unwrap());
+    let foreign = user_with(owner, other, json!(["admin"])).await;
+    tokens.push(("a token of another project's admin", foreign.access));
+
+    let out = user_with(owner, own, json!(["admin"])).await;
+    let _ = out.post("/v1/auth/logout", json!({})).await.expect(204);
+    tokens.push(("a token of a session that was ended", out.access));
+    let accounts = format!("/admin/v1/projects/{}/users", own.slug);
+    let shut_out = user_with(owner, own, json!(["admin"])).await;
+    let path = format!("{accounts}/{}", shut_out.id);
+    let changed = owner.patch(&path, json!({"disabled": true})).await;
+    let _ = changed.expect(200);
+    tokens.push(("a token of a user who was shut out", shut_out.access));
+    let gone = user_with(owner, own, json!(["admin"])).await;
+    let _ = owner.delete(&format!("{accounts}/{}", gone.id)).await.expect(204);
+    tokens.push(("a token of a user who was deleted", gone.access));
+
+    let mut all = Vec::new();
+    for (name, token) in tokens {
+        until_refused(own, beside(&own.publishable, &token)).await;
+        all.push(bad(name, 401, beside(&own.publishable, &token)));
+        // It does not become more beside a key that may do everything.
+        all.push(bad(name, 401, beside(&own.secret, &token)));
+    }
+    let ended = platform_admin(owner, "admin").await;
+    let session = owner.with_session(&ended);
+    let _ = session.delete("/admin/v1/session").await.expect_success();
+    until_refused(own, bearer(&ended)).await;
+    all.push(bad("a platform session that was ended", 401, bearer(&ended)));
+    all.push(bad("a wrong development token", 401, |request| {
+        request.header("x-dev-admin-token", "development")
+    }));
+    all
+}
+
+#[tokio::test]
+async fn bad_credentials_are_refused_on_every_route_of_a_project() {
+    let server = TestServer::start().await;
+    let owner = owner(&server).await;
+    let own = project(&owner).await;
+    let other = owner.project_with(&["hello"]).await;
+    let mut all = keys(&owner, &own, &other).await;
+    all.extend(tokens(&owner, &own, &other).await);
+    let plugins = PLUGIN_ROUTES
+        .iter()
+        .map(|(method, path, _)| (*method, (*path).to_owned()));
+    let hosts = host_routes()
+        .into_iter()
+        .map(|(method, path, _)| (method, path));
+    let things = Things::make(&owner, &own).await;
+    let before = state_of(&owner, &own).await;
+    for (method, path) in plugins.chain(hosts) {
+        for bad in &all {
+            let request = request(&own, method, &path, &things);
+            let reply = Reply::to((bad.present)(request)).await;
+            let what = format!("{} at {method} {path}: {}", bad.name, reply.text());
+            assert_eq!(reply.status, bad.status, "{what}");
+            reply.expect_problem(bad.status);
+            assert!(!reply.text().contains(HIDDEN), "{what}");
+        }
+    }
+    let after = state_of(&owner, &own).await;
+    assert_eq!(after, before, "a refused request has changed something");
+}

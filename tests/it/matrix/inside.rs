@@ -1,0 +1,342 @@
+//! Who reaches which route inside a project: those of the built-in plugins,
+//! and those of the host for the project's users. The plugins' sources and
+//! the host's own description say which there are.
+
+use super::{
+    Access, ROUTES,
+    callers::{Caller, Rank, everybody, owner},
+    forget_times,
+};
+use atlashub_tests::{Admin, Project, Reply, TestServer, plugin_routes, unique};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What a route inside a project asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Nothing.
+    Nothing,
+    /// Who it is, for what belongs to the caller.
+    Name,
+    /// The same, and leave to change something.
+    NameToWrite,
+    /// To own the object, or to be trusted with everybody's; here it is
+    /// somebody else's.
+    Object,
+    /// The same, and leave to change something.
+    ObjectToWrite,
+    /// Row policies; here there is none that gives a row.
+    Rows,
+    /// The same, and leave to change something.
+    RowsToWrite,
+    /// To look after the project's users.
+    Users,
+    /// The same, and leave to change something.
+    UsersToWrite,
+    /// To be an end user.
+    SignIn,
+    /// What there is not, for anybody.
+    Absent,
+}
+
+/// Every route of a built-in plugin and what it asks.
+pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
+    ("GET", "/hello", Asks::Nothing),
+    ("GET", "/hello/{name}", Asks::Nothing),
+    ("GET", "/files", Asks::Name),
+    ("GET", "/users/me/files", Asks::Name),
+    ("GET", "/files/trash", Asks::Name),
+    ("POST", "/files/upload", Asks::NameToWrite),
+    ("GET", "/files/{id}", Asks::Object),
+    ("PATCH", "/files/{id}", Asks::ObjectToWrite),
+    ("DELETE", "/files/{id}", Asks::ObjectToWrite),
+    ("POST", "/files/{id}/restore", Asks::ObjectToWrite),
+    ("GET", "/files/{id}/download", Asks::Object),
+    ("GET", "/v1/db/tables", Asks::Nothing),
+    ("GET", "/v1/db/tables/{table}/columns", Asks::Nothing),
+    ("GET", "/v1/db/{table}", Asks::Rows),
+    ("POST", "/v1/db/{table}", Asks::RowsToWrite),
+    ("PATCH", "/v1/db/{table}", Asks::RowsToWrite),
+    ("DELETE", "/v1/db/{table}", Asks::RowsToWrite),
+    ("GET", "/rest/v1/{table}", Asks::Rows),
+    ("POST", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("PATCH", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("DELETE", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("GET", "/rest/v1/rpc/{function}", Asks::Absent),
+    ("POST", "/rest/v1/rpc/{function}", Asks::Absent),
+];
+
+/// What the host answers inside a project to its users, and to those who
+/// look after them. The calls of [`ROUTES`] about users and roles are
+/// answered here, too.
+pub(super) fn host_routes() -> Vec<(&'static str, String, Asks)> {
+    let mut routes = Vec::new();
+    for (method, path, access) in ROUTES {
+        if *access == Access::User {
+            routes.push((*method, (*path).to_owned(), Asks::SignIn));
+        }
+        let rest = path.strip_prefix("/admin/v1/projects/{project}");
+        let Some(rest) = rest.filter(|rest| rest.starts_with("/users") || rest.starts_with("/roles"))
+        else {
+            continue;
+        };
+        let asks = if *method == "GET" {
+            Asks::Users
+        } else {
+            Asks::UsersToWrite
+        };
+        routes.push((*method, format!("/v1/auth/admin{rest}"), asks));
+    }
+    routes
+}
+
+/// What no caller may read who is not trusted with everything.
+pub(super) const HIDDEN: &str = "nobody-elses-business";
+
+/// How a caller must fare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Served.
+    Served,
+    /// Refused with this status.
+    Refused(u16),
+    /// Anything but a failure; what matters is that nothing is seen and
+    /// nothing changes.
+    Unmoved,
+}
+
+fn verdict(asks: Asks, rank: Rank) -> Verdict {
+    use Verdict::{Refused, Served, Unmoved};
+    let writes = matches!(
+        asks,
+        Asks::NameToWrite | Asks::ObjectToWrite | Asks::RowsToWrite | Asks::UsersToWrite
+    );
+    match (asks, rank) {
+        (Asks::Nothing, _) => Served,
+        (Asks::Absent, _) => Refused(404),
+        (Asks::SignIn, Rank::User | Rank::ProjectAdmin) => Served,
+        (Asks::SignIn, _) => Refused(401),
+        (Asks::Rows | Asks::RowsToWrite, Rank::PlatformViewer) if writes => Refused(403),
+        (Asks::Rows | Asks::RowsToWrite, rank) if is_trusted(rank) => Served,
+        (Asks::Rows, _) => Served,
+        (Asks::RowsToWrite, _) => Unmoved,
+        (_, Rank::Nobody) => Refused(401),
+        (_, Rank::Publishable) => Refused(403),
+        (Asks::Object | Asks::ObjectToWrite, Rank::User | Rank::ProjectAdmin) => Refused(404),
+        (Asks::Users | Asks::UsersToWrite, Rank::User) => Refused(403),
+        (_, Rank::PlatformViewer) if writes => Refused(403),
+        _ => Served,
+    }
+}
+
+/// Whether somebody of that rank sees everything in the project.
+fn is_trusted(rank: Rank) -> bool {
+    matches!(
+        rank,
+        Rank::Secret | Rank::PlatformAdmin | Rank::PlatformViewer
+    )
+}
+
+/// A project with its plugins, and with a table that has no policies.
+pub(super) async fn project(owner: &Admin) -> Project {
+    let project = owner.project_with(&["hello", "files", "db"]).await;
+    let settings = format!("/admin/v1/projects/{}/auth", project.slug);
+    let body = json!({"redirect_urls": ["https://app.example.com/"]});
+    let _ = owner.put(&settings, body).await.expect(200);
+    let table = json!({"name": "ledger", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true},
+        {"name": "note", "type": "text", "nullable": false},
+    ]});
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    let _ = owner.post(&tables, table).await.expect(201);
+    let rows = json!({"rows": [{"id": 1, "note": HIDDEN}]});
+    let _ = project.post("/v1/db/ledger", rows).await.expect(201);
+    project
+}
+
+/// Somebody else's things, made for one request.
+pub(super) struct Things {
+    file: String,
+    user: String,
+    role: String,
+}
+
+impl Things {
+    pub(super) async fn make(owner: &Admin, project: &Project) -> Self {
+        let name = unique(HIDDEN);
+        let file = project.upload(&name, HIDDEN).await.expect(201).json();
+        let base = format!("/admin/v1/projects/{}", project.slug);
+        let user = json!({"email": format!("{name}@example.com"), "name": HIDDEN});
+        let user = owner.post(&format!("{base}/users"), user).await;
+        let role = unique("role");
+        let body = json!({"name": role, "permissions": ["files:share"]});
+        let _ = owner.post(&format!("{base}/roles"), body).await.expect(201);
+        Self {
+            file: file["id"].as_str().expect("an id").to_owned(),
+            user: user.expect(201).json()["id"].as_str().expect("an id").to_owned(),
+            role,
+        }
+    }
+
+    /// The path with these things in it.
+    fn path(&self, path: &str) -> String {
+        let id = if path.starts_with("/files") {
+            &self.file
+        } else {
+            &self.user
+        };
+        path.replace("{id}", id)
+            .replace("{name}", &self.role)
+            .replace("{table}", "ledger")
+            .replace("{function}", "version")
+    }
+}
+
+/// A request that would be served, were the caller one who may.
+pub(super) fn request(project: &Project, method: &str, path: &str, things: &Things) -> RequestBuilder {
+    let filled = things.path(path);
+    let condition = match (path, method) {
+        ("/v1/db/{table}", "PATCH" | "DELETE") => "?eq.id=1",
+        ("/rest/v1/{table}", "PATCH" | "DELETE") => "?id=eq.1",
+        ("/rest/v1/{table}", "PUT") => "?id=eq.1",
+        _ => "",
+    };
+    let address = format!("/p/{}{filled}{condition}", project.slug);
+    let parsed: Method = method.parse().expect("a method");
+    let request = project.bare_request(parsed, &address);
+    let row = json!({"id": 2, "note": "theirs"});
+    let body = match (method, path) {
+        ("GET" | "DELETE", _) => return request,
+        ("POST", "/files/upload") => {
+            return request.header("file-path", unique("theirs")).body("theirs");
+        }
+        ("PATCH", "/files/{id}") => json!({"description": "theirs"}),
+        ("POST", "/v1/db/{table}") => json!({ "rows": [row] }),
+        ("PATCH", "/v1/db/{table}") => json!({"values": {"note": "theirs"}}),
+        ("POST", "/rest/v1/{table}") => row,
+        ("PUT", "/rest/v1/{table}") => json!({"id": 1, "note": "theirs"}),
+        ("PATCH", "/rest/v1/{table}") => json!({"note": "theirs"}),
+        ("POST", "/v1/auth/admin/users") => {
+            json!({"email": format!("{}@example.com", unique("theirs"))})
+        }
+        ("PATCH", "/v1/auth/admin/users/{id}") => json!({"roles": ["admin"]}),
+        ("POST", "/v1/auth/admin/roles") => json!({"name": unique("theirs")}),
+        ("PATCH", "/v1/auth/admin/roles/{name}") => json!({"permissions": []}),
+        _ => json!({}),
+    };
+    request.json(&body)
+}
+
+/// Everything inside a project that a caller could have changed.
+pub(super) async fn state_of(owner: &Admin, project: &Project) -> Vec<Value> {
+    let base = format!("/admin/v1/projects/{}", project.slug);
+    let mut state = Vec::new();
+    for path in ["/files?limit=200", "/files/trash?limit=200", "/v1/db/ledger"] {
+        state.push(project.get(path).await.expect(200).json());
+    }
+    for path in [format!("{base}/users?limit=200"), format!("{base}/roles")] {
+        let mut value = owner.get(&path).await.expect(200).json();
+        forget_times(&mut value);
+        state.push(value);
+    }
+    state
+}
+
+#[test]
+fn every_route_of_a_built_in_plugin_has_a_row() {
+    let declared: BTreeSet<(String, String)> = plugin_routes()
+        .into_iter()
+        .map(|route| (route.method, route.path))
+        .collect();
+    let rows: BTreeSet<(String, String)> = PLUGIN_ROUTES
+        .iter()
+        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    let without: Vec<_> = declared.difference(&rows).collect();
+    assert!(without.is_empty(), "no row in PLUGIN_ROUTES for {without:?}");
+    let gone: Vec<_> = rows.difference(&declared).collect();
+    assert!(gone.is_empty(), "rows of no route: {gone:?}");
+}
+
+/// What an answer must be, besides its status.
+fn check(caller: &Caller, asks: Asks, verdict: Verdict, reply: &Reply, what: &str) {
+    let text = reply.text();
+    match verdict {
+        Verdict::Served => assert!(reply.status < 400, "{what}: {} {text}", reply.status),
+        Verdict::Refused(status) => assert_eq!(reply.status, status, "{what}: {text}"),
+        Verdict::Unmoved => assert!(
+            reply.status < 500 && reply.status != 405,
+            "{what}: {} {text}",
+            reply.status
+        ),
+    }
+    let sees = verdict == Verdict::Served && matches!(asks, Asks::Users | Asks::UsersToWrite);
+    if !sees && !is_trusted(caller.rank) {
+        assert!(!text.contains(HIDDEN), "{what} reads what is hidden: {text}");
+    }
+}
+
+/// Asks for every one of `routes` as everybody: first those who must change
+/// nothing, then the others.
+async fn try_all(owner: &Admin, project: &Project, routes: &[(&str, String, Asks)]) {
+    let everybody = everybody(owner, project).await;
+    let things = Things::make(owner, project).await;
+    let before = state_of(owner, project).await;
+    for (method, path, asks) in routes {
+        for caller in &everybody {
+            let verdict = verdict(*asks, caller.rank);
+            if verdict == Verdict::Served {
+                continue;
+            }
+            let what = format!("{} at {method} {path}", caller.name);
+            let request = request(project, method, path, &things);
+            let reply = Reply::to(caller.present(request)).await;
+            check(caller, *asks, verdict, &reply, &what);
+        }
+        let now = state_of(owner, project).await;
+        assert_eq!(now, before, "somebody changed something at {method} {path}");
+    }
+    for (method, path, asks) in routes {
+        // What users do with their own accounts has tests of its own.
+        if *asks == Asks::SignIn && *method != "GET" {
+            continue;
+        }
+        for caller in &everybody {
+            let verdict = verdict(*asks, caller.rank);
+            if verdict != Verdict::Served {
+                continue;
+            }
+            let what = format!("{} at {method} {path}", caller.name);
+            let things = Things::make(owner, project).await;
+            let request = request(project, method, path, &things);
+            let reply = Reply::to(caller.present(request)).await;
+            check(caller, *asks, verdict, &reply, &what);
+            let _ = project.delete("/v1/db/ledger?eq.id=2").await.expect(200);
+            if *method == "DELETE" && path.contains("{table}") {
+                let rows = json!({"rows": [{"id": 1, "note": HIDDEN}]});
+                let _ = project.post("/v1/db/ledger", rows).await.expect(201);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_reaches_of_the_plugins_what_they_may_and_nothing_more() {
+    let server = TestServer::start().await;
+    let owner = owner(&server).await;
+    let project = project(&owner).await;
+    let routes: Vec<_> = PLUGIN_ROUTES
+        .iter()
+        .map(|(method, path, asks)| (*method, (*path).to_owned(), *asks))
+        .collect();
+    try_all(&owner, &project, &routes).await;
+}
+
+#[tokio::test]
+async fn everybody_reaches_of_a_projects_accounts_what_they_may_and_nothing_more() {
+    let server = TestServer::start().await;
+    let owner = owner(&server).await;
+    let project = project(&owner).await;
+    try_all(&owner, &project, &host_routes()).await;
+}
