@@ -1,8 +1,8 @@
 //! Row policies of a table, one by one.
 
 use crate::{Actor, App};
-use atlashub_core::{Error, ProjectId, Result};
-use atlashub_data::project::public::RowPolicy;
+use atlashub_core::{ProjectId, Result};
+use atlashub_data::project::public::{PolicyChange, RowPolicy};
 use serde_json::json;
 
 impl App {
@@ -27,17 +27,10 @@ impl App {
         policy: RowPolicy,
     ) -> Result<bool> {
         let name = policy.name.clone();
-        let mut policies = self.row_policies(project, table).await?;
-        let known = policies
-            .iter_mut()
-            .find(|own| own.name.eq_ignore_ascii_case(&name));
-        let is_new = known.is_none();
-        match known {
-            Some(own) => *own = policy,
-            None => policies.push(policy),
-        }
-        self.databases()
-            .set_row_policies(project, table, &policies)
+        let change = PolicyChange::Put(policy);
+        let databases = self.databases();
+        let is_new = databases
+            .change_row_policies(project, table, change)
             .await?;
         self.policies_changed(actor, project, table, &name, "policy.put")
             .await?;
@@ -55,14 +48,9 @@ impl App {
         table: &str,
         name: &str,
     ) -> Result<()> {
-        let mut policies = self.row_policies(project, table).await?;
-        let before = policies.len();
-        policies.retain(|own| !own.name.eq_ignore_ascii_case(name));
-        if policies.len() == before {
-            return Err(Error::not_found(format!("the policy `{name}`")));
-        }
+        let change = PolicyChange::Remove(name.to_owned());
         self.databases()
-            .set_row_policies(project, table, &policies)
+            .change_row_policies(project, table, change)
             .await?;
         self.policies_changed(actor, project, table, name, "policy.remove")
             .await

@@ -12,7 +12,7 @@ use atlashub_core::{
         sql::{SqlRows, SqlValue},
     },
 };
-use atlashub_data::project::public::RowPolicy;
+use atlashub_data::project::public::{PolicyChange, RowPolicy};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -23,6 +23,7 @@ on_both_engines!(
     roles_decide_which_policies_hold,
     a_policy_that_makes_no_sense_is_named,
     policies_are_listed_and_replaced,
+    policies_put_at_the_same_time_are_all_kept,
     tables_are_described,
     tables_are_changed_all_or_none,
     a_failure_has_the_number_that_postgres_gives,
@@ -52,8 +53,9 @@ impl Tables<'_> {
         let policies: Vec<RowPolicy> = serde_json::from_value(json).unwrap();
         self.0
             .databases
-            .set_row_policies(self.project(), table, &policies)
+            .change_row_policies(self.project(), table, PolicyChange::All(policies))
             .await
+            .map(drop)
     }
 
     pub(crate) fn service(&self) -> Access {
@@ -384,6 +386,46 @@ async fn policies_are_listed_and_replaced(world: World) {
         .await
         .unwrap();
     assert_eq!(listed("todos").await, serde_json::json!([]));
+}
+
+async fn policies_put_at_the_same_time_are_all_kept(world: World) {
+    const MANY: usize = 12;
+    let tables = Tables(&world);
+    todos(&tables, serde_json::json!([])).await;
+    let named = |name: &str, title: &str| -> RowPolicy {
+        let policy = serde_json::json!({
+            "name": name, "roles": ["*"], "actions": ["select", "update"],
+            "using": format!("title <> '{title}'"),
+        });
+        serde_json::from_value(policy).unwrap()
+    };
+    let change = |change| {
+        world
+            .databases
+            .change_row_policies(tables.project(), "todos", change)
+    };
+    let names: Vec<String> = (0..MANY).map(|number| format!("p{number:02}")).collect();
+    let puts = names.iter().map(|name| change(PolicyChange::Put(named(name, "a"))));
+    for is_new in futures::future::join_all(puts).await {
+        assert!(is_new.unwrap());
+    }
+    // Half are changed and half are removed, again at the same time.
+    let again = names.iter().enumerate().map(|(number, name)| {
+        change(if number % 2 == 0 {
+            PolicyChange::Put(named(&name.to_uppercase(), "b"))
+        } else {
+            PolicyChange::Remove(name.clone())
+        })
+    });
+    for is_new in futures::future::join_all(again).await {
+        assert!(!is_new.unwrap());
+    }
+    let kept = world.databases.row_policies(tables.project(), "todos").await;
+    let kept: Vec<String> = kept.unwrap().into_iter().map(|own| own.name).collect();
+    let expected: Vec<String> = names.iter().step_by(2).map(|name| name.to_uppercase()).collect();
+    assert_eq!(kept, expected);
+    let gone = change(PolicyChange::Remove("p01".to_owned())).await;
+    assert_eq!(gone.unwrap_err().code(), "not_found");
 }
 
 async fn tables_are_described(world: World) {

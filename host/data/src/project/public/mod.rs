@@ -13,8 +13,8 @@ mod tables;
 mod versions;
 
 pub use editor::{EditorResult, EditorStatement};
-pub use policy::{Action, Expression, RowPolicy};
-pub(super) use tables::Found;
+pub use policy::{Action, Expression, PolicyChange, RowPolicy};
+pub(super) use tables::{Found, check_policies};
 pub use tables::{Check, Index, RowFilter, RowOrder, RowPage, RowsQuery, TableDetails};
 pub(super) use versions::Versions;
 
@@ -79,22 +79,25 @@ impl ProjectDatabases {
         }
     }
 
-    /// Gives a table exactly these row policies.
+    /// Changes the row policies of a table; whether one was put that was not
+    /// there. Nobody else changes them in between.
     ///
     /// # Errors
     /// `invalid_policy` with the name of the policy that the database does
-    /// not take, `not_found` when there is no such table.
-    pub async fn set_row_policies(
+    /// not take, `not_found` when there is no such table, or no such policy
+    /// to remove.
+    pub async fn change_row_policies(
         &self,
         project: ProjectId,
         table: &str,
-        policies: &[RowPolicy],
-    ) -> Result<()> {
+        change: PolicyChange,
+    ) -> Result<bool> {
         self.check_table(project, table).await?;
-        policy::check_all(policies)?;
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.set_row_policies(project, table, policies).await,
-            Engine::Postgres(postgres) => postgres.set_row_policies(project, table, policies).await,
+            Engine::Sqlite(sqlite) => sqlite.change_row_policies(project, table, change).await,
+            Engine::Postgres(postgres) => {
+                postgres.change_row_policies(project, table, change).await
+            }
         };
         self.tables_changed(project);
         result

@@ -99,6 +99,11 @@ impl RowPolicy {
         self.check.as_ref().or(self.using.as_ref())
     }
 
+    /// Whether that is its name; case does not tell names apart.
+    fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
     /// Whether it is for everybody.
     pub(in crate::project) fn is_for_all(&self) -> bool {
         self.roles.iter().any(|role| role == "*")
@@ -155,11 +160,61 @@ impl RowPolicy {
     }
 }
 
+/// A change to the row policies of a table, made of what is there when it is
+/// made: two at the same time are both kept.
+#[derive(Clone, Debug)]
+pub enum PolicyChange {
+    /// Exactly these, whatever was there.
+    All(Vec<RowPolicy>),
+    /// One more, or another in place of the one with its name.
+    Put(RowPolicy),
+    /// One less.
+    Remove(String),
+}
+
+/// What a change makes of a table's policies.
+pub(in crate::project) struct Changed {
+    /// All of them.
+    pub(in crate::project) policies: Vec<RowPolicy>,
+    /// Whether one was put that was not there.
+    pub(in crate::project) is_new: bool,
+}
+
+impl PolicyChange {
+    /// What it makes of the policies that are there.
+    ///
+    /// # Errors
+    /// `invalid_policy`, and `not_found` for one that is not there.
+    pub(in crate::project) fn apply(self, present: Vec<RowPolicy>) -> Result<Changed> {
+        let mut policies = present;
+        let mut is_new = false;
+        match self {
+            Self::All(all) => policies = all,
+            Self::Put(policy) => match policies.iter_mut().find(|own| own.is_named(&policy.name)) {
+                Some(own) => *own = policy,
+                None => {
+                    is_new = true;
+                    policies.push(policy);
+                }
+            },
+            Self::Remove(name) => {
+                let before = policies.len();
+                policies.retain(|own| !own.is_named(&name));
+                if policies.len() == before {
+                    return Err(Error::not_found(format!("the policy `{name}`")));
+                }
+            }
+        }
+        check_all(&policies)?;
+        Ok(Changed { policies, is_new })
+    }
+}
+
 /// Checks what can be told without a database.
 ///
 /// # Errors
 /// `invalid_policy`.
-pub(super) fn check_all(policies: &[RowPolicy]) -> Result<()> {
+fn check_all(policies: &[RowPolicy]) -> Result<()> {
     if policies.len() > MAX_POLICIES {
         return Err(Error::invalid(
             "invalid_policy",

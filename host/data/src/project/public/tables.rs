@@ -350,7 +350,7 @@ impl ProjectDatabases {
 }
 
 /// Refuses a change to a column that a policy speaks of.
-fn check_policies(change: &TableChange, policies: &[RowPolicy]) -> Result<()> {
+pub(in crate::project) fn check_policies(change: &TableChange, policies: &[RowPolicy]) -> Result<()> {
     let column = match change {
         TableChange::DropColumn { column } | TableChange::RenameColumn { column, .. } => column,
         TableChange::AlterColumn {

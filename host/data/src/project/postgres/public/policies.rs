@@ -11,7 +11,7 @@ use super::super::{
     session_of,
 };
 use super::prepare::SCHEMA;
-use crate::project::public::{Action, Expression, RowPolicy};
+use crate::project::public::{Action, Expression, PolicyChange, RowPolicy};
 use atlashub_core::{Error, ProjectId, Result};
 use sqlx::Row as _;
 use std::collections::{BTreeMap, HashMap};
@@ -38,28 +38,24 @@ impl PostgresProjects {
         let rows = read(session_of(&mut lease)?, table)
             .await
             .map_err(Fault::into_error)?;
-        let mut policies = BTreeMap::new();
-        for (_, text) in rows {
-            let Some(text) = text else { continue };
-            let policy: RowPolicy = serde_json::from_str(&text)
-                .map_err(|error| Error::internal("read a row policy", error))?;
-            policies.insert(policy.name.clone(), policy);
-        }
-        Ok(policies.into_values().collect())
+        parsed(&rows)
     }
 
-    pub(in crate::project) async fn set_row_policies(
+    pub(in crate::project) async fn change_row_policies(
         &self,
         project: ProjectId,
         table: &str,
-        policies: &[RowPolicy],
-    ) -> Result<()> {
+        change: PolicyChange,
+    ) -> Result<bool> {
         let mut lease = self.owner(project).await?;
         let session = session_of(&mut lease)?;
         session.begin(false).await.map_err(Fault::into_error)?;
         let app = super::super::names::app(project);
-        match replace(session, table, &app, policies).await {
-            Ok(()) => session.commit().await.map_err(Fault::into_error),
+        match make(session, table, &app, change).await {
+            Ok(is_new) => {
+                let made = session.commit().await;
+                made.map(|()| is_new).map_err(Fault::into_error)
+            }
             Err(error) => {
                 // A session that fails at this is not used again.
                 let _ = session.rollback().await;
@@ -67,6 +63,36 @@ impl PostgresProjects {
             }
         }
     }
+}
+
+/// Makes the change of what is there. The lock comes first: what it waits for
+/// is then seen by the statements after it.
+async fn make(
+    session: &mut Session,
+    table: &str,
+    app: &str,
+    change: PolicyChange,
+) -> Result<bool> {
+    let lock = format!(
+        "LOCK TABLE public.{} IN ACCESS EXCLUSIVE MODE",
+        quoted(table)
+    );
+    session.run(&lock).await.map_err(Fault::into_error)?;
+    let rows = read(session, table).await.map_err(Fault::into_error)?;
+    let changed = change.apply(parsed(&rows)?)?;
+    replace(session, table, app, &rows, &changed.policies).await?;
+    Ok(changed.is_new)
+}
+
+/// The policies that the catalogue keeps, each once.
+fn parsed(rows: &[(String, Option<String>)]) -> Result<Vec<RowPolicy>> {
+    let mut policies = BTreeMap::new();
+    for text in rows.iter().filter_map(|(_, text)| text.as_deref()) {
+        let policy: RowPolicy = serde_json::from_str(text)
+            .map_err(|error| Error::internal("read a row policy", error))?;
+        policies.insert(policy.name.clone(), policy);
+    }
+    Ok(policies.into_values().collect())
 }
 
 async fn read(session: &mut Session, table: &str) -> Result<Vec<(String, Option<String>)>, Fault> {
@@ -82,11 +108,12 @@ async fn replace(
     session: &mut Session,
     table: &str,
     app: &str,
+    present: &[(String, Option<String>)],
     policies: &[RowPolicy],
 ) -> Result<()> {
     let on = format!("public.{}", quoted(table));
-    for (name, _) in read(session, table).await.map_err(Fault::into_error)? {
-        let sql = format!("DROP POLICY {} ON {on}", quoted(&name));
+    for (name, _) in present {
+        let sql = format!("DROP POLICY {} ON {on}", quoted(name));
         session.run(&sql).await.map_err(Fault::into_error)?;
     }
     let rows = session

@@ -7,11 +7,11 @@ use super::{
     super::{Connection, SqliteProjects, error::Failure, limited, settle},
     Purpose, describe,
     rules::is_ours,
-    set::quoted,
+    set::{self, quoted},
     store,
 };
 use crate::project::{
-    public::{Check, Found, Index},
+    public::{Check, Found, Index, check_policies},
     schema::{self, Kind, Plan, TableChange, TableText},
     sqlite::connection::Cancel,
 };
@@ -83,6 +83,10 @@ fn alter(
     let broken = connection.as_host(|own| broken_views(own.inner()))?;
     let mut statements = Vec::new();
     for change in changes {
+        // Again, now that policies keep still.
+        let stored = connection.as_host(|own| set::stored(own.inner()))?;
+        let policies = set::grouped(stored)?.remove(&table.to_ascii_lowercase());
+        check_policies(change, &policies.unwrap_or_default())?;
         let parts = connection.as_host(|own| parts(own.inner(), &table))?;
         let parts = parts.ok_or_else(|| Error::not_found(format!("the table `{table}`")))?;
         let plan = Plan {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::project::{
     pool::{Place, Side},
-    public::{Action, RowPolicy, no_database},
+    public::{Action, PolicyChange, RowPolicy, no_database},
 };
 use atlashub_core::{
     Error, ProjectId, Result,
@@ -153,27 +153,42 @@ impl SqliteProjects {
             .unwrap_or_default())
     }
 
-    pub(in crate::project) async fn set_row_policies(
+    pub(in crate::project) async fn change_row_policies(
         &self,
         project: ProjectId,
         table: &str,
-        policies: &[RowPolicy],
-    ) -> Result<()> {
+        change: PolicyChange,
+    ) -> Result<bool> {
         let worker = self.owner(project, Purpose::Write).await?;
         let (path, options) = (self.files.public(project), self.options.clone());
-        let (table, policies) = (table.to_owned(), policies.to_owned());
+        let table = table.to_owned();
         worker
             .run(move |connection, _| {
-                // Tables keep still while the expressions are looked at.
+                // Tables and policies keep still meanwhile.
                 connection.begin()?;
-                let result = check(connection, &path, &options, &table, &policies).and_then(|()| {
-                    connection.as_host(|own| store::replace(own.inner(), &table, &policies))
-                });
+                let result = replace(connection, &path, &options, &table, change);
                 settle(connection, result)
             })
             .await
             .1
     }
+}
+
+/// Makes the change of what is there, unless SQLite does not take what comes
+/// of it.
+fn replace(
+    owner: &mut Connection,
+    path: &std::path::Path,
+    options: &Arc<crate::project::Options>,
+    table: &str,
+    change: PolicyChange,
+) -> Result<bool> {
+    let mut stored = set::grouped(owner.as_host(|own| set::stored(own.inner()))?)?;
+    let present = stored.remove(&table.to_ascii_lowercase());
+    let changed = change.apply(present.unwrap_or_default())?;
+    check(owner, path, options, table, stored, &changed.policies)?;
+    owner.as_host(|own| store::replace(own.inner(), table, &changed.policies))?;
+    Ok(changed.is_new)
 }
 
 /// Has SQLite read the policies: one after the other, so that a failure can
@@ -183,9 +198,9 @@ fn check(
     path: &std::path::Path,
     options: &Arc<crate::project::Options>,
     table: &str,
+    mut stored: Policies,
     policies: &[RowPolicy],
 ) -> Result<()> {
-    let mut stored = set::grouped(owner.as_host(|own| set::stored(own.inner()))?)?;
     let column = owner.as_host(|own| describe::shape(own.inner(), table))?;
     let column = column.anchor;
     let mut trial = Connection::open_checker(path, options)?;
