@@ -34,6 +34,7 @@ use atlashub_runtime::{CompileCache, Compiler, EgressPolicy, Runtime, RuntimeOpt
 use atlashub_storage::{Storage, links::LinkKey};
 use bytes::Bytes;
 use std::{fmt, sync::Arc};
+use time::OffsetDateTime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -72,6 +73,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     settings: AppSettings,
     clock: Arc<dyn Clock>,
+    started_at: OffsetDateTime,
     platform: Platform,
     databases: ProjectDatabases,
     storage: Storage,
@@ -121,6 +123,7 @@ impl App {
             mail,
             builtin,
         } = parts;
+        let started_at = clock.now();
         // Read before anything is loaded: what changes meanwhile comes again.
         let seq = platform.changes().latest_seq().await?;
         let (plugin_log, log_writer) = PluginLog::new();
@@ -198,6 +201,7 @@ impl App {
         let app = Self(Arc::new(Inner {
             settings,
             clock,
+            started_at,
             platform,
             databases,
             storage,
@@ -335,6 +339,11 @@ impl App {
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         self.0.clock.as_ref()
+    }
+
+    /// When this node started.
+    pub(crate) fn started_at(&self) -> OffsetDateTime {
+        self.0.started_at
     }
 
     /// Takes a change to a project up on this node before its answer is

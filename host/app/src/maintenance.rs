@@ -98,6 +98,7 @@ async fn sweep(app: &App) {
     );
     note("changes", platform.changes().prune(CHANGE_AGE).await);
     note("invitations", platform.invitations().sweep_expired().await);
+    note("changes of tables", app.settle_changes(None).await);
     note("counted tries", platform.tries().sweep_expired().await);
 }
 

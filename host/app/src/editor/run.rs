@@ -144,6 +144,7 @@ impl App {
             explain: request.explain,
             time: request.time.unwrap_or(TIME),
             max_rows: request.max_rows.unwrap_or(ROWS),
+            mark: None,
         };
         let databases = self.databases();
         if !(request.write && databases.may_change_tables(&request.sql)) {
@@ -152,23 +153,24 @@ impl App {
         }
         let title: String = request.sql.chars().take(TITLE_CHARS).collect();
         let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let begun = self.begin_change(actor, project, &title).await?;
+        let statement = EditorStatement {
+            mark: Some(begun.mark.clone()),
+            ..statement
+        };
+        let script = statement.script();
         let migrations = self.platform().project_migrations();
-        let number = migrations.begin(project, &title, &actor.name()).await?;
         let result = match databases.run_statement(project, statement).await {
             Ok(result) if result.changed_tables => result,
             Ok(result) => {
-                migrations.forget(project, number).await?;
+                migrations.forget(project, begun.number).await?;
                 return Ok((result, None));
             }
-            Err(error) => {
-                migrations.forget(project, number).await?;
-                return Err(error);
-            }
+            Err(error) => return Err(self.abandon_change(&begun, error).await),
         };
-        let text = request.sql.trim().trim_end_matches(';').trim_end();
-        let text = format!("{text};\n");
-        migrations.complete(project, number, &text).await?;
-        Ok((result, Some(number)))
+        migrations.complete(project, begun.number, &script).await?;
+        self.forget_note(&begun).await;
+        Ok((result, Some(begun.number)))
     }
 
     async fn note_run(

@@ -2,7 +2,13 @@
 
 use crate::{Actor, App};
 use atlashub_core::{Error, ProjectId, Result};
-use atlashub_data::project::schema::{NewTable, TableChange};
+use atlashub_data::{
+    platform::BegunMigration,
+    project::{
+        public::script,
+        schema::{NewTable, TableChange},
+    },
+};
 use serde_json::{Value, json};
 
 impl App {
@@ -26,7 +32,7 @@ impl App {
                 target: &table.name,
                 details: json!({ "columns": table.columns.len() }),
             },
-            self.databases().create_table(project, table),
+            async |mark| self.databases().create_table(project, table, mark).await,
         )
         .await
     }
@@ -53,7 +59,10 @@ impl App {
                 target: table,
                 details: json!({ "changes": changes.len() }),
             },
-            self.databases().alter_table(project, table, changes),
+            async |mark| {
+                let databases = self.databases();
+                databases.alter_table(project, table, changes, mark).await
+            },
         )
         .await
     }
@@ -85,56 +94,79 @@ impl App {
                 target: table,
                 details: json!({}),
             },
-            self.databases().drop_table(project, table),
+            async |mark| self.databases().drop_table(project, table, mark).await,
         )
         .await
     }
 
-    /// Writes a change of tables down around `work`, which makes it.
+    /// Writes a change of tables down around `work`, which makes it under the
+    /// mark that it is given.
     pub(crate) async fn change_schema(
         &self,
         actor: &Actor,
         project: ProjectId,
         step: Step<'_>,
-        work: impl Future<Output = Result<Vec<String>>>,
+        work: impl AsyncFnOnce(&str) -> Result<Vec<String>>,
     ) -> Result<()> {
-        let migrations = self.platform().project_migrations();
-        let number = migrations
-            .begin(project, &step.title, &actor.name())
-            .await?;
-        let statements = match work.await {
+        let begun = self.begin_change(actor, project, &step.title).await?;
+        let statements = match work(&begun.mark).await {
             Ok(statements) => statements,
-            Err(error) => {
-                migrations.forget(project, number).await?;
-                return Err(error);
-            }
+            Err(error) => return Err(self.abandon_change(&begun, error).await),
         };
-        self.complete_change(actor, project, number, step, &statements)
+        self.complete_change(actor, &begun, step, &script(&statements))
             .await
     }
 
-    /// Completes a change of tables that was begun as `number`.
-    pub(crate) async fn complete_change(
+    /// Writes a change of tables down as begun, after those that were cut
+    /// short.
+    pub(crate) async fn begin_change(
         &self,
         actor: &Actor,
         project: ProjectId,
-        number: i64,
+        title: &str,
+    ) -> Result<BegunMigration> {
+        self.settle_changes(Some(project)).await?;
+        let migrations = self.platform().project_migrations();
+        migrations.begin(project, title, &actor.name()).await
+    }
+
+    /// Forgets a change that the database refused, and passes the refusal on.
+    /// After a failure nobody knows what became of it: that is settled later.
+    pub(crate) async fn abandon_change(&self, begun: &BegunMigration, error: Error) -> Error {
+        let is_certain = !error.kind().is_server_fault() || error.code() == "sql_busy";
+        if !is_certain {
+            return error;
+        }
+        let migrations = self.platform().project_migrations();
+        match migrations.forget(begun.project, begun.number).await {
+            Ok(()) => error,
+            Err(failure) => failure,
+        }
+    }
+
+    /// Completes a change of tables with the statements that made it.
+    pub(crate) async fn complete_change(
+        &self,
+        actor: &Actor,
+        begun: &BegunMigration,
         step: Step<'_>,
-        statements: &[String],
+        sql: &str,
     ) -> Result<()> {
-        let sql = format!("{};\n", statements.join(";\n"));
         let unit = self.platform().begin().await?;
         unit.project_migrations()
-            .complete(project, number, &sql)
+            .complete(begun.project, begun.number, sql)
             .await?;
         let mut details = step.details;
         if let Value::Object(details) = &mut details {
-            details.insert("migration".to_owned(), json!(number));
+            details.insert("migration".to_owned(), json!(begun.number));
         }
+        let target = step.target.to_owned();
         unit.audit()
-            .append(actor.did(step.action, Some(project), step.target.to_owned(), details))
+            .append(actor.did(step.action, Some(begun.project), target, details))
             .await?;
-        unit.commit().await
+        unit.commit().await?;
+        self.forget_note(begun).await;
+        Ok(())
     }
 }
 

@@ -1,10 +1,12 @@
 //! A project's own tables, as admins see and change them. What changes them is
 //! written down as begun, made in the project's database, and then completed
-//! with its statements, where every other node learns of it.
+//! with its statements, where every other node learns of it. One that was cut
+//! short is completed or forgotten, as the project's database says.
 
 mod change;
 mod migrations;
 mod policies;
+mod settle;
 mod view;
 
 use crate::changes::{ChangeBatch, ChangeListener};

@@ -69,7 +69,7 @@ pub use oauth::{
     OAuthSignIns, ProviderKind, PutProvider,
 };
 pub use page::Page;
-pub use project_migrations::{ProjectMigration, ProjectMigrations};
+pub use project_migrations::{BegunMigration, ProjectMigration, ProjectMigrations};
 pub use projects::{NewProject, Project, ProjectPatch, ProjectSettings, Projects};
 pub use revisions::{NewRevision, Revision, Revisions};
 pub use saved_queries::{SavedQueries, SavedQuery};

@@ -37,6 +37,22 @@ pub struct ProjectMigration {
     pub applied_at: Option<OffsetDateTime>,
 }
 
+/// A change that was written down as begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BegunMigration {
+    /// The project.
+    pub project: ProjectId,
+    /// Its number within the project.
+    pub number: i64,
+    /// What it does, in a few words.
+    pub title: String,
+    /// Who asked for it.
+    pub actor: String,
+    /// Tells it from every other change of the project, also from one that
+    /// had the number before and was forgotten.
+    pub mark: String,
+}
+
 /// Changes to projects' tables.
 pub struct ProjectMigrations<'a> {
     db: Db<'a>,
@@ -47,12 +63,12 @@ impl<'a> ProjectMigrations<'a> {
         Self { db }
     }
 
-    /// Writes a change down as begun; answers its number.
+    /// Writes a change down as begun.
     ///
     /// # Errors
     /// `schema_busy` when another took the number at the same moment,
     /// `not_found` when there is no such project.
-    pub async fn begin(&self, project: ProjectId, title: &str, actor: &str) -> Result<i64> {
+    pub async fn begin(&self, project: ProjectId, title: &str, actor: &str) -> Result<BegunMigration> {
         let unit = self.db.begin().await?;
         let last: Option<i64> = Entity::find()
             .select_only()
@@ -64,6 +80,7 @@ impl<'a> ProjectMigrations<'a> {
             .map_err(failed("number a change of tables"))?
             .flatten();
         let number = last.unwrap_or(0) + 1;
+        let started_at = unit.now();
         Entity::insert(ActiveModel {
             project_id: Set(uuid(project)),
             number: Set(number),
@@ -71,7 +88,7 @@ impl<'a> ProjectMigrations<'a> {
             sql: Set(None),
             digest: Set(None),
             actor: Set(actor.to_owned()),
-            started_at: Set(unit.now()),
+            started_at: Set(started_at),
             applied_at: Set(None),
         })
         .exec_without_returning(&unit.executor())
@@ -91,7 +108,39 @@ impl<'a> ProjectMigrations<'a> {
             }
         })?;
         unit.commit().await?;
-        Ok(number)
+        Ok(BegunMigration {
+            project,
+            number,
+            title: title.to_owned(),
+            actor: actor.to_owned(),
+            mark: mark(number, started_at),
+        })
+    }
+
+    /// Changes that began before `before` and were not completed, of one
+    /// project or of all, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn unfinished(
+        &self,
+        project: Option<ProjectId>,
+        before: OffsetDateTime,
+        limit: u64,
+    ) -> Result<Vec<BegunMigration>> {
+        let mut found = Entity::find()
+            .filter(Column::AppliedAt.is_null())
+            .filter(Column::StartedAt.lt(instant::to_micros(before)));
+        if let Some(project) = project {
+            found = found.filter(Column::ProjectId.eq(uuid(project)));
+        }
+        let rows = found
+            .order_by_asc(Column::StartedAt)
+            .limit(limit)
+            .all(&self.db.read())
+            .await
+            .map_err(failed("find changes of tables that were cut short"))?;
+        Ok(rows.into_iter().map(begun).collect())
     }
 
     /// Completes a change with the statements that made it, and has every
@@ -163,6 +212,20 @@ impl<'a> ProjectMigrations<'a> {
             item.number
         }))
     }
+}
+
+fn begun(row: Model) -> BegunMigration {
+    BegunMigration {
+        project: ProjectId::from_uuid(row.project_id),
+        number: row.number,
+        title: row.title,
+        actor: row.actor,
+        mark: mark(row.number, row.started_at),
+    }
+}
+
+fn mark(number: i64, started_at: i64) -> String {
+    format!("{number}@{started_at}")
 }
 
 fn record(row: Model) -> Result<ProjectMigration> {

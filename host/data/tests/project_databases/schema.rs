@@ -13,7 +13,7 @@ use atlashub_core::{
     },
 };
 use atlashub_data::project::{
-    public::{RowFilter, RowOrder, RowsQuery},
+    public::{RowFilter, RowOrder, RowsQuery, script},
     schema::{NewTable, TableChange},
 };
 use serde_json::{Value, json};
@@ -28,13 +28,19 @@ on_both_engines!(
     a_table_that_others_need_stays,
     views_are_not_broken,
     rows_are_shown_page_by_page,
+    a_change_that_was_made_is_told_from_one_that_was_not,
 );
+
+/// A mark that no other change has.
+fn mark() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
 
 async fn create(world: &World, table: Value) -> Result<Vec<String>> {
     let table: NewTable = serde_json::from_value(table).unwrap();
     world
         .databases
-        .create_table(world.scope.project, &table)
+        .create_table(world.scope.project, &table, &mark())
         .await
 }
 
@@ -42,7 +48,7 @@ async fn alter(world: &World, table: &str, changes: Value) -> Result<Vec<String>
     let changes: Vec<TableChange> = serde_json::from_value(changes).unwrap();
     world
         .databases
-        .alter_table(world.scope.project, table, &changes)
+        .alter_table(world.scope.project, table, &changes, &mark())
         .await
 }
 
@@ -429,15 +435,15 @@ async fn a_table_that_others_need_stays(world: World) {
     let project = world.scope.project;
     let error = world
         .databases
-        .drop_table(project, "people")
+        .drop_table(project, "people", &mark())
         .await
         .unwrap_err();
     assert_eq!(error.code(), "table_in_use", "{error}");
-    world.databases.drop_table(project, "tasks").await.unwrap();
-    world.databases.drop_table(project, "people").await.unwrap();
+    world.databases.drop_table(project, "tasks", &mark()).await.unwrap();
+    world.databases.drop_table(project, "people", &mark()).await.unwrap();
     let gone = world
         .databases
-        .drop_table(project, "people")
+        .drop_table(project, "people", &mark())
         .await
         .unwrap_err();
     assert_eq!(gone.code(), "not_found");
@@ -547,4 +553,31 @@ async fn rows_are_shown_page_by_page(world: World) {
             .rows
             .is_empty()
     );
+}
+
+async fn a_change_that_was_made_is_told_from_one_that_was_not(world: World) {
+    let project = world.scope.project;
+    let databases = &world.databases;
+    let table: NewTable = serde_json::from_value(people()).unwrap();
+    let (made, altered, never) = (mark(), mark(), mark());
+    let statements = databases.create_table(project, &table, &made).await;
+    let sql = databases.settle_change(project, &made).await.unwrap();
+    assert_eq!(sql, Some(script(&statements.unwrap())));
+    databases.forget_change(project, &made).await.unwrap();
+    let change = json!([{"add_column": {"name": "nick", "type": "text"}}]);
+    let changes: Vec<TableChange> = serde_json::from_value(change).unwrap();
+    let statements = databases
+        .alter_table(project, "people", &changes, &altered)
+        .await
+        .unwrap();
+    let sql = databases.settle_change(project, &altered).await.unwrap();
+    assert_eq!(sql, Some(script(&statements)));
+    // One that was refused has left nothing, and cannot be made any more.
+    let again = databases.create_table(project, &table, &never).await;
+    assert_eq!(again.unwrap_err().code(), "table_exists");
+    assert_eq!(databases.settle_change(project, &never).await.unwrap(), None);
+    assert_eq!(databases.settle_change(project, &never).await.unwrap(), None);
+    let late = databases.drop_table(project, "people", &never).await;
+    assert_eq!(late.unwrap_err().code(), "schema_change_given_up");
+    assert_eq!(described(&world, "people").await.columns.len(), table.columns.len() + 1);
 }

@@ -31,6 +31,17 @@ pub struct EditorStatement {
     pub time: Duration,
     /// How many rows are taken of what it returns.
     pub max_rows: usize,
+    /// The mark of the change of tables that it may be.
+    pub mark: Option<String>,
+}
+
+impl EditorStatement {
+    /// The statement as a change of tables is kept.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let text = self.sql.trim().trim_end_matches(';').trim_end();
+        format!("{text};\n")
+    }
 }
 
 /// What came of it.

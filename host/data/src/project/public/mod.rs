@@ -7,11 +7,14 @@
 //! that leaves no other road. Which tables there are is an admin's business:
 //! [`ProjectDatabases::change_tables`] is the one way to change them.
 
+mod changes;
 mod editor;
 mod policy;
 mod tables;
 mod versions;
 
+pub(super) use changes::given_up;
+pub use changes::script;
 pub use editor::{EditorResult, EditorStatement};
 pub use policy::{Action, Expression, PolicyChange, RowPolicy};
 pub(super) use tables::{Found, check_policies};
@@ -40,12 +43,22 @@ impl ProjectDatabases {
     /// # Errors
     /// The codes of `capability::sql`.
     pub async fn change_tables(&self, project: ProjectId, statements: &[String]) -> Result<()> {
+        self.make_changes(project, statements, None).await
+    }
+
+    /// The same; a `mark` is noted with what was done.
+    async fn make_changes(
+        &self,
+        project: ProjectId,
+        statements: &[String],
+        mark: Option<&str>,
+    ) -> Result<()> {
         for statement in statements {
             check_call(statement, &[])?;
         }
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.change_tables(project, statements).await,
-            Engine::Postgres(postgres) => postgres.change_tables(project, statements).await,
+            Engine::Sqlite(sqlite) => sqlite.change_tables(project, statements, mark).await,
+            Engine::Postgres(postgres) => postgres.change_tables(project, statements, mark).await,
         };
         self.tables_changed(project);
         result

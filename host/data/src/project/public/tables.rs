@@ -118,17 +118,23 @@ pub struct RowPage {
 }
 
 impl ProjectDatabases {
-    /// Makes a table; answers the statements that did.
+    /// Makes a table; answers the statements that did. `mark` tells the
+    /// change from every other.
     ///
     /// # Errors
     /// `invalid_schema`, `table_exists`, the codes of `capability::sql`.
-    pub async fn create_table(&self, project: ProjectId, table: &NewTable) -> Result<Vec<String>> {
+    pub async fn create_table(
+        &self,
+        project: ProjectId,
+        table: &NewTable,
+        mark: &str,
+    ) -> Result<Vec<String>> {
         let statements = match &*self.engine {
             Engine::Sqlite(_) => schema::create_on_sqlite(table),
             Engine::Postgres(_) => schema::create_on_postgres(table),
         }?;
         self.check_free(project, &table.name).await?;
-        self.change_tables(project, &statements).await?;
+        self.make_changes(project, &statements, Some(mark)).await?;
         Ok(statements)
     }
 
@@ -143,6 +149,7 @@ impl ProjectDatabases {
         project: ProjectId,
         table: &str,
         changes: &[TableChange],
+        mark: &str,
     ) -> Result<Vec<String>> {
         let policies = self.row_policies(project, table).await?;
         schema::check(changes)?;
@@ -153,8 +160,10 @@ impl ProjectDatabases {
             }
         }
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.alter_table(project, table, changes).await,
-            Engine::Postgres(postgres) => postgres.alter_table(project, table, changes).await,
+            Engine::Sqlite(sqlite) => sqlite.alter_table(project, table, changes, mark).await,
+            Engine::Postgres(postgres) => {
+                postgres.alter_table(project, table, changes, mark).await
+            }
         };
         self.tables_changed(project);
         result
@@ -165,7 +174,12 @@ impl ProjectDatabases {
     ///
     /// # Errors
     /// `not_found`, `table_in_use` where another table refers to it.
-    pub async fn drop_table(&self, project: ProjectId, table: &str) -> Result<Vec<String>> {
+    pub async fn drop_table(
+        &self,
+        project: ProjectId,
+        table: &str,
+        mark: &str,
+    ) -> Result<Vec<String>> {
         self.check_table(project, table).await?;
         for other in self.describe(project).await?.iter() {
             if other.name != table && other.foreign_keys.iter().any(|key| key.table == table) {
@@ -179,7 +193,7 @@ impl ProjectDatabases {
             }
         }
         let statements = vec![format!("DROP TABLE {}", self.written(table))];
-        self.change_tables(project, &statements).await?;
+        self.make_changes(project, &statements, Some(mark)).await?;
         Ok(statements)
     }
 

@@ -3,10 +3,11 @@
 
 use super::{
     super::{PostgresProjects, error::Fault, session::Session, session_of},
+    changes::note,
     prepare,
 };
 use crate::project::{
-    public::{Check, Found, Index},
+    public::{Check, Found, Index, script},
     schema::{self, TableChange},
 };
 use atlashub_core::{Error, ProjectId, Result};
@@ -45,11 +46,18 @@ impl PostgresProjects {
         project: ProjectId,
         table: &str,
         changes: &[TableChange],
+        mark: &str,
     ) -> Result<Vec<String>> {
-        let mut lease = self.owner(project).await?;
+        let mut lease = self.owner_who_notes(project).await?;
         let session = session_of(&mut lease)?;
         session.begin(false).await.map_err(Fault::into_error)?;
         let result = self.alter(session, project, table, changes).await;
+        let result = match result {
+            Ok(statements) => note(session, mark, &script(&statements))
+                .await
+                .map(|()| statements),
+            Err(error) => Err(error),
+        };
         match result {
             Ok(statements) => session
                 .commit()

@@ -5,7 +5,7 @@
 
 use super::{
     super::{PostgresProjects, error::Fault, session::Session},
-    prepare,
+    changes, prepare,
 };
 use crate::project::{
     busy,
@@ -21,6 +21,9 @@ impl PostgresProjects {
         statement: EditorStatement,
     ) -> Result<EditorResult> {
         let place = Place::Public(project, Side::Owner);
+        if statement.mark.is_some() {
+            drop(self.owner_who_notes(project).await?);
+        }
         // One of the owner's few turns, so that editors are bounded, too.
         let _turn = self
             .pool
@@ -33,7 +36,7 @@ impl PostgresProjects {
             .ok_or_else(|| no_database(project))?;
         let result = run(&mut session, project, &statement).await;
         session.retire();
-        result.map_err(Fault::into_error)
+        result
     }
 }
 
@@ -41,12 +44,13 @@ async fn run(
     session: &mut Session,
     project: ProjectId,
     statement: &EditorStatement,
-) -> Result<EditorResult, Fault> {
-    session.begin(!statement.write).await?;
-    session.set_time(statement.time).await?;
+) -> Result<EditorResult> {
+    let fault = Fault::into_error;
+    session.begin(!statement.write).await.map_err(fault)?;
+    session.set_time(statement.time).await.map_err(fault)?;
     let explained;
     let sql = if statement.explain {
-        super::guard::check_offered(&statement.sql).map_err(Fault::Refused)?;
+        super::guard::check_offered(&statement.sql)?;
         explained = format!("EXPLAIN {}", statement.sql);
         explained.as_str()
     } else {
@@ -55,15 +59,21 @@ async fn run(
     let bounds = (statement.time, statement.max_rows, statement.write);
     let mut result = session
         .query_bounded(sql, &statement.values, bounds)
-        .await?;
+        .await
+        .map_err(fault)?;
     if !statement.write {
         // Its transaction ends with the connection.
         return Ok(result);
     }
     // What was put off until the end happens before tables are looked at.
-    session.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
-    session.run(&prepare::reconcile(project)).await?;
-    session.commit().await?;
+    let immediate = session.run("SET CONSTRAINTS ALL IMMEDIATE").await;
+    immediate.map_err(fault)?;
+    let reconciled = session.run(&prepare::reconcile(project)).await;
+    reconciled.map_err(fault)?;
+    if let Some(mark) = &statement.mark {
+        changes::note(session, mark, &statement.script()).await?;
+    }
+    session.commit().await.map_err(fault)?;
     // What a function or a block did is not told: only what it began like.
     result.changed_tables = true;
     Ok(result)

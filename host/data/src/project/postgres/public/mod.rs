@@ -4,6 +4,7 @@
 //! of its own on each table.
 
 mod alter;
+mod changes;
 mod describe;
 mod editor;
 mod policies;
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::project::{
     pool::{Lease, Place, Side},
+    public::script,
     text,
 };
 use atlashub_core::{
@@ -120,10 +122,28 @@ impl PostgresProjects {
         &self,
         project: ProjectId,
         statements: &[String],
+        mark: Option<&str>,
     ) -> Result<()> {
-        let mut lease = self.owner(project).await?;
+        let mut lease = self.owner_who_notes(project).await?;
         let session = session_of(&mut lease)?;
         session.begin(false).await.map_err(Fault::into_error)?;
+        match self.change(session, project, statements, mark).await {
+            Ok(()) => session.commit().await.map_err(Fault::into_error),
+            Err(error) => {
+                // A session that fails at this is not used again.
+                let _ = session.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn change(
+        &self,
+        session: &mut Session,
+        project: ProjectId,
+        statements: &[String],
+        mark: Option<&str>,
+    ) -> Result<()> {
         let time = self.options.migration_time;
         let work = async {
             session.set_time(time).await?;
@@ -133,17 +153,11 @@ impl PostgresProjects {
             let sql = prepare::reconcile(project);
             session.migrate(&sql, time).await
         };
-        let result = work.await;
-        let session = session_of(&mut lease)?;
-        let result = match result {
-            Ok(()) => session.commit().await,
-            Err(fault) => {
-                // A session that fails at this is not used again.
-                let _ = session.rollback().await;
-                Err(fault)
-            }
-        };
-        result.map_err(Fault::into_error)
+        work.await.map_err(Fault::into_error)?;
+        match mark {
+            Some(mark) => changes::note(session, mark, &script(statements)).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub(in crate::project::postgres) fn database(project: ProjectId) -> Vec<String> 
         format!("REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC"),
         FUNCTIONS.to_owned(),
         format!("GRANT USAGE ON SCHEMA {SCHEMA} TO {owner}, {app}, {service}"),
+        format!("CREATE TABLE IF NOT EXISTS {SCHEMA}.changes (mark text PRIMARY KEY, sql text)"),
+        format!("GRANT SELECT, INSERT, DELETE ON {SCHEMA}.changes TO {owner}"),
     ]
 }
 

@@ -5,13 +5,15 @@
 
 use super::{
     super::{Connection, SqliteProjects, error::Failure, limited, settle},
-    Purpose, describe,
+    Purpose,
+    changes::note,
+    describe,
     rules::is_ours,
     set::{self, quoted},
     store,
 };
 use crate::project::{
-    public::{Check, Found, Index, check_policies},
+    public::{Check, Found, Index, check_policies, script},
     schema::{self, Kind, Plan, TableChange, TableText},
     sqlite::connection::Cancel,
 };
@@ -26,15 +28,21 @@ impl SqliteProjects {
         project: ProjectId,
         table: &str,
         changes: &[TableChange],
+        mark: &str,
     ) -> Result<Vec<String>> {
         let worker = self.owner(project, Purpose::Write).await?;
         let (table, changes) = (table.to_owned(), changes.to_owned());
+        let mark = mark.to_owned();
         let time = self.options.migration_time;
         worker
             .run(move |connection, cancel| {
                 without_foreign_keys(connection, |connection| {
                     connection.begin()?;
                     let result = alter(connection, table, &changes, time, cancel);
+                    let result = result.and_then(|statements| {
+                        note(connection, &mark, &script(&statements))?;
+                        Ok(statements)
+                    });
                     settle(connection, result)
                 })
             })

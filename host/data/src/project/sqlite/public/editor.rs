@@ -7,7 +7,7 @@ use super::{
         Connection, SqliteProjects, connection::Cancel, error::Failure, limited, settle,
         statement::Step,
     },
-    Purpose, store,
+    Purpose, changes, store,
 };
 use crate::project::{
     denied,
@@ -64,6 +64,9 @@ fn write(
     if version(connection)? != before {
         result.changed_tables = true;
         connection.as_host(|own| store::tidy(own.inner()))?;
+        if let Some(mark) = &statement.mark {
+            changes::note(connection, mark, &statement.script())?;
+        }
     }
     Ok(result)
 }

@@ -3,6 +3,7 @@
 
 mod alter;
 mod bound;
+mod changes;
 mod describe;
 mod editor;
 pub(super) mod rules;
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::project::{
     pool::{Place, Side},
-    public::{Action, PolicyChange, RowPolicy, no_database},
+    public::{Action, PolicyChange, RowPolicy, no_database, script},
 };
 use atlashub_core::{
     Error, ProjectId, Result,
@@ -106,9 +107,10 @@ impl SqliteProjects {
         &self,
         project: ProjectId,
         statements: &[String],
+        mark: Option<&str>,
     ) -> Result<()> {
         let worker = self.owner(project, Purpose::Write).await?;
-        let statements = statements.to_owned();
+        let (statements, mark) = (statements.to_owned(), mark.map(str::to_owned));
         let time = self.options.migration_time;
         worker
             .run(move |connection, cancel| {
@@ -119,8 +121,12 @@ impl SqliteProjects {
                     statement.bind(&[])?;
                     statement.finish()
                 });
-                let result =
-                    result.and_then(|()| connection.as_host(|own| store::tidy(own.inner())));
+                let result = result
+                    .and_then(|()| connection.as_host(|own| store::tidy(own.inner())))
+                    .and_then(|()| match &mark {
+                        Some(mark) => changes::note(connection, mark, &script(&statements)),
+                        None => Ok(()),
+                    });
                 settle(connection, result)
             })
             .await
