@@ -564,7 +564,7 @@ async fn a_change_that_was_made_is_told_from_one_that_was_not(world: World) {
     let sql = databases.settle_change(project, &made).await.unwrap();
     assert_eq!(sql, Some(script(&statements.unwrap())));
     databases.forget_change(project, &made).await.unwrap();
-    let change = json!([{"add_column": {"name": "nick", "type": "text"}}]);
+    let change = json!([{"op": "add_column", "column": {"name": "nick", "type": "text"}}]);
     let changes: Vec<TableChange> = serde_json::from_value(change).unwrap();
     let statements = databases
         .alter_table(project, "people", &changes, &altered)

@@ -25,6 +25,7 @@ on_both_engines!(
     policies_are_listed_and_replaced,
     policies_put_at_the_same_time_are_all_kept,
     tables_are_described,
+    tables_are_described_as_of_one_moment,
     tables_are_changed_all_or_none,
     a_failure_has_the_number_that_postgres_gives,
     who_may_only_read_cannot_write,
@@ -483,6 +484,35 @@ async fn tables_are_described(world: World) {
         &found,
         &databases.describe(tables.project()).await.unwrap()
     ));
+}
+
+async fn tables_are_described_as_of_one_moment(world: World) {
+    let tables = Tables(&world);
+    tables
+        .change(&["CREATE TABLE swings (a INTEGER, z TEXT, UNIQUE (a, z))"])
+        .await
+        .unwrap();
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let change = async {
+        for (from, to) in [("a", "b"), ("b", "a")].into_iter().cycle().take(60) {
+            let rename = format!("ALTER TABLE swings RENAME COLUMN {from} TO {to}");
+            tables.change(&[&rename]).await.unwrap();
+        }
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let look = async {
+        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+            world.databases.tables_changed(tables.project());
+            let found = world.databases.describe(tables.project()).await.unwrap();
+            let columns: Vec<&str> = found[0]
+                .columns
+                .iter()
+                .map(|column| column.name.as_str())
+                .collect();
+            assert_eq!(found[0].unique, [columns], "{found:?}");
+        }
+    };
+    tokio::join!(change, look);
 }
 
 async fn tables_are_changed_all_or_none(world: World) {

@@ -338,6 +338,30 @@ impl Session {
         .map(drop)
     }
 
+    /// Runs several of the host's own texts that read, all of one moment.
+    pub(super) async fn read_of_one_moment(
+        &mut self,
+        parts: &[&'static str],
+        values: &[&str],
+    ) -> Result<Vec<Vec<PgRow>>, Fault> {
+        self.in_transaction = true;
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.host(begin, &[]).await?;
+        let mut found = Vec::with_capacity(parts.len());
+        for sql in parts {
+            match self.host(sql, values).await {
+                Ok(rows) => found.push(rows),
+                Err(fault) => {
+                    // A session that fails at this is not used again.
+                    let _ = self.rollback().await;
+                    return Err(fault);
+                }
+            }
+        }
+        self.commit().await?;
+        Ok(found)
+    }
+
     /// Makes the transaction's changes last.
     pub(super) async fn commit(&mut self) -> Result<(), Fault> {
         // The server has ended the transaction also when this fails.

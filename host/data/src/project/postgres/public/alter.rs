@@ -111,15 +111,9 @@ impl PostgresProjects {
     ) -> Result<Found> {
         let mut lease = self.owner(project).await?;
         let session = session_of(&mut lease)?;
-        let mut rows = Vec::new();
-        for sql in [INDEXES, CHECKS, ON_DELETE, ESTIMATE] {
-            rows.push(
-                session
-                    .host(sql, &[table])
-                    .await
-                    .map_err(Fault::into_error)?,
-            );
-        }
+        let parts = [INDEXES, CHECKS, ON_DELETE, ESTIMATE];
+        let rows = session.read_of_one_moment(&parts, &[table]).await;
+        let rows = rows.map_err(Fault::into_error)?;
         let mut rows = rows.iter();
         let mut next = || rows.next().map(Vec::as_slice).unwrap_or_default();
         read(next(), next(), next(), next()).map_err(|error| Fault::from(error).into_error())

@@ -50,10 +50,9 @@ impl PostgresProjects {
     pub(in crate::project) async fn describe(&self, project: ProjectId) -> Result<Vec<Table>> {
         let mut lease = self.owner(project).await?;
         let session = session_of(&mut lease)?;
-        let mut found = Vec::new();
-        for sql in [COLUMNS, KEYS, FOREIGN_KEYS] {
-            found.push(session.host(sql, &[]).await.map_err(Fault::into_error)?);
-        }
+        let parts = [COLUMNS, KEYS, FOREIGN_KEYS];
+        let found = session.read_of_one_moment(&parts, &[]).await;
+        let found = found.map_err(Fault::into_error)?;
         let mut found = found.iter();
         let mut rows = || found.next().map(Vec::as_slice).unwrap_or_default();
         read(rows(), rows(), rows()).map_err(|error| Fault::from(error).into_error())

@@ -5,7 +5,7 @@
 
 use super::{
     super::{Connection, SqliteProjects, error::Failure, limited, settle},
-    Purpose,
+    Purpose, at_one_moment,
     changes::note,
     describe,
     rules::is_ours,
@@ -58,7 +58,9 @@ impl SqliteProjects {
         let worker = self.owner(project, Purpose::Read).await?;
         let table = table.to_owned();
         worker
-            .run(move |connection, _| connection.as_host(|own| found(own.inner(), &table)))
+            .run(move |connection, _| {
+                at_one_moment(connection, |own| found(own.inner(), &table))
+            })
             .await
             .1
     }

@@ -137,7 +137,7 @@ impl SqliteProjects {
         let worker = self.owner(project, Purpose::Read).await?;
         worker
             .run(move |connection, _| {
-                connection.as_host(|connection| describe::tables(connection.inner()))
+                at_one_moment(connection, |own| describe::tables(own.inner()))
             })
             .await
             .1
@@ -178,6 +178,16 @@ impl SqliteProjects {
             .await
             .1
     }
+}
+
+/// Reads in several statements what is of one moment.
+fn at_one_moment<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T> {
+    connection.begin_reads()?;
+    let result = connection.as_host(work);
+    settle(connection, result)
 }
 
 /// Makes the change of what is there, unless SQLite does not take what comes
