@@ -63,6 +63,35 @@ fn endless() -> &'static str {
 }
 
 #[tokio::test]
+async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
+    let server = TestServer::start().await;
+    let admin = server.admin();
+    let project = admin.project().await;
+    // More than half a gigabyte in one value, of either engine.
+    let large = match Engine::of_this_run() {
+        Engine::Sqlite => "SELECT 1 AS id, 'small' AS t UNION ALL SELECT 2, hex(zeroblob(300000000))",
+        Engine::Postgres => {
+            "SELECT 1 AS id, 'small' AS t UNION ALL SELECT 2, repeat('x', 600000000)"
+        }
+    };
+    let before = server.resident_bytes();
+    for mode in ["read", "write"] {
+        let body = json!({"sql": large, "mode": mode, "timeout_ms": 60_000});
+        let answer = run(&admin, &project, body).await;
+        if Engine::of_this_run() == Engine::Sqlite && answer.status != 200 {
+            // It does not take a value of that size at all.
+            answer.expect_problem(422);
+            continue;
+        }
+        let answer = answer.expect(200).json();
+        assert_eq!(answer["rows"], json!([[1, "small"]]), "{answer}");
+        assert_eq!(answer["truncated"], true);
+    }
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 200 * 1024 * 1024, "{grown} bytes more");
+}
+
+#[tokio::test]
 async fn a_statement_answers_columns_rows_and_what_it_took() {
     let admin = shared().await.admin();
     let project = with_rows(&admin).await;

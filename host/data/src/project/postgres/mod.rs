@@ -6,6 +6,7 @@
 //! back to a small pool of their plugin; the number over all plugins is
 //! bounded.
 
+mod bounded;
 mod cursor;
 mod error;
 mod guard;

@@ -6,6 +6,7 @@
 //! ended by an admin connection, which stops the statement and rolls back.
 
 use super::{
+    bounded,
     error::Fault,
     guard,
     names::literal,
@@ -194,11 +195,15 @@ impl Session {
     ) -> Result<EditorResult, Fault> {
         guard::check_offered(sql).map_err(Fault::Refused)?;
         self.guarded(time, async |connection| {
-            let call = prepare(connection, sql, values).await?;
+            let mut call = prepare(connection, sql, values).await?;
             let mut result = EditorResult {
                 columns: column_names(&call.statement),
                 ..EditorResult::default()
             };
+            let measured = bounded::measured(sql, call.statement.columns(), MAX_RESULT_BYTES);
+            if let Some(measured) = &measured {
+                call = prepare(connection, measured, values).await?;
+            }
             let query = call.statement.query_with(call.arguments);
             let mut stream = connection.fetch_many(query);
             let mut room = MAX_RESULT_BYTES;
@@ -213,8 +218,9 @@ impl Session {
                 };
                 let left = match (result.truncated, result.rows.len() < max_rows) {
                     (false, true) => {
-                        let (row, bytes) = decode_row(&row)?;
-                        let left = room.checked_sub(bytes);
+                        let (mut row, bytes) = decode_row(&row)?;
+                        let fits = measured.is_none() || row.pop() == Some(SqlValue::Boolean(true));
+                        let left = room.checked_sub(bytes).filter(|_| fits);
                         if left.is_some() {
                             result.rows.push(row);
                         }
