@@ -63,6 +63,27 @@ fn endless() -> &'static str {
 }
 
 #[tokio::test]
+async fn a_refusal_says_what_to_change() {
+    let admin = shared().await.admin();
+    let project = with_rows(&admin).await;
+    for (sql, hint) in [
+        ("SELEC 1", "did you mean `SELECT` instead of `SELEC`?"),
+        (
+            "SELECT id FRM own WHERE id = 1",
+            "`own` stands where",
+        ),
+        ("SELECT name FROM own WHERE", "it ends where"),
+        ("SELECT 1; SELECT 2", "one statement is run at a time"),
+    ] {
+        let reply = run(&admin, &project, json!({ "sql": sql })).await;
+        assert_eq!(reply.expect_problem(422), "sql_syntax");
+        let said = reply.json()["hint"].clone();
+        let said = said.as_str().unwrap_or_default();
+        assert!(said.contains(hint), "{sql}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
 async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
     let server = TestServer::start().await;
     let admin = server.admin();

@@ -2,6 +2,7 @@
 
 use crate::project::{busy, denied, public::forbidden, timed_out};
 use atlashub_core::{Error, ErrorKind};
+use sqlx::postgres::PgDatabaseError;
 
 /// Why work on a session ended.
 #[derive(Debug)]
@@ -92,7 +93,14 @@ fn convert(error: sqlx::Error) -> Error {
     };
     let state = answer.code().unwrap_or_default().into_owned();
     let message = answer.message().to_owned();
-    coded(error, &state, message).with_field("sqlstate", state)
+    let hint = answer
+        .try_downcast_ref::<PgDatabaseError>()
+        .and_then(|answer| answer.hint().map(str::to_owned));
+    let error = coded(error, &state, message).with_field("sqlstate", state);
+    match hint {
+        Some(hint) if !error.kind().is_server_fault() => error.with_field("hint", hint),
+        _ => error,
+    }
 }
 
 fn coded(error: sqlx::Error, state: &str, message: String) -> Error {

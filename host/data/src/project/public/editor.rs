@@ -6,10 +6,14 @@
 //! only reads, or one whose end is the host's. The connection is not used
 //! again.
 
+use super::advice::advise;
 use crate::project::{Engine, ProjectDatabases, check_call, text};
 use atlashub_core::{
     Error, ProjectId, Result,
-    capability::sql::{MAX_ROWS, SqlValue},
+    capability::{
+        database::Database as _,
+        sql::{MAX_ROWS, SqlValue},
+    },
 };
 use std::time::Duration;
 
@@ -77,7 +81,8 @@ impl ProjectDatabases {
     /// stopped, and has changed nothing.
     ///
     /// # Errors
-    /// The codes of `capability::sql`.
+    /// The codes of `capability::sql`; a `hint` says what to change, where
+    /// that can be told.
     pub async fn run_statement(
         &self,
         project: ProjectId,
@@ -95,7 +100,7 @@ impl ProjectDatabases {
             max_rows: statement.max_rows.clamp(1, MAX_ROWS),
             ..statement
         };
-        let write = statement.write;
+        let (write, sql) = (statement.write, statement.sql.clone());
         let result = match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.run_statement(project, statement).await,
             Engine::Postgres(postgres) => postgres.run_statement(project, statement).await,
@@ -103,6 +108,6 @@ impl ProjectDatabases {
         if write {
             self.tables_changed(project);
         }
-        result
+        result.map_err(|error| advise(error, &sql, self.dialect()))
     }
 }

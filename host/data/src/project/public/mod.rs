@@ -7,6 +7,7 @@
 //! that leaves no other road. Which tables there are is an admin's business:
 //! [`ProjectDatabases::change_tables`] is the one way to change them.
 
+mod advice;
 mod changes;
 mod editor;
 mod policy;
