@@ -156,10 +156,45 @@ impl Fault {
         ))
     }
 
-    /// 400: sums and counts of rows are not offered.
+    /// 400: sums and counts of rows are switched off.
     pub(crate) fn aggregate() -> Self {
         let message = "Use of aggregate functions is not allowed";
         Self::new(400, "PGRST123", "not_supported", message)
+            .with_hint("An admin allows them with `aggregates` in the plugin's configuration.")
+    }
+
+    /// 400: a sum of what cannot be added, and the like.
+    pub(crate) fn no_aggregate(function: &str, kind: &str) -> Self {
+        let message = format!("function {function}({kind}) does not exist");
+        Self::new(400, "42883", "not_supported", message)
+    }
+
+    /// 400: groups have no such value to be ordered by.
+    pub(crate) fn not_grouped(column: &str) -> Self {
+        let message = format!(
+            "column \"{column}\" must appear in the GROUP BY clause or be used in an aggregate function"
+        );
+        Self::new(400, "42803", "invalid_query", message)
+            .with_hint("rows that are summed up are ordered by the columns in `select`")
+    }
+
+    /// 405: an address of `PUT` names one row by its primary key.
+    pub(crate) fn put_filter() -> Self {
+        let message =
+            "Filters must include all and only primary key columns with 'eq' operators";
+        Self::new(405, "PGRST105", "invalid_query", message)
+    }
+
+    /// 400: one row has no pages.
+    pub(crate) fn paged_put() -> Self {
+        let message = "limit/offset querystring parameters are not allowed for PUT";
+        Self::new(400, "PGRST114", "invalid_query", message)
+    }
+
+    /// 400: the row is another than the address says.
+    pub(crate) fn put_key() -> Self {
+        let message = "Payload values do not match URL in primary key column(s)";
+        Self::new(400, "PGRST115", "invalid_body", message)
     }
 
     /// 400: many rows cannot be spread into one.

@@ -13,6 +13,7 @@ mod own;
 mod query;
 mod rest;
 mod schema;
+mod settings;
 mod sql;
 mod times;
 

@@ -57,6 +57,13 @@ impl<'a> Select<'a> {
             .any(|item| matches!(item, Item::Embed(embed) if embed.inner))
     }
 
+    /// Whether rows are summed up.
+    pub(crate) fn has_aggregates(&self) -> bool {
+        self.items
+            .iter()
+            .any(|item| matches!(item, Item::Aggregate(_)))
+    }
+
     /// The embedded table of that name.
     pub(crate) fn embed(&self, name: &str) -> Option<&Embed<'a>> {
         self.items.iter().find_map(|item| match item {
@@ -78,6 +85,8 @@ impl<'a> Select<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Item<'a> {
     Value(Shown<'a>),
+    /// Rows with the same other values become one.
+    Aggregate(Aggregate<'a>),
     Embed(Embed<'a>),
 }
 
@@ -98,6 +107,65 @@ pub(crate) struct Shown<'a> {
     pub(crate) field: Field<'a>,
     pub(crate) cast: Option<Cast>,
     pub(crate) name: String,
+}
+
+/// What becomes of many rows' values, under a name.
+#[derive(Clone, Debug)]
+pub(crate) struct Aggregate<'a> {
+    pub(crate) function: Function,
+    /// Nothing where rows are counted.
+    pub(crate) field: Option<Field<'a>>,
+    /// What the values are taken for.
+    pub(crate) cast: Option<Cast>,
+    /// What the result is shown as.
+    pub(crate) result: Option<Cast>,
+    pub(crate) name: String,
+}
+
+/// A function over the values of many rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+}
+
+impl Function {
+    /// By its name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "count" => Self::Count,
+            "sum" => Self::Sum,
+            "avg" => Self::Avg,
+            "min" => Self::Min,
+            "max" => Self::Max,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn as_sql(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+        }
+    }
+
+    /// Whether it takes values of that kind, on both engines.
+    pub(crate) fn takes(self, kind: &str) -> bool {
+        let is_number = matches!(kind, "integer" | "real" | "numeric");
+        match self {
+            Self::Count => true,
+            Self::Sum | Self::Avg => is_number,
+            Self::Min | Self::Max => {
+                is_number || matches!(kind, "text" | "timestamp" | "date" | "time")
+            }
+        }
+    }
 }
 
 /// Rows of another table that belong to a row.
@@ -169,6 +237,19 @@ pub(crate) enum Cast {
 }
 
 impl Cast {
+    /// What values of the type are.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "integer",
+            Self::Real => "real",
+            Self::Numeric => "numeric",
+            Self::Boolean => "boolean",
+            Self::Json => "json",
+            Self::Date => "date",
+        }
+    }
+
     /// By its name in Postgres.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {

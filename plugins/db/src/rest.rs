@@ -7,6 +7,7 @@ mod body;
 mod filter;
 mod order;
 mod prefer;
+mod put;
 mod read;
 mod select;
 mod text;
@@ -23,6 +24,7 @@ pub(crate) fn routes(router: Router) -> Router {
     router
         .get("/rest/v1/{table}", handler(read::read))
         .post("/rest/v1/{table}", handler(write::insert))
+        .put("/rest/v1/{table}", handler(put::put))
         .patch("/rest/v1/{table}", handler(write::update))
         .delete("/rest/v1/{table}", handler(write::delete))
         .get("/rest/v1/rpc/{function}", handler(function))

@@ -61,6 +61,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/v1/db/{table}", Asks::RowsToWrite),
     ("GET", "/rest/v1/{table}", Asks::Rows),
     ("POST", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("PUT", "/rest/v1/{table}", Asks::RowsToWrite),
     ("PATCH", "/rest/v1/{table}", Asks::RowsToWrite),
     ("DELETE", "/rest/v1/{table}", Asks::RowsToWrite),
     ("GET", "/rest/v1/rpc/{function}", Asks::Absent),

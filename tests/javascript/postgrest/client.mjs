@@ -137,6 +137,31 @@ test('upserts', async () => {
   await data(db.from('tags').update({ name: 'garden' }).eq('id', 1))
 })
 
+test('sums and counts', async () => {
+  const sums = db.from('todos').select('stars.sum(), stars.avg(), n:count()')
+  assert.deepEqual(await data(sums.single()), { sum: 4.5, avg: 2.25, n: 3 })
+  const groups = db.from('todos').select('done, count(), at.max()').order('done')
+  assert.deepEqual(await data(groups), [
+    { done: false, count: 2, max: '2026-03-01T10:00:00.25+00:00' },
+    { done: true, count: 1, max: null },
+  ])
+  const embedded = db.from('people').select('name, todos(count(), price.sum())').order('id')
+  assert.deepEqual(await data(embedded), [
+    { name: 'Ada', todos: [{ count: 1, sum: 10.5 }] },
+    { name: 'Grace', todos: [{ count: 1, sum: null }] },
+  ])
+  const byOwner = db.from('todos').select('...people(owner:name), id.min()').not('person_id', 'is', null)
+  const owners = (await data(byOwner)).sort((a, b) => a.min - b.min)
+  assert.deepEqual(owners, [{ owner: 'Ada', min: 1 }, { owner: 'Grace', min: 2 }])
+  const json = db.from('todos').select('data->>t, done, count()', { count: 'exact' }).order('done')
+  assert.equal((await json).count, 3)
+  // A publishable key sums up what it sees.
+  const anonymous = client(env.ATLASHUB_TEST_PUBLISHABLE)
+  assert.deepEqual(await data(anonymous.from('todos').select('count()')), [{ count: 0 }])
+  assert.deepEqual(await data(anonymous.from('notes').select('count()')), [{ count: 3 }])
+  assert.equal((await db.from('people').select('name.sum()')).error.code, '42883')
+})
+
 test('errors', async () => {
   const code = async (query) => {
     const { error, status } = await query

@@ -135,6 +135,7 @@ fn shown(select: &Select<'_>, names: &mut Vec<String>) {
     for item in &select.items {
         match item {
             Item::Value(value) => names.push(value.name.clone()),
+            Item::Aggregate(value) => names.push(value.name.clone()),
             Item::Embed(embed) if embed.spread => shown(&embed.select, names),
             Item::Embed(embed) if embed.select.items.is_empty() => {}
             Item::Embed(embed) => names.push(embed.name.clone()),

@@ -3,8 +3,11 @@
 use super::text::Text;
 use crate::{
     fault::{Fault, Result},
-    model::{Cast, Embed, Field, Item, MAX_DEPTH, MAX_PARTS, Select, Shown, Step},
+    model::{
+        Aggregate, Cast, Embed, Field, Function, Item, MAX_DEPTH, MAX_PARTS, Select, Shown, Step,
+    },
     schema::{self, Schema},
+    settings,
 };
 use atlashub_sdk::database::Table;
 
@@ -79,8 +82,10 @@ impl<'a> Parser<'a, '_> {
         }
         let (hint, inner) = self.modifiers()?;
         if self.text.eat("(") {
-            if name == "count" {
-                return Err(Fault::aggregate());
+            if name == "count" && self.text.eat(")") {
+                let aggregate = self.aggregate(Function::Count, shown_as)?;
+                select.items.push(Item::Aggregate(aggregate));
+                return Ok(());
             }
             let relation = self.schema.relation(table, &name, hint.as_deref())?;
             let target = self.schema.table(&relation.target)?;
@@ -102,23 +107,57 @@ impl<'a> Parser<'a, '_> {
         if spread || hint.is_some() || inner {
             return Err(self.text.unexpected("`(`"));
         }
-        if self.text.peek() == Some('.') {
-            return Err(Fault::aggregate());
-        }
         let column = schema::column(table, &name)?;
         let field = path(&mut self.text, column)?;
-        let cast =
-            if self.text.eat("::") {
-                let name = self.text.name()?;
-                Some(Cast::named(&name).ok_or_else(|| {
-                    Fault::unsupported(format!("a cast to `{name}` is not offered"))
-                })?)
-            } else {
-                None
-            };
+        let cast = self.cast()?;
+        if self.text.eat(".") {
+            let function = Function::named(self.text.word());
+            let function = function.ok_or_else(|| {
+                self.text.unexpected("`count()`, `sum()`, `avg()`, `min()` or `max()`")
+            })?;
+            self.text.expect("()")?;
+            let kind = cast.map_or(field.kind(), Cast::kind);
+            if !function.takes(kind) {
+                return Err(Fault::no_aggregate(function.as_sql(), kind));
+            }
+            let mut aggregate = self.aggregate(function, shown_as)?;
+            aggregate.field = Some(field);
+            aggregate.cast = cast;
+            select.items.push(Item::Aggregate(aggregate));
+            return Ok(());
+        }
         let name = shown_as.unwrap_or_else(|| last_key(&field));
         select.items.push(Item::Value(Shown { field, cast, name }));
         Ok(())
+    }
+
+    /// `::type`, if there is one.
+    fn cast(&mut self) -> Result<Option<Cast>> {
+        if !self.text.eat("::") {
+            return Ok(None);
+        }
+        let name = self.text.name()?;
+        let cast = Cast::named(&name)
+            .ok_or_else(|| Fault::unsupported(format!("a cast to `{name}` is not offered")))?;
+        Ok(Some(cast))
+    }
+
+    /// What follows a function, where functions are allowed.
+    fn aggregate(
+        &mut self,
+        function: Function,
+        shown_as: Option<String>,
+    ) -> Result<Aggregate<'a>> {
+        if !settings::aggregates()? {
+            return Err(Fault::aggregate());
+        }
+        Ok(Aggregate {
+            function,
+            field: None,
+            cast: None,
+            result: self.cast()?,
+            name: shown_as.unwrap_or_else(|| function.as_sql().to_owned()),
+        })
     }
 
     /// `!hint` and `!inner`, in any order.

@@ -47,7 +47,7 @@ pub(super) fn insert(request: &mut Request) -> Result<Response> {
         _ => call.back(),
     };
     let written = sql::insert(&insert, call.change(back))?;
-    let total = call.preferences.count.then_some(written.affected);
+    let total = call.counted(written.affected);
     let range = content_range(0, 0, total);
     if call.preferences.returns == Return::HeadersOnly {
         let response = Response::new(StatusCode::CREATED).with_header("content-range", range);
@@ -87,16 +87,20 @@ pub(super) fn delete(request: &mut Request) -> Result<Response> {
 }
 
 /// What a request to write asks, beside its body.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     asked: Asked<'a>,
     form: Form,
     preferences: Preferences,
 }
 
 impl<'a> Call<'a> {
-    fn of(schema: &'a Rc<Schema>, table: &'a Table, request: &Request) -> Result<Self> {
+    pub(super) fn of(schema: &'a Rc<Schema>, table: &'a Table, request: &Request) -> Result<Self> {
+        let asked = asked(schema, table, &query::pairs(request)?)?;
+        if asked.select.has_aggregates() {
+            return Err(Fault::unsupported("sums and counts are only read"));
+        }
         Ok(Self {
-            asked: asked(schema, table, &query::pairs(request)?)?,
+            asked,
             form: Form::of(request)?,
             preferences: Preferences::of(request)?,
         })
@@ -104,20 +108,36 @@ impl<'a> Call<'a> {
 
     /// The rows that are meant; what is left says what to show of them.
     fn take_condition(&mut self) -> Result<Select<'a>> {
-        let shown = &mut self.asked.select;
-        let mut rows = Select::of(shown.table);
-        rows.filter = std::mem::take(&mut shown.filter);
+        let rows = self.take_rows();
         if rows.filter.is_empty() {
             return Err(Fault::unfiltered());
         }
         Ok(rows)
     }
 
-    fn back(&self) -> Option<&Select<'a>> {
+    /// As [`Call::take_condition`], also without any.
+    pub(super) fn take_rows(&mut self) -> Select<'a> {
+        let shown = &mut self.asked.select;
+        let mut rows = Select::of(shown.table);
+        rows.filter = std::mem::take(&mut shown.filter);
+        rows
+    }
+
+    /// Whether it asks for a page of rows.
+    pub(super) fn is_paged(&self) -> bool {
+        self.asked.select.limit.is_some() || self.asked.select.offset > 0
+    }
+
+    /// How many rows there are, if that was asked.
+    pub(super) fn counted(&self, rows: u64) -> Option<u64> {
+        self.preferences.count.then_some(rows)
+    }
+
+    pub(super) fn back(&self) -> Option<&Select<'a>> {
         (self.preferences.returns == Return::Representation).then_some(&self.asked.select)
     }
 
-    fn change<'s>(&self, back: Option<&'s Select<'s>>) -> Change<'s> {
+    pub(super) fn change<'s>(&self, back: Option<&'s Select<'s>>) -> Change<'s> {
         Change {
             single: back.is_some() && matches!(self.form, Form::One { .. }),
             back,
@@ -127,12 +147,12 @@ impl<'a> Call<'a> {
     }
 
     fn answer_changed(&self, written: Written) -> Result<Response> {
-        let total = self.preferences.count.then_some(written.affected);
+        let total = self.counted(written.affected);
         let range = content_range(0, written.affected, total);
         self.answer(StatusCode::OK, StatusCode::NO_CONTENT, range, written)
     }
 
-    fn answer(
+    pub(super) fn answer(
         &self,
         with_rows: StatusCode,
         without: StatusCode,

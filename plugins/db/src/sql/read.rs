@@ -3,7 +3,9 @@
 use super::{Engine, Writer, column, engine, quoted, sqlite};
 use crate::{
     fault::{Fault, Result},
-    model::{By, Embed, Field, Filter, Item, MAX_ROWS, Order, Select, Test, Truth},
+    model::{
+        Aggregate, By, Cast, Embed, Field, Filter, Function, Item, MAX_ROWS, Order, Select, Test, Truth,
+    },
 };
 use atlashub_sdk::{
     database,
@@ -85,8 +87,55 @@ pub(super) fn page(found: Rows, wanted: Wanted) -> Result<Page> {
     })
 }
 
-/// Named values of a row.
-pub(super) type Values = Vec<(String, String)>;
+/// What is to be seen of a row.
+#[derive(Default)]
+pub(super) struct Values<'s> {
+    /// Values by their names.
+    pub(super) all: Vec<(String, String)>,
+    /// What rows that become one have in common.
+    groups: Vec<Group<'s>>,
+    /// Whether rows become one.
+    grouped: bool,
+}
+
+/// A value by which rows are grouped.
+struct Group<'s> {
+    /// The column that it is, if it is one.
+    field: Option<&'s Field<'s>>,
+    text: String,
+}
+
+impl Values<'_> {
+    /// `GROUP BY`, where rows are summed up; without it all become one.
+    fn group_by(&self) -> String {
+        if !self.grouped || self.groups.is_empty() {
+            return String::new();
+        }
+        let texts: Vec<&str> = self
+            .groups
+            .iter()
+            .map(|group| group.text.as_str())
+            .collect();
+        format!(" GROUP BY {}", texts.join(", "))
+    }
+
+    /// The value of a group that a field is.
+    fn grouped_by(&self, field: &Field<'_>) -> Result<String> {
+        let same = |own: &&Field<'_>| {
+            own.column.name == field.column.name
+                && own.path == field.path
+                && own.as_text == field.as_text
+        };
+        let found = self
+            .groups
+            .iter()
+            .find(|group| group.field.as_ref().is_some_and(same));
+        match found {
+            Some(group) => Ok(group.text.clone()),
+            None => Err(Fault::not_grouped(&field.column.name)),
+        }
+    }
+}
 
 /// Writes what is read.
 pub(super) struct Reader {
@@ -128,9 +177,9 @@ impl Reader {
             source(&alias),
             such_that(&conditions),
             if select.order.is_empty() { by } else { "" },
-            self.tail(sql, &alias, select)?
+            self.tail(sql, &alias, select, &values)?
         );
-        Ok(self.engine.page(&values, &rest, total))
+        Ok(self.engine.page(&values.all, &rest, total))
     }
 
     /// The statement that reads the rows of these ids, in this order. Only
@@ -163,10 +212,10 @@ impl Reader {
         };
         Ok(format!(
             "SELECT {alias}._rowid_, {} FROM {}{}{by}{}",
-            sqlite::object(&values),
+            sqlite::object(&values.all),
             source(&alias),
             such_that(&conditions),
-            self.tail(sql, &alias, select)?
+            self.tail(sql, &alias, select, &values)?
         ))
     }
 
@@ -190,23 +239,32 @@ impl Reader {
         let alias = sql.alias();
         let source = self.engine.source(&select.table.name);
         let conditions = self.conditions(sql, &alias, select)?;
+        let rows = format!("FROM {source} AS {alias}{}", such_that(&conditions));
+        if !select.has_aggregates() {
+            return Ok(format!("SELECT count(*) {rows}"));
+        }
+        // With all values: what was bound for them has to be used.
+        let values = self.values(sql, &alias, select)?;
+        let texts: Vec<&str> = values.all.iter().map(|(_, text)| text.as_str()).collect();
         Ok(format!(
-            "SELECT count(*) FROM {source} AS {alias}{}",
-            such_that(&conditions)
+            "SELECT count(*) FROM (SELECT {} {rows}{}) AS g",
+            texts.join(", "),
+            values.group_by()
         ))
     }
 
-    /// Order, limit and offset.
+    /// Groups, order, limit and offset.
     pub(super) fn tail(
         &self,
         sql: &mut Writer,
         alias: &str,
         select: &Select<'_>,
+        values: &Values<'_>,
     ) -> Result<String> {
-        let mut text = String::new();
+        let mut text = values.group_by();
         for (at, order) in select.order.iter().enumerate() {
             text.push_str(if at == 0 { " ORDER BY " } else { ", " });
-            text.push_str(&self.order(sql, alias, order)?);
+            text.push_str(&self.order(sql, alias, order, values)?);
         }
         let limit = select.limit.map_or(MAX_ROWS, |limit| limit.min(MAX_ROWS));
         text.push_str(&format!(" LIMIT {limit}"));
@@ -216,8 +274,18 @@ impl Reader {
         Ok(text)
     }
 
-    fn order(&self, sql: &mut Writer, alias: &str, order: &Order<'_>) -> Result<String> {
+    fn order(
+        &self,
+        sql: &mut Writer,
+        alias: &str,
+        order: &Order<'_>,
+        values: &Values<'_>,
+    ) -> Result<String> {
         let (value, nullable) = match &order.by {
+            By::Field(field) if values.grouped => (values.grouped_by(field)?, true),
+            By::Embedded(_, field) if values.grouped => {
+                return Err(Fault::not_grouped(&field.column.name));
+            }
             By::Field(field) => (
                 self.engine.operand(sql, alias, field)?,
                 field.column.nullable || !field.path.is_empty(),
@@ -239,13 +307,16 @@ impl Reader {
     }
 
     /// What is to be seen of a row.
-    pub(super) fn values(
+    pub(super) fn values<'s>(
         &self,
         sql: &mut Writer,
         alias: &str,
-        select: &Select<'_>,
-    ) -> Result<Values> {
-        let mut values = Values::new();
+        select: &'s Select<'_>,
+    ) -> Result<Values<'s>> {
+        let mut values = Values {
+            grouped: select.has_aggregates(),
+            ..Values::default()
+        };
         for item in &select.items {
             match item {
                 Item::Value(shown) => {
@@ -253,7 +324,15 @@ impl Reader {
                     if let Some(cast) = shown.cast {
                         value = self.engine.cast(&value, shown.field.kind(), cast)?;
                     }
-                    values.push((shown.name.clone(), value));
+                    values.groups.push(Group {
+                        field: Some(&shown.field),
+                        text: value.clone(),
+                    });
+                    values.all.push((shown.name.clone(), value));
+                }
+                Item::Aggregate(aggregate) => {
+                    let value = self.aggregate(sql, alias, aggregate)?;
+                    values.all.push((aggregate.name.clone(), value));
                 }
                 Item::Embed(embed) => self.embed(sql, alias, embed, &mut values)?,
             }
@@ -261,12 +340,49 @@ impl Reader {
         Ok(values)
     }
 
-    fn embed(
+    /// What becomes of a value of many rows.
+    fn aggregate(
         &self,
         sql: &mut Writer,
         alias: &str,
-        embed: &Embed<'_>,
-        values: &mut Values,
+        aggregate: &Aggregate<'_>,
+    ) -> Result<String> {
+        let engine = self.engine;
+        let function = aggregate.function;
+        let (value, kind) = match &aggregate.field {
+            None => ("count(*)".to_owned(), "integer"),
+            Some(field) => {
+                let kind = aggregate.cast.map_or(field.kind(), Cast::kind);
+                let value = match aggregate.cast {
+                    Some(cast) => {
+                        let shown = engine.shown(sql, alias, field)?;
+                        engine.cast(&shown, field.kind(), cast)?
+                    }
+                    None if function == Function::Count || is_number(kind) => {
+                        engine.operand(sql, alias, field)?
+                    }
+                    None => engine.shown(sql, alias, field)?,
+                };
+                let kind = match function {
+                    Function::Count => "integer",
+                    Function::Avg => "numeric",
+                    Function::Sum | Function::Min | Function::Max => kind,
+                };
+                (format!("{}({value})", function.as_sql()), kind)
+            }
+        };
+        match aggregate.result {
+            Some(cast) => engine.cast(&value, kind, cast),
+            None => Ok(value),
+        }
+    }
+
+    fn embed<'s>(
+        &self,
+        sql: &mut Writer,
+        alias: &str,
+        embed: &'s Embed<'_>,
+        values: &mut Values<'s>,
     ) -> Result<()> {
         if embed.select.items.is_empty() {
             // It is only there for its conditions.
@@ -275,20 +391,33 @@ impl Reader {
         let (inner, mut rest) = self.related(sql, alias, embed)?;
         let shown = self.values(sql, &inner, &embed.select)?;
         if embed.relation.to_one {
+            rest.push_str(&shown.group_by());
             rest.push_str(" LIMIT 1");
         } else {
-            rest.push_str(&self.tail(sql, &inner, &embed.select)?);
+            rest.push_str(&self.tail(sql, &inner, &embed.select, &shown)?);
         }
         if embed.spread {
-            let spread = shown
-                .iter()
-                .map(|(name, value)| (name.clone(), self.engine.scalar(value, &rest)));
-            values.extend(spread);
-        } else if embed.relation.to_one {
-            values.push((embed.name.clone(), self.engine.object(&shown, &rest)));
-        } else {
-            values.push((embed.name.clone(), self.engine.array(&shown, &rest)));
+            for (name, value) in &shown.all {
+                let text = self.engine.scalar(value, &rest);
+                values.groups.push(Group {
+                    field: None,
+                    text: text.clone(),
+                });
+                values.all.push((name.clone(), text));
+            }
+            return Ok(());
         }
+        let joins = embed.relation.here.iter().map(|(own, _)| Group {
+            field: None,
+            text: format!("{alias}.{}", quoted(own)),
+        });
+        values.groups.extend(joins);
+        let value = if embed.relation.to_one {
+            self.engine.object(&shown.all, &rest)
+        } else {
+            self.engine.array(&shown.all, &rest)
+        };
+        values.all.push((embed.name.clone(), value));
         Ok(())
     }
 
@@ -415,6 +544,10 @@ impl Reader {
             }
         })
     }
+}
+
+fn is_number(kind: &str) -> bool {
+    matches!(kind, "integer" | "real" | "numeric")
 }
 
 /// `WHERE` and all conditions; nothing where there are none.
