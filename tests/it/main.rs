@@ -32,6 +32,7 @@ mod plugin_changes;
 mod plugin_uploads;
 mod postgrest_js;
 mod problems;
+mod schemathesis;
 mod signer;
 mod sql_editor;
 mod survival;

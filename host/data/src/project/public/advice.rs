@@ -104,13 +104,9 @@ mod tests {
     use super::*;
 
     fn said(sql: &str) -> Option<String> {
-        let refusal = Error::invalid("sql_syntax", "syntax error");
         let both = [Dialect::Sqlite, Dialect::Postgres].map(|dialect| {
-            let error = advise(
-                Error::invalid(refusal.code().to_owned(), refusal.message()),
-                sql,
-                dialect,
-            );
+            let refusal = Error::invalid("sql_syntax", "syntax error");
+            let error = advise(refusal, sql, dialect);
             error.fields().get("hint").map(|hint| hint.as_str().unwrap().to_owned())
         });
         assert_eq!(both[0], both[1], "{sql}");

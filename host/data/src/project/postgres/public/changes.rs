@@ -28,7 +28,7 @@ impl PostgresProjects {
             .host(IS_MADE, &[])
             .await
             .map_err(Fault::into_error)?;
-        let made = rows.first().is_some_and(|row| row.try_get(0) == Ok(true));
+        let made = rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false));
         if !made {
             // The database is of an older host.
             self.admin.provision(project).await?;
