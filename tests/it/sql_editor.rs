@@ -68,10 +68,7 @@ async fn a_refusal_says_what_to_change() {
     let project = with_rows(&admin).await;
     for (sql, hint) in [
         ("SELEC 1", "did you mean `SELECT` instead of `SELEC`?"),
-        (
-            "SELECT id FRM own WHERE id = 1",
-            "`own` stands where",
-        ),
+        ("SELECT id FRM own WHERE id = 1", "`own` stands where"),
         ("SELECT name FROM own WHERE", "it ends where"),
         ("SELECT 1; SELECT 2", "one statement is run at a time"),
     ] {
@@ -90,7 +87,9 @@ async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
     let project = admin.project().await;
     // More than half a gigabyte in one value, of either engine.
     let large = match Engine::of_this_run() {
-        Engine::Sqlite => "SELECT 1 AS id, 'small' AS t UNION ALL SELECT 2, hex(zeroblob(300000000))",
+        Engine::Sqlite => {
+            "SELECT 1 AS id, 'small' AS t UNION ALL SELECT 2, hex(zeroblob(300000000))"
+        }
         Engine::Postgres => {
             "SELECT 1 AS id, 'small' AS t UNION ALL SELECT 2, repeat('x', 600000000)"
         }

@@ -262,25 +262,39 @@ async fn a_change_of_tables_that_a_crash_cut_short_is_completed_or_forgotten() {
     let databases = ProjectDatabases::sqlite(folder.path().join("projects"), Options::default());
     let migrations = platform.project_migrations();
     let made = migrations.begin(project, "make it", "ann").await.unwrap();
-    databases.create_table(project, &table("made"), &made.mark).await.unwrap();
+    databases
+        .create_table(project, &table("made"), &made.mark)
+        .await
+        .unwrap();
     let not_made = migrations.begin(project, "do not", "ann").await.unwrap();
     app.shutdown().await;
 
     let (app, _platform) = start(folder.path()).await;
     app.settle_changes(None).await.unwrap();
-    let kept = app.schema_migrations(project, None, 10).await.unwrap().items;
+    let kept = app
+        .schema_migrations(project, None, 10)
+        .await
+        .unwrap()
+        .items;
     assert_eq!(kept.len(), 1, "{kept:?}");
-    assert_eq!((kept[0].number, kept[0].title.as_str()), (made.number, "make it"));
+    assert_eq!(
+        (kept[0].number, kept[0].title.as_str()),
+        (made.number, "make it")
+    );
     let sql = kept[0].sql.as_deref().unwrap();
     assert!(sql.contains("\"made\""), "{sql}");
     assert!(kept[0].applied_at.is_some() && kept[0].digest.is_some());
     // Whoever still works on the other comes too late.
-    let late = databases.create_table(project, &table("late"), &not_made.mark).await;
+    let late = databases
+        .create_table(project, &table("late"), &not_made.mark)
+        .await;
     assert_eq!(late.unwrap_err().code(), "schema_change_given_up");
     let tables = app.tables(project).await.unwrap();
     let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(names, ["made"]);
-    app.create_table(&Actor::host(), project, &table("next")).await.unwrap();
+    app.create_table(&Actor::host(), project, &table("next"))
+        .await
+        .unwrap();
     let filter = AuditFilter {
         action: Some("schema.settle".into()),
         ..AuditFilter::default()

@@ -180,8 +180,7 @@ impl Fault {
 
     /// 405: an address of `PUT` names one row by its primary key.
     pub(crate) fn put_filter() -> Self {
-        let message =
-            "Filters must include all and only primary key columns with 'eq' operators";
+        let message = "Filters must include all and only primary key columns with 'eq' operators";
         Self::new(405, "PGRST105", "invalid_query", message)
     }
 

@@ -56,15 +56,12 @@ fn rows_are_summed_up() {
             json!([{"mean": 12, "text": "35"}]),
         ),
         ("orders?select=city.max()", json!([{"max": "Nairobi"}])),
+        ("orders?select=data->>n::int.sum()", json!([{"sum": 9}])),
         (
-            "orders?select=data->>n::int.sum()",
-            json!([{"sum": 9}]),
+            "orders?select=amount.sum()&paid=is.true",
+            json!([{"sum": 15}]),
         ),
-        ("orders?select=amount.sum()&paid=is.true", json!([{"sum": 15}])),
-        (
-            "orders?select=amount.sum()&id=eq.9",
-            json!([{"sum": null}]),
-        ),
+        ("orders?select=amount.sum()&id=eq.9", json!([{"sum": null}])),
     ] {
         assert_eq!(get(path), (200, expected), "{path}");
     }
@@ -150,7 +147,11 @@ fn what_cannot_be_summed_up_is_named() {
         ("orders?select=city,amount.sum()&order=amount", "42803"),
     ] {
         let (status, problem) = get(path);
-        assert_eq!((status, &problem["code"]), (400, &json!(code)), "{path}: {problem}");
+        assert_eq!(
+            (status, &problem["code"]),
+            (400, &json!(code)),
+            "{path}: {problem}"
+        );
     }
     let body = json!({"city": "x"});
     let insert = Request::new(Method::POST, "/rest/v1/orders?select=amount.sum()");
@@ -161,7 +162,10 @@ fn what_cannot_be_summed_up_is_named() {
 #[test]
 fn nothing_is_summed_up_unless_the_admin_allows_it() {
     let _host = TestHost::new("db").with_tables(TABLES).unwrap();
-    for path in ["orders?select=count()", "people?select=orders(amount.sum())"] {
+    for path in [
+        "orders?select=count()",
+        "people?select=orders(amount.sum())",
+    ] {
         let (status, problem) = get(path);
         assert_eq!((status, &problem["code"]), (400, &json!("PGRST123")));
     }

@@ -337,19 +337,34 @@ fn a_refusal_has_the_number_that_postgres_gives() {
 #[test]
 fn put_makes_one_row_or_replaces_it() {
     let _host = host();
-    let put = |path: &str, prefer: &str, body: Value| {
-        read(send(Method::PUT, path, prefer, &body))
-    };
+    let put = |path: &str, prefer: &str, body: Value| read(send(Method::PUT, path, prefer, &body));
     let row = json!({"id": 1, "name": "Ada L.", "age": 37});
-    assert_eq!(put("people?id=eq.1", BACK, row.clone()), (200, json!([row])));
+    assert_eq!(
+        put("people?id=eq.1", BACK, row.clone()),
+        (200, json!([row]))
+    );
     let new = json!({"id": 7, "name": "Mary", "age": 9});
-    assert_eq!(put("people?id=eq.7", BACK, new.clone()), (201, json!([new])));
-    let minimal = put("people?id=eq.7", "return=minimal", json!({"id": 7, "name": "M", "age": 1}));
+    assert_eq!(
+        put("people?id=eq.7", BACK, new.clone()),
+        (201, json!([new]))
+    );
+    let minimal = put(
+        "people?id=eq.7",
+        "return=minimal",
+        json!({"id": 7, "name": "M", "age": 1}),
+    );
     assert_eq!(minimal, (204, Value::Null));
-    let minimal = put("people?id=eq.8", "", json!({"id": 8, "name": "N", "age": 2}));
+    let minimal = put(
+        "people?id=eq.8",
+        "",
+        json!({"id": 8, "name": "N", "age": 2}),
+    );
     assert_eq!(minimal, (201, Value::Null));
     let pair = json!({"a": "x", "b": 1, "note": "new"});
-    assert_eq!(put("pairs?b=eq.1&a=eq.x", BACK, pair.clone()), (200, json!([pair])));
+    assert_eq!(
+        put("pairs?b=eq.1&a=eq.x", BACK, pair.clone()),
+        (200, json!([pair]))
+    );
     assert_eq!(rows("pairs"), json!([pair]));
     assert_eq!(
         rows("people?select=name&order=id"),
@@ -374,7 +389,11 @@ fn put_names_its_row_by_the_primary_key() {
         ("people?id=eq.1", json!([row, row]), 400, "PGRST102"),
     ] {
         let (found, problem) = read(send(Method::PUT, path, "", &body));
-        assert_eq!((found, &problem["code"]), (status, &json!(code)), "{path}: {problem}");
+        assert_eq!(
+            (found, &problem["code"]),
+            (status, &json!(code)),
+            "{path}: {problem}"
+        );
     }
     assert_eq!(rows("people?id=eq.1&select=name"), json!([{"name": "Ada"}]));
 }

@@ -108,7 +108,10 @@ pub(super) async fn platform_admin(owner: &Admin, role: &str) -> String {
     let body = json!({"token": invited.json()["token"], "password": PASSWORD});
     let path = "/admin/v1/invitations/accept";
     let accepted = owner.anonymous().post(path, body).await.expect(201);
-    accepted.json()["token"].as_str().expect("a token").to_owned()
+    accepted.json()["token"]
+        .as_str()
+        .expect("a token")
+        .to_owned()
 }
 
 /// Everybody. Roles of users give nothing by themselves but `admin`; one of
@@ -135,10 +138,18 @@ pub(super) async fn everybody(owner: &Admin, project: &Project) -> Vec<Caller> {
     ];
     for (name, rank, roles) in [
         ("a user without roles", Rank::User, json!([])),
-        ("a user with a role of no permissions", Rank::User, json!(["guest"])),
+        (
+            "a user with a role of no permissions",
+            Rank::User,
+            json!(["guest"]),
+        ),
         ("a user who is a viewer", Rank::User, json!(["viewer"])),
         ("a user who is an editor", Rank::User, json!(["editor"])),
-        ("a user who is an admin", Rank::ProjectAdmin, json!(["admin"])),
+        (
+            "a user who is an admin",
+            Rank::ProjectAdmin,
+            json!(["admin"]),
+        ),
     ] {
         let user = user_with(owner, project, roles).await;
         let present = beside(&publishable, &user.access);

@@ -46,7 +46,11 @@ async fn keys(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
         bad("an unknown key", 401, key(&unknown)),
         bad("a key cut short", 401, key(cut)),
         bad("another project's secret key", 400, key(&other.secret)),
-        bad("another project's publishable key", 400, key(&other.publishable)),
+        bad(
+            "another project's publishable key",
+            400,
+            key(&other.publishable),
+        ),
         bad(
             "two different keys",
             400,
@@ -123,11 +127,17 @@ fn forged(of: &User, public_key: &str) -> Vec<(&'static str, String)> {
         ),
         (
             "a token signed with the public key",
-            with(Algorithm::HS256, &EncodingKey::from_secret(public_key.as_bytes())),
+            with(
+                Algorithm::HS256,
+                &EncodingKey::from_secret(public_key.as_bytes()),
+            ),
         ),
         (
             "a token signed by a stranger",
-            with(Algorithm::EdDSA, &EncodingKey::from_ed_der(stranger.as_ref())),
+            with(
+                Algorithm::EdDSA,
+                &EncodingKey::from_ed_der(stranger.as_ref()),
+            ),
         ),
         ("a token cut short", cut),
     ]
@@ -152,7 +162,10 @@ async fn tokens(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
     let _ = changed.expect(200);
     tokens.push(("a token of a user who was shut out", shut_out.access));
     let gone = user_with(owner, own, json!(["admin"])).await;
-    let _ = owner.delete(&format!("{accounts}/{}", gone.id)).await.expect(204);
+    let _ = owner
+        .delete(&format!("{accounts}/{}", gone.id))
+        .await
+        .expect(204);
     tokens.push(("a token of a user who was deleted", gone.access));
 
     let mut all = Vec::new();
@@ -166,7 +179,11 @@ async fn tokens(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
     let session = owner.with_session(&ended);
     let _ = session.delete("/admin/v1/session").await.expect_success();
     until_refused(own, bearer(&ended)).await;
-    all.push(bad("a platform session that was ended", 401, bearer(&ended)));
+    all.push(bad(
+        "a platform session that was ended",
+        401,
+        bearer(&ended),
+    ));
     all.push(bad("a wrong development token", 401, |request| {
         request.header("x-dev-admin-token", "development")
     }));

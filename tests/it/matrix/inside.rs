@@ -78,7 +78,8 @@ pub(super) fn host_routes() -> Vec<(&'static str, String, Asks)> {
             routes.push((*method, (*path).to_owned(), Asks::SignIn));
         }
         let rest = path.strip_prefix("/admin/v1/projects/{project}");
-        let Some(rest) = rest.filter(|rest| rest.starts_with("/users") || rest.starts_with("/roles"))
+        let Some(rest) =
+            rest.filter(|rest| rest.starts_with("/users") || rest.starts_with("/roles"))
         else {
             continue;
         };
@@ -175,7 +176,10 @@ impl Things {
         let _ = owner.post(&format!("{base}/roles"), body).await.expect(201);
         Self {
             file: file["id"].as_str().expect("an id").to_owned(),
-            user: user.expect(201).json()["id"].as_str().expect("an id").to_owned(),
+            user: user.expect(201).json()["id"]
+                .as_str()
+                .expect("an id")
+                .to_owned(),
             role,
         }
     }
@@ -195,7 +199,12 @@ impl Things {
 }
 
 /// A request that would be served, were the caller one who may.
-pub(super) fn request(project: &Project, method: &str, path: &str, things: &Things) -> RequestBuilder {
+pub(super) fn request(
+    project: &Project,
+    method: &str,
+    path: &str,
+    things: &Things,
+) -> RequestBuilder {
     let filled = things.path(path);
     let condition = match (path, method) {
         ("/v1/db/{table}", "PATCH" | "DELETE") => "?eq.id=1",
@@ -233,7 +242,11 @@ pub(super) fn request(project: &Project, method: &str, path: &str, things: &Thin
 pub(super) async fn state_of(owner: &Admin, project: &Project) -> Vec<Value> {
     let base = format!("/admin/v1/projects/{}", project.slug);
     let mut state = Vec::new();
-    for path in ["/files?limit=200", "/files/trash?limit=200", "/v1/db/ledger"] {
+    for path in [
+        "/files?limit=200",
+        "/files/trash?limit=200",
+        "/v1/db/ledger",
+    ] {
         state.push(project.get(path).await.expect(200).json());
     }
     for path in [format!("{base}/users?limit=200"), format!("{base}/roles")] {
@@ -255,7 +268,10 @@ fn every_route_of_a_built_in_plugin_has_a_row() {
         .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
         .collect();
     let without: Vec<_> = declared.difference(&rows).collect();
-    assert!(without.is_empty(), "no row in PLUGIN_ROUTES for {without:?}");
+    assert!(
+        without.is_empty(),
+        "no row in PLUGIN_ROUTES for {without:?}"
+    );
     let gone: Vec<_> = rows.difference(&declared).collect();
     assert!(gone.is_empty(), "rows of no route: {gone:?}");
 }
@@ -274,7 +290,10 @@ fn check(caller: &Caller, asks: Asks, verdict: Verdict, reply: &Reply, what: &st
     }
     let sees = verdict == Verdict::Served && matches!(asks, Asks::Users | Asks::UsersToWrite);
     if !sees && !is_trusted(caller.rank) {
-        assert!(!text.contains(HIDDEN), "{what} reads what is hidden: {text}");
+        assert!(
+            !text.contains(HIDDEN),
+            "{what} reads what is hidden: {text}"
+        );
     }
 }
 

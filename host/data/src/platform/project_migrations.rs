@@ -68,7 +68,12 @@ impl<'a> ProjectMigrations<'a> {
     /// # Errors
     /// `schema_busy` when another took the number at the same moment,
     /// `not_found` when there is no such project.
-    pub async fn begin(&self, project: ProjectId, title: &str, actor: &str) -> Result<BegunMigration> {
+    pub async fn begin(
+        &self,
+        project: ProjectId,
+        title: &str,
+        actor: &str,
+    ) -> Result<BegunMigration> {
         let unit = self.db.begin().await?;
         let last: Option<i64> = Entity::find()
             .select_only()

@@ -439,8 +439,16 @@ async fn a_table_that_others_need_stays(world: World) {
         .await
         .unwrap_err();
     assert_eq!(error.code(), "table_in_use", "{error}");
-    world.databases.drop_table(project, "tasks", &mark()).await.unwrap();
-    world.databases.drop_table(project, "people", &mark()).await.unwrap();
+    world
+        .databases
+        .drop_table(project, "tasks", &mark())
+        .await
+        .unwrap();
+    world
+        .databases
+        .drop_table(project, "people", &mark())
+        .await
+        .unwrap();
     let gone = world
         .databases
         .drop_table(project, "people", &mark())
@@ -575,9 +583,18 @@ async fn a_change_that_was_made_is_told_from_one_that_was_not(world: World) {
     // One that was refused has left nothing, and cannot be made any more.
     let again = databases.create_table(project, &table, &never).await;
     assert_eq!(again.unwrap_err().code(), "table_exists");
-    assert_eq!(databases.settle_change(project, &never).await.unwrap(), None);
-    assert_eq!(databases.settle_change(project, &never).await.unwrap(), None);
+    assert_eq!(
+        databases.settle_change(project, &never).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        databases.settle_change(project, &never).await.unwrap(),
+        None
+    );
     let late = databases.drop_table(project, "people", &never).await;
     assert_eq!(late.unwrap_err().code(), "schema_change_given_up");
-    assert_eq!(described(&world, "people").await.columns.len(), table.columns.len() + 1);
+    assert_eq!(
+        described(&world, "people").await.columns.len(),
+        table.columns.len() + 1
+    );
 }

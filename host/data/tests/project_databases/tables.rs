@@ -406,7 +406,9 @@ async fn policies_put_at_the_same_time_are_all_kept(world: World) {
             .change_row_policies(tables.project(), "todos", change)
     };
     let names: Vec<String> = (0..MANY).map(|number| format!("p{number:02}")).collect();
-    let puts = names.iter().map(|name| change(PolicyChange::Put(named(name, "a"))));
+    let puts = names
+        .iter()
+        .map(|name| change(PolicyChange::Put(named(name, "a"))));
     for is_new in futures::future::join_all(puts).await {
         assert!(is_new.unwrap());
     }
@@ -421,9 +423,16 @@ async fn policies_put_at_the_same_time_are_all_kept(world: World) {
     for is_new in futures::future::join_all(again).await {
         assert!(!is_new.unwrap());
     }
-    let kept = world.databases.row_policies(tables.project(), "todos").await;
+    let kept = world
+        .databases
+        .row_policies(tables.project(), "todos")
+        .await;
     let kept: Vec<String> = kept.unwrap().into_iter().map(|own| own.name).collect();
-    let expected: Vec<String> = names.iter().step_by(2).map(|name| name.to_uppercase()).collect();
+    let expected: Vec<String> = names
+        .iter()
+        .step_by(2)
+        .map(|name| name.to_uppercase())
+        .collect();
     assert_eq!(kept, expected);
     let gone = change(PolicyChange::Remove("p01".to_owned())).await;
     assert_eq!(gone.unwrap_err().code(), "not_found");

@@ -82,10 +82,13 @@ fn key<'f>(table: &Table, rows: &'f Select<'_>) -> Result<BTreeMap<&'f str, &'f 
             _ => return Err(Fault::put_filter()),
         }
     }
-    let is_whole = !key.is_empty()
-        && key.len() == table.primary_key.len()
-        && key.len() == rows.filter.len();
-    if is_whole { Ok(key) } else { Err(Fault::put_filter()) }
+    let is_whole =
+        !key.is_empty() && key.len() == table.primary_key.len() && key.len() == rows.filter.len();
+    if is_whole {
+        Ok(key)
+    } else {
+        Err(Fault::put_filter())
+    }
 }
 
 /// The row has the key that the address has.

@@ -113,7 +113,8 @@ impl<'a> Parser<'a, '_> {
         if self.text.eat(".") {
             let function = Function::named(self.text.word());
             let function = function.ok_or_else(|| {
-                self.text.unexpected("`count()`, `sum()`, `avg()`, `min()` or `max()`")
+                self.text
+                    .unexpected("`count()`, `sum()`, `avg()`, `min()` or `max()`")
             })?;
             self.text.expect("()")?;
             let kind = cast.map_or(field.kind(), Cast::kind);
@@ -143,11 +144,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     /// What follows a function, where functions are allowed.
-    fn aggregate(
-        &mut self,
-        function: Function,
-        shown_as: Option<String>,
-    ) -> Result<Aggregate<'a>> {
+    fn aggregate(&mut self, function: Function, shown_as: Option<String>) -> Result<Aggregate<'a>> {
         if !settings::aggregates()? {
             return Err(Fault::aggregate());
         }

@@ -4,7 +4,8 @@ use super::{Engine, Writer, column, engine, quoted, sqlite};
 use crate::{
     fault::{Fault, Result},
     model::{
-        Aggregate, By, Cast, Embed, Field, Filter, Function, Item, MAX_ROWS, Order, Select, Test, Truth,
+        Aggregate, By, Cast, Embed, Field, Filter, Function, Item, MAX_ROWS, Order, Select, Test,
+        Truth,
     },
 };
 use atlashub_sdk::{

@@ -22,7 +22,9 @@ enum Form {
 /// by their types, and for one that cannot stand within another.
 pub(super) fn measured(sql: &str, columns: &[PgColumn], most: usize) -> Option<String> {
     let form = form(sql)?;
-    let names: Vec<String> = (0..columns.len()).map(|number| format!("c{number}")).collect();
+    let names: Vec<String> = (0..columns.len())
+        .map(|number| format!("c{number}"))
+        .collect();
     let sizes: Vec<String> = columns
         .iter()
         .zip(&names)
@@ -78,9 +80,28 @@ fn form(sql: &str) -> Option<Form> {
 /// Whether a value of the type may be large.
 fn grows(info: &PgTypeInfo) -> bool {
     const SMALL: &[&str] = &[
-        "BOOL", "INT2", "INT4", "INT8", "OID", "FLOAT4", "FLOAT8", "NUMERIC", "UUID", "DATE",
-        "TIME", "TIMETZ", "TIMESTAMP", "TIMESTAMPTZ", "INTERVAL", "NAME", "\"CHAR\"", "INET",
-        "CIDR", "MACADDR", "MACADDR8", "MONEY",
+        "BOOL",
+        "INT2",
+        "INT4",
+        "INT8",
+        "OID",
+        "FLOAT4",
+        "FLOAT8",
+        "NUMERIC",
+        "UUID",
+        "DATE",
+        "TIME",
+        "TIMETZ",
+        "TIMESTAMP",
+        "TIMESTAMPTZ",
+        "INTERVAL",
+        "NAME",
+        "\"CHAR\"",
+        "INET",
+        "CIDR",
+        "MACADDR",
+        "MACADDR8",
+        "MONEY",
     ];
     match info.kind() {
         PgTypeKind::Domain(base) => grows(base),
@@ -105,10 +126,18 @@ mod tests {
 
     #[test]
     fn only_what_can_stand_within_another_statement_does() {
-        for sql in ["select 1", "(VALUES (1))", "TABLE x", "WITH a AS (SELECT 1) SELECT * FROM a"] {
+        for sql in [
+            "select 1",
+            "(VALUES (1))",
+            "TABLE x",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+        ] {
             assert!(form(sql) == Some(Form::Rows), "{sql}");
         }
-        for sql in ["insert into x values (1) returning *", "UPDATE x SET a = 1 RETURNING a"] {
+        for sql in [
+            "insert into x values (1) returning *",
+            "UPDATE x SET a = 1 RETURNING a",
+        ] {
             assert!(form(sql) == Some(Form::Written), "{sql}");
         }
         for sql in [

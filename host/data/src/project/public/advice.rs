@@ -107,7 +107,10 @@ mod tests {
         let both = [Dialect::Sqlite, Dialect::Postgres].map(|dialect| {
             let refusal = Error::invalid("sql_syntax", "syntax error");
             let error = advise(refusal, sql, dialect);
-            error.fields().get("hint").map(|hint| hint.as_str().unwrap().to_owned())
+            error
+                .fields()
+                .get("hint")
+                .map(|hint| hint.as_str().unwrap().to_owned())
         });
         assert_eq!(both[0], both[1], "{sql}");
         both[0].clone()
@@ -117,7 +120,10 @@ mod tests {
     fn the_hint_says_what_to_change() {
         for (sql, hint) in [
             ("SELEC 1", "did you mean `SELECT` instead of `SELEC`?"),
-            ("udpate x SET a = 1", "did you mean `UPDATE` instead of `UDPATE`?"),
+            (
+                "udpate x SET a = 1",
+                "did you mean `UPDATE` instead of `UDPATE`?",
+            ),
             (
                 "SELECT 1; SELECT 2; SELECT 3",
                 "one statement is run at a time: run these 3 one after the other",
@@ -130,10 +136,7 @@ mod tests {
                 "SELECT * FROM x WHERE",
                 "it ends where an expression is expected",
             ),
-            (
-                "SELECT 'x",
-                "line 1, column 8: unterminated string literal",
-            ),
+            ("SELECT 'x", "line 1, column 8: unterminated string literal"),
         ] {
             assert_eq!(said(sql).as_deref(), Some(hint), "{sql}");
         }
@@ -146,6 +149,10 @@ mod tests {
         let error = advise(error, "SELEC 1", Dialect::Postgres);
         assert_eq!(error.fields()["hint"], "theirs");
         let error = Error::conflict("sql_constraint", "x");
-        assert!(advise(error, "SELEC 1", Dialect::Sqlite).fields().is_empty());
+        assert!(
+            advise(error, "SELEC 1", Dialect::Sqlite)
+                .fields()
+                .is_empty()
+        );
     }
 }

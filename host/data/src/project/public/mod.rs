@@ -18,8 +18,8 @@ pub(super) use changes::given_up;
 pub use changes::script;
 pub use editor::{EditorResult, EditorStatement};
 pub use policy::{Action, Expression, PolicyChange, RowPolicy};
-pub(super) use tables::{Found, check_policies};
 pub use tables::{Check, Index, RowFilter, RowOrder, RowPage, RowsQuery, TableDetails};
+pub(super) use tables::{Found, check_policies};
 pub(super) use versions::Versions;
 
 use super::{Engine, ProjectDatabases, check_call};

@@ -161,9 +161,7 @@ impl ProjectDatabases {
         }
         let result = match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.alter_table(project, table, changes, mark).await,
-            Engine::Postgres(postgres) => {
-                postgres.alter_table(project, table, changes, mark).await
-            }
+            Engine::Postgres(postgres) => postgres.alter_table(project, table, changes, mark).await,
         };
         self.tables_changed(project);
         result
@@ -364,7 +362,10 @@ impl ProjectDatabases {
 }
 
 /// Refuses a change to a column that a policy speaks of.
-pub(in crate::project) fn check_policies(change: &TableChange, policies: &[RowPolicy]) -> Result<()> {
+pub(in crate::project) fn check_policies(
+    change: &TableChange,
+    policies: &[RowPolicy],
+) -> Result<()> {
     let column = match change {
         TableChange::DropColumn { column } | TableChange::RenameColumn { column, .. } => column,
         TableChange::AlterColumn {

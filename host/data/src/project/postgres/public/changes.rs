@@ -28,7 +28,9 @@ impl PostgresProjects {
             .host(IS_MADE, &[])
             .await
             .map_err(Fault::into_error)?;
-        let made = rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false));
+        let made = rows
+            .first()
+            .is_some_and(|row| row.try_get(0).unwrap_or(false));
         if !made {
             // The database is of an older host.
             self.admin.provision(project).await?;
@@ -45,7 +47,10 @@ impl PostgresProjects {
         let session = session_of(&mut lease)?;
         // Waits for a change with this mark that is about to end.
         let put = "INSERT INTO _atlashub.changes (mark) VALUES ($1) ON CONFLICT DO NOTHING";
-        session.host(put, &[mark]).await.map_err(Fault::into_error)?;
+        session
+            .host(put, &[mark])
+            .await
+            .map_err(Fault::into_error)?;
         let found = "SELECT sql FROM _atlashub.changes WHERE mark = $1";
         let rows = session.host(found, &[mark]).await;
         let rows = rows.map_err(Fault::into_error)?;

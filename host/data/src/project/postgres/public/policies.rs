@@ -67,12 +67,7 @@ impl PostgresProjects {
 
 /// Makes the change of what is there. The lock comes first: what it waits for
 /// is then seen by the statements after it.
-async fn make(
-    session: &mut Session,
-    table: &str,
-    app: &str,
-    change: PolicyChange,
-) -> Result<bool> {
+async fn make(session: &mut Session, table: &str, app: &str, change: PolicyChange) -> Result<bool> {
     let lock = format!(
         "LOCK TABLE public.{} IN ACCESS EXCLUSIVE MODE",
         quoted(table)

@@ -58,9 +58,7 @@ impl SqliteProjects {
         let worker = self.owner(project, Purpose::Read).await?;
         let table = table.to_owned();
         worker
-            .run(move |connection, _| {
-                at_one_moment(connection, |own| found(own.inner(), &table))
-            })
+            .run(move |connection, _| at_one_moment(connection, |own| found(own.inner(), &table)))
             .await
             .1
     }
