@@ -117,7 +117,7 @@ impl<'a> Parser<'a, '_> {
                     .unexpected("`count()`, `sum()`, `avg()`, `min()` or `max()`")
             })?;
             self.text.expect("()")?;
-            let kind = cast.map_or(field.kind(), Cast::kind);
+            let kind = cast.map_or(field.kind(), |cast| cast.kind());
             if !function.takes(kind) {
                 return Err(Fault::no_aggregate(function.as_sql(), kind));
             }

@@ -4,8 +4,7 @@ use super::{Engine, Writer, column, engine, quoted, sqlite};
 use crate::{
     fault::{Fault, Result},
     model::{
-        Aggregate, By, Cast, Embed, Field, Filter, Function, Item, MAX_ROWS, Order, Select, Test,
-        Truth,
+        Aggregate, By, Embed, Field, Filter, Function, Item, MAX_ROWS, Order, Select, Test, Truth,
     },
 };
 use atlashub_sdk::{
@@ -353,7 +352,7 @@ impl Reader {
         let (value, kind) = match &aggregate.field {
             None => ("count(*)".to_owned(), "integer"),
             Some(field) => {
-                let kind = aggregate.cast.map_or(field.kind(), Cast::kind);
+                let kind = aggregate.cast.map_or(field.kind(), |cast| cast.kind());
                 let value = match aggregate.cast {
                     Some(cast) => {
                         let shown = engine.shown(sql, alias, field)?;
