@@ -4,14 +4,23 @@ use crate::{process::Program, setup};
 use anyhow::{Context as _, Result, bail};
 use std::{path::PathBuf, time::Duration};
 
-/// Prints what the benches read, and turns through the keys of a file.
+/// Prints what the benches read; turns through the keys of a file, or sends
+/// the bodies of one, each as if from an address of its own.
 const SCRIPT: &str = r#"
 local requests, at = {}, 0
 function init(args)
   if args[1] then
-    for key in io.lines(args[1]) do
-      requests[#requests + 1] = wrk.format(nil, nil, { ["x-api-key"] = key })
+    for line in io.lines(args[2]) do
+      if args[1] == "keys" then
+        requests[#requests + 1] = wrk.format(nil, nil, { ["x-api-key"] = line })
+      else
+        local number = #requests
+        local address = string.format("10.0.%d.%d", math.floor(number / 250), number % 250 + 1)
+        requests[#requests + 1] = wrk.format("POST", nil, {
+          ["content-type"] = "application/json", ["x-forwarded-for"] = address }, line)
+      end
     end
+    at = math.random(#requests)
     request = function()
       at = at % #requests + 1
       return requests[at]
@@ -34,8 +43,18 @@ pub(super) struct Load {
     pub(super) url: String,
     /// Goes into `x-api-key`.
     pub(super) key: Option<String>,
-    /// A file with keys that are used in turn instead.
-    pub(super) keys: Option<PathBuf>,
+    /// An access token beside it.
+    pub(super) token: Option<String>,
+    /// What is different in each request instead.
+    pub(super) turns: Option<Turns>,
+}
+
+/// What requests take in turn, a line of a file each.
+pub(super) enum Turns {
+    /// Keys.
+    Keys(PathBuf),
+    /// Bodies to be posted, each from an address of its own.
+    Bodies(PathBuf),
 }
 
 /// What one run gave.
@@ -69,9 +88,14 @@ pub(super) fn run(
     if let Some(key) = &load.key {
         program = program.args(["-H", &format!("x-api-key: {key}")]);
     }
+    if let Some(token) = &load.token {
+        program = program.args(["-H", &format!("authorization: Bearer {token}")]);
+    }
     program = program.args([&load.url]);
-    if let Some(keys) = &load.keys {
-        program = program.args([std::path::Path::new("--"), keys]);
+    match &load.turns {
+        Some(Turns::Keys(file)) => program = program.args(["--", "keys"]).args([file]),
+        Some(Turns::Bodies(file)) => program = program.args(["--", "bodies"]).args([file]),
+        None => {}
     }
     let before = cpu_time(pid)?;
     let text = program.output("run wrk")?;

@@ -7,6 +7,7 @@
 //! first and last, and `wasmtime serve`. Runs of all take turns, so that a
 //! machine that slows down slows all of them.
 
+mod identity;
 mod latency;
 mod load;
 mod neighbour;
@@ -66,6 +67,8 @@ const PARTS: &[&str] = &[
     "hello",
     "small",
     "tables",
+    "login",
+    "checks",
     "transfer",
     "first",
     "tenants",
@@ -116,6 +119,12 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     if wanted("tables") {
         tables::rows(&bench, &mut report)?;
     }
+    if wanted("login") {
+        identity::login(&bench, &mut report)?;
+    }
+    if wanted("checks") {
+        identity::checks(&bench, &mut report)?;
+    }
     if wanted("transfer") {
         transfer::download(&bench, &mut report)?;
         transfer::upload(&bench, &mut report)?;
@@ -143,8 +152,16 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
 
 fn build_servers(repository: &Workspace) -> Result<()> {
     crate::build(repository)?;
-    let control = ["build", "--release", "--workspace", "--example", "control"];
-    repository.cargo(&control).run("build the control server")
+    let controls = [
+        "build",
+        "--release",
+        "--workspace",
+        "--example",
+        "control",
+        "--example",
+        "argon2_alone",
+    ];
+    repository.cargo(&controls).run("build what we measure against")
 }
 
 impl Bench<'_> {

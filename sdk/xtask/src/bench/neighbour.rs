@@ -43,7 +43,8 @@ pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let quiet = Load {
         url: node.server.url("/hello"),
         key: Some(key),
-        keys: None,
+        token: None,
+        turns: None,
     };
     // Halves of a run, several of them: a glitch of the machine is as long as
     // what is looked for.

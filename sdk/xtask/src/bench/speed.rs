@@ -3,7 +3,7 @@
 
 use super::{
     Bench,
-    load::{self, Load, Sample, median},
+    load::{self, Load, Sample, Turns, median},
     peers::{Node, Server, control, wasmtime},
     report::{Goal, Report},
 };
@@ -39,7 +39,8 @@ impl<'a> Contender<'a> {
         let load = Load {
             url: server.url(path),
             key: key.map(str::to_owned),
-            keys: None,
+            token: None,
+            turns: None,
         };
         Self {
             name,
@@ -48,6 +49,15 @@ impl<'a> Contender<'a> {
             samples: Vec::new(),
         }
     }
+}
+
+impl Contender<'_> {
+    /// With an access token beside the key.
+    pub(super) fn with_token(mut self, token: &str) -> Self {
+        self.load.token = Some(token.to_owned());
+        self
+    }
+
 }
 
 /// Lets all run in turn, as often as planned, and answers their medians. The
@@ -217,7 +227,8 @@ pub(super) fn tenants(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         load: Load {
             url: node.server.url("/hello"),
             key: None,
-            keys: Some(keys),
+            token: None,
+            turns: Some(Turns::Keys(keys)),
         },
         samples: Vec::new(),
     };

@@ -54,12 +54,14 @@ fn duel(
     let theirs = Load {
         url: plain.url(path),
         key: None,
-        keys: None,
+        token: None,
+        turns: None,
     };
     let ours = Load {
         url: node.server.url(&format!("/files/{id}/download")),
         key: Some(key.to_owned()),
-        keys: None,
+        token: None,
+        turns: None,
     };
     let run = |load: &Load, pid, time| load::run(load, pid, time, bench.folder.path());
     run(&theirs, plain.pid(), Duration::from_secs(1))?;
