@@ -45,7 +45,7 @@ impl Run<'_> {
             .args(["--phases", "examples,coverage,fuzzing", "--checks", CHECKS])
             .args(["--max-examples", &self.examples.to_string()])
             .args(["--seed", SEED, "--generation-deterministic", "--no-shrink"])
-            .args(["--generation-database", "none", "--request-timeout", "20"])
+            .args(["--request-timeout", "20"])
             .args(["--workers", "2", "--suppress-health-check", "all"])
             .args(["--warnings", "off", "--continue-on-failure"])
             .env("NO_COLOR", "1")
@@ -85,7 +85,7 @@ async fn the_host_answers_as_its_description_says() {
         description: server.url("/openapi.json"),
         base: server.url(""),
         header: "x-dev-admin-token: dev-token-of-the-tests".to_owned(),
-        examples: 20,
+        examples: 4,
         // The rest is about the project that it would remove.
         left_out: &["delete_project"],
         settings: format!(
@@ -112,7 +112,7 @@ async fn described(project: &Project) {
         description: server.url(&format!("/p/{}/openapi.json", project.slug)),
         base: server.url(&format!("/p/{}", project.slug)),
         header: format!("x-api-key: {}", project.secret),
-        examples: 30,
+        examples: 20,
         left_out: &[],
         settings: String::new(),
         server,

@@ -11,7 +11,7 @@ use atlashub_core::{
     },
 };
 use atlashub_data::platform::{LogFilter, LogPage, Platform, StoredLogLine};
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use std::{
     collections::VecDeque,
     sync::{
@@ -199,7 +199,7 @@ impl App {
             stored,
             waiting,
         };
-        Ok(stream::unfold(follower, Follower::next))
+        Ok(stream::unfold(follower, Follower::next).fuse())
     }
 }
 

@@ -332,7 +332,9 @@ impl From<Error> for Fault {
             ("42501", _) if error.code() == "sql_policy" => {
                 return Self::refused("sql_policy", said);
             }
-            ("42501", _) => return Self::refused("forbidden", said),
+            // A caller who may only read; on Postgres with a state of its own.
+            ("42501" | "25006", _) => return Self::refused("forbidden", said),
+            _ if error.code() == "sql_denied" => return Self::refused("forbidden", said),
             ("42883", _) => (400, "not_supported"),
             ("42P01", _) => (404, "unknown_table"),
             ("42703", _) => (400, "unknown_column"),

@@ -10,7 +10,7 @@ use axum::{
     extract::State,
     response::Response,
 };
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -124,6 +124,8 @@ fn pages(
             }
         }
     })
+    // Who sends the body may ask once more after its end.
+    .fuse()
 }
 
 fn lines(events: impl Iterator<Item = AuditView>) -> Result<Vec<u8>> {
