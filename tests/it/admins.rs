@@ -1,12 +1,13 @@
 //! Admins: the first owner, sessions, the development token.
 
-use atlashub_tests::{Admin, TestServer};
+use atlashub_tests::{Admin, Reply, TestServer};
+use reqwest::Method;
 use serde_json::json;
 
 const EMAIL: &str = "owner@example.com";
 const PASSWORD: &str = "a long and honest pass phrase";
 
-async fn sign_in(admin: &Admin, password: &str) -> atlashub_tests::Reply {
+async fn sign_in(admin: &Admin, password: &str) -> Reply {
     admin
         .anonymous()
         .post(

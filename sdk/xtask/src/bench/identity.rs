@@ -65,7 +65,9 @@ pub(super) fn login(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     }
     let (plain, ours) = (middle(plain), median(&ours));
     report.sample("AtlasHub, POST /v1/auth/login", &ours);
-    report.note(&format!("argon2 alone, all processors: {plain:.1} a second"));
+    report.note(&format!(
+        "argon2 alone, all processors: {plain:.1} a second"
+    ));
     report.ratio(
         "logins a second",
         "argon2 alone on all processors",
@@ -106,7 +108,12 @@ pub(super) fn checks(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         ("a known access token adds to a request", with_token),
     ] {
         let added = sample.cpu - nobody.cpu;
-        report.figure(what, added, "µs of processor time", Goal::AtMost(MOST_ADDED));
+        report.figure(
+            what,
+            added,
+            "µs of processor time",
+            Goal::AtMost(MOST_ADDED),
+        );
     }
     Ok(())
 }

@@ -161,7 +161,9 @@ fn build_servers(repository: &Workspace) -> Result<()> {
         "--example",
         "argon2_alone",
     ];
-    repository.cargo(&controls).run("build what we measure against")
+    repository
+        .cargo(&controls)
+        .run("build what we measure against")
 }
 
 impl Bench<'_> {

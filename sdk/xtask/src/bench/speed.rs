@@ -57,7 +57,6 @@ impl Contender<'_> {
         self.load.token = Some(token.to_owned());
         self
     }
-
 }
 
 /// Lets all run in turn, as often as planned, and answers their medians. The
