@@ -42,7 +42,7 @@ struct Plan {
 
 const FULL: Plan = Plan {
     time: Duration::from_secs(8),
-    rounds: 5,
+    rounds: 3,
     upload_bytes: 1 << 30,
     many_projects: 1_000,
 };
