@@ -10,6 +10,7 @@ use crate::{
     cloudflare_access::CloudflareAccess,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
     editor::Running,
+    images::Images,
     limits::{RequestLimits, StrictLimits},
     logs::PluginLog,
     mail::{MailSettings, Mailer},
@@ -24,6 +25,7 @@ use crate::{
         mails::{self, MailQueue},
         oauth::Providers,
     },
+    users_of_plugins::UsersOfPlugins,
 };
 use atlashub_core::{Clock, ProjectId, Result};
 use atlashub_data::{
@@ -81,6 +83,7 @@ struct Inner {
     blobs: Arc<BlobStore>,
     directory: Arc<Directory>,
     plugins: Plugins,
+    images: Images,
     plugin_log: PluginLog,
     passwords: Passwords,
     strict_limits: StrictLimits,
@@ -145,11 +148,13 @@ impl App {
         };
         let providers = Providers::new(Arc::new(Outgoing::new(reach)?));
         let calls = ProjectCalls::new();
+        let users = UsersOfPlugins::new(platform.clone());
         let services = Services {
             sql: Arc::new(databases.clone()),
             database: Arc::new(databases.clone()),
             kv: Arc::new(platform.clone()),
             audit: Arc::new(AuditOfPlugins::new(platform.clone())),
+            users: Arc::clone(&users) as _,
             blobs: Arc::clone(&blobs) as _,
             log: Arc::new(plugin_log.clone()),
             calls: Arc::clone(&calls) as _,
@@ -157,6 +162,7 @@ impl App {
         };
         let runtime = Runtime::new(runtime, services, compiler, cache)?;
         let code = Code::new(runtime, storage.clone());
+        let images = Images::new(code.clone(), &builtin)?;
         let options = DirectoryOptions {
             public_url: settings.public_url.clone(),
             base_domain: settings.base_domain.clone(),
@@ -176,6 +182,7 @@ impl App {
         )
         .await?;
         calls.connect(&directory);
+        users.connect(&directory);
         let plugins = Plugins::new(
             platform.clone(),
             databases.clone(),
@@ -209,6 +216,7 @@ impl App {
             blobs,
             directory,
             plugins,
+            images,
             plugin_log,
             passwords: Passwords::new()?,
             strict_limits,
@@ -321,6 +329,10 @@ impl App {
     #[must_use]
     pub fn plugins(&self) -> &Plugins {
         &self.0.plugins
+    }
+
+    pub(crate) fn images(&self) -> &Images {
+        &self.0.images
     }
 
     /// Objects, and signed links to them.

@@ -145,7 +145,7 @@ impl App {
         .await
     }
 
-    async fn entry(&self, project: ProjectId) -> Result<Arc<ProjectEntry>> {
+    pub(crate) async fn entry(&self, project: ProjectId) -> Result<Arc<ProjectEntry>> {
         if let Some(entry) = self.directory().by_id(project) {
             return Ok(entry);
         }

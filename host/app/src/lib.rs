@@ -14,6 +14,7 @@ pub mod directory;
 mod editor;
 mod generated;
 mod idempotency;
+mod images;
 mod installations;
 mod key_set;
 mod keys;
@@ -30,6 +31,7 @@ mod settings;
 mod tables;
 mod taking_up;
 pub mod users;
+mod users_of_plugins;
 
 pub use admins::{Invited, UpdateAdmin, password};
 pub use app::{App, AppParts};

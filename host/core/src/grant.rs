@@ -8,6 +8,7 @@
 //! | `sql` | use tables in a schema of its own |
 //! | `kv` | keep small values |
 //! | `audit` | add to the audit |
+//! | `users` | look the project's users up, with their addresses |
 //! | `database` | read and write the project's tables, with the caller's rights |
 //! | `database:read` | read the project's tables, with the caller's rights |
 //! | `blob:<bucket>` | read and write objects of the bucket |
@@ -29,6 +30,8 @@ pub enum Grant {
     Kv,
     /// Adding to the audit.
     Audit,
+    /// Looking the project's users up.
+    Users,
     /// The project's own tables, with the rights of the caller.
     Database {
         /// Whether writing is included.
@@ -113,6 +116,35 @@ impl fmt::Display for HostPattern {
     }
 }
 
+impl Grant {
+    /// What it lets the plugin do, for the admin who gives it.
+    #[must_use]
+    pub fn meaning(&self) -> String {
+        match self {
+            Self::Sql => "keep tables of its own".to_owned(),
+            Self::Kv => "keep small values of its own".to_owned(),
+            Self::Audit => "add to the audit, under its own name".to_owned(),
+            Self::Users => "look the project's users up, with their e-mail addresses".to_owned(),
+            Self::Database { write: true } => {
+                "read and write the project's tables, with the rights of who calls".to_owned()
+            }
+            Self::Database { write: false } => {
+                "read the project's tables, with the rights of who calls".to_owned()
+            }
+            Self::Blob {
+                bucket,
+                write: true,
+            } => format!("read and write all objects of the bucket {bucket}"),
+            Self::Blob {
+                bucket,
+                write: false,
+            } => format!("read all objects of the bucket {bucket}"),
+            Self::Http(host) => format!("send to {host}, and read what it answers"),
+            Self::Plugin(name) => format!("call the plugin {name} for who calls"),
+        }
+    }
+}
+
 impl FromStr for Grant {
     type Err = Error;
 
@@ -125,6 +157,7 @@ impl FromStr for Grant {
             ("sql", None) => Ok(Self::Sql),
             ("kv", None) => Ok(Self::Kv),
             ("audit", None) => Ok(Self::Audit),
+            ("users", None) => Ok(Self::Users),
             ("database", None) => Ok(Self::Database { write: true }),
             ("database", Some("read")) => Ok(Self::Database { write: false }),
             ("blob", Some(scope)) => match scope.split_once(':') {
@@ -149,7 +182,7 @@ fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
-            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `database`, `database:read`, \
+            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `database`, `database:read`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>` or `plugin:<name>`"
         ),
     )
@@ -175,6 +208,7 @@ impl fmt::Display for Grant {
             Self::Sql => f.write_str("sql"),
             Self::Kv => f.write_str("kv"),
             Self::Audit => f.write_str("audit"),
+            Self::Users => f.write_str("users"),
             Self::Database { write: true } => f.write_str("database"),
             Self::Database { write: false } => f.write_str("database:read"),
             Self::Blob {
@@ -276,6 +310,7 @@ mod tests {
             "sql",
             "kv",
             "audit",
+            "users",
             "database",
             "database:read",
             "blob:private",
@@ -292,6 +327,7 @@ mod tests {
         for text in [
             "",
             "sql:x",
+            "users:read",
             "blob",
             "blob:a:write",
             "database:write",

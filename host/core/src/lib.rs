@@ -16,6 +16,7 @@ pub mod identity;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod permission;
 pub mod token;
 
 pub use clock::{Clock, SystemClock};
@@ -30,3 +31,4 @@ pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};
 pub use manifest::Manifest;
 pub use name::{BucketName, PluginName, ProviderName, Slug};
+pub use permission::BuiltInRole;

@@ -3,7 +3,9 @@
 //! migrations, into the component's custom section `atlashub:manifest` as
 //! JSON.
 
-use crate::{Error, Grant, GrantSet, Isolation, Limits, PluginName, Result};
+use crate::{
+    Error, Grant, GrantSet, Isolation, Limits, PluginName, Result, permission::Declaration,
+};
 use serde::{Deserialize, Serialize};
 
 /// Name of the custom section that carries the manifest as JSON.
@@ -50,6 +52,9 @@ pub struct Manifest {
     /// What it asks for.
     #[serde(default)]
     pub grants: Vec<Grant>,
+    /// What users may be allowed to do in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<Declaration>,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
@@ -125,6 +130,7 @@ impl Manifest {
             description: String::new(),
             routes: vec![Route { path, strip: true }],
             grants: Vec::new(),
+            permissions: Vec::new(),
             // Its tool chain may not expect an instance to be called twice.
             limits: Limits {
                 isolation: Isolation::Request,
@@ -133,6 +139,14 @@ impl Manifest {
             config_schema: None,
             migrations: Vec::new(),
         }
+    }
+
+    /// The permission `<plugin>:<action>` of this plugin, if it is declared.
+    #[must_use]
+    pub fn permission(&self, action: &str) -> Option<&Declaration> {
+        self.permissions
+            .iter()
+            .find(|declared| declared.action == action)
     }
 
     /// The grants it asks for, as a set.
@@ -146,6 +160,7 @@ impl Manifest {
         for route in &self.routes {
             check_route(&route.path)?;
         }
+        Declaration::check_all(&self.permissions)?;
         let mut names = std::collections::BTreeSet::new();
         for migration in &self.migrations {
             if migration.name.is_empty() || !names.insert(migration.name.clone()) {
@@ -238,6 +253,39 @@ mod tests {
         assert!(manifest.grants.is_empty());
         let json = serde_json::to_vec(&manifest).unwrap();
         assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+    }
+
+    #[test]
+    fn doubtful_permissions_are_refused() {
+        let read = |permissions: &str| {
+            Manifest::from_toml(&format!(
+                "name = \"notes\"\nversion = \"1.0.0\"\npermissions = [{permissions}]\n"
+            ))
+        };
+        let share = "{ action = \"share\", title = \"Share notes\", roles = [\"editor\"] }";
+        let manifest = read(share).unwrap();
+        assert!(manifest.permission("share").is_some());
+        assert!(manifest.permission("read").is_none());
+        for (refused, named) in [
+            (format!("{share}, {share}").as_str(), "twice"),
+            ("{ action = \"Share\", title = \"t\" }", "`Share`"),
+            (
+                "{ action = \"notes:share\", title = \"t\" }",
+                "`notes:share`",
+            ),
+            ("{ action = \"*\", title = \"t\" }", "`*`"),
+            ("{ action = \"a\", title = \" \" }", "title"),
+            ("{ action = \"a\", title = \"t\\n\" }", "title"),
+            ("{ action = \"a\" }", "title"),
+            (
+                "{ action = \"a\", title = \"t\", roles = [\"clerk\"] }",
+                "clerk",
+            ),
+        ] {
+            let error = read(refused).unwrap_err();
+            assert_eq!(error.code(), "invalid_manifest");
+            assert!(error.message().contains(named), "{}", error.message());
+        }
     }
 
     #[test]

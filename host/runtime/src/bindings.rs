@@ -17,6 +17,7 @@ mod imports {
             "atlashub:identity/caller": trappable,
             "wasi:config/store": trappable,
             "wasi:logging/logging": trappable,
+            "atlashub:users/directory.has-permission": trappable,
             "atlashub:sql/client.get-dialect": trappable,
             "atlashub:sql/client.[drop]transaction": trappable,
             "atlashub:sql/client.[drop]cursor": trappable,
@@ -52,6 +53,6 @@ mod lifecycle {
     });
 }
 
-pub use imports::atlashub::{audit, blob, database, identity, kv, multipart, sql};
+pub use imports::atlashub::{audit, blob, database, identity, kv, multipart, sql, users};
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

@@ -18,6 +18,7 @@ use crate::{
 use atlashub_core::{
     Caller, Error, ErrorKind, GrantSet, Limits, RequestId, Result, Slug,
     capability::{PluginScope, log::Level},
+    permission::Declaration,
 };
 use parking_lot::Mutex;
 use std::{
@@ -37,6 +38,8 @@ pub struct PluginSpec {
     pub public_url: String,
     /// What it may touch.
     pub grants: GrantSet,
+    /// What users may be allowed to do in it.
+    pub permissions: Vec<Declaration>,
     /// Its configuration, keys and values.
     pub config: Vec<(String, String)>,
     /// What it may use.
@@ -72,6 +75,7 @@ impl LivePlugin {
             slug: spec.slug,
             public_url: spec.public_url,
             grants: spec.grants,
+            permissions: spec.permissions,
             config: spec.config,
             output: Arc::new(output),
             services: inner.services.clone(),

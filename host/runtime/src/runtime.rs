@@ -17,6 +17,7 @@ use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
     capability::{
         audit::AuditLog, blob::Blobs, database::Database, kv::Kv, log::LogSink, sql::Sql,
+        users::Users,
     },
 };
 use futures::future::BoxFuture;
@@ -83,6 +84,8 @@ pub struct Services {
     pub kv: Arc<dyn Kv>,
     /// Where plugins add to the audit.
     pub audit: Arc<dyn AuditLog>,
+    /// The projects' end users.
+    pub users: Arc<dyn Users>,
     /// Objects.
     pub blobs: Arc<dyn Blobs>,
     /// Where log lines go.

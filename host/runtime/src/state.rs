@@ -10,6 +10,7 @@ use crate::{
 use atlashub_core::{
     Error, GrantSet, Slug,
     capability::{PluginScope, log::Source},
+    permission::Declaration,
 };
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -34,6 +35,7 @@ pub(crate) struct PluginShared {
     pub(crate) slug: Slug,
     pub(crate) public_url: String,
     pub(crate) grants: GrantSet,
+    pub(crate) permissions: Vec<Declaration>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) output: Arc<PluginOutput>,
     pub(crate) services: Services,

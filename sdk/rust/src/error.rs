@@ -254,7 +254,9 @@ impl From<HostError> for Error {
             "not_granted" => (StatusCode::FORBIDDEN, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
             "invalid_object_key" | "kv_key_invalid" => (StatusCode::UNPROCESSABLE_ENTITY, None),
-            "multipart_invalid" | "upload_interrupted" => (StatusCode::BAD_REQUEST, None),
+            "multipart_invalid" | "upload_interrupted" | "invalid_cursor" => {
+                (StatusCode::BAD_REQUEST, None)
+            }
             "sql_invalid_text" => (
                 StatusCode::BAD_REQUEST,
                 Some("a text contains a NUL character"),

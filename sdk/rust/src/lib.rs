@@ -57,6 +57,7 @@ mod router;
 pub mod sql;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
+pub mod users;
 
 pub use ::http::{Method, StatusCode};
 pub use body::Body;
@@ -77,7 +78,7 @@ pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, FromRequest, Headers, IntoResponse, Json, Method, Path, Query,
         Request, Response, Result, Router, StatusCode, Uri, audit, blob, config, database, http,
-        idempotency, identity, kv, log, multipart, params, sql,
+        idempotency, identity, kv, log, multipart, params, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -21,15 +21,22 @@ use crate::{
     database::Table,
     host::{self, HostError, HostResult},
     http::{Answer, Call, address},
-    identity::Project,
+    identity::{CallerKind, Project},
     kv::Entry,
     logging,
     sql::{Rows, Value},
+    users::User,
 };
 use database::Database;
 use objects::Objects;
 use std::{
-    cell::RefCell, collections::BTreeMap, fmt, ops::Range, path::Path, rc::Rc, time::Duration,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Range,
+    path::Path,
+    rc::Rc,
+    time::Duration,
 };
 
 /// A host in memory. It stands in for the host on this thread as long as it
@@ -54,6 +61,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     caller: Caller,
+    permissions: BTreeSet<String>,
+    users: BTreeMap<String, User>,
     config: BTreeMap<String, String>,
     logs: Vec<String>,
     audit: Vec<String>,
@@ -121,6 +130,30 @@ impl TestHost {
     /// Sets the caller of the requests from now on.
     pub fn set_caller(&self, caller: Caller) {
         self.inner.state.borrow_mut().caller = caller;
+    }
+
+    /// Sets which permissions signed-in users and admins who only read hold,
+    /// such as `notes:read`. Whoever holds all, holds all here, too: secret
+    /// keys, other admins, the scheduler, users with the role `admin`.
+    #[must_use]
+    pub fn with_permissions<'a>(self, permissions: impl IntoIterator<Item = &'a str>) -> Self {
+        self.set_permissions(permissions);
+        self
+    }
+
+    /// As [`TestHost::with_permissions`], from now on.
+    pub fn set_permissions<'a>(&self, permissions: impl IntoIterator<Item = &'a str>) {
+        let permissions = permissions.into_iter().map(str::to_owned).collect();
+        self.inner.state.borrow_mut().permissions = permissions;
+    }
+
+    /// Adds an end user of the project, in place of the one with the same id.
+    #[must_use]
+    pub fn with_user(self, user: User) -> Self {
+        let mut state = self.inner.state.borrow_mut();
+        state.users.insert(user.id.clone(), user);
+        drop(state);
+        self
     }
 
     /// Sets a value of the configuration.
@@ -218,6 +251,23 @@ impl host::Host for Inner {
 
     fn public_url(&self) -> String {
         "http://test.localhost".to_owned()
+    }
+
+    fn has_permission(&self, permission: &str) -> bool {
+        let state = self.state.borrow();
+        let caller = &state.caller;
+        match caller.kind {
+            CallerKind::Scheduler => true,
+            CallerKind::User if caller.has_role("admin") => true,
+            CallerKind::User => state.permissions.contains(permission),
+            _ if caller.is_trusted() => true,
+            CallerKind::Admin => state.permissions.contains(permission),
+            _ => false,
+        }
+    }
+
+    fn users(&self) -> Vec<User> {
+        self.state.borrow().users.values().cloned().collect()
     }
 
     fn config(&self) -> Vec<(String, String)> {
@@ -364,9 +414,7 @@ mod tests {
     )]
 
     use super::*;
-    use crate::{
-        blob, database, http, identity::CallerKind, kv, multipart::Multipart, params, sql,
-    };
+    use crate::{blob, database, http, kv, multipart::Multipart, params, sql, users};
 
     #[test]
     fn without_a_host_capabilities_say_so() {
@@ -494,6 +542,60 @@ mod tests {
                 .as_u16(),
             404
         );
+    }
+
+    #[test]
+    fn users_hold_the_permissions_that_the_test_gave() {
+        let host = TestHost::new("notes").with_permissions(["notes:read"]);
+        let code = |permission| users::require(permission).map_err(|error| error.code().to_owned());
+        assert_eq!(code("notes:read"), Err("unauthenticated".to_owned()));
+        host.set_caller(Caller::new(CallerKind::PublishableKey, "k"));
+        assert_eq!(code("notes:read"), Err("forbidden".to_owned()));
+        assert!(users::require_of_users("notes:write").is_ok());
+        let mut user = Caller::new(CallerKind::User, "u");
+        host.set_caller(user.clone());
+        assert_eq!(code("notes:read"), Ok(()));
+        let refused = users::require_of_users("notes:write").unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.status().as_u16()),
+            ("permission_needed", 403)
+        );
+        assert_eq!(refused.fields()["permission"], "notes:write");
+        user.roles.push("admin".to_owned());
+        for all in [user, Caller::new(CallerKind::SecretKey, "k")] {
+            host.set_caller(all);
+            assert_eq!(code("notes:write"), Ok(()));
+        }
+        let mut admin = Caller::new(CallerKind::Admin, "a");
+        admin.roles.push("viewer".to_owned());
+        host.set_caller(admin);
+        assert_eq!(
+            (code("notes:read"), code("notes:write")),
+            (Ok(()), Err("permission_needed".to_owned()))
+        );
+    }
+
+    #[test]
+    fn users_are_found_by_address_and_handle() {
+        let user = |id: &str, email: &str| users::User {
+            id: id.to_owned(),
+            email: Some(email.to_owned()),
+            handle: Some(format!("h{id}")),
+            ..users::User::default()
+        };
+        let _host = TestHost::new("a")
+            .with_user(user("2", "b@example.com"))
+            .with_user(user("1", "a@example.com"));
+        let found = |name: &str| users::find(name).unwrap().map(|user| user.id);
+        assert_eq!(found("B@example.com").as_deref(), Some("2"));
+        assert_eq!(found("@h1").as_deref(), Some("1"));
+        assert_eq!(found("nobody"), None);
+        assert_eq!(users::get("1").unwrap().unwrap().id, "1");
+        assert_eq!(users::get("3").unwrap(), None);
+        let first = users::list(1, None).unwrap();
+        assert_eq!(first.users[0].id, "1");
+        let rest = users::list(1, first.next_cursor.as_deref()).unwrap();
+        assert_eq!((rest.users[0].id.as_str(), rest.next_cursor), ("2", None));
     }
 
     #[test]

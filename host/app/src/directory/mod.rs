@@ -394,6 +394,7 @@ impl Directory {
             slug: entry.slug.clone(),
             public_url: self.public_url(&entry.slug),
             grants: state.grants.clone(),
+            permissions: revision.manifest.permissions.clone(),
             config: crate::plugins::config::pairs(&config),
             limits: state
                 .limits

@@ -1,6 +1,8 @@
 //! The route table of a project: the longest declared route wins.
 
-use atlashub_core::{Error, ErrorKind, PluginName, Result, manifest::Route};
+use atlashub_core::{
+    Error, ErrorKind, PluginName, Result, manifest::Route, permission::Declaration,
+};
 use atlashub_data::platform::{Installation, Revision};
 use atlashub_runtime::LivePlugin;
 use std::{
@@ -144,6 +146,14 @@ impl RouteTable {
     #[must_use]
     pub fn plugin(&self, name: &PluginName) -> Option<&Arc<InstalledPlugin>> {
         self.plugins.get(name)
+    }
+
+    /// The permission `<plugin>:<action>`, if an installed plugin declares it.
+    #[must_use]
+    pub fn permission(&self, permission: &str) -> Option<&Declaration> {
+        let (plugin, action) = permission.split_once(':')?;
+        let installed = self.plugins.get(plugin)?;
+        installed.revision.manifest.permission(action)
     }
 
     /// All installed plugins.

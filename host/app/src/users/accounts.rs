@@ -159,11 +159,14 @@ impl App {
         Ok(user)
     }
 
-    /// Removes a user and ends all sessions.
+    /// Removes a user with all pictures, and ends all sessions.
     ///
     /// # Errors
     /// `not_found`.
     pub async fn delete_user(&self, actor: &Actor, project: ProjectId, id: UserId) -> Result<()> {
+        // First, so that a store that fails leaves a user who can be removed
+        // again, and no objects that nothing leads to.
+        self.delete_all_avatars(project, id).await?;
         let unit = self.platform().begin().await?;
         unit.users().delete(project, id).await?;
         unit.audit()
@@ -171,6 +174,10 @@ impl App {
             .await?;
         unit.commit().await?;
         self.access().forget_user(id);
+        // What came in between.
+        if let Err(error) = self.delete_all_avatars(project, id).await {
+            tracing::warn!(%error, %project, user = %id, "a picture was not deleted");
+        }
         Ok(())
     }
 

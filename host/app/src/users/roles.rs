@@ -2,40 +2,41 @@
 //! permissions. A permission is `<plugin>:<action>`, as a plugin's manifest
 //! declares it, or `<plugin>:*` for all of a plugin.
 
-use crate::{Actor, App};
-use atlashub_core::{Error, PluginName, ProjectId, Result};
+use super::permissions;
+use crate::{Actor, App, directory::RouteTable};
+use atlashub_core::{BuiltInRole, Error, ProjectId, Result, permission::is_action};
 use atlashub_data::platform::Role;
 use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The role of a user unless an admin says otherwise.
-pub(super) const DEFAULT: &str = "editor";
-/// Roles that every project has, the one that may most first. An `admin`
-/// holds every permission; what the others may do, plugins declare.
-pub const BUILT_IN_ROLES: [&str; 3] = ["admin", "editor", "viewer"];
+pub(super) const DEFAULT: &str = BuiltInRole::Editor.as_str();
 /// Most roles that a project makes.
 const MAX_ROLES: u64 = 100;
 /// Most roles of a user.
 const MAX_HELD: usize = 20;
-/// Most permissions of a role.
-const MAX_PERMISSIONS: usize = 500;
-/// Longest name of a role, and longest action of a permission, bytes.
+/// Longest name of a role, bytes.
 const MAX_WORD: usize = 64;
 
 /// A role, built in or made by the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoleView {
-    /// One that every project has.
-    BuiltIn(&'static str),
-    /// One that the project made.
-    Custom(Role),
+pub struct RoleView {
+    /// Its name.
+    pub name: String,
+    /// Whether every project has it.
+    pub built_in: bool,
+    /// What its holders may do; `*` is everything.
+    pub permissions: BTreeSet<String>,
+    /// Those of them that no installed plugin declares.
+    pub undeclared: BTreeSet<String>,
 }
 
 /// The role that stands for a user where there is room for one.
 #[must_use]
 pub fn foremost(roles: &[String]) -> &str {
-    BUILT_IN_ROLES
+    BuiltInRole::ALL
         .into_iter()
+        .map(BuiltInRole::as_str)
         .find(|name| roles.iter().any(|role| role == name))
         .or_else(|| roles.first().map(String::as_str))
         .unwrap_or("none")
@@ -47,26 +48,41 @@ impl App {
     /// # Errors
     /// When the database cannot.
     pub async fn user_roles(&self, project: ProjectId) -> Result<Vec<RoleView>> {
+        let routes = self.route_table(project).await?;
         let own = self.platform().roles().list(project).await?;
-        let built_in = BUILT_IN_ROLES.into_iter().map(RoleView::BuiltIn);
-        Ok(built_in
-            .chain(own.into_iter().map(RoleView::Custom))
-            .collect())
+        let declared = self.permissions(project).await?;
+        let built_in = BuiltInRole::ALL.into_iter().map(|role| RoleView {
+            name: role.as_str().to_owned(),
+            built_in: true,
+            permissions: match role {
+                BuiltInRole::Admin => BTreeSet::from(["*".to_owned()]),
+                _ => declared
+                    .iter()
+                    .filter(|declared| declared.roles.contains(&role))
+                    .map(|declared| declared.permission.clone())
+                    .collect(),
+            },
+            undeclared: BTreeSet::new(),
+        });
+        let own = own.into_iter().map(|role| view(role, &routes));
+        Ok(built_in.chain(own).collect())
     }
 
     /// Makes a role.
     ///
     /// # Errors
-    /// `invalid_role`, `invalid_permission`, `role_taken`, `too_many_roles`.
+    /// `invalid_role`, `invalid_permission`, `unknown_permission`,
+    /// `role_taken`, `too_many_roles`.
     pub async fn create_role(
         &self,
         actor: &Actor,
         project: ProjectId,
         name: &str,
         permissions: &BTreeSet<String>,
-    ) -> Result<Role> {
+    ) -> Result<RoleView> {
         check_name(name)?;
-        check_permissions(permissions)?;
+        let routes = self.route_table(project).await?;
+        permissions::check(permissions, &BTreeSet::new(), &routes)?;
         let unit = self.platform().begin().await?;
         let role = unit
             .roles()
@@ -81,23 +97,27 @@ impl App {
             ))
             .await?;
         unit.commit().await?;
-        Ok(role)
+        Ok(view(role, &routes))
     }
 
     /// Gives a role other permissions; its holders have them within a second.
     ///
     /// # Errors
-    /// `not_found`, `invalid_permission`; `built_in_role`.
+    /// `not_found`, `invalid_permission`, `unknown_permission`;
+    /// `built_in_role`.
     pub async fn update_role(
         &self,
         actor: &Actor,
         project: ProjectId,
         name: &str,
         permissions: &BTreeSet<String>,
-    ) -> Result<Role> {
+    ) -> Result<RoleView> {
         own(name)?;
-        check_permissions(permissions)?;
+        let routes = self.route_table(project).await?;
         let unit = self.platform().begin().await?;
+        let before = unit.roles().find(project, name).await?;
+        let before = before.ok_or_else(|| Error::not_found("role"))?;
+        permissions::check(permissions, &before.permissions, &routes)?;
         let role = unit.roles().update(project, name, permissions).await?;
         unit.audit()
             .append(actor.did(
@@ -109,7 +129,7 @@ impl App {
             .await?;
         unit.commit().await?;
         self.access().forget_users_of(project);
-        Ok(role)
+        Ok(view(role, &routes))
     }
 
     /// Removes a role, and takes it from all who hold it.
@@ -140,7 +160,7 @@ impl App {
         }
         let own: Vec<String> = roles
             .iter()
-            .filter(|role| !BUILT_IN_ROLES.contains(&role.as_str()))
+            .filter(|role| BuiltInRole::named(role).is_none())
             .cloned()
             .collect();
         match self
@@ -162,10 +182,19 @@ impl App {
     }
 }
 
+fn view(role: Role, routes: &RouteTable) -> RoleView {
+    RoleView {
+        undeclared: permissions::undeclared(&role.permissions, routes),
+        name: role.name,
+        built_in: false,
+        permissions: role.permissions,
+    }
+}
+
 fn check_name(name: &str) -> Result<()> {
     // These would be taken for what row policies call callers.
     let reserved = ["anon", "authenticated", "none", "owner", "service_role"];
-    if is_word(name) && !reserved.contains(&name) && !BUILT_IN_ROLES.contains(&name) {
+    if is_action(name) && !reserved.contains(&name) && BuiltInRole::named(name).is_none() {
         return Ok(());
     }
     Err(Error::invalid(
@@ -177,37 +206,13 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn own(name: &str) -> Result<()> {
-    if BUILT_IN_ROLES.contains(&name) {
+    if BuiltInRole::named(name).is_some() {
         return Err(Error::conflict(
             "built_in_role",
             "the roles `admin`, `editor` and `viewer` stay as they are",
         ));
     }
     Ok(())
-}
-
-fn check_permissions(permissions: &BTreeSet<String>) -> Result<()> {
-    let sound = |text: &String| {
-        text.split_once(':').is_some_and(|(plugin, action)| {
-            plugin.parse::<PluginName>().is_ok() && (action == "*" || is_word(action))
-        })
-    };
-    if permissions.len() <= MAX_PERMISSIONS && permissions.iter().all(sound) {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "invalid_permission",
-        format!(
-            "a role has at most {MAX_PERMISSIONS} permissions, each `<plugin>:<action>` or `<plugin>:*`"
-        ),
-    ))
-}
-
-fn is_word(text: &str) -> bool {
-    (1..=MAX_WORD).contains(&text.len())
-        && text.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
-        })
 }
 
 #[cfg(test)]
@@ -228,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_permissions_are_plain() {
+    fn names_are_plain() {
         assert!(check_name("night-clerk_2").is_ok());
         for name in [
             "",
@@ -239,21 +244,6 @@ mod tests {
             &"x".repeat(65),
         ] {
             assert!(check_name(name).is_err(), "{name}");
-        }
-        let set = |text: &str| BTreeSet::from([text.to_owned()]);
-        for text in ["files:share", "files:*", "mpesa:pay_out"] {
-            assert!(check_permissions(&set(text)).is_ok(), "{text}");
-        }
-        for text in [
-            "files",
-            "files:",
-            ":share",
-            "*",
-            "*:*",
-            "files:Share",
-            "files:a:b",
-        ] {
-            assert!(check_permissions(&set(text)).is_err(), "{text}");
         }
     }
 }

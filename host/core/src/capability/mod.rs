@@ -8,6 +8,7 @@ pub mod database;
 pub mod kv;
 pub mod log;
 pub mod sql;
+pub mod users;
 
 use crate::{PluginName, ProjectId};
 

@@ -144,7 +144,7 @@ async fn users_are_listed_by_page_name_and_role(fixture: Arc<Fixture>) {
     assert_eq!(rest.next, None);
     let starting = UserFilter {
         starts_with: Some("A_".to_owned()),
-        role: None,
+        ..UserFilter::default()
     };
     let found = users.list(project, &starting, None, 10).await.unwrap();
     assert_eq!(found.items.len(), 1);
@@ -158,12 +158,26 @@ async fn users_are_listed_by_page_name_and_role(fixture: Arc<Fixture>) {
         .await
         .unwrap();
     let admins = UserFilter {
-        starts_with: None,
         role: Some("admin".to_owned()),
+        ..UserFilter::default()
     };
     let found = users.list(project, &admins, None, 10).await.unwrap();
     assert_eq!(found.items[0].id, rest.items[0].id);
     assert_eq!(found.items[0].roles, ["admin"]);
+    let shut_out = UserPatch {
+        disabled: Some(true),
+        ..UserPatch::default()
+    };
+    users
+        .update(project, rest.items[0].id, shut_out)
+        .await
+        .unwrap();
+    let let_in = UserFilter {
+        enabled: true,
+        ..UserFilter::default()
+    };
+    let found = users.list(project, &let_in, None, 10).await.unwrap();
+    assert_eq!(found.items, first.items);
 }
 
 async fn a_refresh_token_has_one_successor_however_many_ask(fixture: Arc<Fixture>) {

@@ -12,6 +12,7 @@ pub(crate) mod logging;
 pub(crate) mod multipart;
 pub(crate) mod sql;
 pub(crate) mod transfer;
+pub(crate) mod users;
 
 use crate::{bindings, state::State};
 use atlashub_core::{Error, ErrorKind};
@@ -27,6 +28,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::sql::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::database::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

@@ -4,6 +4,7 @@
 mod admin;
 mod blob;
 mod healthz;
+mod idempotency;
 mod metrics;
 pub(crate) mod openapi;
 mod readyz;
@@ -31,7 +32,7 @@ pub(crate) fn router(state: HostState) -> Router {
         .nest("/admin", admin::router(&state))
         .layer(CompressionLayer::new())
         .nest("/_/blob", blob::router())
-        .merge(users::router())
+        .merge(users::router(&state))
         .route_layer(middleware::from_fn(note_route))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)

@@ -76,6 +76,8 @@ pub(crate) struct Problem {
         users::confirm::show, users::confirm::confirm, users::manage::invite::handle,
         users::manage::list::handle, users::manage::add::handle, users::manage::get::handle,
         users::manage::change::handle, users::manage::delete::handle, users::manage::reset_totp::handle,
+        users::manage::permissions::handle, users::manage::remove_avatar::handle,
+        users::avatar::set, users::avatar::remove, users::avatar::show,
         users::manage::roles::list, users::manage::roles::create, users::manage::roles::update, users::manage::roles::delete,
         users::identities::list, users::identities::unlink,
         users::oauth::start::handle, users::oauth::callback::handle, users::oauth::token::handle,

@@ -8,7 +8,7 @@ use crate::{
         atlashub::{
             audit::log as wit_audit, blob::objects, database::client as wit_database,
             identity::caller as wit_caller, kv::store as wit_kv, multipart::form as wit_form,
-            sql::client as wit_sql,
+            sql::client as wit_sql, users::directory as wit_users,
         },
         wasi::{
             config::store as wit_config,
@@ -22,6 +22,7 @@ use crate::{
     kv::Entry,
     multipart::Part,
     sql::{Rows, Value},
+    users::{Page as UserPage, User},
 };
 use std::ops::Range;
 
@@ -35,7 +36,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_sql wit_kv wit_form }
+host_error! { wit_audit wit_sql wit_kv wit_form wit_users }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -55,7 +56,7 @@ impl From<wit_database::Error> for HostError {
     }
 }
 
-// Identity, configuration, log
+// Identity
 
 pub(crate) fn caller() -> Caller {
     let wit_caller::Caller {
@@ -85,6 +86,41 @@ pub(crate) fn request_id() -> String {
 pub(crate) fn public_url() -> String {
     wit_caller::get_public_url()
 }
+
+// Users
+
+fn user(user: wit_users::User) -> User {
+    User {
+        id: user.id,
+        email: user.email,
+        handle: user.handle,
+        name: user.name,
+        roles: user.roles,
+        created_at: user.created_at,
+    }
+}
+
+pub(crate) fn has_permission(permission: &str) -> bool {
+    wit_users::has_permission(permission)
+}
+
+pub(crate) fn get_user(id: &str) -> HostResult<Option<User>> {
+    Ok(wit_users::get_user(id)?.map(user))
+}
+
+pub(crate) fn find_user(name: &str) -> HostResult<Option<User>> {
+    Ok(wit_users::find_user(name)?.map(user))
+}
+
+pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPage> {
+    let page = wit_users::list_users(limit, cursor)?;
+    Ok(UserPage {
+        users: page.users.into_iter().map(user).collect(),
+        next_cursor: page.next_cursor,
+    })
+}
+
+// Configuration, log
 
 fn config_error(error: wit_config::Error) -> HostError {
     match error {

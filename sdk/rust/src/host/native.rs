@@ -11,6 +11,7 @@ use crate::{
     kv::Entry,
     multipart::Part,
     sql::{Rows, Value},
+    users::{Page as UserPage, User},
 };
 use std::{cell::RefCell, ops::Range, rc::Rc};
 
@@ -20,6 +21,8 @@ pub(crate) trait Host {
     fn project(&self) -> Project;
     fn request_id(&self) -> String;
     fn public_url(&self) -> String;
+    fn has_permission(&self, permission: &str) -> bool;
+    fn users(&self) -> Vec<User>;
     fn config(&self) -> Vec<(String, String)>;
     fn log(&self, level: log::Level, message: &str);
     fn send(&self, call: Call) -> HostResult<Answer>;
@@ -112,6 +115,38 @@ pub(crate) fn request_id() -> String {
 
 pub(crate) fn public_url() -> String {
     current().map(|host| host.public_url()).unwrap_or_default()
+}
+
+pub(crate) fn has_permission(permission: &str) -> bool {
+    current().is_some_and(|host| host.has_permission(permission))
+}
+
+pub(crate) fn get_user(id: &str) -> HostResult<Option<User>> {
+    Ok(host()?.users().into_iter().find(|user| user.id == id))
+}
+
+pub(crate) fn find_user(name: &str) -> HostResult<Option<User>> {
+    let name = name.trim().to_lowercase();
+    let handle = name.strip_prefix('@').unwrap_or(&name);
+    let is_named = |user: &User| {
+        let own = if handle.contains('@') {
+            (&user.email, name.as_str())
+        } else {
+            (&user.handle, handle)
+        };
+        own.0.as_deref() == Some(own.1)
+    };
+    Ok(host()?.users().into_iter().find(is_named))
+}
+
+pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPage> {
+    let mut users = host()?.users();
+    users.retain(|user| cursor.is_none_or(|cursor| user.id.as_str() > cursor));
+    let limit = usize::try_from(limit.clamp(1, 100)).unwrap_or(usize::MAX);
+    let more = users.len() > limit;
+    users.truncate(limit);
+    let next_cursor = users.last().filter(|_| more).map(|user| user.id.clone());
+    Ok(UserPage { users, next_cursor })
 }
 
 pub(crate) fn config_get(key: &str) -> HostResult<Option<String>> {

@@ -160,6 +160,9 @@ impl<'a> Users<'a> {
                 .filter(user_role::Column::Role.eq(role.as_str()));
             query = query.filter(Column::Id.in_subquery(sea_orm::QueryTrait::into_query(holders)));
         }
+        if filter.enabled {
+            query = query.filter(Column::DisabledAt.is_null());
+        }
         if let Some(after) = after {
             query = query.filter(Column::Id.gt(*after.as_uuid()));
         }
@@ -223,9 +226,6 @@ impl<'a> Users<'a> {
         if let Some(bio) = patch.bio {
             change.bio = Set(bio);
         }
-        if let Some(avatar) = patch.avatar {
-            change.avatar = Set(avatar);
-        }
         if let Some(hash) = patch.password_hash {
             change.password_hash = Set(hash);
         }
@@ -249,6 +249,43 @@ impl<'a> Users<'a> {
         let user = unit.users().get(project, id).await?;
         unit.commit().await?;
         Ok(user)
+    }
+
+    /// Puts what is known of another picture in place of `before`, and
+    /// answers the user; nothing when that is not what was there.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn swap_avatar(
+        &self,
+        project: ProjectId,
+        id: UserId,
+        before: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Option<EndUser>> {
+        let unit = self.db.begin().await?;
+        let as_before = match before {
+            Some(before) => Column::Avatar.eq(before),
+            None => Column::Avatar.is_null(),
+        };
+        let result = Entity::update_many()
+            .set(ActiveModel {
+                avatar: Set(after.map(str::to_owned)),
+                updated_at: Set(unit.now()),
+                ..ActiveModel::default()
+            })
+            .filter(Column::Id.eq(*id.as_uuid()))
+            .filter(Column::ProjectId.eq(uuid(project)))
+            .filter(as_before)
+            .exec(&unit.executor())
+            .await
+            .map_err(failed("change a picture"))?;
+        if result.rows_affected == 0 {
+            return Ok(None);
+        }
+        let user = unit.users().get(project, id).await?;
+        unit.commit().await?;
+        Ok(Some(user))
     }
 
     /// Puts another hash of the same password in place of `old_hash`, when a

@@ -19,7 +19,7 @@ pub struct EndUser {
     pub name: Option<String>,
     /// What the user says of itself.
     pub bio: Option<String>,
-    /// What names the current picture among the project's objects.
+    /// What is written down of the picture.
     pub avatar: Option<String>,
     /// The password's hash; `None` for who never set one.
     pub password_hash: Option<String>,
@@ -88,8 +88,6 @@ pub struct UserPatch {
     pub name: Option<Option<String>>,
     /// Another word about oneself, or none.
     pub bio: Option<Option<String>>,
-    /// Another picture, or none.
-    pub avatar: Option<Option<String>>,
     /// Another password's hash, or none.
     pub password_hash: Option<Option<String>>,
     /// Shut out, or let in again.
@@ -105,6 +103,8 @@ pub struct UserFilter {
     pub starts_with: Option<String>,
     /// Those who hold this role.
     pub role: Option<String>,
+    /// Only those who are not shut out.
+    pub enabled: bool,
 }
 
 pub(super) fn read(row: Model, roles: Vec<String>) -> Result<EndUser> {

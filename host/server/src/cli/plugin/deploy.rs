@@ -84,7 +84,7 @@ async fn deploy(
         text(&revision, "version"),
         short(text(&revision, "digest"))
     );
-    let granted = consent::ask(&strings(&revision, "grants"), installed.as_ref(), args.yes)?;
+    let granted = consent::ask(&revision, installed.as_ref(), args.yes)?;
     if !granted {
         bail!("nothing was installed; the revision stays in the catalogue");
     }

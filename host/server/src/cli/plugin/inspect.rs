@@ -2,7 +2,7 @@
 //! running it.
 
 use anyhow::Context as _;
-use atlashub_core::{Manifest, component_file};
+use atlashub_core::{BuiltInRole, Manifest, component_file};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -66,6 +66,23 @@ pub(super) fn wishes(manifest: &Manifest) -> Vec<String> {
         format!("routes:  {}", list(routes)),
         format!("grants:  {}", list(grants)),
     ];
+    if !manifest.permissions.is_empty() {
+        lines.push("permissions:".to_owned());
+        lines.extend(manifest.permissions.iter().map(|declared| {
+            let held: Vec<_> = BuiltInRole::ALL
+                .into_iter()
+                .filter(|role| declared.is_held_by(*role))
+                .map(BuiltInRole::as_str)
+                .collect();
+            format!(
+                "  {}:{}  {} ({})",
+                manifest.name,
+                declared.action,
+                declared.title,
+                held.join(", ")
+            )
+        }));
+    }
     if !manifest.migrations.is_empty() {
         let names = manifest
             .migrations
@@ -91,7 +108,8 @@ mod tests {
     #[test]
     fn a_component_is_described() {
         let manifest = Manifest::from_toml(
-            "name = \"notes\"\nversion = \"1.2.3\"\ngrants = [\"kv\"]\n[[routes]]\npath = \"/notes\"\n",
+            "name = \"notes\"\nversion = \"1.2.3\"\ngrants = [\"kv\"]\n[[routes]]\npath = \"/notes\"\n\
+             [[permissions]]\naction = \"read\"\ntitle = \"Read notes\"\nroles = [\"viewer\"]\n",
         )
         .unwrap();
         let empty = wasm_encoder::Component::new().finish();
@@ -105,6 +123,7 @@ mod tests {
             "notes 1.2.3\n",
             "routes:  /notes\n",
             "grants:  kv\n",
+            "permissions:\n  notes:read  Read notes (admin, viewer)\n",
             "digest:  sha256:",
         ] {
             assert!(

@@ -51,7 +51,7 @@ pub(super) fn enable(args: &EnableArgs, server: &ServerArgs) -> anyhow::Result<(
         if args.yes || installed.is_none() {
             if installed.is_none() {
                 let entry = client.get(&format!("/admin/v1/plugins/{plugin}")).await?;
-                if !consent::ask(&strings(&entry, "grants"), None, args.yes)? {
+                if !consent::ask(&entry, None, args.yes)? {
                     bail!("{plugin} was not installed");
                 }
             }

@@ -4,7 +4,6 @@ pub(crate) mod admins;
 pub(crate) mod audit;
 pub(crate) mod domains;
 pub(crate) mod generated;
-mod idempotency;
 pub(crate) mod installations;
 pub(crate) mod invitations;
 pub(crate) mod keys;
@@ -16,7 +15,7 @@ pub(crate) mod setup;
 pub(crate) mod sql;
 pub(crate) mod tables;
 
-use super::users::manage;
+use super::{idempotency, users::manage};
 use crate::state::HostState;
 use axum::{
     Router,
@@ -48,7 +47,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         .route("/v1/projects/{project}/domains", post(domains::add::handle))
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            idempotency::layer,
+            idempotency::of_admins,
         ));
     Router::new()
         .route("/v1/setup", post(setup::handle).get(setup::show))
@@ -138,7 +137,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         .merge(creating)
         .nest(
             "/v1/projects/{project}",
-            manage::calls().merge(manage::settings()),
+            manage::calls(state).merge(manage::settings()),
         )
         .layer(cors(&state.config.network.cors_origins))
 }

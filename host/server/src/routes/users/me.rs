@@ -37,7 +37,8 @@ pub(crate) async fn show(
     State(state): State<HostState>,
     Me(me): Me,
 ) -> Result<axum::Json<UserView>, Problem> {
-    Ok(axum::Json(state.app.signed_in_user(&me).await?.into()))
+    let user = state.app.signed_in_user(&me).await?;
+    Ok(axum::Json(UserView::of(&state.app, user)))
 }
 
 #[utoipa::path(
@@ -56,5 +57,5 @@ pub(crate) async fn update(
         handle: body.handle,
     };
     let user = state.app.update_profile(&me, patch).await?;
-    Ok(axum::Json(user.into()))
+    Ok(axum::Json(UserView::of(&state.app, user)))
 }

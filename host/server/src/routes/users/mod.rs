@@ -2,6 +2,7 @@
 //! users of a project do. The gateway has found the project and the caller
 //! before a request comes here.
 
+pub(crate) mod avatar;
 pub(crate) mod caller;
 pub(crate) mod confirm;
 pub(crate) mod forgot;
@@ -25,27 +26,38 @@ mod view;
 use crate::state::HostState;
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     routing::{delete, get, post, put},
 };
 
 /// All calls of end users, at the three places where they are answered.
-pub(super) fn router() -> Router<HostState> {
+pub(super) fn router(state: &HostState) -> Router<HostState> {
     Router::new()
-        .nest(
-            "/v1/auth",
-            calls().route("/users/{id}", get(profile::handle)),
-        )
-        .nest("/auth", calls().route("/users/{id}", get(profile::handle)))
-        .nest("/users", calls().route("/{id}", get(profile::handle)))
+        .nest("/v1/auth", calls(state).nest("/users", profiles()))
+        .nest("/auth", calls(state).nest("/users", profiles()))
+        .nest("/users", calls(state).merge(profiles()))
 }
 
-fn calls() -> Router<HostState> {
+/// What everybody may see of a user.
+fn profiles() -> Router<HostState> {
+    Router::new()
+        .route("/{id}", get(profile::handle))
+        .route("/{id}/avatar", get(avatar::show))
+}
+
+fn calls(state: &HostState) -> Router<HostState> {
     Router::new()
         .route("/signup", post(signup::handle))
         .route("/login", post(login::handle))
         .route("/refresh", post(refresh::handle))
         .route("/logout", post(logout::handle))
         .route("/me", get(me::show).put(me::update))
+        .route(
+            "/me/avatar",
+            post(avatar::set)
+                .layer(DefaultBodyLimit::max(avatar::MAX_FORM))
+                .delete(avatar::remove),
+        )
         .route("/password", put(password::handle))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::end))
@@ -62,6 +74,6 @@ fn calls() -> Router<HostState> {
         .route("/oauth/{provider}", get(oauth::start::handle))
         .route("/oauth/{provider}/callback", get(oauth::callback::handle))
         .route("/confirm", get(confirm::show).post(confirm::confirm))
-        .nest("/admin", manage::calls())
+        .nest("/admin", manage::calls(state))
         .route("/.well-known/jwks.json", get(jwks::handle))
 }

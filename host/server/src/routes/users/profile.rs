@@ -17,5 +17,5 @@ pub(crate) async fn handle(
 ) -> Result<axum::Json<PublicProfile>, Problem> {
     let id = id.parse().map_err(|_| Error::not_found("user"))?;
     let user = state.app.public_profile(project.id(), id).await?;
-    Ok(axum::Json(user.into()))
+    Ok(axum::Json(PublicProfile::of(&state.app, user)))
 }

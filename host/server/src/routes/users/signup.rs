@@ -55,7 +55,7 @@ pub(crate) async fn handle(
     };
     let made = state.app.sign_up(project.id(), wanted, &client).await?;
     let view = SignedUpView {
-        user: made.user.into(),
+        user: UserView::of(&state.app, made.user),
         verification_required: made.tokens.is_none(),
         tokens: made.tokens.map(TokensView::from),
     };

@@ -1,6 +1,9 @@
 //! How users, sessions and tokens are shown.
 
-use atlashub_app::users::{Tokens, foremost_role};
+use atlashub_app::{
+    App,
+    users::{Tokens, foremost_role},
+};
 use atlashub_data::platform::{EndUser, UserSession};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -35,6 +38,9 @@ pub(crate) struct UserView {
     name: Option<String>,
     /// What the user says of itself.
     bio: Option<String>,
+    /// Where the picture is; `&size=64`, `128` or `512` asks for another size
+    /// than 256 pixels a side.
+    avatar: Option<String>,
     /// The foremost of the roles.
     role: String,
     /// All roles.
@@ -61,6 +67,9 @@ pub(crate) struct PublicProfile {
     handle: Option<String>,
     /// The name.
     name: Option<String>,
+    /// Where the picture is; `&size=64`, `128` or `512` asks for another size
+    /// than 256 pixels a side.
+    avatar: Option<String>,
 }
 
 /// A session of a user.
@@ -108,9 +117,10 @@ impl From<Tokens> for TokensView {
     }
 }
 
-impl From<EndUser> for UserView {
-    fn from(user: EndUser) -> Self {
+impl UserView {
+    pub(crate) fn of(app: &App, user: EndUser) -> Self {
         Self {
+            avatar: app.avatar_url(&user),
             id: *user.id.as_uuid(),
             email_verified: user.email_verified_at.is_some(),
             totp_enabled: user.active_factor().is_some(),
@@ -127,9 +137,10 @@ impl From<EndUser> for UserView {
     }
 }
 
-impl From<EndUser> for PublicProfile {
-    fn from(user: EndUser) -> Self {
+impl PublicProfile {
+    pub(crate) fn of(app: &App, user: EndUser) -> Self {
         Self {
+            avatar: app.avatar_url(&user),
             id: *user.id.as_uuid(),
             handle: user.handle,
             name: user.name,

@@ -7,6 +7,7 @@ pub(crate) mod metrics;
 pub(crate) mod put;
 pub(crate) mod remove;
 
+use super::plugins::DeclaredPermission;
 use crate::state::HostState;
 use atlashub_app::plugins::{Health, InstallationView as Installed};
 use atlashub_core::{Error, Limits, PluginName, ProjectId, Result};
@@ -41,6 +42,8 @@ pub(crate) struct InstallationView {
     grants: Vec<String>,
     /// What its manifest asks for.
     requested_grants: Vec<String>,
+    /// What users may be allowed to do in it.
+    permissions: Vec<DeclaredPermission>,
     /// Where it is mounted.
     routes: Vec<String>,
     /// What it may use.
@@ -69,6 +72,7 @@ impl From<Installed> for InstallationView {
         let state = installation.state;
         Self {
             name: installation.plugin.into(),
+            permissions: DeclaredPermission::all(&manifest),
             description: manifest.description,
             enabled: state.enabled,
             revision: *state.revision.as_uuid(),

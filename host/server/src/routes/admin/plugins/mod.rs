@@ -4,13 +4,37 @@ pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod upload;
 
-use atlashub_core::Limits;
+use atlashub_core::{BuiltInRole, Limits, Manifest};
 use atlashub_data::platform::Revision;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+/// What users may be allowed to do in a plugin.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct DeclaredPermission {
+    /// `<plugin>:<action>`.
+    permission: String,
+    /// What it allows.
+    title: String,
+    /// The built-in roles that hold it, beside `admin`.
+    #[schema(value_type = Vec<String>)]
+    roles: Vec<BuiltInRole>,
+}
+
+impl DeclaredPermission {
+    /// Those that a manifest declares.
+    pub(crate) fn all(manifest: &Manifest) -> Vec<Self> {
+        let shown = |declared: &atlashub_core::permission::Declaration| Self {
+            permission: format!("{}:{}", manifest.name, declared.action),
+            title: declared.title.clone(),
+            roles: declared.roles.clone(),
+        };
+        manifest.permissions.iter().map(shown).collect()
+    }
+}
 
 /// A revision of a plugin.
 #[derive(Clone, Serialize, ToSchema)]
@@ -37,6 +61,8 @@ pub(crate) struct RevisionView {
     routes: Vec<String>,
     /// What it asks for.
     grants: Vec<String>,
+    /// What users may be allowed to do in it.
+    permissions: Vec<DeclaredPermission>,
     /// What it may use unless an admin says otherwise.
     #[schema(value_type = Object)]
     limits: Limits,
@@ -55,6 +81,7 @@ impl From<Revision> for RevisionView {
         let manifest = revision.manifest;
         Self {
             id: *revision.id.as_uuid(),
+            permissions: DeclaredPermission::all(&manifest),
             name: manifest.name.into(),
             version: manifest.version.to_string(),
             description: manifest.description,

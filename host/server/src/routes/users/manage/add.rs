@@ -31,7 +31,10 @@ pub(crate) struct NewUserBody {
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/users", tag = "users", operation_id = "add_user",
     description = "Also `/v1/auth/admin/users`, for users with the role `admin` and secret keys.",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = NewUserBody,
     responses((status = 201, description = "The user", body = UserView))
 )]
@@ -52,5 +55,8 @@ pub(crate) async fn handle(
         .app
         .add_user(&caller.actor, caller.project, wanted)
         .await?;
-    Ok((StatusCode::CREATED, axum::Json(user.into())))
+    Ok((
+        StatusCode::CREATED,
+        axum::Json(UserView::of(&state.app, user)),
+    ))
 }

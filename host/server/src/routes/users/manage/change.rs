@@ -61,5 +61,5 @@ pub(crate) async fn handle(
         .app
         .change_user(&caller.actor, caller.project, path.id.parse()?, wanted)
         .await?;
-    Ok(axum::Json(user.into()))
+    Ok(axum::Json(UserView::of(&state.app, user)))
 }

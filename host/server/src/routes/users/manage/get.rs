@@ -19,5 +19,5 @@ pub(crate) async fn handle(
     Path(path): Path<UserPath>,
 ) -> Result<Json<UserView>, Problem> {
     let user = state.app.user(caller.project, path.id.parse()?).await?;
-    Ok(Json(user.into()))
+    Ok(Json(UserView::of(&state.app, user)))
 }

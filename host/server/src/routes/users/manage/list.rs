@@ -36,10 +36,11 @@ pub(crate) async fn handle(
     let filter = UserFilter {
         starts_with: query.q.filter(|text| !text.trim().is_empty()),
         role: query.role,
+        enabled: false,
     };
     let users = state
         .app
         .users(caller.project, &filter, page.cursor()?, page.limit())
         .await?;
-    Ok(Json(List::of(users, UserView::from)))
+    Ok(Json(List::of(users, |user| UserView::of(&state.app, user))))
 }

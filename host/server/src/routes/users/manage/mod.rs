@@ -10,13 +10,16 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod invite;
 pub(crate) mod list;
+pub(crate) mod permissions;
 pub(crate) mod providers;
+pub(crate) mod remove_avatar;
 pub(crate) mod reset_totp;
 pub(crate) mod roles;
 
+use super::super::idempotency;
 use crate::state::HostState;
 use axum::{
-    Router,
+    Router, middleware,
     routing::{delete, get as read, patch, post},
 };
 use serde::Deserialize;
@@ -36,19 +39,30 @@ pub(crate) struct RolePath {
 }
 
 /// What may be done in both places.
-pub(crate) fn calls() -> Router<HostState> {
+pub(crate) fn calls(state: &HostState) -> Router<HostState> {
+    // Creating calls, which take an `Idempotency-Key`.
+    let creating = Router::new()
+        .route("/users", post(add::handle))
+        .route("/roles", post(roles::create))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            idempotency::of_user_admins,
+        ));
     Router::new()
-        .route("/users", read(list::handle).post(add::handle))
+        .route("/users", read(list::handle))
         .route(
             "/users/{id}",
             read(get::handle)
                 .patch(change::handle)
                 .delete(delete::handle),
         )
+        .route("/users/{id}/avatar", delete(remove_avatar::handle))
         .route("/users/{id}/invite", post(invite::handle))
         .route("/users/{id}/totp", delete(reset_totp::handle))
-        .route("/roles", read(roles::list).post(roles::create))
+        .route("/permissions", read(permissions::handle))
+        .route("/roles", read(roles::list))
         .route("/roles/{name}", patch(roles::update).delete(roles::delete))
+        .merge(creating)
 }
 
 /// What platform admins do besides.

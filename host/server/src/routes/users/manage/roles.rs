@@ -21,9 +21,12 @@ pub(crate) struct RoleItem {
     /// Whether every project has it.
     built_in: bool,
     /// What its holders may do: `<plugin>:<action>`, `<plugin>:*`, or `*` for
-    /// the role `admin`. What plugins give to `editor` and `viewer` stands in
-    /// their manifests.
+    /// the role `admin`. What `editor` and `viewer` may do, the manifests of
+    /// the installed plugins say.
     permissions: BTreeSet<String>,
+    /// Those of them that no installed plugin declares; they allow nothing
+    /// until one does.
+    undeclared: BTreeSet<String>,
 }
 
 /// A role to be made.
@@ -47,20 +50,11 @@ pub(crate) struct RoleChange {
 
 impl From<RoleView> for RoleItem {
     fn from(role: RoleView) -> Self {
-        match role {
-            RoleView::BuiltIn(name) => Self {
-                name: name.to_owned(),
-                built_in: true,
-                permissions: (name == "admin")
-                    .then(|| "*".to_owned())
-                    .into_iter()
-                    .collect(),
-            },
-            RoleView::Custom(role) => Self {
-                name: role.name,
-                built_in: false,
-                permissions: role.permissions,
-            },
+        Self {
+            name: role.name,
+            built_in: role.built_in,
+            permissions: role.permissions,
+            undeclared: role.undeclared,
         }
     }
 }
@@ -84,7 +78,10 @@ pub(crate) async fn list(
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/roles", tag = "users", operation_id = "create_role",
     description = "Also `/v1/auth/admin/roles`.",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = NewRole,
     responses((status = 201, description = "The role", body = RoleItem))
 )]
@@ -97,8 +94,7 @@ pub(crate) async fn create(
         .app
         .create_role(&caller.actor, caller.project, &body.name, &body.permissions)
         .await?;
-    let role = RoleItem::from(RoleView::Custom(role));
-    Ok((StatusCode::CREATED, axum::Json(role)))
+    Ok((StatusCode::CREATED, axum::Json(role.into())))
 }
 
 #[utoipa::path(
@@ -118,7 +114,7 @@ pub(crate) async fn update(
         .app
         .update_role(&caller.actor, caller.project, &path.name, &body.permissions)
         .await?;
-    Ok(axum::Json(RoleView::Custom(role).into()))
+    Ok(axum::Json(role.into()))
 }
 
 #[utoipa::path(

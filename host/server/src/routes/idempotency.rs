@@ -1,6 +1,7 @@
 //! The layer behind creating calls: a call with an `Idempotency-Key` that was
 //! answered before is answered the same.
 
+use super::users::caller::UserAdmin;
 use crate::{
     admin::AdminCaller,
     problem::{self, Problem},
@@ -22,7 +23,8 @@ const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// Headers that are kept with an answer.
 const KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::LOCATION];
 
-pub(super) async fn layer(
+/// For calls of platform admins.
+pub(super) async fn of_admins(
     State(state): State<HostState>,
     request: Request,
     next: Next,
@@ -31,17 +33,42 @@ pub(super) async fn layer(
         return Ok(next.run(request).await);
     }
     let (mut parts, body) = request.into_parts();
+    let caller = AdminCaller::from_request_parts(&mut parts, &state).await?;
+    once(&state, &caller.name(), parts, body, next).await
+}
+
+/// For calls of those who look after a project's users.
+pub(super) async fn of_user_admins(
+    State(state): State<HostState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if !request.headers().contains_key(HEADER) {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    let caller = UserAdmin::from_request_parts(&mut parts, &state).await?;
+    // The path does not always name the project.
+    let name = format!("{}/{}", caller.project, caller.actor.name());
+    once(&state, &name, parts, body, next).await
+}
+
+/// Runs a call unless it was answered before.
+async fn once(
+    state: &HostState,
+    caller: &str,
+    parts: Parts,
+    body: Body,
+    next: Next,
+) -> Result<Response, Problem> {
     let key = key(&parts.headers)?;
-    let caller = AdminCaller::from_request_parts(&mut parts, &state)
-        .await?
-        .name();
     let body = read(body, state.config.limits.max_body()).await?;
     let digest = digest(&parts, &body);
-    match state.app.begin_idempotent(&caller, &key, digest).await? {
+    match state.app.begin_idempotent(caller, &key, digest).await? {
         Idempotent::Again(answer) => Ok(again(answer)),
         Idempotent::Run(ticket) => {
             let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-            keep(&state, &ticket, response).await
+            keep(state, &ticket, response).await
         }
     }
 }

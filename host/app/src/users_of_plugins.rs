@@ -1,0 +1,100 @@
+//! The project's end users, as plugins with the grant `users` look them up.
+
+use crate::directory::Directory;
+use async_trait::async_trait;
+use atlashub_core::{
+    BuiltInRole, Error, ProjectId, Result, UserId,
+    capability::users::{UserPage, UserRecord, Users},
+};
+use atlashub_data::platform::{EndUser, Platform, UserFilter};
+use std::sync::{Arc, OnceLock, Weak};
+
+/// Longest name that is looked up, bytes; no address or handle is longer.
+const MAX_NAME_BYTES: usize = 320;
+
+/// The users as plugins have them. Made before the directory, which needs the
+/// runtime, which needs this.
+pub(crate) struct UsersOfPlugins {
+    platform: Platform,
+    directory: OnceLock<Weak<Directory>>,
+}
+
+impl UsersOfPlugins {
+    pub(crate) fn new(platform: Platform) -> Arc<Self> {
+        Arc::new(Self {
+            platform,
+            directory: OnceLock::new(),
+        })
+    }
+
+    /// Connects it to the directory; only the first call counts.
+    pub(crate) fn connect(&self, directory: &Arc<Directory>) {
+        let _ = self.directory.set(Arc::downgrade(directory));
+    }
+}
+
+#[async_trait]
+impl Users for UsersOfPlugins {
+    fn role_holds(&self, project: ProjectId, role: BuiltInRole, permission: &str) -> bool {
+        let directory = self.directory.get().and_then(Weak::upgrade);
+        directory
+            .and_then(|directory| directory.by_id(project)?.routes())
+            .and_then(|routes| Some(routes.permission(permission)?.is_held_by(role)))
+            .unwrap_or(false)
+    }
+
+    async fn get(&self, project: ProjectId, id: &str) -> Result<Option<UserRecord>> {
+        let Ok(id) = id.parse() else {
+            return Ok(None);
+        };
+        let found = self.platform.users().find(project, id).await?;
+        Ok(found.filter(is_let_in).map(record))
+    }
+
+    async fn find(&self, project: ProjectId, name: &str) -> Result<Option<UserRecord>> {
+        let name = name.trim();
+        if name.len() > MAX_NAME_BYTES {
+            return Ok(None);
+        }
+        let handle = name.strip_prefix('@').unwrap_or(name);
+        let users = self.platform.users();
+        let found = if handle.contains('@') {
+            users.find_by_email(project, name).await?
+        } else {
+            users.find_by_handle(project, handle).await?
+        };
+        Ok(found.filter(is_let_in).map(record))
+    }
+
+    async fn list(&self, project: ProjectId, limit: u32, cursor: Option<&str>) -> Result<UserPage> {
+        let after: Option<UserId> = cursor
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| Error::invalid("invalid_cursor", "the cursor is none of this list"))?;
+        let filter = UserFilter {
+            enabled: true,
+            ..UserFilter::default()
+        };
+        let users = self.platform.users();
+        let page = users.list(project, &filter, after, limit.into()).await?;
+        Ok(UserPage {
+            users: page.items.into_iter().map(record).collect(),
+            next_cursor: page.next.map(|id| id.to_string()),
+        })
+    }
+}
+
+fn is_let_in(user: &EndUser) -> bool {
+    user.disabled_at.is_none()
+}
+
+fn record(user: EndUser) -> UserRecord {
+    UserRecord {
+        id: *user.id.as_uuid(),
+        email: Some(user.email),
+        handle: user.handle,
+        name: user.name,
+        roles: user.roles,
+        created_at: user.created_at,
+    }
+}

@@ -1,0 +1,113 @@
+//! `atlashub:users/directory`: the project's end users, and what the caller
+//! may do.
+
+use super::not_granted;
+use crate::{
+    bindings::users::directory::{Error, Host, Page, User},
+    state::{PluginShared, State, for_guest},
+};
+use atlashub_core::{
+    Grant, Result,
+    capability::users::{MAX_PAGE, UserRecord},
+};
+use std::sync::Arc;
+use time::format_description::well_known::Rfc3339;
+
+impl PluginShared {
+    fn may_look_users_up(&self) -> Result<()> {
+        if self.grants.contains(&Grant::Users) {
+            Ok(())
+        } else {
+            Err(not_granted("users"))
+        }
+    }
+
+    async fn get_user(&self, id: &str) -> Result<Option<User>> {
+        self.may_look_users_up()?;
+        let found = self.services.users.get(self.scope.project, id).await?;
+        found.map(user).transpose()
+    }
+
+    async fn find_user(&self, name: &str) -> Result<Option<User>> {
+        self.may_look_users_up()?;
+        let found = self.services.users.find(self.scope.project, name).await?;
+        found.map(user).transpose()
+    }
+
+    async fn list_users(&self, limit: u32, cursor: Option<&str>) -> Result<Page> {
+        self.may_look_users_up()?;
+        let limit = limit.clamp(1, MAX_PAGE);
+        let users = &self.services.users;
+        let page = users.list(self.scope.project, limit, cursor).await?;
+        Ok(Page {
+            users: page.users.into_iter().map(user).collect::<Result<_>>()?,
+            next_cursor: page.next_cursor,
+        })
+    }
+}
+
+fn user(record: UserRecord) -> Result<User> {
+    Ok(User {
+        id: record.id.to_string(),
+        email: record.email,
+        handle: record.handle,
+        name: record.name,
+        roles: record.roles,
+        created_at: record
+            .created_at
+            .format(&Rfc3339)
+            .map_err(|error| atlashub_core::Error::internal("write a time", error))?,
+    })
+}
+
+fn told<T>(outcome: Result<T>) -> std::result::Result<T, Error> {
+    outcome.map_err(|error| {
+        let (code, message) = for_guest(&error);
+        Error { code, message }
+    })
+}
+
+impl Host for State {
+    fn has_permission(&mut self, permission: String) -> wasmtime::Result<bool> {
+        let plugin = self.plugin();
+        let own = permission
+            .strip_prefix(plugin.scope.plugin.as_str())
+            .and_then(|rest| rest.strip_prefix(':'));
+        let by_role = |role| match own {
+            Some(action) => plugin
+                .permissions
+                .iter()
+                .any(|declared| declared.action == action && declared.is_held_by(role)),
+            None => {
+                let users = &plugin.services.users;
+                users.role_holds(plugin.scope.project, role, &permission)
+            }
+        };
+        Ok(self.hooks.request.caller.holds(&permission, by_role))
+    }
+
+    async fn get_user(
+        &mut self,
+        id: String,
+    ) -> wasmtime::Result<std::result::Result<Option<User>, Error>> {
+        let plugin = Arc::clone(&self.hooks.plugin);
+        Ok(told(plugin.get_user(&id).await))
+    }
+
+    async fn find_user(
+        &mut self,
+        name: String,
+    ) -> wasmtime::Result<std::result::Result<Option<User>, Error>> {
+        let plugin = Arc::clone(&self.hooks.plugin);
+        Ok(told(plugin.find_user(&name).await))
+    }
+
+    async fn list_users(
+        &mut self,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> wasmtime::Result<std::result::Result<Page, Error>> {
+        let plugin = Arc::clone(&self.hooks.plugin);
+        Ok(told(plugin.list_users(limit, cursor.as_deref()).await))
+    }
+}
