@@ -12,6 +12,7 @@
 mod addressing;
 mod admin_accounts;
 mod admins;
+mod avatars;
 mod client_ts;
 mod cloudflare_access;
 
@@ -28,6 +29,7 @@ mod nodes;
 mod oauth;
 mod oauth_stand_in;
 mod operations;
+mod permissions;
 mod plugin_changes;
 mod plugin_uploads;
 mod postgrest_js;

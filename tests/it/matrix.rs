@@ -186,6 +186,12 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/projects/{project}/users/{id}/totp",
         ForAdmin,
     ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/users/{id}/avatar",
+        ForAdmin,
+    ),
+    ("GET", "/admin/v1/projects/{project}/permissions", Viewer),
     ("GET", "/admin/v1/projects/{project}/roles", Viewer),
     ("POST", "/admin/v1/projects/{project}/roles", ForAdmin),
     (
@@ -233,6 +239,9 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/v1/auth/totp", User),
     ("GET", "/v1/auth/.well-known/jwks.json", Open),
     ("GET", "/users/{id}", Open),
+    ("GET", "/users/{id}/avatar", Open),
+    ("POST", "/users/me/avatar", User),
+    ("DELETE", "/users/me/avatar", User),
     ("POST", "/v1/auth/forgot-password", Open),
     ("POST", "/v1/auth/reset-password", Open),
     ("POST", "/v1/auth/verify-email", Open),

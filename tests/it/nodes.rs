@@ -138,3 +138,46 @@ async fn a_file_sent_to_one_node_is_read_from_another() {
     let path = format!("/files/{}/download", file["id"].as_str().unwrap());
     assert_eq!(there.get(&path).await.expect(200).body, bytes);
 }
+
+#[tokio::test]
+async fn another_permission_of_a_role_holds_everywhere() {
+    let (mut first, second) = pair().await;
+    let admin = first.admin();
+    let project = admin.project_with(&["files"]).await;
+    let roles = format!("/admin/v1/projects/{}/roles", project.slug);
+    let clerk = json!({"name": "clerk", "permissions": ["files:read"]});
+    let _ = admin.post(&roles, clerk).await.expect(201);
+    let user = project.sign_up().await;
+    let of_user = format!("/admin/v1/projects/{}/users/{}", project.slug, user.id);
+    let _ = admin
+        .patch(&of_user, json!({"roles": ["clerk"]}))
+        .await
+        .expect(200);
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    let there = user.at(&there);
+    until("the role", COMPILED, || async {
+        (there.get("/files").await.status == 200).then_some(())
+    })
+    .await;
+    let _ = first
+        .admin()
+        .patch(&format!("{roles}/clerk"), json!({"permissions": []}))
+        .await
+        .expect(200);
+    until("the end of the permission", EVERYWHERE, || async {
+        (there.get("/files").await.status == 403).then_some(())
+    })
+    .await;
+    let _ = first
+        .admin()
+        .patch(
+            &format!("{roles}/clerk"),
+            json!({"permissions": ["files:*"]}),
+        )
+        .await
+        .expect(200);
+    until("the other permission", EVERYWHERE, || async {
+        (there.get("/files").await.status == 200).then_some(())
+    })
+    .await;
+}

@@ -163,3 +163,44 @@ async fn the_same_post_with_the_same_idempotency_key_happens_once() {
         .await
         .expect_problem(422);
 }
+
+#[tokio::test]
+async fn a_user_and_a_role_that_are_made_twice_with_one_key_are_made_once() {
+    let admin = shared().await.admin();
+    let (project, other) = (admin.project().await, admin.project().await);
+    let key = atlashub_tests::unique("key");
+    for (what, body, another) in [
+        (
+            "users",
+            json!({"email": "once@example.com"}),
+            json!({"email": "twice@example.com"}),
+        ),
+        ("roles", json!({"name": "once"}), json!({"name": "twice"})),
+    ] {
+        let key = format!("{key}-{what}");
+        let path = format!("/admin/v1/projects/{}/{what}", project.slug);
+        let send = |request: reqwest::RequestBuilder, body: &serde_json::Value| {
+            Reply::to(request.header("idempotency-key", &key).json(body))
+        };
+        let by_admin = || admin.request(Method::POST, &path);
+        let first = send(by_admin(), &body).await.expect(201);
+        let again = send(by_admin(), &body).await.expect(201);
+        assert_eq!(first.body, again.body);
+        assert_eq!(again.header("idempotent-replayed"), "true");
+        assert_eq!(
+            send(by_admin(), &another).await.expect_problem(422),
+            "idempotency_key_reused"
+        );
+        // Another project, another caller: another call.
+        let there = format!("/admin/v1/projects/{}/{what}", other.slug);
+        let there = admin.request(Method::POST, &there);
+        let made = send(there, &body).await.expect(201);
+        assert_eq!(made.header("idempotent-replayed"), "");
+        let server_path = format!("/v1/auth/admin/{what}");
+        let by_server = || project.request(Method::POST, &server_path);
+        assert_eq!(send(by_server(), &body).await.status, 409);
+        let made = send(by_server(), &another).await.expect(201);
+        let again = send(by_server(), &another).await.expect(201);
+        assert_eq!(made.body, again.body);
+    }
+}

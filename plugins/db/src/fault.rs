@@ -90,6 +90,13 @@ impl Fault {
         Self::refused("sql_policy", message)
     }
 
+    /// 403: the roles of the user do not allow it.
+    pub(crate) fn permission(error: Error) -> Self {
+        let mut fault = Self::new(403, "42501", "permission_needed", error.detail());
+        fault.0.error = error;
+        fault
+    }
+
     /// 403; to the anonymous 401, which asks them to sign in.
     fn refused(own: &'static str, message: String) -> Self {
         let (rest, problem) = match identity::caller().kind {

@@ -10,6 +10,7 @@
 mod fault;
 mod model;
 mod own;
+mod permission;
 mod query;
 mod rest;
 mod schema;

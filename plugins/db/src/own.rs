@@ -7,7 +7,7 @@ mod write;
 use crate::{
     fault::{Fault, Result},
     model::{Comparison, Field, Filter, Test, Truth},
-    schema,
+    permission, schema,
 };
 use atlashub_sdk::{database::Table, prelude::*};
 
@@ -27,7 +27,9 @@ fn answer(
     handler: impl Fn(&mut Request) -> Result<Response> + 'static,
 ) -> impl Fn(Request) -> Response + 'static {
     move |mut request: Request| {
-        handler(&mut request).unwrap_or_else(|fault| fault.into_own().into_response())
+        permission::check(request.method())
+            .and_then(|()| handler(&mut request))
+            .unwrap_or_else(|fault| fault.into_own().into_response())
     }
 }
 

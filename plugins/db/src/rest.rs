@@ -16,6 +16,7 @@ mod write;
 use crate::{
     fault::{Fault, Result},
     model::Select,
+    permission,
 };
 use atlashub_sdk::prelude::*;
 
@@ -36,7 +37,8 @@ fn handler(
     handler: impl Fn(&mut Request) -> Result<Response> + 'static,
 ) -> impl Fn(Request) -> Response + 'static {
     move |mut request: Request| {
-        check_schema(&request)
+        permission::check(request.method())
+            .and_then(|()| check_schema(&request))
             .and_then(|()| handler(&mut request))
             .unwrap_or_else(Fault::into_rest)
     }

@@ -6,7 +6,7 @@
 )]
 
 use atlashub_plugin_db::routes;
-use atlashub_sdk::{prelude::*, testing::TestHost};
+use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 
 const TABLES: &str = "
@@ -387,4 +387,39 @@ fn an_insert_that_is_sent_again_is_done_once() {
         (422, &json!("idempotency_key_reused"))
     );
     assert_eq!(ids("/v1/db/todos?order=id"), [1, 2, 3, 4]);
+}
+
+#[test]
+fn users_read_and_write_as_their_roles_allow_in_both_dialects() {
+    let host = host().with_caller(Caller::new(CallerKind::User, "u1"));
+    let insert = json!({"rows": [{"title": "new"}]});
+    host.set_permissions(["db:read"]);
+    assert_eq!(get("/v1/db/todos?limit=1").0, 200);
+    assert_eq!(get("/rest/v1/todos?limit=1").0, 200);
+    let (status, problem) = send(Method::POST, "/v1/db/todos", &insert);
+    assert_eq!(
+        (status, &problem["code"], &problem["permission"]),
+        (403, &json!("permission_needed"), &json!("db:write"))
+    );
+    for (method, target) in [
+        (Method::POST, "/rest/v1/todos"),
+        (Method::PATCH, "/rest/v1/todos?id=eq.1"),
+        (Method::DELETE, "/rest/v1/todos?id=eq.1"),
+    ] {
+        let (status, answer) = send(method, target, &json!({"title": "new"}));
+        assert_eq!((status, &answer["code"]), (403, &json!("42501")));
+    }
+    host.set_permissions(["db:write"]);
+    assert_eq!(send(Method::POST, "/v1/db/todos", &insert).0, 201);
+    for target in [
+        "/v1/db/todos",
+        "/v1/db/tables",
+        "/v1/db/tables/todos/columns",
+        "/rest/v1/todos",
+    ] {
+        assert_eq!(get(target).0, 403, "{target}");
+    }
+    // Policies alone decide about who is no user.
+    host.set_caller(Caller::new(CallerKind::PublishableKey, "k"));
+    assert_eq!(get("/v1/db/todos").0, 200);
 }

@@ -3,6 +3,35 @@
 use crate::record::Visibility;
 use atlashub_sdk::{identity::CallerKind, prelude::*};
 
+/// What one may be allowed to do, as the manifest declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// List and download.
+    Read,
+    /// Upload and change.
+    Write,
+    /// Delete and throw away.
+    Delete,
+    /// Let others see.
+    Share,
+}
+
+impl Permission {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "files:read",
+            Self::Write => "files:write",
+            Self::Delete => "files:delete",
+            Self::Share => "files:share",
+        }
+    }
+
+    /// Refuses users whose roles do not have it.
+    pub(crate) fn require(self) -> Result<()> {
+        users::require_of_users(self.as_str())
+    }
+}
+
 /// Whose files a caller works with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -15,43 +44,25 @@ pub(crate) enum Scope {
 /// What belongs to callers who have no id: the development token's.
 const NO_ID: &str = "";
 
-/// The owner of what is a caller's own.
-pub(crate) fn owner(caller: &Caller) -> Result<String> {
-    if caller.kind == CallerKind::Admin {
-        return Ok(caller.id.clone().unwrap_or_else(|| NO_ID.to_owned()));
-    }
-    caller.require_id().map(str::to_owned)
+/// As whom a caller keeps files of its own.
+pub(crate) fn owner(caller: &Caller, permission: Permission) -> Result<String> {
+    let owner = if caller.kind == CallerKind::Admin {
+        caller.id.clone().unwrap_or_else(|| NO_ID.to_owned())
+    } else {
+        caller.require_id()?.to_owned()
+    };
+    permission.require()?;
+    Ok(owner)
 }
 
-/// The owner of what a caller sends.
-pub(crate) fn sender(caller: &Caller) -> Result<String> {
-    if caller.kind == CallerKind::Admin {
-        require_write(caller)?;
-    }
-    owner(caller)
-}
-
-/// What a caller may read beside what is public.
-pub(crate) fn readable(caller: &Caller) -> Result<Scope> {
-    match caller.kind {
-        CallerKind::SecretKey | CallerKind::Admin => Ok(Scope::All),
-        _ => caller.require_id().map(|id| Scope::Owner(id.to_owned())),
-    }
-}
-
-/// What a caller may change.
-pub(crate) fn writable(caller: &Caller) -> Result<Scope> {
-    if caller.kind == CallerKind::Admin {
-        require_write(caller)?;
-    }
-    readable(caller)
-}
-
-fn require_write(caller: &Caller) -> Result<()> {
-    if caller.is_trusted() {
-        return Ok(());
-    }
-    Err(Error::forbidden("the role `viewer` may only read"))
+/// Which files a caller may use so, beside what is public.
+pub(crate) fn scope(caller: &Caller, permission: Permission) -> Result<Scope> {
+    let scope = match caller.kind {
+        CallerKind::SecretKey | CallerKind::Admin => Scope::All,
+        _ => Scope::Owner(caller.require_id()?.to_owned()),
+    };
+    permission.require()?;
+    Ok(scope)
 }
 
 impl Scope {
@@ -70,7 +81,7 @@ pub(crate) fn check_readable(owner: &str, visibility: Visibility) -> Result<()> 
     if visibility == Visibility::Public {
         return Ok(());
     }
-    if readable(&identity::caller())?.covers(owner) {
+    if scope(&identity::caller(), Permission::Read)?.covers(owner) {
         Ok(())
     } else {
         Err(unknown())
@@ -79,7 +90,9 @@ pub(crate) fn check_readable(owner: &str, visibility: Visibility) -> Result<()> 
 
 /// The answer for what is not there, as seen by this caller.
 pub(crate) fn missing() -> Error {
-    readable(&identity::caller()).err().unwrap_or_else(unknown)
+    scope(&identity::caller(), Permission::Read)
+        .err()
+        .unwrap_or_else(unknown)
 }
 
 /// 404.

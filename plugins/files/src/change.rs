@@ -1,7 +1,9 @@
 //! `GET`, `PATCH` and `DELETE /files/{id}`, `POST /files/{id}/restore`.
 
 use crate::{
-    BUCKET, access, name,
+    BUCKET,
+    access::{self, Permission},
+    name,
     record::{COLUMNS, Metadata, Record, Visibility, check_description, clean_tags, now_ms},
 };
 use atlashub_sdk::prelude::*;
@@ -39,7 +41,7 @@ pub(crate) fn update(
     if changes.folder_id.is_some() {
         return Err(no_folders());
     }
-    let record = Record::find_writable(&id, &caller)?;
+    let record = Record::find_for(&id, &caller, Permission::Write)?;
     if record.deleted_at.is_some() {
         return Err(access::unknown());
     }
@@ -58,6 +60,9 @@ pub(crate) fn update(
         .transpose()?
         .unwrap_or(record.tags);
     let visibility = changes.visibility.unwrap_or(record.visibility);
+    if visibility != record.visibility {
+        Permission::Share.require()?;
+    }
     let changed: Option<Record> = sql::query_optional(
         &format!(
             "UPDATE files.objects SET filename = $2, path = $3, description = $4, tags = $5, visibility = $6, \
@@ -89,7 +94,7 @@ pub(crate) fn delete(
     Query(how): Query<HowToDelete>,
     caller: Caller,
 ) -> Result<StatusCode> {
-    let record = Record::find_writable(&id, &caller)?;
+    let record = Record::find_for(&id, &caller, Permission::Delete)?;
     if how.permanent {
         // The bytes go only after nothing refers to them any more.
         let gone = sql::execute(
@@ -134,7 +139,7 @@ pub(crate) fn forget(object_key: &str) {
 }
 
 pub(crate) fn restore(Path(id): Path<String>, caller: Caller) -> Result<Json<Metadata>> {
-    let record = Record::find_writable(&id, &caller)?;
+    let record = Record::find_for(&id, &caller, Permission::Write)?;
     if record.deleted_at.is_none() {
         return Ok(Json(record.metadata(&identity::public_url())));
     }

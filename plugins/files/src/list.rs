@@ -3,7 +3,7 @@
 //! before.
 
 use crate::{
-    access::{self, Scope},
+    access::{self, Permission, Scope},
     record::{COLUMNS, Metadata, Record},
 };
 use atlashub_sdk::prelude::*;
@@ -39,15 +39,19 @@ pub(crate) struct Page {
 }
 
 pub(crate) fn files(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    page(&wishes, access::readable(&caller)?, false)
+    page(&wishes, access::scope(&caller, Permission::Read)?, false)
 }
 
 pub(crate) fn own_files(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    page(&wishes, Scope::Owner(access::owner(&caller)?), false)
+    page(
+        &wishes,
+        Scope::Owner(access::owner(&caller, Permission::Read)?),
+        false,
+    )
 }
 
 pub(crate) fn trash(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    page(&wishes, access::readable(&caller)?, true)
+    page(&wishes, access::scope(&caller, Permission::Read)?, true)
 }
 
 /// How rows are ordered: by a column, then by id.

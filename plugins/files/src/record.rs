@@ -1,6 +1,6 @@
 //! A file's row, and its metadata as clients see it.
 
-use crate::access;
+use crate::access::{self, Permission};
 use atlashub_sdk::prelude::*;
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -92,9 +92,9 @@ impl Record {
         )
     }
 
-    /// The file of that id, if this caller may change it.
-    pub(crate) fn find_writable(id: &str, caller: &Caller) -> Result<Self> {
-        let scope = access::writable(caller)?;
+    /// The file of that id, if this caller may do that with it.
+    pub(crate) fn find_for(id: &str, caller: &Caller, permission: Permission) -> Result<Self> {
+        let scope = access::scope(caller, permission)?;
         Self::find(id)?
             .filter(|record| scope.covers(&record.owner))
             .ok_or_else(access::unknown)

@@ -5,7 +5,8 @@
 //! deleted again.
 
 use crate::{
-    BUCKET, access,
+    BUCKET,
+    access::{self, Permission},
     change::{forget, no_folders},
     content_type, name,
     record::{COLUMNS, Metadata, Record, Visibility, check_description, clean_tags, now_ms},
@@ -29,7 +30,7 @@ pub(crate) fn upload(
     Config(settings): Config<Settings>,
 ) -> Result<Response> {
     let mut upload = Upload {
-        owner: access::sender(&caller)?,
+        owner: access::owner(&caller, Permission::Write)?,
         settings,
         stored: Vec::new(),
     };
@@ -91,7 +92,13 @@ impl Fields {
         match name {
             "folder_id" if value.is_empty() => {}
             "folder_id" => return Err(no_folders()),
-            "visibility" => self.visibility = Some(Visibility::parse(value)?),
+            "visibility" => {
+                let visibility = Visibility::parse(value)?;
+                if visibility == Visibility::Public {
+                    Permission::Share.require()?;
+                }
+                self.visibility = Some(visibility);
+            }
             "description" => {
                 check_description(value)?;
                 self.description = Some(value.to_owned());

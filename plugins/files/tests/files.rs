@@ -16,6 +16,7 @@ fn host() -> TestHost {
         .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
         .unwrap()
         .with_caller(user("u1"))
+        .with_permissions(["files:read", "files:write", "files:delete", "files:share"])
 }
 
 fn user(id: &str) -> Caller {
@@ -359,6 +360,7 @@ fn files_belong_to_who_sent_them() {
         ..Caller::new(CallerKind::Admin, "a1")
     };
     host.set_caller(viewer);
+    host.set_permissions(["files:read"]);
     assert_eq!(status(format!("/files/{private}")), 200);
     assert_eq!(call(raw("a", b"")).status().as_u16(), 403);
     assert_eq!(
@@ -373,6 +375,58 @@ fn files_belong_to_who_sent_them() {
         ..Caller::default()
     });
     assert_eq!(upload(raw("development.txt", b""))["owner_id"], Value::Null);
+}
+
+#[test]
+fn users_do_what_their_roles_allow() {
+    let host = host();
+    let id = upload(raw("mine.txt", b"mine"))["id"].clone();
+    let file = format!("/files/{}", id.as_str().unwrap());
+    let change = |changes: Value| {
+        call(
+            Request::new(Method::PATCH, &file)
+                .with_json(&changes)
+                .unwrap(),
+        )
+    };
+    let refused = |response: Response, permission: &str| {
+        assert_eq!(response.status().as_u16(), 403);
+        let problem: Value = response.into_json().unwrap();
+        assert_eq!(problem["code"], "permission_needed");
+        assert_eq!(problem["permission"], permission);
+    };
+    host.set_permissions(["files:read"]);
+    assert_eq!(status(format!("{file}/download")), 200);
+    refused(call(raw("more.txt", b"more")), "files:write");
+    refused(change(json!({"filename": "other.txt"})), "files:write");
+    refused(call(Request::new(Method::DELETE, &file)), "files:delete");
+    host.set_permissions(["files:write"]);
+    refused(get(format!("{file}/download")), "files:read");
+    refused(get("/files"), "files:read");
+    refused(get("/files/trash"), "files:read");
+    assert_eq!(
+        change(json!({"filename": "other.txt"})).status().as_u16(),
+        200
+    );
+    refused(change(json!({"visibility": "public"})), "files:share");
+    refused(
+        call(raw("open.txt", b"open").with_header("visibility", "public")),
+        "files:share",
+    );
+    assert_eq!(host.objects("private").len(), 1);
+    host.set_permissions(["files:write", "files:share"]);
+    assert_eq!(
+        change(json!({"visibility": "public"})).status().as_u16(),
+        200
+    );
+    host.set_permissions([]);
+    assert_eq!(status(format!("{file}/download")), 200);
+    refused(call(raw("more.txt", b"more")), "files:write");
+    host.set_permissions(["files:delete"]);
+    assert_eq!(
+        call(Request::new(Method::DELETE, &file)).status().as_u16(),
+        204
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `GET /v1/db/tables`, `GET /v1/db/tables/{table}/columns`: what there is.
 
-use crate::schema;
+use crate::{fault::Fault, permission, schema};
 use atlashub_sdk::{
     database::{Column, Table},
     prelude::*,
@@ -48,15 +48,17 @@ struct ShownKey {
 }
 
 pub(super) fn list() -> Result<Json<Tables>> {
-    let schema = schema::current().map_err(crate::fault::Fault::into_own)?;
+    permission::check(&Method::GET).map_err(Fault::into_own)?;
+    let schema = schema::current().map_err(Fault::into_own)?;
     Ok(Json(Tables {
         tables: schema.tables().iter().map(shown).collect(),
     }))
 }
 
 pub(super) fn columns(Path(name): Path<String>) -> Result<Json<Columns>> {
-    let schema = schema::current().map_err(crate::fault::Fault::into_own)?;
-    let table = schema.table(&name).map_err(crate::fault::Fault::into_own)?;
+    permission::check(&Method::GET).map_err(Fault::into_own)?;
+    let schema = schema::current().map_err(Fault::into_own)?;
+    let table = schema.table(&name).map_err(Fault::into_own)?;
     Ok(Json(Columns {
         table: name,
         columns: table.columns.iter().map(|own| column(table, own)).collect(),
