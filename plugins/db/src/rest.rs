@@ -28,8 +28,8 @@ pub(crate) fn routes(router: Router) -> Router {
         .put("/rest/v1/{table}", handler(put::put))
         .patch("/rest/v1/{table}", handler(write::update))
         .delete("/rest/v1/{table}", handler(write::delete))
-        .get("/rest/v1/rpc/{function}", handler(function))
-        .post("/rest/v1/rpc/{function}", handler(function))
+        .get("/rest/v1/rpc/{function}", function)
+        .post("/rest/v1/rpc/{function}", function)
 }
 
 /// A handler that answers failures in the words of PostgREST.
@@ -44,10 +44,13 @@ fn handler(
     }
 }
 
-/// Functions of the database are not offered.
-fn function(request: &mut Request) -> Result<Response> {
+/// Functions of the database are not offered, to anybody.
+fn function(request: Request) -> Response {
     let name = request.param("function").unwrap_or_default();
-    Err(Fault::unknown_function(name))
+    let refused = check_schema(&request).err();
+    refused
+        .unwrap_or_else(|| Fault::unknown_function(name))
+        .into_rest()
 }
 
 /// There is only the schema `public`.

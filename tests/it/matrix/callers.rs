@@ -16,6 +16,10 @@ pub(super) enum Rank {
     Nobody,
     /// A publishable key.
     Publishable,
+    /// An end user whose roles allow nothing.
+    Guest,
+    /// An end user whose roles allow reading.
+    Reader,
     /// An end user who looks after nothing.
     User,
     /// An end user with the role `admin`.
@@ -114,8 +118,9 @@ pub(super) async fn platform_admin(owner: &Admin, role: &str) -> String {
         .to_owned()
 }
 
-/// Everybody. Roles of users give nothing by themselves but `admin`; one of
-/// the project's own roles, without any permission, gives nothing at all.
+/// Everybody. Of the roles, `viewer` may read and `editor` write what is the
+/// user's own; one of the project's own, without any permission, allows
+/// nothing at all.
 pub(super) async fn everybody(owner: &Admin, project: &Project) -> Vec<Caller> {
     let roles = format!("/admin/v1/projects/{}/roles", project.slug);
     let guest = json!({"name": "guest", "permissions": []});
@@ -137,13 +142,13 @@ pub(super) async fn everybody(owner: &Admin, project: &Project) -> Vec<Caller> {
         ),
     ];
     for (name, rank, roles) in [
-        ("a user without roles", Rank::User, json!([])),
+        ("a user without roles", Rank::Guest, json!([])),
         (
             "a user with a role of no permissions",
-            Rank::User,
+            Rank::Guest,
             json!(["guest"]),
         ),
-        ("a user who is a viewer", Rank::User, json!(["viewer"])),
+        ("a user who is a viewer", Rank::Reader, json!(["viewer"])),
         ("a user who is an editor", Rank::User, json!(["editor"])),
         (
             "a user who is an admin",

@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 pub(super) enum Asks {
     /// Nothing.
     Nothing,
+    /// Leave to read, of users.
+    Tables,
     /// Who it is, for what belongs to the caller.
     Name,
     /// The same, and leave to change something.
@@ -53,8 +55,8 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/files/{id}", Asks::ObjectToWrite),
     ("POST", "/files/{id}/restore", Asks::ObjectToWrite),
     ("GET", "/files/{id}/download", Asks::Object),
-    ("GET", "/v1/db/tables", Asks::Nothing),
-    ("GET", "/v1/db/tables/{table}/columns", Asks::Nothing),
+    ("GET", "/v1/db/tables", Asks::Tables),
+    ("GET", "/v1/db/tables/{table}/columns", Asks::Tables),
     ("GET", "/v1/db/{table}", Asks::Rows),
     ("POST", "/v1/db/{table}", Asks::RowsToWrite),
     ("PATCH", "/v1/db/{table}", Asks::RowsToWrite),
@@ -66,6 +68,8 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/rest/v1/{table}", Asks::RowsToWrite),
     ("GET", "/rest/v1/rpc/{function}", Asks::Absent),
     ("POST", "/rest/v1/rpc/{function}", Asks::Absent),
+    // Of `images`, which only the host and plugins call.
+    ("POST", "/thumbnail", Asks::Absent),
 ];
 
 /// What the host answers inside a project to its users, and to those who
@@ -117,16 +121,21 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
     match (asks, rank) {
         (Asks::Nothing, _) => Served,
         (Asks::Absent, _) => Refused(404),
-        (Asks::SignIn, Rank::User | Rank::ProjectAdmin) => Served,
+        (Asks::SignIn, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
         (Asks::SignIn, _) => Refused(401),
+        (_, Rank::Guest) => Refused(403),
+        (_, Rank::Reader) if writes => Refused(403),
+        (Asks::Tables, _) => Served,
         (Asks::Rows | Asks::RowsToWrite, Rank::PlatformViewer) if writes => Refused(403),
         (Asks::Rows | Asks::RowsToWrite, rank) if is_trusted(rank) => Served,
         (Asks::Rows, _) => Served,
         (Asks::RowsToWrite, _) => Unmoved,
         (_, Rank::Nobody) => Refused(401),
         (_, Rank::Publishable) => Refused(403),
-        (Asks::Object | Asks::ObjectToWrite, Rank::User | Rank::ProjectAdmin) => Refused(404),
-        (Asks::Users | Asks::UsersToWrite, Rank::User) => Refused(403),
+        (Asks::Object | Asks::ObjectToWrite, Rank::Reader | Rank::User | Rank::ProjectAdmin) => {
+            Refused(404)
+        }
+        (Asks::Users | Asks::UsersToWrite, Rank::Reader | Rank::User) => Refused(403),
         (_, Rank::PlatformViewer) if writes => Refused(403),
         _ => Served,
     }
