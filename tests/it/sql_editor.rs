@@ -100,7 +100,7 @@ async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
         let answer = run(&admin, &project, body).await;
         if Engine::of_this_run() == Engine::Sqlite && answer.status != 200 {
             // It does not take a value of that size at all.
-            answer.expect_problem(422);
+            assert_eq!(answer.expect_problem(413), "sql_failed");
             continue;
         }
         let answer = answer.expect(200).json();
