@@ -50,12 +50,13 @@ impl AccessConfig {
 /// The team's address: of a name, or as it is given. Plain HTTP is for a
 /// stand-in on a developer's machine.
 fn address(team: &str, in_development: bool) -> anyhow::Result<String> {
-    let team = team.trim().trim_end_matches('/');
+    let given = team.trim();
+    let team = given.trim_end_matches('/');
     let is_name = !team.is_empty() && team.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if is_name {
         return Ok(format!("https://{team}.cloudflareaccess.com"));
     }
-    let with_scheme = if team.contains("://") {
+    let with_scheme = if given.contains("://") {
         team.to_owned()
     } else {
         format!("https://{team}")
