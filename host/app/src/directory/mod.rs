@@ -121,9 +121,29 @@ impl Directory {
                 index.by_host.insert(domain.host, Arc::clone(entry));
             }
         }
-        *self.index.write() = index;
+        // What is known here and was not read was made meanwhile, or deleted.
+        let unread: Vec<ProjectId> = {
+            let mut known = self.index.write();
+            let unread: Vec<_> = known
+                .by_id
+                .values()
+                .filter(|entry| !index.by_id.contains_key(&entry.id))
+                .cloned()
+                .collect();
+            for entry in &unread {
+                index
+                    .by_slug
+                    .insert(entry.slug.to_string(), Arc::clone(entry));
+                index.by_id.insert(entry.id, Arc::clone(entry));
+            }
+            *known = index;
+            unread.iter().map(|entry| entry.id).collect()
+        };
         self.strangers.invalidate_all();
         self.keys.clear();
+        for id in unread {
+            self.refresh(id).await?;
+        }
         Ok(())
     }
 
@@ -202,6 +222,19 @@ impl Directory {
     #[must_use]
     pub fn by_id(&self, id: ProjectId) -> Option<Arc<ProjectEntry>> {
         self.index.read().by_id.get(&id).cloned()
+    }
+
+    /// The project that a key belongs to. It is there, if need be on another
+    /// node since a moment ago.
+    ///
+    /// # Errors
+    /// When the database has to be asked and cannot.
+    pub async fn of_key(&self, key: &KnownKey) -> Result<Option<Arc<ProjectEntry>>> {
+        if let Some(entry) = self.by_id(key.project) {
+            return Ok(Some(entry));
+        }
+        self.refresh(key.project).await?;
+        Ok(self.by_id(key.project))
     }
 
     /// The project with this slug.

@@ -47,7 +47,7 @@ pub(super) async fn resolve<B>(directory: &Directory, request: &Request<B>) -> R
             match &found {
                 Some(found) if found.id != key.project => return Err(conflict()),
                 Some(_) => {}
-                None => found = Some(directory.by_id(key.project).ok_or_else(unknown)?),
+                None => found = Some(directory.of_key(&key).await?.ok_or_else(unknown)?),
             }
             Some(key)
         }
