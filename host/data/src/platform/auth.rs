@@ -9,14 +9,14 @@ use super::{
         auth_settings,
         auth_signing_key::{ActiveModel, Column, Entity, Model},
     },
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     unit::Db,
 };
 use atlashub_core::{Error, ProjectId, Result, SigningKeyId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     sea_query::{Expr, OnConflict},
 };
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl<'a> AuthStore<'a> {
         )
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(no_project("store sign-in settings"))?;
+        .map_err(orphaned("project", "store sign-in settings"))?;
         unit.announce(NewChange::project(project, ChangeKind::AuthChanged));
         unit.commit().await
     }
@@ -131,7 +131,7 @@ impl<'a> AuthStore<'a> {
                 Ok(true)
             }
             Err(error) if is_duplicate(&error) => Ok(false),
-            Err(error) => Err(no_project("store a signing key")(error)),
+            Err(error) => Err(orphaned("project", "store a signing key")(error)),
         }
     }
 
@@ -156,7 +156,7 @@ impl<'a> AuthStore<'a> {
                     Error::conflict("key_rotated", "the signing key was just changed, try again")
                         .with_source(error)
                 } else {
-                    no_project("store a signing key")(error)
+                    orphaned("project", "store a signing key")(error)
                 }
             })?;
         unit.announce(NewChange::project(project, ChangeKind::AuthChanged));
@@ -185,16 +185,6 @@ fn model(project: ProjectId, key: NewSigningKey, now: i64) -> ActiveModel {
         sealed_private_key: Set(key.sealed_private_key),
         created_at: Set(now),
         retired_at: Set(None),
-    }
-}
-
-fn no_project(context: &'static str) -> impl Fn(DbErr) -> Error {
-    move |error| {
-        if is_dangling(&error) {
-            Error::not_found("project").with_source(error)
-        } else {
-            failed(context)(error)
-        }
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{
     changes::{ChangeKind, NewChange, uuid},
     entity::bucket::{ActiveModel, Column, Entity, Model},
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     unit::Db,
 };
@@ -83,10 +83,8 @@ impl<'a> Buckets<'a> {
                     format!("the bucket `{name}` exists already"),
                 )
                 .with_source(error)
-            } else if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
             } else {
-                failed("create a bucket")(error)
+                orphaned("project", "create a bucket")(error)
             }
         })?;
         unit.announce(NewChange::project(project, ChangeKind::ProjectChanged));

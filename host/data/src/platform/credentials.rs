@@ -3,10 +3,10 @@
 use super::{
     changes::uuid,
     entity::project_credential::{ActiveModel, Column, Entity, Model},
-    failure::{failed, is_dangling},
+    failure::{failed, orphaned},
     unit::Db,
 };
-use atlashub_core::{Error, ProjectId, Result};
+use atlashub_core::{ProjectId, Result};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     sea_query::OnConflict,
@@ -50,13 +50,7 @@ impl<'a> Credentials<'a> {
         .exec_without_returning(&self.db.write())
         .await
         .map(drop)
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
-            } else {
-                failed("store a credential")(error)
-            }
-        })
+        .map_err(orphaned("project", "store a credential"))
     }
 
     /// A role's credential.

@@ -10,7 +10,7 @@ use super::{
         domain::{ActiveModel, Column, Entity, Model},
         project,
     },
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     projects::{self, Project},
     unit::Db,
@@ -74,10 +74,8 @@ impl<'a> Domains<'a> {
         .map_err(|error| {
             if is_duplicate(&error) {
                 taken(&host).with_source(error)
-            } else if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
             } else {
-                failed("add a domain")(error)
+                orphaned("project", "add a domain")(error)
             }
         })?;
         unit.announce(NewChange::project(project, ChangeKind::ProjectChanged));

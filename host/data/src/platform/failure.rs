@@ -44,6 +44,18 @@ pub(super) fn is_dangling(error: &DbErr) -> bool {
     )
 }
 
+/// As [`failed`], for a row that belongs to another: `not_found` names `owner`
+/// when that is not there.
+pub(super) fn orphaned(owner: &'static str, context: &'static str) -> impl Fn(DbErr) -> Error {
+    move |error| {
+        if is_dangling(&error) {
+            Error::not_found(owner).with_source(error)
+        } else {
+            failed(context)(error)
+        }
+    }
+}
+
 /// A stored value that no longer parses.
 pub(super) fn corrupt(
     what: &'static str,

@@ -7,7 +7,7 @@ use super::{
         api_key::{ActiveModel, Column, Entity, Model},
         project,
     },
-    failure::{corrupt, failed, is_dangling},
+    failure::{corrupt, failed, orphaned},
     instant,
     page::{Page, fetch_limit},
     unit::Db,
@@ -132,13 +132,7 @@ impl<'a> Keys<'a> {
         })
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
-            } else {
-                failed("create a key")(error)
-            }
-        })?;
+        .map_err(orphaned("project", "create a key"))?;
         unit.announce(NewChange::key(project, key.id, ChangeKind::KeyCreated));
         unit.commit().await?;
         Ok(key)

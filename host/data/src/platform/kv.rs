@@ -9,7 +9,7 @@ use super::{
     Platform,
     changes::uuid,
     entity::kv::{Column, Entity},
-    failure::{failed, is_dangling},
+    failure::{failed, orphaned},
     instant,
     kv_budget::{ROW_BYTES, Verdict, full},
     unit::{Db, returning, statement},
@@ -85,13 +85,7 @@ impl<'a> KvStore<'a> {
         let context = failed("write a value");
         let row = returning(&self.db.write(), statement)
             .await
-            .map_err(|error| {
-                if is_dangling(&error) {
-                    Error::not_found("project").with_source(error)
-                } else {
-                    context(error)
-                }
-            })?;
+            .map_err(orphaned("project", "write a value"))?;
         row.map(|row| row.try_get::<i64>("", "version").map(instant::from_bytes))
             .transpose()
             .map_err(context)

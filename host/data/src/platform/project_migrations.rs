@@ -5,7 +5,7 @@
 use super::{
     changes::{ChangeKind, NewChange, uuid},
     entity::project_migration::{ActiveModel, Column, Entity, Model},
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     page::{Page, fetch_limit},
     unit::Db,
@@ -106,10 +106,8 @@ impl<'a> ProjectMigrations<'a> {
                     "the project's tables are being changed by somebody else, try again",
                 )
                 .with_retry_after(1)
-            } else if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
             } else {
-                failed("write a change of tables down")(error)
+                orphaned("project", "write a change of tables down")(error)
             }
         })?;
         unit.commit().await?;

@@ -4,7 +4,7 @@
 use super::{
     changes::uuid,
     entity::saved_query::{ActiveModel, Column, Entity, Model},
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     unit::Db,
 };
@@ -153,10 +153,8 @@ fn refused(error: DbErr, name: &str) -> Error {
             format!("a statement of the name `{name}` is kept already"),
         )
         .with_source(error)
-    } else if is_dangling(&error) {
-        Error::not_found("project").with_source(error)
     } else {
-        failed("keep a statement")(error)
+        orphaned("project", "keep a statement")(error)
     }
 }
 

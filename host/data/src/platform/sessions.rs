@@ -5,12 +5,12 @@ use super::{
     Admin,
     changes::{ChangeKind, NewChange},
     entity::admin_session::{ActiveModel, Column, Entity, Model},
-    failure::{failed, is_dangling},
+    failure::{failed, orphaned},
     instant,
     keys::digest,
     unit::Db,
 };
-use atlashub_core::{AdminId, Digest, Error, Result, SessionId, token};
+use atlashub_core::{AdminId, Digest, Result, SessionId, token};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, sea_query::Expr,
 };
@@ -77,13 +77,7 @@ impl<'a> Sessions<'a> {
         })
         .exec_without_returning(&self.db.write())
         .await
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("admin").with_source(error)
-            } else {
-                failed("begin a session")(error)
-            }
-        })?;
+        .map_err(orphaned("admin", "begin a session"))?;
         Ok(session)
     }
 

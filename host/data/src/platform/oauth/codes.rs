@@ -5,11 +5,11 @@
 use super::super::{
     changes::uuid,
     entity::oauth_code::{ActiveModel, Column, Entity},
-    failure::{failed, is_dangling},
+    failure::{failed, orphaned},
     instant,
     unit::Db,
 };
-use atlashub_core::{Digest, Error, ProjectId, Result, UserId};
+use atlashub_core::{Digest, ProjectId, Result, UserId};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
@@ -86,13 +86,7 @@ impl<'a> OAuthCodes<'a> {
         })
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("user").with_source(error)
-            } else {
-                context(error)
-            }
-        })?;
+        .map_err(orphaned("user", "keep a code"))?;
         unit.commit().await
     }
 

@@ -3,7 +3,7 @@
 use super::super::{
     changes::{ChangeKind, NewChange, uuid},
     entity::auth_provider::{ActiveModel, Column, Entity, Model},
-    failure::{corrupt, failed, is_dangling},
+    failure::{corrupt, failed, orphaned},
     instant,
     unit::Db,
 };
@@ -168,13 +168,7 @@ impl<'a> AuthProviders<'a> {
         )
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
-            } else {
-                failed("store a provider")(error)
-            }
-        })?;
+        .map_err(orphaned("project", "store a provider"))?;
         let stored = unit.auth_providers().find(project, name).await?;
         unit.announce(NewChange::project(project, ChangeKind::AuthChanged));
         unit.commit().await?;

@@ -4,11 +4,11 @@
 use super::super::{
     changes::uuid,
     entity::oauth_sign_in::{ActiveModel, Column, Entity},
-    failure::{failed, is_dangling},
+    failure::{failed, orphaned},
     instant,
     unit::{Db, returning},
 };
-use atlashub_core::{Digest, Error, ProjectId, ProviderName, Result};
+use atlashub_core::{Digest, ProjectId, ProviderName, Result};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, sea_query::Query,
@@ -95,13 +95,7 @@ impl<'a> OAuthSignIns<'a> {
         })
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("project").with_source(error)
-            } else {
-                context(error)
-            }
-        })?;
+        .map_err(orphaned("project", "keep a sign-in"))?;
         unit.commit().await
     }
 

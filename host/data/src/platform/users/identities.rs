@@ -7,7 +7,7 @@ use super::super::{
         user,
         user_identity::{ActiveModel, Column, Entity, Model},
     },
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     unit::{Db, Unit},
 };
@@ -105,10 +105,8 @@ impl<'a> Identities<'a> {
                 if is_duplicate(&error) {
                     Error::conflict("identity_taken", "the identity is linked to a user already")
                         .with_source(error)
-                } else if is_dangling(&error) {
-                    Error::not_found("user").with_source(error)
                 } else {
-                    failed("link an identity")(error)
+                    orphaned("user", "link an identity")(error)
                 }
             })?;
         unit.commit().await?;

@@ -3,12 +3,12 @@
 
 use super::super::{
     entity::user_one_time_token::{ActiveModel, Column, Entity},
-    failure::{failed, is_dangling},
+    failure::{failed, orphaned},
     instant,
     unit::{Db, returning},
 };
 use crate::platform::entity::user;
-use atlashub_core::{Digest, Error, ProjectId, Result, UserId};
+use atlashub_core::{Digest, ProjectId, Result, UserId};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, QueryTrait as _,
@@ -107,13 +107,7 @@ impl<'a> OneTimeTokens<'a> {
         })
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(|error| {
-            if is_dangling(&error) {
-                Error::not_found("user").with_source(error)
-            } else {
-                context(error)
-            }
-        })?;
+        .map_err(orphaned("user", "store a mailed token"))?;
         unit.commit().await
     }
 

@@ -7,7 +7,7 @@ use super::super::{
         role::{ActiveModel, Column, Entity, Model},
         user, user_role,
     },
-    failure::{failed, is_dangling, is_duplicate},
+    failure::{failed, is_duplicate, orphaned},
     instant,
     unit::Db,
 };
@@ -80,10 +80,8 @@ impl<'a> Roles<'a> {
                 if is_duplicate(&error) {
                     Error::conflict("role_taken", "the project has a role of this name")
                         .with_source(error)
-                } else if is_dangling(&error) {
-                    Error::not_found("project").with_source(error)
                 } else {
-                    failed("make a role")(error)
+                    orphaned("project", "make a role")(error)
                 }
             })?;
         unit.announce(NewChange::project(project, ChangeKind::RolesChanged));
