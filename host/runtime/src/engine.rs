@@ -102,7 +102,9 @@ fn pool(options: &EngineOptions) -> PoolingAllocationConfig {
         .table_elements(20_000)
         .max_memory_size(Limits::MAX_MEMORY_MIB as usize * 1024 * 1024)
         .max_unused_warm_slots(100)
-        .decommit_batch_size(16)
+        // Whoever leaves much memory behind gives it back then, and where that
+        // belongs; a batch would wait for the next one to end, and hold up that.
+        .decommit_batch_size(1)
         .linear_memory_keep_resident(64 * 1024)
         .table_keep_resident(16 * 1024)
         .pagemap_scan(wasmtime::Enabled::Auto);

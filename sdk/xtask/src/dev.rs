@@ -80,7 +80,8 @@ impl Credentials {
 
 /// Builds, starts and fills the server, and waits until it ends.
 pub(crate) fn run(repository: &Workspace) -> Result<()> {
-    crate::build(repository)?;
+    crate::plugins::build(repository)?;
+    crate::server(repository, "release")?;
     let listen = std::env::var("ATLASHUB_LISTEN").unwrap_or_else(|_| LISTEN.to_owned());
     let address: SocketAddr = listen
         .parse()

@@ -22,7 +22,7 @@ The chores of this repository.
 
 cargo xtask dev               build all, start the server with a demo project
 cargo xtask test [step…]      run the tests; without a step, all of them
-cargo xtask build             make the release binary, plugins inside
+cargo xtask build             make the binary to ship, plugins inside
 cargo xtask bench [--quick]   measure beside the baselines, into docs/BENCHMARKS.md
 cargo xtask plugins           build the built-in plugins and the fixtures
 cargo xtask services          start the tests' Postgres and S3 server, print
@@ -54,7 +54,7 @@ fn run() -> Result<ExitCode> {
         "test" => return test::run(&repository, &rest),
         "build" => {
             build(&repository)?;
-            println!("{}", repository.binary().display());
+            println!("{}", repository.shipped().display());
         }
         "bench" => bench::run(&repository, &rest)?,
         "plugins" => plugins::build(&repository)?,
@@ -66,10 +66,16 @@ fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the release binary with the plugins inside.
+/// Builds the binary that is shipped, with the plugins inside.
 fn build(repository: &workspace::Workspace) -> Result<()> {
     plugins::build(repository)?;
+    server(repository, "dist")
+}
+
+/// Builds the server's binary with what is in `plugins/dist`.
+fn server(repository: &workspace::Workspace, profile: &str) -> Result<()> {
+    let profile = format!("--profile={profile}");
     repository
-        .cargo(&["build", "--release", "--workspace", "--bin", "atlashub"])
+        .cargo(&["build", &profile, "--workspace", "--bin=atlashub"])
         .run("build the server")
 }

@@ -260,9 +260,7 @@ fn postgres(run: &mut Run<'_>) -> Result<()> {
 /// Runs the integration tests against the release binary on one engine.
 fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Result<()> {
     if !run.server_is_built {
-        run.repository
-            .cargo(&["build", "--release", "--workspace", "--bin", "atlashub"])
-            .run("build the server")?;
+        crate::server(run.repository, "release")?;
         run.server_is_built = true;
     }
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;

@@ -43,14 +43,19 @@ impl Workspace {
         &self.root
     }
 
-    /// The server's binary in its release form.
+    /// The server's binary as development and tests use it.
     pub(crate) fn binary(&self) -> PathBuf {
         self.target.join("release").join("atlashub")
     }
 
-    /// An example's binary in its release form.
+    /// The server's binary as it is shipped.
+    pub(crate) fn shipped(&self) -> PathBuf {
+        self.target.join("dist").join("atlashub")
+    }
+
+    /// An example's binary, built like what is shipped.
     pub(crate) fn example(&self, name: &str) -> PathBuf {
-        self.target.join("release").join("examples").join(name)
+        self.target.join("dist").join("examples").join(name)
     }
 
     /// The target folder of the guests.

@@ -52,8 +52,7 @@ pub(super) fn login(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         token: None,
         turns: Some(Turns::Bodies(file)),
     };
-    let alone = bench.repository.binary();
-    let alone = alone.with_file_name("examples").join("argon2_alone");
+    let alone = bench.repository.example("argon2_alone");
     let (mut plain, mut ours): (Vec<f64>, Vec<Sample>) = (Vec::new(), Vec::new());
     for _ in 0..bench.plan.rounds {
         let seconds = bench.plan.time.as_secs().to_string();

@@ -154,7 +154,7 @@ fn build_servers(repository: &Workspace) -> Result<()> {
     crate::build(repository)?;
     let controls = [
         "build",
-        "--release",
+        "--profile=dist",
         "--workspace",
         "--example",
         "control",

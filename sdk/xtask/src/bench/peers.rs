@@ -142,7 +142,7 @@ impl Node {
         let token = random_word()?;
         let data = folder.path().join(name);
         let log = folder.path().join(format!("{name}.log"));
-        let binary = repository.binary();
+        let binary = repository.shipped();
         let server = serve(&binary, &data, &log, &token, &variables, free_address()?)?;
         let admin = Client::new(server.address, token.clone());
         Ok(Self {
