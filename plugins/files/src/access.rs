@@ -1,6 +1,6 @@
 //! Who may see and change what.
 
-use crate::record::Visibility;
+use crate::{folders, record::Visibility};
 use atlashub_sdk::{identity::CallerKind, prelude::*};
 
 /// What one may be allowed to do, as the manifest declares it.
@@ -67,7 +67,7 @@ pub(crate) fn scope(caller: &Caller, permission: Permission) -> Result<Scope> {
 
 impl Scope {
     /// Whether it covers what `owner` has.
-    pub(crate) fn covers(&self, owner: &str) -> bool {
+    fn covers(&self, owner: &str) -> bool {
         match self {
             Self::All => true,
             Self::Owner(own) => own == owner,
@@ -75,17 +75,112 @@ impl Scope {
     }
 }
 
+/// Whether a caller works with everybody's files.
+pub(crate) fn sees_all(caller: &Caller) -> bool {
+    matches!(caller.kind, CallerKind::SecretKey | CallerKind::Admin)
+}
+
+/// What one may do with a file or a folder; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// See and download.
+    Viewer,
+    /// Change, add and throw away.
+    Editor,
+    /// Share.
+    Admin,
+    /// Delete for good. Nobody is given it.
+    Owner,
+}
+
+impl Role {
+    /// As the database has it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// A file or a folder, as far as it matters who may use it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) owner: &'a str,
+    pub(crate) id: &'a str,
+    /// The folder in which it lies.
+    pub(crate) folder: Option<&'a str>,
+}
+
+/// Refuses a caller who may not do so much with a file or a folder: 404 when
+/// it is not theirs to know, 403 when they may do less.
+pub(crate) fn require(
+    caller: &Caller,
+    permission: Permission,
+    subject: Subject<'_>,
+    least: Role,
+) -> Result<Role> {
+    if scope(caller, permission)?.covers(subject.owner) {
+        return Ok(Role::Owner);
+    }
+    match granted(caller, subject)? {
+        None => Err(unknown()),
+        Some(role) if role < least => Err(Error::new(
+            StatusCode::FORBIDDEN,
+            "role_needed",
+            format!(
+                "this needs the role `{}` on the file or folder, yours is `{}`",
+                least.as_str(),
+                role.as_str()
+            ),
+        )),
+        Some(role) => Ok(role),
+    }
+}
+
+/// Refuses to move something where its roles would be others', by those who
+/// may not share: into a folder that they may not change, or out of the one
+/// through which they have it.
+pub(crate) fn may_move(caller: &Caller, subject: Subject<'_>, to: Option<&str>) -> Result<()> {
+    if to == subject.folder || scope(caller, Permission::Write)?.covers(subject.owner) {
+        return Ok(());
+    }
+    let Some(to) = to else {
+        return require(caller, Permission::Write, subject, Role::Owner).map(drop);
+    };
+    folders::live_for(to, caller, Permission::Write, Role::Editor)?;
+    let without_it = Subject { id: "", ..subject };
+    require(caller, Permission::Write, without_it, Role::Editor).map(drop)
+}
+
+/// The highest role that a user was given on something, or on a folder around
+/// it.
+fn granted(caller: &Caller, subject: Subject<'_>) -> Result<Option<Role>> {
+    let (CallerKind::User, Some(user)) = (caller.kind, &caller.id) else {
+        return Ok(None);
+    };
+    let roles: Vec<Role> = sql::query(
+        "WITH RECURSIVE around (id, parent_id) AS ( \
+         SELECT id, parent_id FROM files.folders WHERE id = $3 \
+         UNION ALL SELECT f.id, f.parent_id FROM files.folders f JOIN around ON f.id = around.parent_id) \
+         SELECT role FROM files.permissions WHERE user_id = $1 \
+         AND (subject = $2 OR subject IN (SELECT id FROM around))",
+        params![user, subject.id, subject.folder],
+    )?;
+    Ok(roles.into_iter().max())
+}
+
 /// Refuses whoever may not read a file: 404 for those who could own one, 401
 /// or 403 for the rest. The caller is asked for only when it matters.
-pub(crate) fn check_readable(owner: &str, visibility: Visibility) -> Result<()> {
+pub(crate) fn check_readable(subject: Subject<'_>, visibility: Visibility) -> Result<()> {
     if visibility == Visibility::Public {
         return Ok(());
     }
-    if scope(&identity::caller(), Permission::Read)?.covers(owner) {
-        Ok(())
-    } else {
-        Err(unknown())
-    }
+    let caller = identity::caller();
+    require(&caller, Permission::Read, subject, Role::Viewer).map(drop)
 }
 
 /// The answer for what is not there, as seen by this caller.

@@ -64,7 +64,7 @@ pub(crate) fn weigh(headers: &Headers, validators: Validators<'_>, size: u64) ->
 
 /// Whether a list of entity tags has this one. Weak tags match only where a
 /// weak comparison is asked for.
-fn lists(list: &str, etag: &str, weak: bool) -> bool {
+pub(crate) fn lists(list: &str, etag: &str, weak: bool) -> bool {
     list.trim() == "*"
         || list
             .split(',')

@@ -2,11 +2,13 @@
 //! streams the bytes once the head has been answered.
 
 use crate::{
-    BUCKET, access,
+    BUCKET,
+    access::{self, Subject},
     conditions::{Answer, Validators, http_date, weigh},
     content_type,
     disposition::{self, Disposition},
     record::{Visibility, etag},
+    versions,
 };
 use atlashub_sdk::prelude::*;
 use std::{ops::Range, time::Duration};
@@ -19,11 +21,16 @@ pub(crate) struct Wishes {
     disposition: Option<Disposition>,
     #[serde(default)]
     redirect: bool,
+    /// A former version instead of the present one.
+    version: Option<u64>,
 }
 
 /// What a download has to know.
 #[derive(Debug, Deserialize)]
 struct Found {
+    id: String,
+    folder_id: Option<String>,
+    version: u64,
     object_key: String,
     owner: String,
     filename: String,
@@ -34,7 +41,7 @@ struct Found {
     updated_at: i64,
 }
 
-const FIND: &str = "SELECT object_key, owner, filename, size, mime_type, sha256, visibility, updated_at \
+const FIND: &str = "SELECT id, folder_id, version, object_key, owner, filename, size, mime_type, sha256, visibility, updated_at \
      FROM files.objects WHERE id = $1 AND deleted_at IS NULL";
 
 pub(crate) fn download(
@@ -43,8 +50,26 @@ pub(crate) fn download(
     request: Request,
 ) -> Result<Response> {
     let found: Option<Found> = sql::query_optional(FIND, params![id])?;
-    let found = found.ok_or_else(access::missing)?;
-    access::check_readable(&found.owner, found.visibility)?;
+    let mut found = found.ok_or_else(access::missing)?;
+    let subject = Subject {
+        owner: &found.owner,
+        id: &found.id,
+        folder: found.folder_id.as_deref(),
+    };
+    match wishes.version.filter(|version| *version != found.version) {
+        None => access::check_readable(subject, found.visibility)?,
+        // What is public is the present version.
+        Some(version) => {
+            access::check_readable(subject, Visibility::Private)?;
+            let former = versions::find(&found.id, version)?;
+            found.visibility = Visibility::Private;
+            found.object_key = former.object_key;
+            found.size = former.size;
+            found.mime_type = former.mime_type;
+            found.sha256 = former.sha256;
+            found.updated_at = former.created_at;
+        }
+    }
 
     let disposition = if content_type::is_harmless(&found.mime_type) {
         wishes.disposition.unwrap_or(Disposition::Inline)

@@ -2,20 +2,32 @@
 //! bucket `private`. Bytes stream between client and store and never enter
 //! the guest; a download is one query and one call to the store.
 //!
-//! A file belongs to the caller who sent it. Secret keys and admins see all
+//! A file belongs to the caller who sent it, or to the owner of the folder
+//! that it was put into. Secret keys and admins see all
 //! of a project; everybody sees what is public.
 
 mod access;
+mod account;
 mod change;
 mod conditions;
 mod content_type;
+mod contents;
+mod cursor;
 mod disposition;
 mod download;
+mod folders;
+mod happened;
+mod intake;
 mod list;
 mod name;
+mod place;
 mod record;
 mod settings;
+mod sweep;
+mod trash;
+mod tree;
 mod upload;
+mod versions;
 
 use atlashub_sdk::prelude::*;
 
@@ -35,6 +47,20 @@ pub fn routes() -> Router {
         .delete("/files/{id}", change::delete)
         .post("/files/{id}/restore", change::restore)
         .get("/files/{id}/download", download::download)
+        .put("/files/{id}/content", versions::put_content)
+        .get("/files/{id}/versions", versions::list)
+        .post("/files/{id}/versions/{n}/restore", versions::restore)
+        .get("/files/{id}/activity", happened::activity)
+        .post("/files/sweep", sweep::at_will)
+        .get("/users/me/quota", account::quota)
+        .get("/folders", folders::list)
+        .post("/folders", folders::create)
+        .get("/folders/trash", folders::trashed)
+        .get("/folders/{id}", folders::get)
+        .patch("/folders/{id}", folders::update)
+        .delete("/folders/{id}", folders::delete)
+        .post("/folders/{id}/move", folders::move_to)
+        .post("/folders/{id}/restore", folders::restore)
 }
 
 atlashub_sdk::plugin!(routes);

@@ -3,14 +3,11 @@
 //! before.
 
 use crate::{
-    access::{self, Permission, Scope},
+    access::{self, Permission, Role, Scope},
+    cursor, folders,
     record::{COLUMNS, Metadata, Record},
 };
 use atlashub_sdk::prelude::*;
-
-/// Rows of a page when nothing is said, and at most.
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
 
 /// What may be asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +26,10 @@ pub(crate) struct Wishes {
     tag: Option<String>,
     /// For those who see everybody's files.
     owner: Option<String>,
+    /// Those in this folder; `root` for those in none.
+    folder_id: Option<String>,
+    /// Those with these bytes.
+    sha256: Option<String>,
 }
 
 /// A page.
@@ -39,7 +40,13 @@ pub(crate) struct Page {
 }
 
 pub(crate) fn files(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    page(&wishes, access::scope(&caller, Permission::Read)?, false)
+    let mut scope = access::scope(&caller, Permission::Read)?;
+    if let Some(id) = wishes.folder_id.as_deref().filter(|id| *id != "root") {
+        // Whoever sees the folder sees what is in it.
+        let folder = folders::live_for(id, &caller, Permission::Read, Role::Viewer)?;
+        scope = Scope::Owner(folder.owner);
+    }
+    page(&wishes, scope, false)
 }
 
 pub(crate) fn own_files(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
@@ -85,13 +92,27 @@ impl Order {
     }
 
     /// Where a row stands.
-    fn position(self, record: &Record) -> sql::Value {
+    fn position(self, record: &Record) -> String {
         match self.column {
-            "filename" => record.filename.as_str().into(),
-            "size" => record.size.into(),
-            "updated_at" => record.updated_at.into(),
-            _ => record.created_at.into(),
+            "filename" => record.filename.clone(),
+            "size" => record.size.to_string(),
+            "updated_at" => record.updated_at.to_string(),
+            _ => record.created_at.to_string(),
         }
+    }
+
+    /// The position and the id in a cursor.
+    fn read(self, cursor: &str) -> Result<(sql::Value, String)> {
+        Ok(match self.column {
+            "filename" => {
+                let (name, id) = cursor::read(cursor)?;
+                (name.into(), id)
+            }
+            _ => {
+                let (number, id) = cursor::read_number(cursor)?;
+                (number.into(), id)
+            }
+        })
     }
 }
 
@@ -114,11 +135,11 @@ impl Conditions {
 
 fn page(wishes: &Wishes, scope: Scope, deleted: bool) -> Result<Json<Page>> {
     let order = Order::parse(wishes.sort.as_deref())?;
-    let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let limit = cursor::limit(wishes.limit);
     let mut conditions = Conditions::default();
     filter(&mut conditions, wishes, scope)?;
     if let Some(cursor) = &wishes.cursor {
-        let (position, id) = read_cursor(cursor, order)?;
+        let (position, id) = order.read(cursor)?;
         let sign = if order.descending { '<' } else { '>' };
         conditions.add(&format!("({}, id) {sign} (?, ", order.column), position);
         conditions.parameters.push(id.into());
@@ -130,19 +151,20 @@ fn page(wishes: &Wishes, scope: Scope, deleted: bool) -> Result<Json<Page>> {
     let statement = format!(
         "SELECT {COLUMNS} FROM files.objects WHERE deleted_at IS {}NULL{} \
          ORDER BY {} {direction}, id {direction} LIMIT {}",
-        if deleted { "NOT " } else { "" },
+        if deleted {
+            // Not what went with its folder, or is being deleted for good.
+            "NOT NULL AND deleted_at > 0 AND trashed_with IS "
+        } else {
+            ""
+        },
         conditions.text,
         order.column,
         limit + 1,
     );
-    let mut records: Vec<Record> = sql::query(&statement, conditions.parameters)?;
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = records.len() > wanted;
-    records.truncate(wanted);
-    let next_cursor = records
-        .last()
-        .filter(|_| more)
-        .map(|record| write_cursor(&order.position(record), &record.id));
+    let records: Vec<Record> = sql::query(&statement, conditions.parameters)?;
+    let (records, next_cursor) = cursor::cut(records, limit, |record| {
+        (order.position(record), record.id.clone())
+    });
     let base = identity::public_url();
     let items = records
         .into_iter()
@@ -156,6 +178,14 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes, scope: Scope) -> Result<
         (Scope::Owner(own), _) => conditions.add("owner = ?", own),
         (Scope::All, Some(owner)) => conditions.add("owner = ?", owner),
         (Scope::All, None) => {}
+    }
+    match wishes.folder_id.as_deref() {
+        None => {}
+        Some("root") => conditions.text.push_str(" AND folder_id IS NULL"),
+        Some(id) => conditions.add("folder_id = ?", id),
+    }
+    if let Some(sha256) = &wishes.sha256 {
+        conditions.add("sha256 = ?", sha256.to_ascii_lowercase());
     }
     if let Some(part) = &wishes.q {
         conditions.add(
@@ -188,41 +218,4 @@ fn escape(text: &str) -> String {
     text.replace('!', "!!")
         .replace('%', "!%")
         .replace('_', "!_")
-}
-
-/// The last row of a page: its position and its id, in hexadecimal so that it
-/// passes through an address as it is.
-fn write_cursor(position: &sql::Value, id: &str) -> String {
-    let position = match position {
-        sql::Value::Integer(number) => number.to_string(),
-        sql::Value::Text(text) => text.clone(),
-        _ => String::new(),
-    };
-    format!("{id}/{position}")
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn read_cursor(cursor: &str, order: Order) -> Result<(sql::Value, String)> {
-    let read = || {
-        let bytes: Option<Vec<u8>> = cursor
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect();
-        let text = String::from_utf8(bytes?).ok()?;
-        let (id, position) = text.split_once('/')?;
-        let position = match order.column {
-            "filename" => position.into(),
-            _ => position.parse::<i64>().ok()?.into(),
-        };
-        Some((position, id.to_owned()))
-    };
-    read().ok_or_else(|| {
-        Error::bad_request(
-            "invalid_cursor",
-            "`cursor` is what `next_cursor` of the same list was",
-        )
-    })
 }

@@ -4,7 +4,7 @@
 use atlashub_sdk::prelude::*;
 
 /// Longest path, bytes.
-const MAX_PATH: usize = 1024;
+pub(crate) const MAX_PATH: usize = 1024;
 /// Longest name, bytes.
 const MAX_NAME: usize = 255;
 
@@ -36,8 +36,8 @@ fn check_segment(segment: &str) -> Result<()> {
     if segment.len() > MAX_NAME {
         return Err(refused("a name has 255 bytes at most"));
     }
-    if segment.chars().any(|c| c.is_control() || c == '\\') {
-        return Err(refused("a name has no control characters and no backslash"));
+    if segment.contains(['\0', '\\']) {
+        return Err(refused("a name has no NUL and no backslash"));
     }
     Ok(())
 }
@@ -58,23 +58,29 @@ pub(crate) fn of_path(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The path with another last segment.
-pub(crate) fn rename(path: &str, name: &str) -> String {
-    match path.rsplit_once('/') {
-        Some((folder, _)) => format!("{folder}/{name}"),
-        None => name.to_owned(),
-    }
-}
-
 /// The name for the `number`th file of the same name: `a.txt`, `a (2).txt`.
 pub(crate) fn numbered(name: &str, number: u32) -> String {
     if number < 2 {
         return name.to_owned();
     }
-    match name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) {
-        Some((stem, end)) => format!("{stem} ({number}).{end}"),
-        None => format!("{name} ({number})"),
-    }
+    let (stem, end) = match name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) {
+        Some((stem, end)) => (stem, format!(" ({number}).{end}")),
+        None => (name, format!(" ({number})")),
+    };
+    let room = MAX_NAME.saturating_sub(end.len());
+    let stem: &str = stem
+        .char_indices()
+        .map(|(at, character)| at + character.len_utf8())
+        .take_while(|length| *length <= room)
+        .last()
+        .and_then(|length| stem.get(..length))
+        .unwrap_or_default();
+    format!("{stem}{end}")
+}
+
+/// The folder's part of a path and the name; the former is empty at the top.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 #[cfg(test)]
@@ -85,9 +91,7 @@ mod tests {
 
     #[test]
     fn doubtful_paths_are_refused() {
-        for path in [
-            "", "/", "a//b", "a/", "..", "a/../b", "./a", "a\\b", "a\nb", "a/\u{7f}",
-        ] {
+        for path in ["", "/", "a//b", "a/", "..", "a/../b", "./a", "a\\b", "a\0b"] {
             assert!(check_path(path).is_err(), "{path:?} was accepted");
         }
         assert!(check_path(&"a".repeat(300)).is_err());
@@ -110,6 +114,7 @@ mod tests {
         assert_eq!(numbered("a.tar.gz", 2), "a.tar (2).gz");
         assert_eq!(numbered(".env", 3), ".env (3)");
         assert_eq!(numbered("a", 1), "a");
-        assert_eq!(rename("x/y/a", "b"), "x/y/b");
+        let long = format!("{}.txt", "ä".repeat(125));
+        assert_eq!(numbered(&long, 12), format!("{} (12).txt", "ä".repeat(123)));
     }
 }

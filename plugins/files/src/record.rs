@@ -1,13 +1,13 @@
 //! A file's row, and its metadata as clients see it.
 
-use crate::access::{self, Permission};
-use atlashub_sdk::prelude::*;
+use crate::access::{self, Permission, Role, Subject};
+use atlashub_sdk::{prelude::*, sql::Transaction};
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Columns of [`Record`], in a `SELECT` or `RETURNING`.
 pub(crate) const COLUMNS: &str = "id, object_key, owner, path, filename, size, mime_type, sha256, version, \
-     visibility, description, tags, created_at, updated_at, deleted_at";
+     visibility, description, tags, created_at, updated_at, deleted_at, folder_id, created_by";
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub(crate) struct Record {
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
     pub(crate) deleted_at: Option<i64>,
+    pub(crate) folder_id: Option<String>,
+    /// Who sent the present version.
+    pub(crate) created_by: Option<String>,
 }
 
 /// A file's metadata.
@@ -92,12 +95,52 @@ impl Record {
         )
     }
 
-    /// The file of that id, if this caller may do that with it.
-    pub(crate) fn find_for(id: &str, caller: &Caller, permission: Permission) -> Result<Self> {
-        let scope = access::scope(caller, permission)?;
-        Self::find(id)?
-            .filter(|record| scope.covers(&record.owner))
-            .ok_or_else(access::unknown)
+    /// The file of that id, in the trash or not, if this caller may do so
+    /// much with it.
+    pub(crate) fn find_for(
+        id: &str,
+        caller: &Caller,
+        permission: Permission,
+        least: Role,
+    ) -> Result<Self> {
+        let record = Self::find(id)?.filter(|record| record.deleted_at != Some(0));
+        let Some(record) = record else {
+            access::scope(caller, permission)?;
+            return Err(access::unknown());
+        };
+        access::require(caller, permission, record.subject(), least)?;
+        Ok(record)
+    }
+
+    /// As [`Record::find_for`], for what is not in the trash.
+    pub(crate) fn live_for(
+        id: &str,
+        caller: &Caller,
+        permission: Permission,
+        least: Role,
+    ) -> Result<Self> {
+        let record = Self::find_for(id, caller, permission, least)?;
+        if record.deleted_at.is_some() {
+            return Err(access::unknown());
+        }
+        Ok(record)
+    }
+
+    /// The file as the transaction sees it.
+    pub(crate) fn within(transaction: &Transaction, id: &str) -> Result<Option<Self>> {
+        transaction.query_optional(
+            &format!("SELECT {COLUMNS} FROM files.objects WHERE id = $1"),
+            params![id],
+        )
+    }
+
+    /// What matters for who may use it.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            owner: &self.owner,
+            id: &self.id,
+            folder: self.folder_id.as_deref(),
+        }
     }
 
     /// The metadata; `base` is what the project's addresses start with.
@@ -112,7 +155,7 @@ impl Record {
             id: self.id,
             filename: self.filename,
             path: self.path,
-            folder_id: None,
+            folder_id: self.folder_id,
             size: self.size,
             mime_type: self.mime_type,
             sha256: self.sha256,
@@ -138,7 +181,7 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn rfc3339(milliseconds: i64) -> String {
+pub(crate) fn rfc3339(milliseconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
         .ok()
         .and_then(|time| time.format(&Rfc3339).ok())

@@ -24,6 +24,42 @@ pub(crate) struct Settings {
     /// MIME types that are not taken.
     #[serde(default)]
     refused_types: Option<Vec<String>>,
+    /// What a user may store, bytes, with all versions and the trash.
+    #[serde(default = "default_user_quota")]
+    pub(crate) user_quota_bytes: u64,
+    /// How many files and folders a user may have.
+    #[serde(default = "default_user_entries")]
+    pub(crate) user_max_entries: u64,
+    /// How many versions before the present one are kept.
+    #[serde(default = "default_versions")]
+    pub(crate) versions_keep: u32,
+    /// For how many days they are.
+    #[serde(default = "default_days")]
+    pub(crate) versions_days: u32,
+    /// For how many days something stays in the trash.
+    #[serde(default = "default_days")]
+    pub(crate) trash_days: u32,
+}
+
+const fn default_user_quota() -> u64 {
+    100 * 1024 * 1024
+}
+
+const fn default_user_entries() -> u64 {
+    200_000
+}
+
+const fn default_versions() -> u32 {
+    10
+}
+
+const fn default_days() -> u32 {
+    30
+}
+
+/// The moment so many days ago, in milliseconds since 1970.
+pub(crate) fn days_ago(now: i64, days: u32) -> i64 {
+    now.saturating_sub(i64::from(days).saturating_mul(24 * 60 * 60 * 1000))
 }
 
 impl Settings {

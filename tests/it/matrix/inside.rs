@@ -55,6 +55,24 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/files/{id}", Asks::ObjectToWrite),
     ("POST", "/files/{id}/restore", Asks::ObjectToWrite),
     ("GET", "/files/{id}/download", Asks::Object),
+    ("PUT", "/files/{id}/content", Asks::ObjectToWrite),
+    ("GET", "/files/{id}/versions", Asks::Object),
+    (
+        "POST",
+        "/files/{id}/versions/{n}/restore",
+        Asks::ObjectToWrite,
+    ),
+    ("GET", "/files/{id}/activity", Asks::Object),
+    ("POST", "/files/sweep", Asks::UsersToWrite),
+    ("GET", "/users/me/quota", Asks::Name),
+    ("GET", "/folders", Asks::Name),
+    ("POST", "/folders", Asks::NameToWrite),
+    ("GET", "/folders/trash", Asks::Name),
+    ("GET", "/folders/{id}", Asks::Object),
+    ("PATCH", "/folders/{id}", Asks::ObjectToWrite),
+    ("DELETE", "/folders/{id}", Asks::ObjectToWrite),
+    ("POST", "/folders/{id}/move", Asks::ObjectToWrite),
+    ("POST", "/folders/{id}/restore", Asks::ObjectToWrite),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Tables),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -169,6 +187,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
 /// Somebody else's things, made for one request.
 pub(super) struct Things {
     file: String,
+    folder: String,
     user: String,
     role: String,
 }
@@ -177,6 +196,8 @@ impl Things {
     pub(super) async fn make(owner: &Admin, project: &Project) -> Self {
         let name = unique(HIDDEN);
         let file = project.upload(&name, HIDDEN).await.expect(201).json();
+        let folder = project.post("/folders", json!({"name": unique(HIDDEN)}));
+        let folder = folder.await.expect(201).json();
         let base = format!("/admin/v1/projects/{}", project.slug);
         let user = json!({"email": format!("{name}@example.com"), "name": HIDDEN});
         let user = owner.post(&format!("{base}/users"), user).await;
@@ -185,6 +206,7 @@ impl Things {
         let _ = owner.post(&format!("{base}/roles"), body).await.expect(201);
         Self {
             file: file["id"].as_str().expect("an id").to_owned(),
+            folder: folder["id"].as_str().expect("an id").to_owned(),
             user: user.expect(201).json()["id"]
                 .as_str()
                 .expect("an id")
@@ -204,12 +226,15 @@ impl Things {
     fn path(&self, path: &str) -> String {
         let id = if path.starts_with("/files") {
             &self.file
+        } else if path.starts_with("/folders") {
+            &self.folder
         } else {
             &self.user
         };
         path.replace("{id}", id)
             .replace("{name}", &self.role)
             .replace("{table}", "ledger")
+            .replace("{n}", "1")
             .replace("{function}", "version")
     }
 }
@@ -237,7 +262,10 @@ pub(super) fn request(
         ("POST", "/files/upload") => {
             return request.header("file-path", unique("theirs")).body("theirs");
         }
+        ("PUT", "/files/{id}/content") => return request.body("theirs"),
         ("PATCH", "/files/{id}") => json!({"description": "theirs"}),
+        ("POST", "/folders") => json!({"name": unique("theirs")}),
+        ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
         ("POST", "/v1/db/{table}") => json!({ "rows": [row] }),
         ("PATCH", "/v1/db/{table}") => json!({"values": {"note": "theirs"}}),
         ("POST", "/rest/v1/{table}") => row,
@@ -261,6 +289,8 @@ pub(super) async fn state_of(owner: &Admin, project: &Project) -> Vec<Value> {
     for path in [
         "/files?limit=200",
         "/files/trash?limit=200",
+        "/folders?limit=200",
+        "/folders/trash?limit=200",
         "/v1/db/ledger",
     ] {
         state.push(project.get(path).await.expect(200).json());

@@ -1,0 +1,167 @@
+//! What happened to files and folders, told in one place: to the activity
+//! that their owners see, and to the project's audit. It has happened when
+//! this is called: a failure here is for the log.
+
+use crate::{
+    access::{Permission, Role},
+    record::{Record, now_ms, rfc3339},
+};
+use atlashub_sdk::prelude::*;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// A kind of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// A new file.
+    Uploaded,
+    /// A file has new bytes.
+    Replaced,
+    /// Name, place, visibility, description or tags are others.
+    Changed,
+    /// To the trash.
+    Trashed,
+    /// Out of the trash.
+    Restored,
+    /// Deleted for good.
+    Deleted,
+    /// A folder was made.
+    FolderMade,
+    /// A folder has another name or place.
+    FolderChanged,
+    /// A folder went to the trash with all in it.
+    FolderTrashed,
+    /// A folder came out of the trash.
+    FolderRestored,
+    /// A folder was deleted for good with all in it.
+    FolderDeleted,
+}
+
+impl Change {
+    /// As activity and audit name it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Uploaded => "object.upload",
+            Self::Replaced => "object.replace",
+            Self::Changed => "object.change",
+            Self::Trashed => "object.trash",
+            Self::Restored => "object.restore",
+            Self::Deleted => "object.delete",
+            Self::FolderMade => "folder.create",
+            Self::FolderChanged => "folder.change",
+            Self::FolderTrashed => "folder.trash",
+            Self::FolderRestored => "folder.restore",
+            Self::FolderDeleted => "folder.delete",
+        }
+    }
+
+    /// Whether an admin of the project finds it in the audit: what takes
+    /// something away, and what lets others in.
+    const fn is_audited(self) -> bool {
+        !matches!(
+            self,
+            Self::Uploaded
+                | Self::Replaced
+                | Self::Changed
+                | Self::FolderMade
+                | Self::FolderChanged
+        )
+    }
+}
+
+/// Tells what happened to the file or folder `subject`; `detail` is for
+/// people: a name, a user, a version.
+pub(crate) fn tell(change: Change, subject: &str, detail: Option<&str>) {
+    let written = sql::execute(
+        "INSERT INTO files.activity (id, subject, action, actor, detail, at) VALUES ($1, $2, $3, $4, $5, $6)",
+        params![
+            Uuid::now_v7().to_string(),
+            subject,
+            change.as_str(),
+            identity::caller().id,
+            detail,
+            now_ms()
+        ],
+    );
+    if let Err(error) = written {
+        log::warn!(
+            "{} of {subject} is not in the activity: {error}",
+            change.as_str()
+        );
+    }
+    if !change.is_audited() {
+        return;
+    }
+    let nothing_more = BTreeMap::<&str, &str>::new();
+    if let Err(error) = audit::append(change.as_str(), Some(subject), &nothing_more) {
+        log::warn!(
+            "{} of {subject} is not in the audit: {error}",
+            change.as_str()
+        );
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    id: String,
+    action: String,
+    actor: Option<String>,
+    detail: Option<String>,
+    at: i64,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+struct Entry {
+    id: String,
+    action: String,
+    actor_id: Option<String>,
+    detail: Option<String>,
+    at: String,
+}
+
+/// A page of it, the newest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    items: Vec<Entry>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wishes {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// `GET /files/{id}/activity`.
+pub(crate) fn activity(
+    Path(id): Path<String>,
+    Query(wishes): Query<Wishes>,
+    caller: Caller,
+) -> Result<Json<Page>> {
+    let record = Record::find_for(&id, &caller, Permission::Read, Role::Admin)?;
+    let limit = wishes.limit.unwrap_or(50).clamp(1, 200);
+    // Ids are in the order of time.
+    let mut rows: Vec<Row> = sql::query(
+        &format!(
+            "SELECT id, action, actor, detail, at FROM files.activity \
+             WHERE subject = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT {}",
+            limit + 1
+        ),
+        params![&record.id, wishes.cursor.unwrap_or_default()],
+    )?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next_cursor = rows.last().filter(|_| more).map(|row| row.id.clone());
+    let items = rows
+        .into_iter()
+        .map(|row| Entry {
+            id: row.id,
+            action: row.action,
+            actor_id: row.actor,
+            detail: row.detail,
+            at: rfc3339(row.at),
+        })
+        .collect();
+    Ok(Json(Page { items, next_cursor }))
+}

@@ -1,0 +1,348 @@
+//! Rows of files: where bytes that are stored become a file, or a new version
+//! of one. Each is one transaction under the owner's lock, so that path,
+//! quota and bytes agree or nothing has happened.
+
+use crate::{
+    account::{self, Change},
+    contents::{self, Bytes},
+    happened::{self, Change as Happened},
+    name,
+    record::{COLUMNS, Record, Visibility, etag, now_ms},
+    settings::{Settings, days_ago},
+    tree::{self, Folder},
+};
+use atlashub_sdk::{prelude::*, sql::Transaction};
+use uuid::Uuid;
+
+/// How often a name is tried with another number.
+const MAX_TRIES: u32 = 100;
+
+/// Bytes that are in the store, and no row speaks of yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) object_key: String,
+    pub(crate) size: u64,
+    pub(crate) sha256: String,
+    pub(crate) filename: String,
+    pub(crate) mime_type: String,
+}
+
+/// What a client says of its files beside their bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields {
+    pub(crate) folder_id: Option<String>,
+    pub(crate) visibility: Option<Visibility>,
+    pub(crate) description: Option<String>,
+    pub(crate) tags: Option<Vec<String>>,
+}
+
+/// A new file in the folder of `fields`, which is the owner's. A name that is
+/// taken gets a number. `charged` when the bytes count already.
+pub(crate) fn add(
+    owner: &str,
+    stored: &Stored,
+    fields: &Fields,
+    settings: &Settings,
+    charged: bool,
+) -> Result<Record> {
+    let record = sql::transaction(|transaction| {
+        add_within(transaction, owner, stored, fields, settings, charged)
+    })?;
+    contents::drop_duplicate(&stored.object_key, &record.object_key);
+    happened::tell(Happened::Uploaded, &record.id, Some(&record.path));
+    Ok(record)
+}
+
+/// As [`add`], in a transaction of the caller's, and not told of.
+pub(crate) fn add_within(
+    transaction: &Transaction,
+    owner: &str,
+    stored: &Stored,
+    fields: &Fields,
+    settings: &Settings,
+    charged: bool,
+) -> Result<Record> {
+    let size = if charged { 0 } else { stored.size };
+    account::charge(transaction, owner, Change::file(size), settings)?;
+    let folder = folder_of(transaction, owner, fields.folder_id.as_deref())?;
+    for number in 1..=MAX_TRIES {
+        let filename = name::numbered(&stored.filename, number);
+        let path = name::check_path(&tree::path_in(folder.as_ref(), &filename))?;
+        if !tree::is_taken(transaction, owner, &path)? {
+            return insert(transaction, owner, folder.as_ref(), &path, stored, fields);
+        }
+    }
+    Err(Error::conflict(
+        "path_taken",
+        "there are too many files of that name, choose another",
+    ))
+}
+
+/// A new file at its path, or new bytes for the one there. Folders on the way
+/// are made.
+pub(crate) fn put(
+    owner: &str,
+    path: &str,
+    stored: &Stored,
+    fields: &Fields,
+    settings: &Settings,
+) -> Result<Record> {
+    let (record, change) = sql::transaction(|transaction| {
+        account::lock(transaction, owner)?;
+        let there: Option<Record> = transaction.query_optional(
+            &format!(
+                "SELECT {COLUMNS} FROM files.objects WHERE owner = $1 AND path = $2 AND deleted_at IS NULL"
+            ),
+            params![owner, path],
+        )?;
+        if let Some(there) = there {
+            let record = replace(transaction, &there, stored, fields, settings)?;
+            return Ok((record, Happened::Replaced));
+        }
+        account::charge(transaction, owner, Change::file(stored.size), settings)?;
+        let folder = tree::make_way(transaction, owner, name::split(path).0, settings)?;
+        if tree::is_taken(transaction, owner, path)? {
+            return Err(tree::taken());
+        }
+        let record = insert(transaction, owner, folder.as_ref(), path, stored, fields)?;
+        Ok((record, Happened::Uploaded))
+    })?;
+    contents::drop_duplicate(&stored.object_key, &record.object_key);
+    if change == Happened::Replaced {
+        prune(&record.id, &record.owner, settings);
+    }
+    happened::tell(change, &record.id, Some(&record.path));
+    Ok(record)
+}
+
+/// New bytes for a file that is not in the trash, if it is still the one that
+/// `expected` says.
+///
+/// # Errors
+/// 412 `precondition_failed`, 404.
+pub(crate) fn put_content(
+    id: &str,
+    expected: impl Fn(&str) -> bool,
+    stored: &Stored,
+    settings: &Settings,
+) -> Result<Record> {
+    let record = sql::transaction(|transaction| {
+        let there = locked(transaction, id)?;
+        if !expected(&etag(&there.sha256)) {
+            return Err(changed_meanwhile());
+        }
+        replace(transaction, &there, stored, &Fields::default(), settings)
+    })?;
+    contents::drop_duplicate(&stored.object_key, &record.object_key);
+    prune(id, &record.owner, settings);
+    happened::tell(Happened::Replaced, id, Some(&record.path));
+    Ok(record)
+}
+
+/// The file, read again under its owner's lock; not one of the trash.
+pub(crate) fn locked(transaction: &Transaction, id: &str) -> Result<Record> {
+    let unknown = crate::access::unknown;
+    let owner = Record::within(transaction, id)?.ok_or_else(unknown)?.owner;
+    account::lock(transaction, &owner)?;
+    Record::within(transaction, id)?
+        .filter(|record| record.deleted_at.is_none())
+        .ok_or_else(unknown)
+}
+
+/// 412.
+pub(crate) fn changed_meanwhile() -> Error {
+    Error::new(
+        StatusCode::PRECONDITION_FAILED,
+        "precondition_failed",
+        "the file has changed since you saw it",
+    )
+}
+
+/// The folder of that id, if it is the owner's and not in the trash.
+pub(crate) fn folder_of(
+    transaction: &Transaction,
+    owner: &str,
+    id: Option<&str>,
+) -> Result<Option<Folder>> {
+    let Some(id) = id else { return Ok(None) };
+    Folder::live(transaction, id)?
+        .filter(|folder| folder.owner == owner)
+        .map(Some)
+        .ok_or_else(tree::unknown_folder)
+}
+
+fn insert(
+    transaction: &Transaction,
+    owner: &str,
+    folder: Option<&Folder>,
+    path: &str,
+    stored: &Stored,
+    fields: &Fields,
+) -> Result<Record> {
+    let object_key = contents::adopt(transaction, &stored.object_key, &stored.sha256, stored.size)?;
+    let inserted: Option<Record> = transaction.query_optional(
+        &format!(
+            "INSERT INTO files.objects ({COLUMNS}) VALUES \
+             ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12, $12, NULL, $13, $14) RETURNING {COLUMNS}"
+        ),
+        params![
+            Uuid::now_v7().to_string(),
+            object_key,
+            owner,
+            path,
+            name::of_path(path),
+            stored.size,
+            &stored.mime_type,
+            &stored.sha256,
+            fields.visibility.unwrap_or_default().as_str(),
+            fields.description.as_deref(),
+            sql::Value::json(&fields.tags.as_deref().unwrap_or_default())?,
+            now_ms(),
+            folder.map(|folder| folder.id.as_str()),
+            identity::caller().id
+        ],
+    )?;
+    inserted.ok_or_else(|| Error::internal("a file was not written"))
+}
+
+/// The row with new bytes; what it was becomes a former version, or goes when
+/// none are kept. The owner's lock is held.
+fn replace(
+    transaction: &Transaction,
+    there: &Record,
+    stored: &Stored,
+    fields: &Fields,
+    settings: &Settings,
+) -> Result<Record> {
+    let keeps = settings.versions_keep > 0;
+    let freed = if keeps { 0 } else { there.size };
+    let bytes = account::signed(stored.size) - account::signed(freed);
+    account::charge(transaction, &there.owner, Change::bytes(bytes), settings)?;
+    let former = Bytes {
+        sha256: there.sha256.clone(),
+        object_key: there.object_key.clone(),
+        size: there.size,
+    };
+    // In the order of digests, see `Bytes`.
+    let release_first = former.sha256 < stored.sha256;
+    if !keeps && release_first {
+        contents::release(transaction, &former)?;
+    }
+    let object_key = contents::adopt(transaction, &stored.object_key, &stored.sha256, stored.size)?;
+    if !keeps && !release_first {
+        contents::release(transaction, &former)?;
+    }
+    if keeps {
+        keep_version(transaction, there)?;
+    }
+    let fields = Fields {
+        folder_id: None,
+        visibility: fields.visibility.or(Some(there.visibility)),
+        description: fields
+            .description
+            .clone()
+            .or_else(|| there.description.clone()),
+        tags: Some(fields.tags.clone().unwrap_or_else(|| there.tags.clone())),
+    };
+    write(transaction, &there.id, &object_key, stored, &fields)
+}
+
+/// What a file is becomes one of its former versions.
+pub(crate) fn keep_version(transaction: &Transaction, there: &Record) -> Result<()> {
+    transaction.execute(
+        "INSERT INTO files.versions \
+         (file_id, version, owner, object_key, size, mime_type, sha256, created_at, created_by, replaced_at) \
+         SELECT id, version, owner, object_key, size, mime_type, sha256, updated_at, created_by, CAST($2 AS BIGINT) \
+         FROM files.objects WHERE id = $1",
+        params![&there.id, now_ms()],
+    )?;
+    Ok(())
+}
+
+fn write(
+    transaction: &Transaction,
+    id: &str,
+    object_key: &str,
+    stored: &Stored,
+    fields: &Fields,
+) -> Result<Record> {
+    let written: Option<Record> = transaction.query_optional(
+        &format!(
+            "UPDATE files.objects SET object_key = $2, size = $3, mime_type = $4, sha256 = $5, \
+             version = version + 1, visibility = $6, description = $7, tags = $8, updated_at = $9, \
+             created_by = $10 WHERE id = $1 RETURNING {COLUMNS}"
+        ),
+        params![
+            id,
+            object_key,
+            stored.size,
+            &stored.mime_type,
+            &stored.sha256,
+            fields.visibility.unwrap_or_default().as_str(),
+            fields.description.as_deref(),
+            sql::Value::json(&fields.tags.as_deref().unwrap_or_default())?,
+            now_ms(),
+            identity::caller().id
+        ],
+    )?;
+    written.ok_or_else(|| Error::internal("a file is gone under its lock"))
+}
+
+/// Drops former versions of a file beyond number and age. What fails is for
+/// the log: the next change of the file, or the sweep, tries again.
+pub(crate) fn prune(id: &str, owner: &str, settings: &Settings) {
+    if let Err(error) = try_prune(id, owner, settings) {
+        log::error!("drop former versions of {id}: {error}");
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Former {
+    version: u64,
+    replaced_at: i64,
+    sha256: String,
+    object_key: String,
+    size: u64,
+}
+
+fn try_prune(id: &str, owner: &str, settings: &Settings) -> Result<()> {
+    if settings.versions_keep == 0 {
+        contents::delete_doomed(20);
+    }
+    const FORMER: &str = "SELECT version, replaced_at, sha256, object_key, size FROM files.versions \
+         WHERE file_id = $1 ORDER BY version DESC";
+    let keep = usize::try_from(settings.versions_keep).unwrap_or(usize::MAX);
+    let since = days_ago(now_ms(), settings.versions_days);
+    let superfluous = |former: Vec<Former>| -> Vec<Former> {
+        let too_many = former.into_iter().enumerate();
+        too_many
+            .filter(|(index, former)| *index >= keep || former.replaced_at <= since)
+            .map(|(_, former)| former)
+            .collect()
+    };
+    if superfluous(sql::query(FORMER, params![id])?).is_empty() {
+        return Ok(());
+    }
+    sql::transaction(|transaction| {
+        account::lock(transaction, owner)?;
+        let mut gone = superfluous(transaction.query(FORMER, params![id])?);
+        gone.sort_by(|a, b| (&a.sha256, &a.object_key).cmp(&(&b.sha256, &b.object_key)));
+        let mut bytes = 0;
+        for former in gone {
+            transaction.execute(
+                "DELETE FROM files.versions WHERE file_id = $1 AND version = $2",
+                params![id, former.version],
+            )?;
+            bytes += account::signed(former.size);
+            let former = Bytes {
+                sha256: former.sha256,
+                object_key: former.object_key,
+                size: former.size,
+            };
+            contents::release(transaction, &former)?;
+        }
+        account::shrink(transaction, owner, Change::bytes(-bytes))
+    })?;
+    contents::delete_doomed(20);
+    Ok(())
+}
