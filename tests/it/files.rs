@@ -297,6 +297,8 @@ async fn names_of_every_script_come_back() {
         "a'b\"c;d.txt",
         "100%.txt",
         "…",
+        "zwei\r\nZeilen\t.txt",
+        "CON",
     ] {
         let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let metadata = project
@@ -321,7 +323,6 @@ async fn doubtful_paths_are_refused() {
         "a/../../x",
         "a/./b",
         "%00",
-        "a%0Ab",
         "%2E%2E/x",
         "a\\..\\b",
         "",

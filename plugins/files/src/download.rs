@@ -7,7 +7,7 @@ use crate::{
     conditions::{Answer, Validators, http_date, weigh},
     content_type,
     disposition::{self, Disposition},
-    record::{Visibility, etag},
+    record::{Record, Visibility, etag},
     versions,
 };
 use atlashub_sdk::prelude::*;
@@ -31,14 +31,41 @@ struct Found {
     id: String,
     folder_id: Option<String>,
     version: u64,
-    object_key: String,
     owner: String,
+    visibility: Visibility,
+    object_key: String,
     filename: String,
     size: u64,
     mime_type: String,
     sha256: String,
-    visibility: Visibility,
     updated_at: i64,
+}
+
+/// Bytes that are to be answered, and what the headers say of them.
+#[derive(Debug)]
+pub(crate) struct Content {
+    object_key: String,
+    filename: String,
+    size: u64,
+    mime_type: String,
+    sha256: String,
+    updated_at: i64,
+    is_public: bool,
+}
+
+impl Content {
+    /// A file's, for nobody's cache but the client's.
+    pub(crate) fn private(record: &Record) -> Self {
+        Self {
+            object_key: record.object_key.clone(),
+            filename: record.filename.clone(),
+            size: record.size,
+            mime_type: record.mime_type.clone(),
+            sha256: record.sha256.clone(),
+            updated_at: record.updated_at,
+            is_public: false,
+        }
+    }
 }
 
 const FIND: &str = "SELECT id, folder_id, version, object_key, owner, filename, size, mime_type, sha256, visibility, updated_at \
@@ -50,49 +77,87 @@ pub(crate) fn download(
     request: Request,
 ) -> Result<Response> {
     let found: Option<Found> = sql::query_optional(FIND, params![id])?;
-    let mut found = found.ok_or_else(access::missing)?;
+    let found = found.ok_or_else(access::missing)?;
     let subject = Subject {
         owner: &found.owner,
         id: &found.id,
         folder: found.folder_id.as_deref(),
     };
-    match wishes.version.filter(|version| *version != found.version) {
-        None => access::check_readable(subject, found.visibility)?,
-        // What is public is the present version.
-        Some(version) => {
-            access::check_readable(subject, Visibility::Private)?;
-            let former = versions::find(&found.id, version)?;
-            found.visibility = Visibility::Private;
-            found.object_key = former.object_key;
-            found.size = former.size;
-            found.mime_type = former.mime_type;
-            found.sha256 = former.sha256;
-            found.updated_at = former.created_at;
-        }
+    let version = wishes.version.filter(|version| *version != found.version);
+    // What is public is the present version.
+    let visibility = match version {
+        None => found.visibility,
+        Some(_) => Visibility::Private,
+    };
+    access::check_readable(subject, visibility)?;
+    let mut content = Content {
+        object_key: found.object_key,
+        filename: found.filename,
+        size: found.size,
+        mime_type: found.mime_type,
+        sha256: found.sha256,
+        updated_at: found.updated_at,
+        is_public: visibility == Visibility::Public,
+    };
+    if let Some(version) = version {
+        let former = versions::find(&found.id, version)?;
+        content.object_key = former.object_key;
+        content.size = former.size;
+        content.mime_type = former.mime_type;
+        content.sha256 = former.sha256;
+        content.updated_at = former.created_at;
     }
+    if wishes.redirect {
+        return redirect(&content, wishes.disposition);
+    }
+    answer(&content, request.headers(), wishes.disposition)
+}
 
-    let disposition = if content_type::is_harmless(&found.mime_type) {
-        wishes.disposition.unwrap_or(Disposition::Inline)
+fn disposition_of(content: &Content, wish: Option<Disposition>) -> String {
+    let disposition = if content_type::is_harmless(&content.mime_type) {
+        wish.unwrap_or(Disposition::Inline)
     } else {
         Disposition::Attachment
     };
-    let disposition = disposition::header(disposition, &found.filename);
-    let content_type = content_type::header(&found.mime_type);
-    if wishes.redirect {
-        let link = BUCKET.sign_read(
-            &found.object_key,
-            Some(&content_type),
-            Some(&disposition),
-            LINK_LIFE,
-        )?;
-        return Ok(Response::new(StatusCode::FOUND)
-            .with_header("location", link)
-            .with_header("cache-control", "no-store"));
-    }
+    disposition::header(disposition, &content.filename)
+}
 
-    let etag = etag(&found.sha256);
-    let modified = u64::try_from(found.updated_at / 1000).unwrap_or_default();
-    let cache = if found.visibility == Visibility::Public {
+fn redirect(content: &Content, wish: Option<Disposition>) -> Result<Response> {
+    let link = BUCKET.sign_read(
+        &content.object_key,
+        Some(&content_type::header(&content.mime_type)),
+        Some(&disposition_of(content, wish)),
+        LINK_LIFE,
+    )?;
+    Ok(Response::new(StatusCode::FOUND)
+        .with_header("location", link)
+        .with_header("cache-control", "no-store"))
+}
+
+/// Whether the client has these bytes already, by its conditions.
+pub(crate) fn is_known(content: &Content, headers: &Headers) -> bool {
+    let etag = etag(&content.sha256);
+    let validators = Validators {
+        etag: &etag,
+        modified: modified(content),
+    };
+    weigh(headers, validators, content.size) == Answer::NotModified
+}
+
+fn modified(content: &Content) -> u64 {
+    u64::try_from(content.updated_at / 1000).unwrap_or_default()
+}
+
+/// The bytes, as the request's conditions and range want them. Which may be
+/// shown in place the type decides.
+pub(crate) fn answer(
+    content: &Content,
+    conditions: &Headers,
+    wish: Option<Disposition>,
+) -> Result<Response> {
+    let etag = etag(&content.sha256);
+    let modified = modified(content);
+    let cache = if content.is_public {
         "public, no-cache"
     } else {
         "private, no-cache"
@@ -112,19 +177,19 @@ pub(crate) fn download(
     .collect();
 
     let (status, range, length) = match weigh(
-        request.headers(),
+        conditions,
         Validators {
             etag: &etag,
             modified,
         },
-        found.size,
+        content.size,
     ) {
-        Answer::Whole => (StatusCode::OK, None, found.size),
+        Answer::Whole => (StatusCode::OK, None, content.size),
         Answer::Part(range) => {
             let Range { start, end } = &range;
             headers.append(
                 "content-range",
-                format!("bytes {start}-{}/{}", end - 1, found.size),
+                format!("bytes {start}-{}/{}", end - 1, content.size),
             );
             (
                 StatusCode::PARTIAL_CONTENT,
@@ -151,13 +216,18 @@ pub(crate) fn download(
             return Err(Error::new(
                 StatusCode::RANGE_NOT_SATISFIABLE,
                 "range_not_satisfiable",
-                format!("the file has {} bytes", found.size),
+                format!("the file has {} bytes", content.size),
             )
-            .with_header("content-range", format!("bytes */{}", found.size)));
+            .with_header("content-range", format!("bytes */{}", content.size)));
         }
     };
-    headers.append("content-type", content_type);
-    headers.append("content-disposition", disposition);
+    headers.append("content-type", content_type::header(&content.mime_type));
+    headers.append("content-disposition", disposition_of(content, wish));
     headers.append("content-length", length.to_string());
-    Ok((status, headers, BUCKET.serve(found.object_key, range)).into_response())
+    Ok((
+        status,
+        headers,
+        BUCKET.serve(content.object_key.as_str(), range),
+    )
+        .into_response())
 }

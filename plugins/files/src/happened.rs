@@ -25,6 +25,16 @@ pub(crate) enum Change {
     Restored,
     /// Deleted for good.
     Deleted,
+    /// A user was given a role.
+    Granted,
+    /// A user lost a role.
+    Revoked,
+    /// A link was made.
+    Shared,
+    /// A link was ended.
+    Unshared,
+    /// Somebody used a link to download.
+    Downloaded,
     /// A folder was made.
     FolderMade,
     /// A folder has another name or place.
@@ -47,6 +57,11 @@ impl Change {
             Self::Trashed => "object.trash",
             Self::Restored => "object.restore",
             Self::Deleted => "object.delete",
+            Self::Granted => "permission.grant",
+            Self::Revoked => "permission.revoke",
+            Self::Shared => "share.create",
+            Self::Unshared => "share.revoke",
+            Self::Downloaded => "share.download",
             Self::FolderMade => "folder.create",
             Self::FolderChanged => "folder.change",
             Self::FolderTrashed => "folder.trash",
@@ -63,6 +78,7 @@ impl Change {
             Self::Uploaded
                 | Self::Replaced
                 | Self::Changed
+                | Self::Downloaded
                 | Self::FolderMade
                 | Self::FolderChanged
         )

@@ -18,12 +18,17 @@ mod download;
 mod folders;
 mod happened;
 mod intake;
+mod link;
 mod list;
 mod name;
+mod permissions;
 mod place;
 mod record;
+mod secret;
 mod settings;
+mod shares;
 mod sweep;
+mod target;
 mod trash;
 mod tree;
 mod upload;
@@ -51,6 +56,13 @@ pub fn routes() -> Router {
         .get("/files/{id}/versions", versions::list)
         .post("/files/{id}/versions/{n}/restore", versions::restore)
         .get("/files/{id}/activity", happened::activity)
+        .get("/files/shared-with-me", permissions::shared_files)
+        .get("/files/{id}/permissions", permissions::of_file)
+        .post("/files/{id}/permissions", permissions::grant_file)
+        .delete("/files/{id}/permissions/{whose}", permissions::revoke_file)
+        .get("/files/{id}/share", shares::of_file)
+        .post("/files/{id}/share", shares::share_file)
+        .delete("/files/{id}/share/{token}", shares::end_of_file)
         .post("/files/sweep", sweep::at_will)
         .get("/users/me/quota", account::quota)
         .get("/folders", folders::list)
@@ -61,6 +73,21 @@ pub fn routes() -> Router {
         .delete("/folders/{id}", folders::delete)
         .post("/folders/{id}/move", folders::move_to)
         .post("/folders/{id}/restore", folders::restore)
+        .get("/folders/shared-with-me", permissions::shared_folders)
+        .get("/folders/{id}/permissions", permissions::of_folder)
+        .post("/folders/{id}/permissions", permissions::grant_folder)
+        .delete(
+            "/folders/{id}/permissions/{whose}",
+            permissions::revoke_folder,
+        )
+        .get("/folders/{id}/share", shares::of_folder)
+        .post("/folders/{id}/share", shares::share_folder)
+        .delete("/folders/{id}/share/{token}", shares::end_of_folder)
+        .get("/share/{token}", link::show)
+        .get("/share/{token}/files", link::files)
+        .get("/share/{token}/download", link::download)
+        .post("/share/{token}/download", link::download_with_password)
+        .post("/share/{token}/upload", link::upload)
 }
 
 atlashub_sdk::plugin!(routes);

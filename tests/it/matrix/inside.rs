@@ -63,6 +63,17 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
         Asks::ObjectToWrite,
     ),
     ("GET", "/files/{id}/activity", Asks::Object),
+    ("GET", "/files/shared-with-me", Asks::Name),
+    ("GET", "/files/{id}/permissions", Asks::Object),
+    ("POST", "/files/{id}/permissions", Asks::ObjectToWrite),
+    (
+        "DELETE",
+        "/files/{id}/permissions/{whose}",
+        Asks::ObjectToWrite,
+    ),
+    ("GET", "/files/{id}/share", Asks::ObjectToWrite),
+    ("POST", "/files/{id}/share", Asks::ObjectToWrite),
+    ("DELETE", "/files/{id}/share/{token}", Asks::ObjectToWrite),
     ("POST", "/files/sweep", Asks::UsersToWrite),
     ("GET", "/users/me/quota", Asks::Name),
     ("GET", "/folders", Asks::Name),
@@ -73,6 +84,23 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/folders/{id}", Asks::ObjectToWrite),
     ("POST", "/folders/{id}/move", Asks::ObjectToWrite),
     ("POST", "/folders/{id}/restore", Asks::ObjectToWrite),
+    ("GET", "/folders/shared-with-me", Asks::Name),
+    ("GET", "/folders/{id}/permissions", Asks::Object),
+    ("POST", "/folders/{id}/permissions", Asks::ObjectToWrite),
+    (
+        "DELETE",
+        "/folders/{id}/permissions/{whose}",
+        Asks::ObjectToWrite,
+    ),
+    ("GET", "/folders/{id}/share", Asks::ObjectToWrite),
+    ("POST", "/folders/{id}/share", Asks::ObjectToWrite),
+    ("DELETE", "/folders/{id}/share/{token}", Asks::ObjectToWrite),
+    // The token is what they ask for; here it is nobody's.
+    ("GET", "/share/{token}", Asks::Absent),
+    ("GET", "/share/{token}/files", Asks::Absent),
+    ("GET", "/share/{token}/download", Asks::Absent),
+    ("POST", "/share/{token}/download", Asks::Absent),
+    ("POST", "/share/{token}/upload", Asks::Absent),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Tables),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -188,6 +216,8 @@ pub(super) async fn project(owner: &Admin) -> Project {
 pub(super) struct Things {
     file: String,
     folder: String,
+    /// The id of a link to the file, and of one to the folder.
+    links: [String; 2],
     user: String,
     role: String,
 }
@@ -198,19 +228,32 @@ impl Things {
         let file = project.upload(&name, HIDDEN).await.expect(201).json();
         let folder = project.post("/folders", json!({"name": unique(HIDDEN)}));
         let folder = folder.await.expect(201).json();
+        let mut links = [String::new(), String::new()];
+        for (link, (kind, of)) in links
+            .iter_mut()
+            .zip([("files", &file), ("folders", &folder)])
+        {
+            let path = format!("/{kind}/{}/share", of["id"].as_str().expect("an id"));
+            let made = project.post(&path, json!({})).await.expect(201).json();
+            *link = made["id"].as_str().expect("an id").to_owned();
+        }
         let base = format!("/admin/v1/projects/{}", project.slug);
         let user = json!({"email": format!("{name}@example.com"), "name": HIDDEN});
         let user = owner.post(&format!("{base}/users"), user).await;
+        let user = user.expect(201).json();
+        for (kind, of) in [("files", &file), ("folders", &folder)] {
+            let path = format!("/{kind}/{}/permissions", of["id"].as_str().expect("an id"));
+            let grant = json!({"user": user["id"], "role": "viewer"});
+            let _ = project.post(&path, grant).await.expect(201);
+        }
         let role = unique("role");
         let body = json!({"name": role, "permissions": ["files:share"]});
         let _ = owner.post(&format!("{base}/roles"), body).await.expect(201);
         Self {
+            links,
             file: file["id"].as_str().expect("an id").to_owned(),
             folder: folder["id"].as_str().expect("an id").to_owned(),
-            user: user.expect(201).json()["id"]
-                .as_str()
-                .expect("an id")
-                .to_owned(),
+            user: user["id"].as_str().expect("an id").to_owned(),
             role,
         }
     }
@@ -224,17 +267,20 @@ impl Things {
 
     /// The path with these things in it.
     fn path(&self, path: &str) -> String {
-        let id = if path.starts_with("/files") {
-            &self.file
+        let [to_file, to_folder] = &self.links;
+        let (id, link) = if path.starts_with("/files") {
+            (&self.file, to_file)
         } else if path.starts_with("/folders") {
-            &self.folder
+            (&self.folder, to_folder)
         } else {
-            &self.user
+            (&self.user, to_file)
         };
         path.replace("{id}", id)
             .replace("{name}", &self.role)
             .replace("{table}", "ledger")
             .replace("{n}", "1")
+            .replace("{token}", link)
+            .replace("{whose}", &self.user)
             .replace("{function}", "version")
     }
 }
@@ -264,6 +310,9 @@ pub(super) fn request(
         }
         ("PUT", "/files/{id}/content") => return request.body("theirs"),
         ("PATCH", "/files/{id}") => json!({"description": "theirs"}),
+        ("POST", "/files/{id}/permissions" | "/folders/{id}/permissions") => {
+            json!({"user": things.user, "role": "viewer"})
+        }
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
         ("POST", "/v1/db/{table}") => json!({ "rows": [row] }),
