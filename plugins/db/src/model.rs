@@ -82,10 +82,7 @@ impl<'a> Select<'a> {
 }
 
 /// Something that is to be seen of a row.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a request has a few of them"
-)]
+#[allow(clippy::large_enum_variant, reason = "a request has a few of them")]
 #[derive(Clone, Debug)]
 pub(crate) enum Item<'a> {
     Value(Shown<'a>),
