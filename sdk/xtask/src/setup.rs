@@ -61,6 +61,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     cargo_deny()?;
     schemathesis()?;
     componentize_js()?;
+    libreoffice()?;
     for part in NPM_PARTS {
         npm_part(repository, part)?;
     }
@@ -72,6 +73,19 @@ pub(crate) fn for_documents() -> Result<()> {
     let purpose = "used by the commands in the documents";
     debian_program("curl", "curl", purpose)?;
     debian_program("jq", "jq", purpose)
+}
+
+/// Makes sure that LibreOffice can write what the tests of `extract` read.
+fn libreoffice() -> Result<()> {
+    let purpose = "office files, for the tests of `extract`";
+    for (program, package) in [
+        ("lowriter", "libreoffice-writer"),
+        ("localc", "libreoffice-calc"),
+        ("loimpress", "libreoffice-impress"),
+    ] {
+        debian_program(program, package, purpose)?;
+    }
+    Ok(())
 }
 
 /// Makes sure that Rust can compile plugins.
