@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(found.title.as_deref(), Some("The title"));
         assert_eq!(
             text.into_string(),
-            "The title\n\nA link and code.\n\none\n\ntwo\n\na b\nc d\n\nbold no"
+            "The title\n\nA link and code.\n\none\ntwo\n\na b\nc d\n\nbold no"
         );
     }
 }

@@ -114,7 +114,7 @@ fn office_documents_are_read() {
         ]),
     );
     assert_eq!(docx["kind"], "docx");
-    assert_eq!(docx["text"], "One & two B\nshown\n\na\n\nnote");
+    assert_eq!(docx["text"], "One & two B\nshown\na\n\nnote");
     assert_eq!((&docx["title"], &docx["pages"]), (&"The title".into(), &3.into()));
 
     let slide = |words: &str| format!("<p:sld><a:p><a:r><a:t>{words}</a:t></a:r></a:p></p:sld>");
@@ -147,6 +147,7 @@ fn workbooks_are_read_a_line_a_row() {
     let xlsx = read(
         "",
         archive(&[
+            ("_rels/.rels", &format!("<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'><Relationship Id='r0' Type='{relations}/officeDocument' Target='xl/workbook.xml'/></Relationships>")),
             ("xl/workbook.xml", &format!("<workbook xmlns='{main}' xmlns:r='{relations}'><sheets><sheet name='Sums' sheetId='1' r:id='r1'/></sheets></workbook>")),
             ("xl/_rels/workbook.xml.rels", &format!("<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'><Relationship Id='r1' Type='{relations}/worksheet' Target='worksheets/sheet1.xml'/></Relationships>")),
             ("xl/worksheets/sheet1.xml", &sheet),

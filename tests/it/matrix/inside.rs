@@ -116,6 +116,8 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/rest/v1/rpc/{function}", Asks::Absent),
     // Of `images`, which only the host and plugins call.
     ("POST", "/thumbnail", Asks::Absent),
+    // Of `extract`, which only plugins call.
+    ("POST", "/text", Asks::Absent),
 ];
 
 /// What the host answers inside a project to its users, and to those who

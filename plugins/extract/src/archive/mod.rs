@@ -59,7 +59,8 @@ impl<'a> Archive<'a> {
             if entry.encrypted() {
                 return Err(encrypted());
             }
-            if entry.is_symlink() || entry.enclosed_name().is_none() {
+            let is_absolute = entry.name_raw().starts_with(b"/");
+            if is_absolute || entry.is_symlink() || entry.enclosed_name().is_none() {
                 return Err(broken("an entry leads out of the archive"));
             }
         }
