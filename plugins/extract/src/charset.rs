@@ -49,7 +49,10 @@ mod tests {
     fn encodings_are_told() {
         let written = "Ärger über süße Öfen, große Mühe und viele Grüße aus Köln. ".repeat(4);
         let (latin, ..) = encoding_rs::WINDOWS_1252.encode(&written);
-        assert_eq!(decode(&latin, None), (written.as_str().into(), "windows-1252"));
+        assert_eq!(
+            decode(&latin, None),
+            (written.as_str().into(), "windows-1252")
+        );
         assert_eq!(decode(written.as_bytes(), None).1, "UTF-8");
 
         let russian = "Съешь же ещё этих мягких французских булок, да выпей чаю. ".repeat(4);

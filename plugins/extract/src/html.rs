@@ -119,9 +119,9 @@ impl Reading {
             "br" | "tr" | "li" | "dt" | "dd" | "option" => self.text.line(),
             "td" | "th" | "img" | "input" | "button" => self.text.space(),
             "p" | "div" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl"
-            | "table" | "section" | "article" | "header" | "footer" | "main" | "nav"
-            | "aside" | "blockquote" | "pre" | "hr" | "form" | "fieldset" | "figure"
-            | "figcaption" | "address" | "body" => self.text.paragraph(),
+            | "table" | "section" | "article" | "header" | "footer" | "main" | "nav" | "aside"
+            | "blockquote" | "pre" | "hr" | "form" | "fieldset" | "figure" | "figcaption"
+            | "address" | "body" => self.text.paragraph(),
             _ => {}
         }
         TokenSinkResult::Continue

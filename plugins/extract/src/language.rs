@@ -17,9 +17,18 @@ mod tests {
     #[test]
     fn languages_are_told_when_there_is_enough_text() {
         for (text, code) in [
-            ("The quick brown fox jumps over the lazy dog, and nobody in the village was surprised by that.", "eng"),
-            ("Der schnelle braune Fuchs springt über den faulen Hund, und niemand im Dorf war darüber erstaunt.", "deu"),
-            ("Съешь же ещё этих мягких французских булок, да выпей чаю.", "rus"),
+            (
+                "The quick brown fox jumps over the lazy dog, and nobody in the village was surprised by that.",
+                "eng",
+            ),
+            (
+                "Der schnelle braune Fuchs springt über den faulen Hund, und niemand im Dorf war darüber erstaunt.",
+                "deu",
+            ),
+            (
+                "Съешь же ещё этих мягких французских булок, да выпей чаю.",
+                "rus",
+            ),
             ("これは日本語で書かれた文章です。", "jpn"),
         ] {
             assert_eq!(tell(text), Some(code), "{text}");

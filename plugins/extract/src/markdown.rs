@@ -39,7 +39,8 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Found {
             Event::Start(Tag::Item | Tag::TableRow | Tag::TableHead) => text.line(),
             Event::Start(Tag::TableCell) => text.space(),
             Event::Start(Tag::Paragraph | Tag::CodeBlock(_) | Tag::List(_))
-            | Event::End(TagEnd::Paragraph | TagEnd::CodeBlock | TagEnd::List(_) | TagEnd::Table) => {
+            | Event::End(TagEnd::Paragraph | TagEnd::CodeBlock | TagEnd::List(_) | TagEnd::Table) =>
+            {
                 text.paragraph();
             }
             _ => {}

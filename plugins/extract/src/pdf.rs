@@ -153,6 +153,8 @@ fn drawings(document: &Document, owner: &Dictionary) -> Vec<ObjectId> {
     let Some(named) = inside(resources.as_ref().unwrap_or(owner), b"XObject") else {
         return Vec::new();
     };
-    let references = named.iter().filter_map(|(_, object)| object.as_reference().ok());
+    let references = named
+        .iter()
+        .filter_map(|(_, object)| object.as_reference().ok());
     references.collect()
 }

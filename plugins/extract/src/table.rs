@@ -16,7 +16,11 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Found {
         .from_reader(source.as_bytes());
     let mut record = StringRecord::new();
     // The source is a string, so no field can be wrong.
-    while !text.is_full() && reader.read_record(&mut record).is_ok_and(|is_there| is_there) {
+    while !text.is_full()
+        && reader
+            .read_record(&mut record)
+            .is_ok_and(|is_there| is_there)
+    {
         for field in &record {
             text.push(field);
             text.space();
@@ -31,13 +35,22 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Found {
 
 /// The mark that stands equally often, and most often, in the first lines.
 fn separator(source: &str) -> u8 {
-    let lines: Vec<&str> = source.lines().take(LOOKED_AT).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = source
+        .lines()
+        .take(LOOKED_AT)
+        .filter(|line| !line.is_empty())
+        .collect();
     let least = |mark: u8| {
-        let counts = lines.iter().map(|line| line.bytes().filter(|byte| *byte == mark).count());
+        let counts = lines
+            .iter()
+            .map(|line| line.bytes().filter(|byte| *byte == mark).count());
         counts.min().unwrap_or(0)
     };
     // Of equals, `max_by_key` answers the last.
-    [b'|', b'\t', b';', b','].into_iter().max_by_key(|mark| least(*mark)).unwrap_or(b',')
+    [b'|', b'\t', b';', b',']
+        .into_iter()
+        .max_by_key(|mark| least(*mark))
+        .unwrap_or(b',')
 }
 
 #[cfg(test)]

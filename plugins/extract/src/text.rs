@@ -95,7 +95,9 @@ impl Text {
 
 /// One line of a title, or nothing when nothing is written there.
 pub(crate) fn line(title: &str) -> Option<String> {
-    let letters = title.chars().filter(|letter| !letter.is_control() || letter.is_whitespace());
+    let letters = title
+        .chars()
+        .filter(|letter| !letter.is_control() || letter.is_whitespace());
     let letters: String = letters.take(MAX_TITLE).collect();
     let words: Vec<&str> = letters.split_whitespace().collect();
     (!words.is_empty()).then(|| words.join(" "))
@@ -133,6 +135,9 @@ mod tests {
     fn titles_are_one_line() {
         assert_eq!(line(" A\n title\u{0} ").as_deref(), Some("A title"));
         assert_eq!(line(" \n"), None);
-        assert_eq!(line(&"a".repeat(999)).map(|title| title.len()), Some(MAX_TITLE));
+        assert_eq!(
+            line(&"a".repeat(999)).map(|title| title.len()),
+            Some(MAX_TITLE)
+        );
     }
 }

@@ -1,9 +1,5 @@
 //! Files as LibreOffice writes them, found by the words inside them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failed test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test may panic")]
 
 use atlashub_plugin_extract::routes;
 use atlashub_sdk::prelude::*;
@@ -48,7 +44,9 @@ impl Folder {
             .args([&profile, "--headless", "--convert-to", filter, "--outdir"])
             .args([&self.0, &from])
             .output()
-            .unwrap_or_else(|error| panic!("run soffice (`cargo xtask test` installs it): {error}"));
+            .unwrap_or_else(|error| {
+                panic!("run soffice (`cargo xtask test` installs it): {error}")
+            });
         let ending = filter.split(':').next().unwrap_or(filter);
         std::fs::read(from.with_extension(ending))
             .unwrap_or_else(|_| panic!("{filter}: {}", String::from_utf8_lossy(&out.stderr)))
@@ -62,7 +60,10 @@ impl Drop for Folder {
 }
 
 fn read(bytes: Vec<u8>) -> Value {
-    routes().call(Request::post("/text", bytes)).into_json().unwrap()
+    routes()
+        .call(Request::post("/text", bytes))
+        .into_json()
+        .unwrap()
 }
 
 // One test, since one profile serves one LibreOffice at a time, and to start
@@ -79,7 +80,12 @@ fn files_of_libreoffice_are_found_by_the_words_inside_them() {
         (docx, letter.as_slice(), "docx:MS Word 2007 XML", &written),
         (docx, letter.as_slice(), "pdf:writer_pdf_Export", &written),
         ("sums.csv", sums, "xlsx:Calc MS Excel 2007 XML", &cells),
-        ("talk.fodp", talk, "pptx:Impress MS PowerPoint 2007 XML", &slides),
+        (
+            "talk.fodp",
+            talk,
+            "pptx:Impress MS PowerPoint 2007 XML",
+            &slides,
+        ),
         ("talk.fodp", talk, "pdf:impress_pdf_Export", &slides),
     ] {
         let answer = read(folder.convert(name, source, filter));
@@ -87,7 +93,10 @@ fn files_of_libreoffice_are_found_by_the_words_inside_them() {
         assert_eq!(answer["kind"], kind, "{answer}");
         let text = answer["text"].as_str().unwrap();
         for word in words {
-            assert!(text.contains(word), "{kind} of {name} has no {word:?}: {text}");
+            assert!(
+                text.contains(word),
+                "{kind} of {name} has no {word:?}: {text}"
+            );
         }
         if name == docx {
             let said = (&answer["title"], &answer["language"]);

@@ -63,7 +63,10 @@ fn pdf(objects: &[String]) -> Vec<u8> {
 }
 
 fn stream(head: &str, content: &str) -> String {
-    format!("<< {head} /Length {} >>\nstream\n{content}\nendstream", content.len())
+    format!(
+        "<< {head} /Length {} >>\nstream\n{content}\nendstream",
+        content.len()
+    )
 }
 
 /// A PDF of one page that draws the object 5 in the midst of its words.
@@ -72,7 +75,10 @@ fn drawing(object: String) -> Vec<u8> {
         "<< /Type /Catalog /Pages 2 0 R >>".into(),
         "<< /Type /Pages /Kids [3 0 R] /Count 1 /MediaBox [0 0 600 800] >>".into(),
         "<< /Type /Page /Parent 2 0 R /Contents 4 0 R /Resources 6 0 R >>".into(),
-        stream("", "BT /F 12 Tf 50 700 Td (before) Tj ET /X Do BT /F 12 Tf 50 500 Td (after) Tj ET"),
+        stream(
+            "",
+            "BT /F 12 Tf 50 700 Td (before) Tj ET /X Do BT /F 12 Tf 50 500 Td (after) Tj ET",
+        ),
         object,
         "<< /Font << /F 7 0 R >> /XObject << /X 5 0 R >> >>".into(),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".into(),
@@ -108,14 +114,20 @@ fn office_documents_are_read() {
         "",
         archive(&[
             ("word/document.xml", DOCX),
-            ("word/footnotes.xml", "<w:footnotes><w:p><w:t>note</w:t></w:p></w:footnotes>"),
+            (
+                "word/footnotes.xml",
+                "<w:footnotes><w:p><w:t>note</w:t></w:p></w:footnotes>",
+            ),
             ("docProps/core.xml", core),
             ("docProps/app.xml", app),
         ]),
     );
     assert_eq!(docx["kind"], "docx");
     assert_eq!(docx["text"], "One & two B\nshown\na\n\nnote");
-    assert_eq!((&docx["title"], &docx["pages"]), (&"The title".into(), &3.into()));
+    assert_eq!(
+        (&docx["title"], &docx["pages"]),
+        (&"The title".into(), &3.into())
+    );
 
     let slide = |words: &str| format!("<p:sld><a:p><a:r><a:t>{words}</a:t></a:r></a:p></p:sld>");
     let pptx = read(
@@ -134,7 +146,8 @@ fn office_documents_are_read() {
 
 #[test]
 fn workbooks_are_read_a_line_a_row() {
-    let cell = |at: &str, kind: &str, value: &str| format!("<c r='{at}' t='{kind}'><v>{value}</v></c>");
+    let cell =
+        |at: &str, kind: &str, value: &str| format!("<c r='{at}' t='{kind}'><v>{value}</v></c>");
     let sheet = format!(
         "<worksheet xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'><sheetData>\
          <row r='1'>{}{}</row><row r='1048576'>{}</row></sheetData></worksheet>",
@@ -147,11 +160,31 @@ fn workbooks_are_read_a_line_a_row() {
     let xlsx = read(
         "",
         archive(&[
-            ("_rels/.rels", &format!("<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'><Relationship Id='r0' Type='{relations}/officeDocument' Target='xl/workbook.xml'/></Relationships>")),
-            ("xl/workbook.xml", &format!("<workbook xmlns='{main}' xmlns:r='{relations}'><sheets><sheet name='Sums' sheetId='1' r:id='r1'/></sheets></workbook>")),
-            ("xl/_rels/workbook.xml.rels", &format!("<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'><Relationship Id='r1' Type='{relations}/worksheet' Target='worksheets/sheet1.xml'/></Relationships>")),
+            (
+                "_rels/.rels",
+                &format!(
+                    "<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'><Relationship Id='r0' Type='{relations}/officeDocument' Target='xl/workbook.xml'/></Relationships>"
+                ),
+            ),
+            (
+                "xl/workbook.xml",
+                &format!(
+                    "<workbook xmlns='{main}' xmlns:r='{relations}'><sheets><sheet name='Sums' sheetId='1' r:id='r1'/></sheets></workbook>"
+                ),
+            ),
+            (
+                "xl/_rels/workbook.xml.rels",
+                &format!(
+                    "<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'><Relationship Id='r1' Type='{relations}/worksheet' Target='worksheets/sheet1.xml'/></Relationships>"
+                ),
+            ),
             ("xl/worksheets/sheet1.xml", &sheet),
-            ("xl/sharedStrings.xml", &format!("<sst xmlns='{main}'><si><t>coffee</t></si><si><t>far away</t></si></sst>")),
+            (
+                "xl/sharedStrings.xml",
+                &format!(
+                    "<sst xmlns='{main}'><si><t>coffee</t></si><si><t>far away</t></si></sst>"
+                ),
+            ),
         ]),
     );
     assert_eq!(xlsx["text"], "Sums\ncoffee 12.5\nfar away");
@@ -164,12 +197,24 @@ fn books_are_read_in_their_order() {
         "",
         archive(&[
             ("mimetype", "application/epub+zip"),
-            ("META-INF/container.xml", "<container><rootfiles><rootfile full-path='OEBPS/book.opf'/></rootfiles></container>"),
-            ("OEBPS/book.opf", "<package><metadata><dc:title xmlns:dc='d'>A book</dc:title></metadata><manifest>\
+            (
+                "META-INF/container.xml",
+                "<container><rootfiles><rootfile full-path='OEBPS/book.opf'/></rootfiles></container>",
+            ),
+            (
+                "OEBPS/book.opf",
+                "<package><metadata><dc:title xmlns:dc='d'>A book</dc:title></metadata><manifest>\
               <item id='b' href='b.xhtml'/><item id='a' href='text/a%20a.xhtml'/><item id='c' href='../../../etc/passwd'/></manifest>\
-              <spine><itemref idref='a'/><itemref idref='b'/><itemref idref='c'/><itemref idref='gone'/></spine></package>"),
-            ("OEBPS/b.xhtml", "<html><head><title>t</title></head><body><p>second</p></body></html>"),
-            ("OEBPS/text/a a.xhtml", "<html><head><title/><script src='x'/></head><body><p>first</p></body></html>"),
+              <spine><itemref idref='a'/><itemref idref='b'/><itemref idref='c'/><itemref idref='gone'/></spine></package>",
+            ),
+            (
+                "OEBPS/b.xhtml",
+                "<html><head><title>t</title></head><body><p>second</p></body></html>",
+            ),
+            (
+                "OEBPS/text/a a.xhtml",
+                "<html><head><title/><script src='x'/></head><body><p>first</p></body></html>",
+            ),
         ]),
     );
     assert_eq!(epub["title"], "A book");
@@ -179,20 +224,34 @@ fn books_are_read_in_their_order() {
 
 #[test]
 fn pdfs_are_read_with_what_they_draw() {
-    let form = "/Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources << /Font << /F 7 0 R >> >>";
-    let answer = read("", drawing(stream(form, "BT /F 12 Tf 50 600 Td (within) Tj ET")));
+    let form =
+        "/Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources << /Font << /F 7 0 R >> >>";
+    let answer = read(
+        "",
+        drawing(stream(form, "BT /F 12 Tf 50 600 Td (within) Tj ET")),
+    );
     assert_eq!(answer["kind"], "pdf");
     assert_eq!(answer["title"], "A title");
     assert_eq!(answer["pages"], 1);
-    let words: Vec<&str> = answer["text"].as_str().unwrap().split_whitespace().collect();
+    let words: Vec<&str> = answer["text"]
+        .as_str()
+        .unwrap()
+        .split_whitespace()
+        .collect();
     assert_eq!(words, ["before", "within", "after"]);
 }
 
 #[test]
 fn pictures_in_a_pdf_are_no_drawings() {
     let picture = "/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8";
-    let answer = read("", drawing(stream(picture, "(never) Tj /X Do Q Q Q [ << (")));
-    assert!(answer["text"].as_str().unwrap().ends_with("after"), "{answer}");
+    let answer = read(
+        "",
+        drawing(stream(picture, "(never) Tj /X Do Q Q Q [ << (")),
+    );
+    assert!(
+        answer["text"].as_str().unwrap().ends_with("after"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -203,15 +262,22 @@ fn a_drawing_that_contains_itself_is_refused_or_left_out() {
         (422, "broken_document".into())
     );
     // It borrows the page's resources, where it finds itself.
-    let borrowed = read("", drawing(stream("/Subtype /Form /BBox [0 0 1 1]", "/X Do")));
-    assert!(borrowed["text"].as_str().unwrap().ends_with("after"), "{borrowed}");
+    let borrowed = read(
+        "",
+        drawing(stream("/Subtype /Form /BBox [0 0 1 1]", "/X Do")),
+    );
+    assert!(
+        borrowed["text"].as_str().unwrap().ends_with("after"),
+        "{borrowed}"
+    );
 }
 
 #[test]
 fn archives_that_are_bombs_are_refused() {
     let one_mib = " ".repeat(1024 * 1024);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("word/document.xml", SimpleFileOptions::default()).unwrap();
+    zip.start_file("word/document.xml", SimpleFileOptions::default())
+        .unwrap();
     for _ in 0..65 {
         zip.write_all(one_mib.as_bytes()).unwrap();
     }
@@ -221,33 +287,51 @@ fn archives_that_are_bombs_are_refused() {
 
     let names: Vec<String> = (0..10_001).map(|at| format!("a{at}")).collect();
     let parts: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
-    assert_eq!(refused("", archive(&parts)), (413, "document_too_large".into()));
+    assert_eq!(
+        refused("", archive(&parts)),
+        (413, "document_too_large".into())
+    );
 }
 
 #[test]
 fn names_that_climb_out_of_an_archive_are_refused() {
     for name in ["../../etc/passwd", "/etc/passwd"] {
         let bytes = archive(&[("word/document.xml", DOCX), (name, "x")]);
-        assert_eq!(refused("", bytes), (422, "broken_document".into()), "{name}");
+        assert_eq!(
+            refused("", bytes),
+            (422, "broken_document".into()),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn entities_are_not_expanded() {
     let laughs: String = (1..10)
-        .map(|at| format!("<!ENTITY l{at} \"{}\">", format!("&l{};", at - 1).repeat(10)))
+        .map(|at| {
+            format!(
+                "<!ENTITY l{at} \"{}\">",
+                format!("&l{};", at - 1).repeat(10)
+            )
+        })
         .collect();
     let document = format!(
         "<!DOCTYPE d [<!ENTITY l0 \"ha\">{laughs}<!ENTITY f SYSTEM \"file:///etc/passwd\">]>\
          <w:document><w:p><w:t>a&l9;&f;b</w:t></w:p></w:document>"
     );
-    assert_eq!(read("", archive(&[("word/document.xml", &document)]))["text"], "ab");
+    assert_eq!(
+        read("", archive(&[("word/document.xml", &document)]))["text"],
+        "ab"
+    );
 }
 
 #[test]
 fn elements_may_be_nested_without_end() {
     let document = format!("<w:document>{}<w:t>deep</w:t>", "<w:p>".repeat(100_000));
-    assert_eq!(read("", archive(&[("word/document.xml", &document)]))["text"], "deep");
+    assert_eq!(
+        read("", archive(&[("word/document.xml", &document)]))["text"],
+        "deep"
+    );
 }
 
 #[test]
@@ -258,15 +342,25 @@ fn what_is_no_document_is_refused() {
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec()),
         ("a.zip", archive(&[("a", "b")])),
     ] {
-        assert_eq!(refused(name, bytes), (415, "unsupported_document".into()), "{name}");
+        assert_eq!(
+            refused(name, bytes),
+            (415, "unsupported_document".into()),
+            "{name}"
+        );
     }
     assert_eq!(
         refused("a.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec()),
         (422, "encrypted_document".into())
     );
-    assert_eq!(refused("a", b"%PDF-1.7\nnothing".to_vec()), (422, "broken_document".into()));
+    assert_eq!(
+        refused("a", b"%PDF-1.7\nnothing".to_vec()),
+        (422, "broken_document".into())
+    );
     let cut_off = archive(&[("word/document.xml", DOCX)]);
-    assert_eq!(refused("a", &cut_off[..cut_off.len() / 2]), (422, "broken_document".into()));
+    assert_eq!(
+        refused("a", &cut_off[..cut_off.len() / 2]),
+        (422, "broken_document".into())
+    );
 }
 
 #[test]

@@ -13,12 +13,21 @@ pub(crate) const MAIN: &str = "word/document.xml";
 /// A text.
 pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Result<Found> {
     let mut archive = Archive::open(bytes)?;
-    let main = archive.text(MAIN)?.ok_or_else(|| broken("its text is missing"))?;
+    let main = archive
+        .text(MAIN)?
+        .ok_or_else(|| broken("its text is missing"))?;
     words(&main, text)?;
     drop(main);
     let mut others = archive.numbered("word/header", ".xml");
     others.extend(archive.numbered("word/footer", ".xml"));
-    others.extend(["word/footnotes.xml", "word/endnotes.xml", "word/comments.xml"].map(Into::into));
+    others.extend(
+        [
+            "word/footnotes.xml",
+            "word/endnotes.xml",
+            "word/comments.xml",
+        ]
+        .map(Into::into),
+    );
     for part in others {
         if let Some(part) = archive.text(&part)? {
             text.paragraph();

@@ -26,9 +26,13 @@ struct Package {
 /// A book.
 pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Result<Found> {
     let mut archive = Archive::open(bytes)?;
-    let container = archive.text(CONTAINER)?.ok_or_else(|| broken("it has no container"))?;
+    let container = archive
+        .text(CONTAINER)?
+        .ok_or_else(|| broken("it has no container"))?;
     let at = package_path(&container)?.ok_or_else(|| broken("it names no package"))?;
-    let document = archive.text(&at)?.ok_or_else(|| broken("its package is missing"))?;
+    let document = archive
+        .text(&at)?
+        .ok_or_else(|| broken("its package is missing"))?;
     let package = package(&document)?;
     let mut chapters = 0;
     for id in package.spine.iter().take(MAX_CHAPTERS) {
@@ -109,7 +113,10 @@ mod tests {
 
     #[test]
     fn addresses_stay_inside() {
-        assert_eq!(resolve("a/b.opf", "c%20d.xhtml#x").as_deref(), Some("a/c d.xhtml"));
+        assert_eq!(
+            resolve("a/b.opf", "c%20d.xhtml#x").as_deref(),
+            Some("a/c d.xhtml")
+        );
         assert_eq!(resolve("a/b.opf", "../c").as_deref(), Some("c"));
         assert_eq!(resolve("a/b.opf", "../../c"), None);
     }

@@ -6,8 +6,8 @@ pub(crate) mod docx;
 pub(crate) mod epub;
 pub(crate) mod pptx;
 mod properties;
-mod xml;
 pub(crate) mod xlsx;
+mod xml;
 
 use crate::{broken, charset, encrypted, kind::Kind, too_large};
 use atlashub_sdk::prelude::*;
