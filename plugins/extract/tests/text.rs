@@ -12,7 +12,7 @@ use std::io::{Cursor, Write as _};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 fn call(name: &str, bytes: impl Into<Vec<u8>>) -> Response {
-    routes().call(Request::post(&format!("/text?name={name}"), bytes.into()))
+    routes().call(Request::post(format!("/text?name={name}"), bytes.into()))
 }
 
 fn read(name: &str, bytes: impl Into<Vec<u8>>) -> Value {
