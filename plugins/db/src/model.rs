@@ -84,10 +84,6 @@ impl<'a> Select<'a> {
 /// Something that is to be seen of a row.
 #[allow(clippy::large_enum_variant, reason = "a request has a few of them")]
 #[derive(Clone, Debug)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a selection has few items, and lives as long as a request"
-)]
 pub(crate) enum Item<'a> {
     Value(Shown<'a>),
     /// Rows with the same other values become one.
