@@ -34,6 +34,7 @@ mod m0033_admin_invitations;
 mod m0045_project_migrations;
 mod m0046_sql_editor;
 mod m0050_oauth;
+mod m0051_session_levels;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_admin_second_factors::Migration),
             Box::new(m0033_admin_invitations::Migration),
             Box::new(m0050_oauth::Migration),
+            Box::new(m0051_session_levels::Migration),
         ]
     }
 }

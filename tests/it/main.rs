@@ -12,6 +12,7 @@
 mod addressing;
 mod admin_accounts;
 mod admins;
+mod auth_js;
 mod avatars;
 mod client_ts;
 mod cloudflare_access;

@@ -25,7 +25,14 @@ pub(crate) struct Problem(pub(crate) Error);
 
 /// The error on its way to the boundary.
 #[derive(Clone)]
-struct Carried(Arc<Error>);
+pub(crate) struct Carried(Arc<Error>);
+
+impl Carried {
+    /// The error.
+    pub(crate) fn error(&self) -> Arc<Error> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

@@ -51,6 +51,11 @@ pub(crate) const NPM_PARTS: &[NpmPart] = &[
         what: "oidc-provider (somebody to sign in with)",
         variable: "ATLASHUB_TEST_OIDC",
     },
+    NpmPart {
+        folder: "auth",
+        what: "@supabase/auth-js (a client of /auth/v1)",
+        variable: "ATLASHUB_TEST_AUTH_JS",
+    },
 ];
 
 /// Fetches everything that `cargo xtask test` uses.

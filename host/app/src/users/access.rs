@@ -13,7 +13,9 @@ use atlashub_core::{
     Clock, Digest, Error, ErrorKind, ProjectId, Result, UserId, UserSessionId, identity::User,
     token,
 };
-use atlashub_data::platform::{ChangeKind, Platform, SessionUser, seal::Sealer};
+use atlashub_data::platform::{
+    ChangeKind, Platform, SessionLevel, SessionUser, UserSession, seal::Sealer,
+};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,7 @@ use std::{
     },
     time::Duration,
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Longest token that is read, bytes.
@@ -52,6 +55,10 @@ struct Claims {
     sid: Uuid,
     role: String,
     roles: Vec<String>,
+    /// `aal2` after two factors, else `aal1`: for applications, the host asks
+    /// its own tables.
+    #[serde(default)]
+    aal: String,
 }
 
 /// A signed-in end user.
@@ -63,6 +70,12 @@ pub struct SignedInUser {
     pub project: ProjectId,
     /// The session.
     pub session: UserSessionId,
+    /// When the session began.
+    pub began_at: OffsetDateTime,
+    /// What was shown then.
+    pub level: SessionLevel,
+    /// Until when the session may set a password without the present one.
+    pub recovers_until: Option<OffsetDateTime>,
 }
 
 /// What is known of a project's sign-in.
@@ -147,24 +160,28 @@ impl AccessTokens {
     /// An access token for a session, and the seconds that it is valid.
     pub(crate) async fn issue(
         &self,
-        project: ProjectId,
-        session: UserSessionId,
-        user: UserId,
+        session: &UserSession,
         roles: &[String],
     ) -> Result<(String, u32)> {
+        let project = session.project;
         let auth = self.project(project).await?;
         let now = self.clock.now().unix_timestamp();
         let seconds = auth.settings.access_token_seconds;
         let claims = Claims {
             iss: self.issuer.clone(),
             aud: project.to_string(),
-            sub: *user.as_uuid(),
+            sub: *session.user.as_uuid(),
             exp: now + i64::from(seconds),
             iat: now,
             jti: Uuid::now_v7(),
-            sid: *session.as_uuid(),
+            sid: *session.id.as_uuid(),
             role: super::roles::foremost(roles).to_owned(),
             roles: roles.to_vec(),
+            aal: match session.level {
+                SessionLevel::TwoFactors => "aal2",
+                _ => "aal1",
+            }
+            .to_owned(),
         };
         let kid = auth.keys.current.to_string();
         let token = auth.keys.signing.sign(kid, &claims)?;
@@ -182,7 +199,8 @@ impl AccessTokens {
                 || jwt::unverified::<Issuer>(token).is_some_and(|said| said.iss == self.issuer))
     }
 
-    /// The user whose access token this is.
+    /// The user whose access token this is; the session may still await the
+    /// second factor.
     ///
     /// # Errors
     /// 401 `invalid_token`: not valid here, over, or its session has ended.
@@ -348,7 +366,17 @@ impl SignedInUser {
             }),
             project: found.session.project,
             session: found.session.id,
+            began_at: found.session.created_at,
+            level: found.session.level,
+            recovers_until: found.session.recovers_until,
         }
+    }
+
+    /// Whether the session is good for nothing yet but showing the second
+    /// factor.
+    #[must_use]
+    pub fn awaits_factor(&self) -> bool {
+        self.level == SessionLevel::AwaitsFactor
     }
 
     /// The user's id.

@@ -4,7 +4,7 @@
 use super::{profile, roles};
 use crate::{Actor, App, admins};
 use atlashub_core::{ProjectId, Result, UserId};
-use atlashub_data::platform::{EndUser, NewUser, Page, UserFilter, UserPatch};
+use atlashub_data::platform::{EndUser, Identity, NewUser, Page, UserFilter, UserPatch};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -31,6 +31,8 @@ pub struct AccountPatch {
     pub email: Option<String>,
     /// Whether it is known that the address is the user's.
     pub email_verified: Option<bool>,
+    /// Another password; all sessions end.
+    pub password: Option<SecretString>,
     /// Another name, or none.
     pub name: Option<Option<String>>,
     /// Another handle, or none.
@@ -57,6 +59,28 @@ impl App {
             .users()
             .list(project, filter, after, limit)
             .await
+    }
+
+    /// Users of a project from the `offset`th on, and how many there are.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn users_by_number(
+        &self,
+        project: ProjectId,
+        offset: u64,
+        limit: u64,
+    ) -> Result<(Vec<EndUser>, u64)> {
+        let users = self.platform().users();
+        users.slice(project, offset, limit).await
+    }
+
+    /// Who a user is elsewhere.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn identities_of(&self, project: ProjectId, user: UserId) -> Result<Vec<Identity>> {
+        self.platform().identities().list(project, user).await
     }
 
     /// A user of a project.
@@ -136,7 +160,17 @@ impl App {
             "disabled": wanted.disabled,
             "email": wanted.email.is_some(),
             "email_verified": wanted.email_verified,
+            "password": wanted.password.is_some(),
         });
+        let password_hash = match wanted.password {
+            Some(password) => {
+                let auth = self.access().project(project).await?;
+                let user = self.platform().users().get(project, id).await?;
+                super::password::check(&auth.settings, &password, &user.email)?;
+                Some(Some(self.passwords().hash(password).await?))
+            }
+            None => None,
+        };
         let patch = UserPatch {
             email: wanted
                 .email
@@ -147,6 +181,7 @@ impl App {
             handle: wanted.handle.map(profile::handle).transpose()?,
             roles: wanted.roles,
             disabled: wanted.disabled,
+            password_hash,
             ..UserPatch::default()
         };
         let unit = self.platform().begin().await?;

@@ -1,9 +1,9 @@
-//! Signing in by a link in a mail.
+//! Asking for a link that signs in, and becoming a user by one.
 
-use super::{Client, MailKind, Tokens, sign_in::may_enter, verify::void};
-use crate::{App, limits::Attempt};
-use atlashub_core::{ProjectId, Result, token};
-use atlashub_data::platform::{OneTimeKind, UserPatch};
+use super::{Client, MailKind, Onward, SignUpPolicy, profile, roles};
+use crate::{App, admins, limits::Attempt};
+use atlashub_core::{ProjectId, Result};
+use atlashub_data::platform::NewUser;
 
 impl App {
     /// Sends a link that signs in to whoever has the address. Says the same
@@ -15,67 +15,56 @@ impl App {
         &self,
         project: ProjectId,
         email: &str,
-        redirect: Option<&str>,
+        onward: Onward,
         client: &Client,
     ) -> Result<()> {
         self.ask_for_mail(
             (project, MailKind::MagicLink),
             Attempt::MagicLink,
             email,
-            redirect,
+            onward,
             client,
         )
         .await
     }
-
-    /// Begins a session for whoever got the link, and has the second factor.
-    /// The link is used up when everything fits. An address that was not
-    /// proven before is now, and a password that somebody chose until then, or
-    /// an identity that they linked, is void: it need not have been the owner
-    /// of the address.
+    /// Makes a user without a password of who has this address and is none
+    /// yet, where the project takes new users: a link is to follow. Says the
+    /// same whether anybody has it.
     ///
     /// # Errors
-    /// 401 `invalid_token`, `totp_required`, `invalid_totp_code`;
+    /// `invalid_email`, `invalid_handle`, `invalid_name`, `handle_taken`,
     /// `rate_limited`.
-    pub async fn follow_magic_link(
+    pub async fn join_by_mail(
         &self,
         project: ProjectId,
-        token: &str,
-        code: Option<&str>,
+        email: &str,
+        (name, handle): (Option<String>, Option<String>),
         client: &Client,
-    ) -> Result<Tokens> {
+    ) -> Result<()> {
         let auth = self.enabled_auth(project).await?;
-        let kind = OneTimeKind::MagicLink;
-        let found = self.peek_token(project, kind, token).await?;
-        let user = self.platform().users().get(project, found.user).await?;
-        if user.email != found.email || user.disabled_at.is_some() {
-            return Err(void());
+        if auth.settings.sign_up != SignUpPolicy::Open {
+            return Ok(());
         }
-        self.pass_second_factor(&user, code, client).await?;
-        let unit = self.platform().begin().await?;
-        let hash = token::hash(token);
-        if unit
-            .one_time_tokens()
-            .take(project, kind, &hash)
-            .await?
-            .is_none()
-        {
-            return Err(void());
+        let email = admins::email(email)?;
+        self.strict_limits()
+            .count_address(Attempt::SignUp, Some(project), client.address)
+            .await?;
+        let users = self.platform().users();
+        if users.find_by_email(project, &email).await?.is_some() {
+            return Ok(());
         }
-        let user = if user.email_verified_at.is_none() {
-            let patch = UserPatch {
-                email_verified: Some(true),
-                password_hash: Some(None),
-                ..UserPatch::default()
-            };
-            unit.identities().unlink_all(user.id).await?;
-            unit.users().update(project, user.id, patch).await?
-        } else {
-            user
+        let new = NewUser {
+            email,
+            handle: profile::handle(handle)?,
+            name: profile::name(name)?,
+            password_hash: None,
+            email_verified: false,
+            roles: vec![roles::DEFAULT.to_owned()],
         };
-        unit.commit().await?;
-        self.access().forget_user(user.id);
-        may_enter(&auth, &user)?;
-        self.begin_user_session(&user, None, client).await
+        match users.create(project, new).await {
+            Err(error) if error.code() != "email_taken" => Err(error),
+            // Another call was faster.
+            _ => Ok(()),
+        }
     }
 }

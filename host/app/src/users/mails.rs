@@ -2,7 +2,7 @@
 //! and sent by workers. Who has no account gets none, and nobody else learns
 //! of it.
 
-use super::{AuthSettings, MailKind, MailTemplate};
+use super::{AuthSettings, MailKind, MailTemplate, oauth::redeem};
 use crate::{
     App,
     changes::chain,
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 4;
 /// How long a node that ends goes on with what waits.
 const LAST: Duration = Duration::from_secs(5);
 /// How a mailed token starts.
-const PREFIX: &str = "aho_";
+pub(super) const PREFIX: &str = "aho_";
 
 /// A mail that somebody asked for.
 #[derive(Clone, Debug)]
@@ -31,8 +31,59 @@ pub(crate) struct MailRequest {
     pub(crate) project: ProjectId,
     pub(crate) kind: MailKind,
     pub(crate) to: Recipient,
-    /// Where the mail leads in the end.
-    pub(crate) redirect: Option<Url>,
+    /// Where the mail leads in the end, and how.
+    pub(crate) onward: CheckedOnward,
+}
+
+/// Where a mail leads in the end, and how, as somebody wants it.
+#[derive(Clone, Debug, Default)]
+pub struct Onward {
+    /// One of the project's `redirect_urls`, the first of them unless given.
+    pub redirect: Option<String>,
+    /// Whether following the link signs in, whatever the mail is for.
+    pub signs_in: bool,
+    /// The challenge of an application that fetches the tokens with a code
+    /// (RFC 7636); without one they stand in the fragment.
+    pub code_challenge: Option<String>,
+}
+
+/// The same, as the project allows it.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedOnward {
+    redirect: Option<Url>,
+    signs_in: bool,
+    code_challenge: Option<String>,
+}
+
+impl CheckedOnward {
+    /// Where it leads in the end.
+    pub(super) fn redirect(&self) -> Option<String> {
+        self.redirect.as_ref().map(Url::to_string)
+    }
+}
+
+impl Onward {
+    /// To where, and as the host itself leads on.
+    #[must_use]
+    pub fn to(redirect: Option<String>) -> Self {
+        Self {
+            redirect,
+            ..Self::default()
+        }
+    }
+
+    /// # Errors
+    /// `redirect_not_allowed`, `pkce_required`.
+    pub(super) fn checked(self, settings: &AuthSettings) -> Result<CheckedOnward> {
+        if let Some(challenge) = &self.code_challenge {
+            redeem::check_challenge(challenge)?;
+        }
+        Ok(CheckedOnward {
+            redirect: settings.redirect(self.redirect.as_deref())?,
+            signs_in: self.signs_in,
+            code_challenge: self.code_challenge,
+        })
+    }
 }
 
 /// Whom a mail is for.
@@ -137,7 +188,7 @@ impl App {
             &self.directory().public_url(&project.slug),
             request.kind,
             &token,
-            request.redirect.as_ref(),
+            &request.onward,
         );
         let mail = compose(
             &auth.settings,
@@ -151,7 +202,7 @@ impl App {
     }
 }
 
-fn one_time(kind: MailKind) -> (OneTimeKind, Duration) {
+pub(super) fn one_time(kind: MailKind) -> (OneTimeKind, Duration) {
     const HOUR: u64 = 3_600;
     let (kind, seconds) = match kind {
         MailKind::VerifyEmail => (OneTimeKind::VerifyEmail, 24 * HOUR),
@@ -165,7 +216,11 @@ fn one_time(kind: MailKind) -> (OneTimeKind, Duration) {
 /// Where a mail leads. New passwords are typed into the application's own
 /// page, where it has one; everything else starts at the host's, which leads
 /// on. The token stands in the fragment of a foreign page: it is in no log.
-fn link(base: &str, kind: MailKind, token: &str, redirect: Option<&Url>) -> String {
+pub(super) fn link(base: &str, kind: MailKind, token: &str, onward: &CheckedOnward) -> String {
+    if onward.signs_in {
+        return signing_link(base, kind, token, onward);
+    }
+    let redirect = onward.redirect.as_ref();
     let sets_password = matches!(kind, MailKind::ResetPassword | MailKind::Invite);
     if let (true, Some(page)) = (sets_password, redirect) {
         let mut page = page.clone();
@@ -179,6 +234,20 @@ fn link(base: &str, kind: MailKind, token: &str, redirect: Option<&Url>) -> Stri
         query.append_pair("redirect_to", page.as_str());
     }
     format!("{base}/v1/auth/confirm?{}", query.finish())
+}
+
+/// A link that signs in, whatever the mail is for: the way of supabase.
+fn signing_link(base: &str, kind: MailKind, token: &str, onward: &CheckedOnward) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("token", token);
+    query.append_pair("type", kind.in_dialect());
+    if let Some(page) = &onward.redirect {
+        query.append_pair("redirect_to", page.as_str());
+    }
+    if let Some(challenge) = &onward.code_challenge {
+        query.append_pair("code_challenge", challenge);
+    }
+    format!("{base}/auth/v1/verify?{}", query.finish())
 }
 
 fn compose(
@@ -253,8 +322,18 @@ mod tests {
     #[test]
     fn a_link_leads_to_the_host_or_to_the_page_for_passwords() {
         let page: Url = "https://app.example.com/in?a=1".parse().unwrap();
+        let to = |redirect: Option<&Url>| CheckedOnward {
+            redirect: redirect.cloned(),
+            signs_in: false,
+            code_challenge: None,
+        };
         assert_eq!(
-            link("https://hub/p/x", MailKind::MagicLink, "aho_1", Some(&page)),
+            link(
+                "https://hub/p/x",
+                MailKind::MagicLink,
+                "aho_1",
+                &to(Some(&page))
+            ),
             "https://hub/p/x/v1/auth/confirm?type=magic_link&token=aho_1&redirect_to=https%3A%2F%2Fapp.example.com%2Fin%3Fa%3D1"
         );
         assert_eq!(
@@ -262,13 +341,32 @@ mod tests {
                 "https://hub/p/x",
                 MailKind::ResetPassword,
                 "aho_1",
-                Some(&page)
+                &to(Some(&page))
             ),
             "https://app.example.com/in?a=1#type=reset_password&token=aho_1"
         );
         assert_eq!(
-            link("https://hub/p/x", MailKind::ResetPassword, "aho_1", None),
+            link(
+                "https://hub/p/x",
+                MailKind::ResetPassword,
+                "aho_1",
+                &to(None)
+            ),
             "https://hub/p/x/v1/auth/confirm?type=reset_password&token=aho_1"
+        );
+        let signs_in = CheckedOnward {
+            signs_in: true,
+            code_challenge: Some("abc".to_owned()),
+            ..to(Some(&page))
+        };
+        assert_eq!(
+            link(
+                "https://hub/p/x",
+                MailKind::ResetPassword,
+                "aho_1",
+                &signs_in
+            ),
+            "https://hub/p/x/auth/v1/verify?token=aho_1&type=recovery&redirect_to=https%3A%2F%2Fapp.example.com%2Fin%3Fa%3D1&code_challenge=abc"
         );
     }
 

@@ -1,10 +1,10 @@
 //! Passwords of end users: the host's rules, and how long a project wants
 //! them; changing one.
 
-use super::{AuthSettings, Client, SignedInUser, Tokens};
+use super::{AuthSettings, Client, SignedInUser, Tokens, refresh::Entry};
 use crate::{App, admins::password, limits::Attempt};
-use atlashub_core::{Error, ErrorKind, Result};
-use atlashub_data::platform::UserPatch;
+use atlashub_core::{Error, ErrorKind, Result, UserSessionId};
+use atlashub_data::platform::{EndUser, UserPatch};
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// Checks a new password.
@@ -39,32 +39,76 @@ impl App {
         client: &Client,
     ) -> Result<Tokens> {
         let auth = self.enabled_auth(me.project).await?;
-        let user = self.platform().users().get(me.project, me.id()).await?;
-        self.count_try(Attempt::SignIn, me.project, &user.email, client)
-            .await?;
-        let known = self
-            .passwords()
-            .verify(present, user.password_hash.clone())
-            .await?;
-        if !known {
-            return Err(Error::new(
-                ErrorKind::Unauthenticated,
-                "invalid_credentials",
-                "the present password is wrong",
-            ));
+        let user = self.signed_in_user(me).await?;
+        self.check_present(&user, present, client).await?;
+        check(&auth.settings, &new, &user.email)?;
+        let hash = self.passwords().hash(new).await?;
+        let user = self.put_password(me, hash.clone(), None).await?;
+        let entry = Entry {
+            password_hash: Some(hash),
+            level: me.level,
+            ..Entry::default()
+        };
+        self.begin_user_session(&user, entry, client).await
+    }
+    /// Sets another password for who knows the present one, or came by the
+    /// link of a forgotten one within the last hour. The session that asks
+    /// goes on, all others end.
+    ///
+    /// # Errors
+    /// As [`App::change_password`].
+    pub async fn set_password_in_session(
+        &self,
+        me: &SignedInUser,
+        present: Option<SecretString>,
+        new: SecretString,
+        client: &Client,
+    ) -> Result<EndUser> {
+        let auth = self.enabled_auth(me.project).await?;
+        let user = self.signed_in_user(me).await?;
+        let now = self.clock().now();
+        if me.recovers_until.is_none_or(|until| until <= now) {
+            let present = present.unwrap_or_default();
+            self.check_present(&user, present, client).await?;
         }
         check(&auth.settings, &new, &user.email)?;
         let hash = self.passwords().hash(new).await?;
+        self.put_password(me, hash, Some(me.session)).await
+    }
+
+    async fn check_present(
+        &self,
+        user: &EndUser,
+        present: SecretString,
+        client: &Client,
+    ) -> Result<()> {
+        self.count_try(Attempt::SignIn, user.project, &user.email, client)
+            .await?;
+        let hash = user.password_hash.clone();
+        if self.passwords().verify(present, hash).await? {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unauthenticated,
+            "invalid_credentials",
+            "the present password is wrong",
+        ))
+    }
+
+    async fn put_password(
+        &self,
+        me: &SignedInUser,
+        hash: String,
+        keeps: Option<UserSessionId>,
+    ) -> Result<EndUser> {
         let patch = UserPatch {
-            password_hash: Some(Some(hash.clone())),
+            password_hash: Some(Some(hash)),
+            keeps,
             ..UserPatch::default()
         };
-        let user = self
-            .platform()
-            .users()
-            .update(me.project, me.id(), patch)
-            .await?;
+        let users = self.platform().users();
+        let user = users.update(me.project, me.id(), patch).await?;
         self.access().forget_user(user.id);
-        self.begin_user_session(&user, Some(hash), client).await
+        Ok(user)
     }
 }

@@ -8,17 +8,32 @@
 use super::Client;
 use crate::App;
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, token};
-use atlashub_data::platform::{EndUser, NewUserSession, Refreshed, UserSession};
+use atlashub_data::platform::{EndUser, NewUserSession, Refreshed, SessionLevel, UserSession};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// How a refresh token starts.
 const PREFIX: &str = "ahr_";
 /// How long after it was spent the current token's parent is still answered
 /// (RFC 9700 asks that reuse be noticed; requests that crossed are none).
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How long a session waits for the second factor.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
+/// What somebody has shown who begins a session.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// The password's hash that was found to fit, if one was asked for.
+    pub(super) password_hash: Option<String>,
+    /// Which factors.
+    pub(super) level: SessionLevel,
+    /// Until when a password may be set without the present one.
+    pub(super) recovers_until: Option<OffsetDateTime>,
+}
 
 /// What a signed-in user gets.
 #[derive(Clone)]
@@ -76,23 +91,28 @@ impl App {
         self.tokens(&session, &user, successor).await
     }
 
-    /// Begins a session. `password_hash` is the one that was found to fit, if
-    /// a password was asked for.
+    /// Begins a session. One that awaits the second factor is short.
     pub(super) async fn begin_user_session(
         &self,
         user: &EndUser,
-        password_hash: Option<String>,
+        entry: Entry,
         client: &Client,
     ) -> Result<Tokens> {
         let auth = self.enabled_auth(user.project).await?;
         let token = token::generate(PREFIX)?;
+        let lifetime = match entry.level {
+            SessionLevel::AwaitsFactor => PATIENCE,
+            _ => auth.settings.refresh_lifetime(),
+        };
         let new = NewUserSession {
             user: user.id,
-            password_hash,
+            password_hash: entry.password_hash,
             token_hash: token::hash(&token),
             user_agent: client.user_agent.clone(),
             address: Some(client.address.to_string()),
-            lifetime: auth.settings.refresh_lifetime(),
+            lifetime,
+            level: entry.level,
+            recovers_until: entry.recovers_until,
         };
         let sessions = self.platform().user_sessions();
         let session = sessions.begin(user.project, new).await?;
@@ -105,10 +125,7 @@ impl App {
         user: &EndUser,
         refresh_token: String,
     ) -> Result<Tokens> {
-        let (access_token, expires_in) = self
-            .access()
-            .issue(user.project, session.id, user.id, &user.roles)
-            .await?;
+        let (access_token, expires_in) = self.access().issue(session, &user.roles).await?;
         Ok(Tokens {
             access_token,
             refresh_token,

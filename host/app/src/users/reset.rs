@@ -2,7 +2,7 @@
 //! invited.
 
 use super::{
-    Client, MailKind,
+    Client, MailKind, Onward,
     mails::{MailRequest, Recipient},
     verify::void,
 };
@@ -22,14 +22,14 @@ impl App {
         &self,
         project: ProjectId,
         email: &str,
-        redirect: Option<&str>,
+        onward: Onward,
         client: &Client,
     ) -> Result<()> {
         self.ask_for_mail(
             (project, MailKind::ResetPassword),
             Attempt::Reset,
             email,
-            redirect,
+            onward,
             client,
         )
         .await
@@ -106,10 +106,10 @@ impl App {
         actor: &Actor,
         project: ProjectId,
         id: UserId,
-        redirect: Option<&str>,
+        onward: Onward,
     ) -> Result<()> {
         let auth = self.access().project(project).await?;
-        let redirect = auth.settings.redirect(redirect)?;
+        let onward = onward.checked(&auth.settings)?;
         let user = self.platform().users().get(project, id).await?;
         if user.password_hash.is_some() {
             return Err(Error::conflict(
@@ -125,7 +125,7 @@ impl App {
             project,
             kind: MailKind::Invite,
             to: Recipient::User(id),
-            redirect,
+            onward,
         });
         Ok(())
     }

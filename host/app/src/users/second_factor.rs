@@ -1,15 +1,38 @@
 //! The second factor of a user: set up, proven with a code, asked for at
 //! sign-in from then on. Recovery codes stand in for a lost device, each once.
 
-use super::{Client, SignedInUser};
+use super::{Client, SignedInUser, Tokens, refresh::Entry};
 use crate::{
     App,
     limits::Attempt,
     one_time_code::{Enrolment, accepted_step, recovery_hash},
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, UserId};
-use atlashub_data::platform::{EndUser, SecondFactor};
+use atlashub_data::platform::{EndUser, SecondFactor, SessionLevel};
 use secrecy::ExposeSecret as _;
+use std::time::Duration;
+
+/// For how long a session that began with a code may remove the factor
+/// without another.
+const FRESH: Duration = Duration::from_secs(15 * 60);
+
+/// What somebody who signs in has of the second factor, if one is in use.
+#[derive(Clone, Copy, Debug)]
+pub enum Factor<'a> {
+    /// A code or a recovery code, or nothing: then nobody gets in.
+    Now(Option<&'a str>),
+    /// A code is shown later: until then, the session is good for nothing
+    /// else.
+    Later,
+}
+
+impl<'a> Factor<'a> {
+    /// The code when there is one, else later.
+    #[must_use]
+    pub fn now_or_later(code: Option<&'a str>) -> Self {
+        code.map_or(Self::Later, |code| Self::Now(Some(code)))
+    }
+}
 
 impl App {
     /// Begins setting up a second factor. It is not asked for until
@@ -57,6 +80,54 @@ impl App {
         }
     }
 
+    /// Shows a code in a session: takes a factor that is being set up into
+    /// use, or passes the one in use, for which a recovery code does, too. A
+    /// session of two factors takes the place of the one that asked.
+    ///
+    /// # Errors
+    /// As [`App::verify_totp`].
+    pub async fn raise_session(
+        &self,
+        me: &SignedInUser,
+        code: &str,
+        client: &Client,
+    ) -> Result<Tokens> {
+        let user = self.signed_in_user(me).await?;
+        if user.active_factor().is_some() {
+            let code = Factor::Now(Some(code));
+            let _ = self.pass_second_factor(&user, code, client).await?;
+        } else {
+            self.verify_totp(me, code, client).await?;
+        }
+        let entry = Entry {
+            level: SessionLevel::TwoFactors,
+            recovers_until: me.recovers_until,
+            ..Entry::default()
+        };
+        // First the old one: of two codes at once, one replaces it.
+        self.end_user_session(me, me.session).await?;
+        self.begin_user_session(&user, entry, client).await
+    }
+
+    /// As [`App::remove_totp`]; a session that began with a code within the
+    /// last quarter of an hour does instead of another.
+    ///
+    /// # Errors
+    /// As [`App::remove_totp`].
+    pub async fn remove_totp_in_session(&self, me: &SignedInUser, client: &Client) -> Result<()> {
+        let is_fresh =
+            me.level == SessionLevel::TwoFactors && me.began_at + FRESH > self.clock().now();
+        if !is_fresh {
+            return self.remove_totp(me, None, client).await;
+        }
+        let users = self.platform().users();
+        if users.remove_second_factor(me.project, me.id()).await? {
+            Ok(())
+        } else {
+            Err(not_enrolled())
+        }
+    }
+
     /// Removes the second factor, for who has it: a code or a recovery code
     /// is asked for while it is in use.
     ///
@@ -88,19 +159,27 @@ impl App {
         }
     }
 
-    /// As [`App::check_second_factor`], counting each try at a code.
+    /// As [`App::check_second_factor`], counting each try at a code: how far
+    /// the user gets with it.
     pub(super) async fn pass_second_factor(
         &self,
         user: &EndUser,
-        code: Option<&str>,
+        factor: Factor<'_>,
         client: &Client,
-    ) -> Result<()> {
-        if user.active_factor().is_some() && code.is_some() {
+    ) -> Result<SessionLevel> {
+        if user.active_factor().is_none() {
+            return Ok(SessionLevel::OneFactor);
+        }
+        let Factor::Now(code) = factor else {
+            return Ok(SessionLevel::AwaitsFactor);
+        };
+        if code.is_some() {
             let account = user.id.to_string();
             self.count_try(Attempt::SecondFactor, user.project, &account, client)
                 .await?;
         }
-        self.check_second_factor(user, code).await
+        self.check_second_factor(user, code).await?;
+        Ok(SessionLevel::TwoFactors)
     }
 
     /// Asks for the second factor of a user who has one in use.
@@ -113,11 +192,7 @@ impl App {
             return Ok(());
         };
         let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
-            return Err(Error::new(
-                ErrorKind::Unauthenticated,
-                "totp_required",
-                "send a code of the second factor as `totp_code`",
-            ));
+            return Err(totp_required());
         };
         if self.accept(user, factor, code).await? {
             return Ok(());
@@ -146,6 +221,15 @@ impl App {
 
 fn identity(project: ProjectId, user: UserId) -> String {
     format!("project/{project}/user/{user}/totp")
+}
+
+/// The second factor is in use and was not shown.
+pub fn totp_required() -> Error {
+    Error::new(
+        ErrorKind::Unauthenticated,
+        "totp_required",
+        "send a code of the second factor as `totp_code`",
+    )
 }
 
 fn wrong() -> Error {

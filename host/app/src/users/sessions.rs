@@ -7,7 +7,9 @@ use atlashub_data::platform::{EndUser, UserSession};
 use std::sync::Arc;
 
 impl App {
-    /// The user whose access token this is, in this project.
+    /// The user whose access token this is, in this project. A session that
+    /// [awaits the second factor](SignedInUser::awaits_factor) is found, too:
+    /// nothing but showing it may be done with one.
     ///
     /// # Errors
     /// 401 `invalid_token`: not valid here, over, or its session has ended.
@@ -48,6 +50,18 @@ impl App {
             sessions.revoke(me.project, me.id(), me.session).await?;
             self.access().forget_session(me.session);
         }
+        Ok(())
+    }
+
+    /// Ends all sessions of a user but the one of this access token.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn sign_out_others(&self, me: &SignedInUser) -> Result<()> {
+        let sessions = self.platform().user_sessions();
+        let keep = Some(me.session);
+        sessions.revoke_all(me.project, me.id(), keep).await?;
+        self.access().forget_user(me.id());
         Ok(())
     }
 

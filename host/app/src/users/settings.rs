@@ -92,6 +92,17 @@ impl MailKind {
             Self::Invite => "invite",
         }
     }
+
+    /// The kind as supabase's client names it.
+    #[must_use]
+    pub const fn in_dialect(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "signup",
+            Self::MagicLink => "magiclink",
+            Self::ResetPassword => "recovery",
+            Self::Invite => "invite",
+        }
+    }
 }
 
 /// A mail, with `{{link}}`, `{{token}}`, `{{project}}`, `{{email}}` and

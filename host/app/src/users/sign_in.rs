@@ -1,6 +1,6 @@
 //! Signing in with a password, and a code where a second factor is in use.
 
-use super::{Client, Tokens, access::ProjectAuth};
+use super::{Client, Factor, Tokens, access::ProjectAuth, refresh::Entry};
 use crate::{App, limits::Attempt};
 use atlashub_core::{Error, ErrorKind, ProjectId, Result};
 use atlashub_data::platform::EndUser;
@@ -13,8 +13,6 @@ pub struct SignIn {
     pub email: String,
     /// The password.
     pub password: SecretString,
-    /// A code of the second factor, or a recovery code.
-    pub code: Option<String>,
 }
 
 impl App {
@@ -29,6 +27,7 @@ impl App {
         &self,
         project: ProjectId,
         wanted: SignIn,
+        factor: Factor<'_>,
         client: &Client,
     ) -> Result<Tokens> {
         let auth = self.enabled_auth(project).await?;
@@ -49,9 +48,12 @@ impl App {
             .filter(|user| fits && user.disabled_at.is_none())
             .ok_or_else(refused)?;
         may_enter(&auth, &user)?;
-        self.pass_second_factor(&user, wanted.code.as_deref(), client)
-            .await?;
-        self.begin_user_session(&user, hash, client).await
+        let entry = Entry {
+            password_hash: hash,
+            level: self.pass_second_factor(&user, factor, client).await?,
+            ..Entry::default()
+        };
+        self.begin_user_session(&user, entry, client).await
     }
 
     /// What is known of a project's sign-in, when it has users at all.

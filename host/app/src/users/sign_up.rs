@@ -1,9 +1,11 @@
 //! Becoming a user.
 
 use super::{
-    Client, MailKind, SignUpPolicy, Tokens,
+    Client, MailKind, Onward, SignUpPolicy, Tokens,
     mails::{MailRequest, Recipient},
-    profile, roles,
+    profile,
+    refresh::Entry,
+    roles,
 };
 use crate::{App, admins, limits::Attempt};
 use atlashub_core::{Error, ErrorKind, ProjectId, Result};
@@ -20,6 +22,8 @@ pub struct SignUp {
     pub name: Option<String>,
     /// The handle.
     pub handle: Option<String>,
+    /// Where the mail leads that proves the address, if one is sent.
+    pub onward: Onward,
 }
 
 /// What became of it.
@@ -57,6 +61,7 @@ impl App {
         let name = profile::name(wanted.name)?;
         let handle = profile::handle(wanted.handle)?;
         super::password::check(&auth.settings, &wanted.password, &email)?;
+        let onward = wanted.onward.checked(&auth.settings)?;
         let hash = self.passwords().hash(wanted.password).await?;
         let new = NewUser {
             email,
@@ -72,11 +77,15 @@ impl App {
                 project,
                 kind: MailKind::VerifyEmail,
                 to: Recipient::User(user.id),
-                redirect: auth.settings.redirect(None)?,
+                onward,
             });
             return Ok(SignedUp { user, tokens: None });
         }
-        let tokens = self.begin_user_session(&user, Some(hash), client).await?;
+        let entry = Entry {
+            password_hash: Some(hash),
+            ..Entry::default()
+        };
+        let tokens = self.begin_user_session(&user, entry, client).await?;
         Ok(SignedUp {
             user,
             tokens: Some(tokens),

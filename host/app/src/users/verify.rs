@@ -1,7 +1,7 @@
 //! Proving that an address is the user's.
 
 use super::{
-    Client, MailKind, SignedInUser,
+    Client, MailKind, Onward, SignedInUser,
     mails::{MailRequest, Recipient},
 };
 use crate::{App, limits::Attempt};
@@ -18,14 +18,14 @@ impl App {
         &self,
         project: ProjectId,
         email: &str,
-        redirect: Option<&str>,
+        onward: Onward,
         client: &Client,
     ) -> Result<()> {
         self.ask_for_mail(
             (project, MailKind::VerifyEmail),
             Attempt::MagicLink,
             email,
-            redirect,
+            onward,
             client,
         )
         .await
@@ -38,11 +38,11 @@ impl App {
     pub async fn ask_to_verify_me(
         &self,
         me: &SignedInUser,
-        redirect: Option<&str>,
+        onward: Onward,
         client: &Client,
     ) -> Result<()> {
         let user = self.signed_in_user(me).await?;
-        self.ask_to_verify(me.project, &user.email, redirect, client)
+        self.ask_to_verify(me.project, &user.email, onward, client)
             .await
     }
 
@@ -76,18 +76,18 @@ impl App {
         (project, kind): (ProjectId, MailKind),
         attempt: Attempt,
         email: &str,
-        redirect: Option<&str>,
+        onward: Onward,
         client: &Client,
     ) -> Result<()> {
         let auth = self.enabled_auth(project).await?;
-        let redirect = auth.settings.redirect(redirect)?;
+        let onward = onward.checked(&auth.settings)?;
         let email = email.trim().to_lowercase();
         self.count_try(attempt, project, &email, client).await?;
         self.mails().ask(MailRequest {
             project,
             kind,
             to: Recipient::Address(email),
-            redirect,
+            onward,
         });
         Ok(())
     }

@@ -191,15 +191,14 @@ async fn a_code_is_used_once_in_its_time(fixture: Arc<Fixture>) {
         code_hash: digest(code),
         user,
         code_challenge: "challenge".to_owned(),
+        recovers: code == "a",
         lifetime: MINUTE,
     };
     codes.create(one, new("a")).await.unwrap();
     assert!(codes.peek(other, &digest("a")).await.unwrap().is_none());
     assert!(!codes.take(other, &digest("a")).await.unwrap());
-    assert_eq!(
-        codes.peek(one, &digest("a")).await.unwrap().unwrap().user,
-        user
-    );
+    let found = codes.peek(one, &digest("a")).await.unwrap().unwrap();
+    assert_eq!((found.user, found.recovers), (user, true));
     let tries = (0..4).map(|_| {
         let fixture = Arc::clone(&fixture);
         tokio::spawn(async move {

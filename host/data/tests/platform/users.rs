@@ -3,8 +3,8 @@
 use crate::fixture::{Fixture, on_both_engines};
 use atlashub_core::{Digest, ErrorKind, ProjectId, UserId, UserSessionId, token};
 use atlashub_data::platform::{
-    ChangeKind, EndUser, MAX_SESSIONS, NewSigningKey, NewUser, NewUserSession, OneTimeKind,
-    Refreshed, UserFilter, UserPatch,
+    ChangeKind, EndUser, MAX_AWAITING, MAX_SESSIONS, NewSigningKey, NewUser, NewUserSession,
+    OneTimeKind, Refreshed, SessionLevel, UserFilter, UserPatch,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -21,6 +21,9 @@ on_both_engines! {
     a_new_password_ends_all_sessions_and_stops_one_in_the_making,
     a_user_who_is_shut_out_or_gone_has_no_session,
     a_user_has_so_many_sessions,
+    a_session_that_awaits_a_factor_is_counted_apart_and_not_prolonged,
+    the_session_that_sets_a_password_goes_on_and_recovers_no_more,
+    users_are_listed_by_number,
     a_role_gives_its_permissions_until_it_is_gone,
     a_code_is_accepted_once,
     a_recovery_code_works_once,
@@ -53,6 +56,8 @@ async fn session(fixture: &Fixture, user: &EndUser, token: &str) -> UserSessionI
         user_agent: Some("a browser".to_owned()),
         address: None,
         lifetime: 30 * DAY,
+        level: SessionLevel::OneFactor,
+        recovers_until: None,
     };
     let sessions = fixture.platform.user_sessions();
     sessions.begin(user.project, new).await.unwrap().id
@@ -261,6 +266,8 @@ async fn a_new_password_ends_all_sessions_and_stops_one_in_the_making(fixture: A
         user_agent: None,
         address: None,
         lifetime: DAY,
+        level: SessionLevel::OneFactor,
+        recovers_until: None,
     };
     let sessions = fixture.platform.user_sessions();
     let error = sessions.begin(project, new).await.unwrap_err();
@@ -320,6 +327,116 @@ async fn a_user_has_so_many_sessions(fixture: Arc<Fixture>) {
     let ended = sessions.revoke_all(project, ada.id, Some(last)).await;
     assert_eq!(ended.unwrap(), 49);
     assert!(is_active(&fixture, project, last).await);
+}
+
+async fn a_session_that_awaits_a_factor_is_counted_apart_and_not_prolonged(fixture: Arc<Fixture>) {
+    let project = fixture.project("demo").await.id;
+    let ada = user(&fixture, project, "ada@example.com").await;
+    let own = session(&fixture, &ada, "own").await;
+    let sessions = fixture.platform.user_sessions();
+    let mut begun = Vec::new();
+    for at in 0..=MAX_AWAITING {
+        let new = NewUserSession {
+            user: ada.id,
+            password_hash: None,
+            token_hash: token::hash(&format!("half {at}")),
+            user_agent: None,
+            address: None,
+            lifetime: GRACE,
+            level: SessionLevel::AwaitsFactor,
+            recovers_until: None,
+        };
+        begun.push(sessions.begin(project, new).await.unwrap());
+    }
+    assert!(is_active(&fixture, project, own).await);
+    assert!(!is_active(&fixture, project, begun[0].id).await);
+    let last = begun.last().unwrap();
+    assert!(is_active(&fixture, project, last.id).await);
+    let listed = sessions.list(project, ada.id).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|one| one.id).collect::<Vec<_>>(),
+        [own],
+        "only what signed in whole is listed"
+    );
+    let from = format!("half {MAX_AWAITING}");
+    let outcome = refresh(&fixture, project, &from, "next").await;
+    assert!(matches!(outcome, Refreshed::Rotated(_)), "{outcome:?}");
+    let found = sessions.find_active(project, last.id).await.unwrap();
+    let found = found.unwrap().session;
+    assert_eq!(found.level, SessionLevel::AwaitsFactor);
+    assert_eq!(found.expires_at, last.expires_at);
+}
+
+async fn the_session_that_sets_a_password_goes_on_and_recovers_no_more(fixture: Arc<Fixture>) {
+    let project = fixture.project("demo").await.id;
+    let ada = user(&fixture, project, "ada@example.com").await;
+    let other = session(&fixture, &ada, "other").await;
+    let sessions = fixture.platform.user_sessions();
+    let new = NewUserSession {
+        user: ada.id,
+        password_hash: None,
+        token_hash: token::hash("recovering"),
+        user_agent: None,
+        address: None,
+        lifetime: DAY,
+        level: SessionLevel::TwoFactors,
+        recovers_until: Some(ada.created_at + DAY),
+    };
+    let own = sessions.begin(project, new).await.unwrap();
+    assert_eq!(own.recovers_until, Some(ada.created_at + DAY));
+    let patch = |disabled| UserPatch {
+        password_hash: Some(Some("another".to_owned())),
+        keeps: Some(own.id),
+        disabled,
+        ..UserPatch::default()
+    };
+    let users = fixture.platform.users();
+    let _ = users.update(project, ada.id, patch(None)).await.unwrap();
+    assert!(!is_active(&fixture, project, other).await);
+    let found = sessions.find_active(project, own.id).await.unwrap();
+    let found = found.unwrap().session;
+    assert_eq!(
+        (found.level, found.recovers_until),
+        (SessionLevel::TwoFactors, None)
+    );
+    // Nothing is kept of a user who is shut out.
+    let shut = users.update(project, ada.id, patch(Some(true))).await;
+    assert!(shut.unwrap().disabled_at.is_some());
+    let again = users.update(
+        project,
+        ada.id,
+        UserPatch {
+            disabled: Some(false),
+            ..UserPatch::default()
+        },
+    );
+    let _ = again.await.unwrap();
+    assert!(!is_active(&fixture, project, own.id).await);
+}
+
+async fn users_are_listed_by_number(fixture: Arc<Fixture>) {
+    let project = fixture.project("demo").await.id;
+    let other = fixture.project("other").await.id;
+    let _ = user(&fixture, other, "eve@example.com").await;
+    let mut made = Vec::new();
+    for at in 0..3 {
+        made.push(
+            user(&fixture, project, &format!("u{at}@example.com"))
+                .await
+                .id,
+        );
+    }
+    let users = fixture.platform.users();
+    let ids = |(users, total): (Vec<EndUser>, u64)| {
+        let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+        (ids, total)
+    };
+    let first = users.slice(project, 0, 2).await.unwrap();
+    assert_eq!(ids(first), (made[..2].to_vec(), 3));
+    let second = users.slice(project, 2, 2).await.unwrap();
+    assert_eq!(ids(second), (made[2..].to_vec(), 3));
+    let beyond = users.slice(project, 4, 2).await.unwrap();
+    assert_eq!(ids(beyond), (Vec::new(), 3));
 }
 
 async fn a_role_gives_its_permissions_until_it_is_gone(fixture: Arc<Fixture>) {

@@ -17,6 +17,9 @@ const KEY_HEADERS: [HeaderName; 2] = [
 pub(super) struct Identified {
     pub(super) caller: Caller,
     pub(super) user: Option<Arc<SignedInUser>>,
+    /// The end user of a session that awaits the second factor: it is nobody
+    /// yet, and whatever key came beside it does not count.
+    pub(super) awaiting: Option<Arc<SignedInUser>>,
 }
 
 /// Finds the caller and takes the host's credentials out of `headers`. A
@@ -35,6 +38,10 @@ pub(super) async fn identify(
         }
         _ => None,
     };
+    let (user, awaiting) = match user {
+        Some(user) if user.awaits_factor() => (None, Some(user)),
+        user => (user, None),
+    };
     let admin = credentials::admin(app, headers).await?;
     if bearer(headers).is_some_and(is_hosts) {
         headers.remove(header::AUTHORIZATION);
@@ -43,6 +50,10 @@ pub(super) async fn identify(
         headers.remove(name);
     }
     credentials::strip(headers);
+    let (admin, key) = match awaiting {
+        Some(_) => (None, None),
+        None => (admin, key),
+    };
     let caller = match (&user, admin, key) {
         (Some(user), ..) => Caller::User(Arc::clone(&user.user)),
         (None, Some(admin), _) => Caller::Admin {
@@ -55,7 +66,11 @@ pub(super) async fn identify(
         },
         (None, None, None) => Caller::Nobody,
     };
-    Ok(Identified { caller, user })
+    Ok(Identified {
+        caller,
+        user,
+        awaiting,
+    })
 }
 
 fn is_hosts(token: &str) -> bool {

@@ -12,9 +12,15 @@ use crate::{
     client_address::{self, ClientAddress},
     problem, rate_limit,
     request_id::{self, RequestTag},
+    routes,
 };
 use address::Target;
-use atlashub_app::{App, directory::ProjectEntry, limits::Admission, users::SignedInUser};
+use atlashub_app::{
+    App,
+    directory::ProjectEntry,
+    limits::Admission,
+    users::{SignedInUser, totp_required},
+};
 use atlashub_core::{
     Caller, Error, ErrorKind, Result,
     manifest::{is_host_path, is_user_path},
@@ -59,6 +65,9 @@ pub(crate) struct InProject {
     pub(crate) caller: Caller,
     /// The signed-in end user, if it is one.
     pub(crate) user: Option<Arc<SignedInUser>>,
+    /// The end user of a session that awaits the second factor, and is good
+    /// for showing it only.
+    pub(crate) awaiting: Option<Arc<SignedInUser>>,
 }
 
 /// Routes requests to plugins.
@@ -113,7 +122,9 @@ impl Gateway {
             Ok(()) => Routed::Project(request, admission),
             Err(error) => {
                 let tag = RequestTag::of(request.headers());
-                let mut response = problem::render(&error, &tag);
+                let path = inside(request.uri().path());
+                let mut response = routes::refused_in_dialect(path, request.headers(), &error)
+                    .unwrap_or_else(|| problem::render(&error, &tag));
                 answer::allow_origin(response.headers_mut());
                 if let Some(admission) = admission {
                     rate_limit::tell(response.headers_mut(), &admission);
@@ -159,6 +170,7 @@ impl Gateway {
             project,
             caller: found.caller,
             user: found.user,
+            awaiting: found.awaiting,
         });
         Ok(())
     }
@@ -176,9 +188,12 @@ impl Gateway {
             key,
             prefix,
         } = address::resolve(directory, &request).await?;
-        let caller = caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref())
-            .await?
-            .caller;
+        let found =
+            caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref()).await?;
+        if found.awaiting.is_some() {
+            return Err(totp_required());
+        }
+        let caller = found.caller;
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
         let class = class::of(
             request.method(),

@@ -10,6 +10,8 @@ pub(crate) mod openapi;
 mod readyz;
 mod users;
 
+pub(crate) use users::refused_in_dialect;
+
 use crate::{problem::Problem, state::HostState};
 use atlashub_core::{Error, ErrorKind};
 use axum::{

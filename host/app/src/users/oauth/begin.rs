@@ -1,6 +1,6 @@
 //! Beginning a sign-in with somebody else.
 
-use super::{ProjectAddress, provider::Secrets};
+use super::{ProjectAddress, provider::Secrets, redeem};
 use crate::{App, limits::Attempt, users::Client};
 use atlashub_core::{Digest, Error, ProjectId, ProviderName, Result, token};
 use atlashub_data::platform::NewOAuthSignIn;
@@ -13,8 +13,8 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(10 * 60);
 const MOST: u64 = 10_000;
 /// How the token of a browser starts.
 const BROWSER_PREFIX: &str = "ahb_";
-/// Characters of a challenge: a SHA-256 in base64url.
-const CHALLENGE: usize = 43;
+/// Characters of a browser's token after the prefix.
+const BROWSER: usize = 43;
 
 /// A sign-in that an application wants to begin.
 #[derive(Clone, Debug)]
@@ -120,19 +120,10 @@ fn challenge(wanted: &BeginOAuth) -> Result<String> {
     if !method.eq_ignore_ascii_case("S256") {
         return Err(refused("`code_challenge_method` must be `S256`"));
     }
-    let sound = text.len() == CHALLENGE
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if sound {
-        Ok(text.to_owned())
-    } else {
-        Err(refused(
-            "`code_challenge` must be the SHA-256 of the verifier, in base64url without padding",
-        ))
-    }
+    redeem::check_challenge(text)?;
+    Ok(text.to_owned())
 }
 
 fn is_browser(text: &str) -> bool {
-    text.starts_with(BROWSER_PREFIX) && text.len() == BROWSER_PREFIX.len() + CHALLENGE
+    text.starts_with(BROWSER_PREFIX) && text.len() == BROWSER_PREFIX.len() + BROWSER
 }

@@ -6,12 +6,13 @@ use super::{
     ProjectAddress,
     begin::secrets_identity,
     provider::{OutsideUser, Return, Secrets},
+    redeem,
 };
 use crate::{
     App, admins,
     changes::chain,
     users::{
-        MailKind, SignUpPolicy,
+        MailKind, Onward, SignUpPolicy,
         access::ProjectAuth,
         mails::{MailRequest, Recipient},
         profile, roles,
@@ -25,8 +26,6 @@ use secrecy::ExposeSecret as _;
 use std::time::Duration;
 use url::Url;
 
-/// How a code starts.
-const PREFIX: &str = "ahc_";
 /// How long a code works: as long as it takes to type a second factor.
 const LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Longest address that is kept, bytes (RFC 5321, section 4.5.3.1).
@@ -118,11 +117,12 @@ impl App {
         if user.disabled_at.is_some() {
             return Err(shut_out());
         }
-        let code = token::generate(PREFIX)?;
+        let code = token::generate(redeem::PREFIX)?;
         let new = NewOAuthCode {
             code_hash: token::hash(&code),
             user: user.id,
             code_challenge: sign_in.code_challenge.clone(),
+            recovers: false,
             lifetime: LIFETIME,
         };
         self.platform()
@@ -213,7 +213,7 @@ impl App {
                 project,
                 kind: MailKind::VerifyEmail,
                 to: Recipient::User(user.id),
-                redirect: auth.settings.redirect(None)?,
+                onward: Onward::default().checked(&auth.settings)?,
             });
         }
         Ok(user)

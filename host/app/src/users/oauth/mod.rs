@@ -17,7 +17,7 @@ mod id_token;
 mod identities;
 mod issuer;
 mod provider;
-mod redeem;
+pub(super) mod redeem;
 
 pub use begin::{BeginOAuth, OAuthBegun};
 pub use configure::ConfigureProvider;

@@ -1,13 +1,17 @@
-//! Exchanging the code of a sign-in for tokens.
+//! Exchanging the code of a sign-in, or of a link in a mail, for tokens.
 
 use super::provider::challenge;
 use crate::{
     App,
     limits::Attempt,
-    users::{Client, Tokens, sign_in::may_enter},
+    users::{Client, Factor, Tokens, refresh::Entry, sign_in::may_enter},
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, token};
 
+/// How a code starts.
+pub(in crate::users) const PREFIX: &str = "ahc_";
+/// Characters of a challenge: a SHA-256 in base64url.
+const CHALLENGE: usize = 43;
 /// Fewest and most characters of a verifier (RFC 7636, section 4.1).
 const VERIFIER: std::ops::RangeInclusive<usize> = 43..=128;
 
@@ -24,7 +28,7 @@ impl App {
         project: ProjectId,
         code: &str,
         verifier: &str,
-        totp_code: Option<&str>,
+        factor: Factor<'_>,
         client: &Client,
     ) -> Result<Tokens> {
         let auth = self.enabled_auth(project).await?;
@@ -46,12 +50,34 @@ impl App {
             return Err(void());
         }
         may_enter(&auth, &user)?;
-        self.pass_second_factor(&user, totp_code, client).await?;
+        let entry = Entry {
+            level: self.pass_second_factor(&user, factor, client).await?,
+            recovers_until: found.recovers.then(|| self.recovery_end()),
+            ..Entry::default()
+        };
         if !codes.take(project, &hash).await? {
             return Err(void());
         }
-        self.begin_user_session(&user, None, client).await
+        self.begin_user_session(&user, entry, client).await
     }
+}
+
+/// Whether a challenge is one that a verifier can hash to.
+///
+/// # Errors
+/// `pkce_required`.
+pub(in crate::users) fn check_challenge(text: &str) -> Result<()> {
+    let sound = text.len() == CHALLENGE
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if sound {
+        return Ok(());
+    }
+    Err(Error::bad_request(
+        "pkce_required",
+        "`code_challenge` must be the SHA-256 of the verifier, in base64url without padding",
+    ))
 }
 
 /// A code that works no more, or never did.

@@ -12,6 +12,7 @@ pub struct Model {
     pub code_challenge: String,
     pub created_at: i64,
     pub expires_at: i64,
+    pub recovers: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -15,6 +15,8 @@ pub struct Model {
     pub refreshed_at: i64,
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
+    pub level: String,
+    pub recovers_until: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

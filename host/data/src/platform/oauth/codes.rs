@@ -28,6 +28,8 @@ pub struct NewOAuthCode {
     pub user: UserId,
     /// What the application's verifier must hash to.
     pub code_challenge: String,
+    /// Whether the tokens are for who forgot a password.
+    pub recovers: bool,
     /// How long it works.
     pub lifetime: Duration,
 }
@@ -39,6 +41,8 @@ pub struct OAuthCode {
     pub user: UserId,
     /// What the application's verifier must hash to.
     pub code_challenge: String,
+    /// Whether the tokens are for who forgot a password.
+    pub recovers: bool,
 }
 
 /// Codes that get tokens.
@@ -83,6 +87,7 @@ impl<'a> OAuthCodes<'a> {
             code_challenge: Set(new.code_challenge),
             created_at: Set(now),
             expires_at: Set(instant::later(now, new.lifetime)),
+            recovers: Set(new.recovers),
         })
         .exec_without_returning(&unit.executor())
         .await
@@ -104,6 +109,7 @@ impl<'a> OAuthCodes<'a> {
         Ok(row.map(|row| OAuthCode {
             user: UserId::from_uuid(row.user_id),
             code_challenge: row.code_challenge,
+            recovers: row.recovers,
         }))
     }
 

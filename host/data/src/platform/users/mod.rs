@@ -16,7 +16,8 @@ pub use one_time::{OneTimeKind, OneTimeToken, OneTimeTokens};
 pub use record::{EndUser, NewUser, SecondFactor, UserFilter, UserPatch};
 pub use roles::{Role, Roles};
 pub use sessions::{
-    MAX_SESSIONS, NewUserSession, Refreshed, SessionUser, UserSession, UserSessions,
+    MAX_AWAITING, MAX_SESSIONS, NewUserSession, Refreshed, SessionLevel, SessionUser, UserSession,
+    UserSessions,
 };
 
 use super::{
@@ -34,8 +35,8 @@ use super::{
 use atlashub_core::{Error, ProjectId, Result, UserId};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, LikeExpr},
 };
 use std::collections::HashMap;
@@ -176,6 +177,32 @@ impl<'a> Users<'a> {
         Ok(Page::cut(users, limit, |user: &EndUser| user.id))
     }
 
+    /// Users of a project from the `offset`th on, in order of their ids, and
+    /// how many there are. For who pages by number: what comes late costs more
+    /// than with [`Users::list`].
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn slice(
+        &self,
+        project: ProjectId,
+        offset: u64,
+        limit: u64,
+    ) -> Result<(Vec<EndUser>, u64)> {
+        let query = Entity::find().filter(Column::ProjectId.eq(uuid(project)));
+        let context = failed("list users");
+        let db = self.db.read();
+        let total = query.clone().count(&db).await.map_err(&context)?;
+        let rows = query
+            .order_by_asc(Column::Id)
+            .offset(offset)
+            .limit(limit)
+            .all(&db)
+            .await
+            .map_err(&context)?;
+        Ok((self.with_roles(rows).await?, total))
+    }
+
     /// Changes a user and answers what it is now. A new password, being shut
     /// out and other roles reach all nodes; the first two end all sessions.
     ///
@@ -244,7 +271,11 @@ impl<'a> Users<'a> {
             unit.announce(NewChange::user(project, id));
         }
         if ends_sessions {
-            unit.user_sessions().revoke_all(project, id, None).await?;
+            let keeps = patch.keeps.filter(|_| patch.disabled != Some(true));
+            unit.user_sessions().revoke_all(project, id, keeps).await?;
+            if let Some(session) = keeps {
+                unit.user_sessions().end_recovery(project, session).await?;
+            }
         }
         let user = unit.users().get(project, id).await?;
         unit.commit().await?;

@@ -1,7 +1,7 @@
 //! What is known of an end user.
 
 use super::super::{entity::user::Model, instant};
-use atlashub_core::{ProjectId, Result, UserId};
+use atlashub_core::{ProjectId, Result, UserId, UserSessionId};
 use time::OffsetDateTime;
 
 /// An end user.
@@ -90,6 +90,8 @@ pub struct UserPatch {
     pub bio: Option<Option<String>>,
     /// Another password's hash, or none.
     pub password_hash: Option<Option<String>>,
+    /// The session that goes on when another password ends all others.
+    pub keeps: Option<UserSessionId>,
     /// Shut out, or let in again.
     pub disabled: Option<bool>,
     /// Other roles, in place of all.

@@ -19,14 +19,52 @@ use super::{
 };
 use atlashub_core::{Digest, Error, ErrorKind, ProjectId, Result, UserId, UserSessionId};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
+    sea_query::{Expr, SimpleExpr},
 };
 use std::{collections::BTreeSet, time::Duration};
 use time::OffsetDateTime;
 
 /// Sessions that a user has at once; another one ends the oldest.
 pub const MAX_SESSIONS: usize = 50;
+/// Sessions of a user that await the second factor at once. They are counted
+/// apart: who has but the password cannot push the user's own out.
+pub const MAX_AWAITING: usize = 5;
+
+/// What whoever began a session has shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionLevel {
+    /// A second factor is in use and was not shown yet: the session is good
+    /// for showing it.
+    AwaitsFactor,
+    /// One factor.
+    #[default]
+    OneFactor,
+    /// Two.
+    TwoFactors,
+}
+
+impl SessionLevel {
+    /// The level as it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitsFactor => "awaits_factor",
+            Self::OneFactor => "one_factor",
+            Self::TwoFactors => "two_factors",
+        }
+    }
+
+    /// Anything unknown is the least.
+    fn read(text: &str) -> Self {
+        [Self::OneFactor, Self::TwoFactors]
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .unwrap_or(Self::AwaitsFactor)
+    }
+}
 
 /// A session of an end user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +87,10 @@ pub struct UserSession {
     pub expires_at: OffsetDateTime,
     /// When it was ended.
     pub revoked_at: Option<OffsetDateTime>,
+    /// What was shown when it began.
+    pub level: SessionLevel,
+    /// Until when it may set a password without the one before.
+    pub recovers_until: Option<OffsetDateTime>,
 }
 
 /// A session to begin.
@@ -65,8 +107,13 @@ pub struct NewUserSession {
     pub user_agent: Option<String>,
     /// Where it is begun from.
     pub address: Option<String>,
-    /// How long it lasts unless it is refreshed.
+    /// How long it lasts unless it is refreshed; refreshing one that awaits
+    /// the second factor does not prolong it.
     pub lifetime: Duration,
+    /// What was shown.
+    pub level: SessionLevel,
+    /// Until when it may set a password without the one before.
+    pub recovers_until: Option<OffsetDateTime>,
 }
 
 /// Who a session is, and what its user may do.
@@ -142,17 +189,23 @@ impl<'a> UserSessions<'a> {
             refreshed_at: now,
             expires_at: instant::later(now, new.lifetime),
             revoked_at: None,
+            level: new.level.as_str().to_owned(),
+            recovers_until: new.recovers_until.map(instant::to_micros),
         };
         Entity::insert(ActiveModel::from(row.clone()))
             .exec_without_returning(&unit.executor())
             .await
             .map_err(&context)?;
         insert_token(&unit, id, &new.token_hash).await?;
-        let active = unit.user_sessions().list(project, new.user).await?;
-        for old in active.iter().skip(MAX_SESSIONS) {
-            unit.user_sessions()
-                .revoke(project, new.user, old.id)
-                .await?;
+        let sessions = unit.user_sessions();
+        let (active, most) = match new.level {
+            SessionLevel::AwaitsFactor => {
+                (sessions.awaiting(project, new.user).await?, MAX_AWAITING)
+            }
+            _ => (sessions.list(project, new.user).await?, MAX_SESSIONS),
+        };
+        for old in active.iter().skip(most) {
+            sessions.revoke(project, new.user, old.id).await?;
         }
         unit.commit().await?;
         record(row)
@@ -204,14 +257,15 @@ impl<'a> UserSessions<'a> {
             unit.commit().await?;
             return Ok(outcome);
         }
+        let until = match session.level {
+            SessionLevel::AwaitsFactor => instant::to_micros(session.expires_at),
+            _ => instant::later(now, lifetime),
+        };
         let kept = Entity::update_many()
             .filter(Column::Id.eq(*session.id.as_uuid()))
             .filter(Column::RevokedAt.is_null())
             .col_expr(Column::RefreshedAt, Expr::value(now))
-            .col_expr(
-                Column::ExpiresAt,
-                Expr::value(instant::later(now, lifetime)),
-            )
+            .col_expr(Column::ExpiresAt, Expr::value(until))
             .exec(&unit.executor())
             .await
             .map_err(&context)?;
@@ -269,12 +323,30 @@ impl<'a> UserSessions<'a> {
         }))
     }
 
-    /// A user's sessions that are neither over nor ended, newest first.
+    /// A user's sessions that are neither over nor ended, newest first. One
+    /// that awaits the second factor is none yet.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn list(&self, project: ProjectId, user: UserId) -> Result<Vec<UserSession>> {
+        let level = Column::Level.ne(SessionLevel::AwaitsFactor.as_str());
+        self.open(project, user, level).await
+    }
+
+    /// Those that await the second factor, newest first.
+    async fn awaiting(&self, project: ProjectId, user: UserId) -> Result<Vec<UserSession>> {
+        let level = Column::Level.eq(SessionLevel::AwaitsFactor.as_str());
+        self.open(project, user, level).await
+    }
+
+    async fn open(
+        &self,
+        project: ProjectId,
+        user: UserId,
+        level: SimpleExpr,
+    ) -> Result<Vec<UserSession>> {
         Entity::find()
+            .filter(level)
             .filter(Column::ProjectId.eq(uuid(project)))
             .filter(Column::UserId.eq(*user.as_uuid()))
             .filter(Column::RevokedAt.is_null())
@@ -341,6 +413,21 @@ impl<'a> UserSessions<'a> {
         unit.announce(NewChange::user(project, user));
         unit.commit().await?;
         Ok(result.rows_affected)
+    }
+
+    /// Takes away that a session may set a password without the one before.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn end_recovery(&self, project: ProjectId, id: UserSessionId) -> Result<()> {
+        Entity::update_many()
+            .filter(Column::Id.eq(*id.as_uuid()))
+            .filter(Column::ProjectId.eq(uuid(project)))
+            .col_expr(Column::RecoversUntil, Expr::value(None::<i64>))
+            .exec(&self.db.write())
+            .await
+            .map(drop)
+            .map_err(failed("end what a session may recover"))
     }
 
     /// Removes sessions that ran out, those that were ended at least `age`
@@ -451,5 +538,7 @@ fn record(row: Model) -> Result<UserSession> {
         refreshed_at: instant::from_micros(row.refreshed_at)?,
         expires_at: instant::from_micros(row.expires_at)?,
         revoked_at: instant::from_micros_opt(row.revoked_at)?,
+        level: SessionLevel::read(&row.level),
+        recovers_until: instant::from_micros_opt(row.recovers_until)?,
     })
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use atlashub_app::{
     Actor,
-    users::{Client, SignedInUser},
+    users::{Client, SignedInUser, totp_required},
 };
 use atlashub_core::{AdminRole, Caller, Error, KeyKind, ProjectId};
 use axum::extract::FromRequestParts;
@@ -29,6 +29,10 @@ impl Project {
 
 /// The signed-in end user who makes the request.
 pub(crate) struct Me(pub(crate) Arc<SignedInUser>);
+
+/// As [`Me`], or whoever signed in and has yet to show the second factor: to
+/// be taken by calls that show it, or tell whom it is about, and no others.
+pub(crate) struct MeOrAwaiting(pub(crate) Arc<SignedInUser>);
 
 /// Somebody who may look after the project's users: one of them with the role
 /// `admin`, a secret key, or a platform admin, who only reads as `viewer`.
@@ -56,12 +60,27 @@ impl FromRequestParts<HostState> for Me {
 
     async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
         let Project(found) = Project::from_request_parts(parts, state).await?;
-        found.user.map(Self).ok_or_else(|| {
-            Problem(Error::unauthenticated(
-                "sign in, and send the access token as `authorization: Bearer …`",
-            ))
-        })
+        if found.awaiting.is_some() {
+            return Err(Problem(totp_required()));
+        }
+        found.user.map(Self).ok_or_else(not_signed_in)
     }
+}
+
+impl FromRequestParts<HostState> for MeOrAwaiting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HostState) -> Result<Self, Problem> {
+        let Project(found) = Project::from_request_parts(parts, state).await?;
+        let me = found.user.or(found.awaiting);
+        me.map(Self).ok_or_else(not_signed_in)
+    }
+}
+
+fn not_signed_in() -> Problem {
+    Problem(Error::unauthenticated(
+        "sign in, and send the access token as `authorization: Bearer …`",
+    ))
 }
 
 impl FromRequestParts<HostState> for UserAdmin {
@@ -71,6 +90,9 @@ impl FromRequestParts<HostState> for UserAdmin {
         let Some(found) = parts.extensions.get::<InProject>().cloned() else {
             return by_platform_admin(parts, state).await;
         };
+        if found.awaiting.is_some() {
+            return Err(Problem(totp_required()));
+        }
         let reads = parts.method == Method::GET || parts.method == Method::HEAD;
         let may = match &found.caller {
             Caller::User(user) => user.roles.iter().any(|role| role == "admin"),

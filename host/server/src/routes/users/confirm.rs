@@ -6,8 +6,11 @@ use super::{
     view::TokensView,
 };
 use crate::{extract::Query, problem::Problem, state::HostState};
-use atlashub_app::users::{AuthSettings, MailKind, escape_html};
-use atlashub_core::{Error, ErrorKind, Result};
+use atlashub_app::{
+    App,
+    users::{AuthSettings, Client, Factor, MailKind, MailedLink, escape_html},
+};
+use atlashub_core::{Error, ErrorKind, ProjectId, Result};
 use axum::{
     Form,
     extract::State,
@@ -23,17 +26,25 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
 );
 
+/// Where the page sends, seen from itself.
+const ACTION: &str = "confirm";
+
 /// What a link in a mail says.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Link {
     /// `verify_email`, `magic_link`, `reset_password` or `invite`.
     #[param(value_type = String)]
-    r#type: MailKind,
+    pub(super) r#type: MailKind,
     /// The token.
-    token: String,
+    pub(super) token: String,
     /// Where it leads on.
-    redirect_to: Option<String>,
+    pub(super) redirect_to: Option<String>,
+    /// Whether it signs in, whatever the mail was for.
+    #[serde(default)]
+    pub(super) signs_in: bool,
+    /// The challenge of an application that fetches the tokens with a code.
+    pub(super) code_challenge: Option<String>,
 }
 
 /// What the page sends.
@@ -46,11 +57,28 @@ pub(crate) struct Confirmation {
     token: String,
     /// Where it leads on.
     redirect_to: Option<String>,
+    /// Whether it signs in, whatever the mail was for.
+    #[serde(default)]
+    signs_in: bool,
+    /// The challenge of an application that fetches the tokens with a code.
+    code_challenge: Option<String>,
     /// The new password.
     #[schema(format = Password)]
     password: Option<String>,
     /// A code of the second factor.
     totp_code: Option<String>,
+}
+
+impl From<Confirmation> for Link {
+    fn from(sent: Confirmation) -> Self {
+        Self {
+            r#type: sent.r#type,
+            token: sent.token,
+            redirect_to: sent.redirect_to,
+            signs_in: sent.signs_in,
+            code_challenge: sent.code_challenge,
+        }
+    }
 }
 
 #[utoipa::path(
@@ -60,7 +88,7 @@ pub(crate) struct Confirmation {
 )]
 pub(crate) async fn show(project: Project, Query(link): Query<Link>) -> Result<Response, Problem> {
     let _ = project;
-    Ok(page(StatusCode::OK, &form(&link, None)))
+    Ok(ask(&link, ACTION))
 }
 
 #[utoipa::path(
@@ -68,7 +96,7 @@ pub(crate) async fn show(project: Project, Query(link): Query<Link>) -> Result<R
     request_body(content = Confirmation, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "A page that says that it is done", body = String, content_type = "text/html"),
-        (status = 303, description = "Leads on; after a sign-in the tokens stand in the fragment"),
+        (status = 303, description = "Leads on; after a sign-in the tokens stand in the fragment, or a code for them in the query"),
     )
 )]
 pub(crate) async fn confirm(
@@ -80,21 +108,9 @@ pub(crate) async fn confirm(
     let (app, id) = (&state.app, project.id());
     let settings = app.auth_settings(id).await?;
     let redirect = redirect(&settings, sent.redirect_to.as_deref())?;
-    let done = match sent.r#type {
-        MailKind::VerifyEmail => app.verify_email(id, &sent.token).await.map(|()| None),
-        MailKind::MagicLink => {
-            let code = sent.totp_code.as_deref();
-            let tokens = app.follow_magic_link(id, &sent.token, code, &client).await;
-            tokens.map(|tokens| Some(TokensView::from(tokens)))
-        }
-        MailKind::ResetPassword | MailKind::Invite => {
-            let password = sent.password.clone().unwrap_or_default();
-            let reset = app.reset_password(id, &sent.token, password.into(), &client);
-            reset.await.map(|()| None)
-        }
-    };
+    let done = follow(app, id, &sent, &client).await;
     match (done, redirect) {
-        (Ok(tokens), Some(to)) => Ok(led_on(to, sent.r#type, tokens)),
+        (Ok(done), Some(to)) => Ok(led_on(to, &sent, done)),
         (Ok(_), None) => Ok(page(
             StatusCode::OK,
             "<p>Done. You can close this page.</p>",
@@ -103,12 +119,52 @@ pub(crate) async fn confirm(
         (Err(error), _) => {
             let status = StatusCode::from_u16(error.kind().status())
                 .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let link = Link {
-                r#type: sent.r#type,
-                token: sent.token,
-                redirect_to: sent.redirect_to,
-            };
-            Ok(page(status, &form(&link, Some(&error))))
+            Ok(page(status, &form(&sent.into(), ACTION, Some(&error))))
+        }
+    }
+}
+
+/// The page with the button, which sends to `action`.
+pub(super) fn ask(link: &Link, action: &str) -> Response {
+    page(StatusCode::OK, &form(link, action, None))
+}
+
+/// What came of a link.
+enum Done {
+    Nothing,
+    Tokens(TokensView),
+    Code(String),
+}
+
+async fn follow(
+    app: &App,
+    project: ProjectId,
+    sent: &Confirmation,
+    client: &Client,
+) -> Result<Done> {
+    let link = MailedLink {
+        kind: sent.r#type,
+        token: &sent.token,
+    };
+    match (sent.r#type, &sent.code_challenge) {
+        (_, Some(challenge)) if sent.signs_in => {
+            let code = app.follow_mail_for_code(project, link, challenge).await?;
+            Ok(Done::Code(code))
+        }
+        (kind, _) if sent.signs_in || kind == MailKind::MagicLink => {
+            let factor = Factor::Now(sent.totp_code.as_deref());
+            let tokens = app.follow_mail(project, link, factor, client).await?;
+            Ok(Done::Tokens(tokens.into()))
+        }
+        (MailKind::VerifyEmail, _) => {
+            app.verify_email(project, &sent.token).await?;
+            Ok(Done::Nothing)
+        }
+        _ => {
+            let password = sent.password.clone().unwrap_or_default();
+            app.reset_password(project, &sent.token, password.into(), client)
+                .await?;
+            Ok(Done::Nothing)
         }
     }
 }
@@ -121,22 +177,33 @@ fn redirect(settings: &AuthSettings, wanted: Option<&str>) -> Result<Option<Url>
     }
 }
 
-fn led_on(mut to: Url, kind: MailKind, tokens: Option<TokensView>) -> Response {
+fn led_on(mut to: Url, sent: &Confirmation, done: Done) -> Response {
     let mut fragment = form_urlencoded::Serializer::new(String::new());
-    fragment.append_pair("type", kind.as_str());
-    if let Some(tokens) = tokens {
-        for (name, value) in tokens.pairs() {
-            fragment.append_pair(name, &value);
+    let kind = if sent.signs_in {
+        sent.r#type.in_dialect()
+    } else {
+        sent.r#type.as_str()
+    };
+    fragment.append_pair("type", kind);
+    match done {
+        Done::Nothing => to.set_fragment(Some(&fragment.finish())),
+        Done::Tokens(tokens) => {
+            for (name, value) in tokens.pairs() {
+                fragment.append_pair(name, &value);
+            }
+            to.set_fragment(Some(&fragment.finish()));
+        }
+        Done::Code(code) => {
+            to.query_pairs_mut().append_pair("code", &code);
         }
     }
-    to.set_fragment(Some(&fragment.finish()));
     match HeaderValue::from_str(to.as_str()) {
         Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
         Err(_) => page(StatusCode::OK, "<p>Done. You can close this page.</p>"),
     }
 }
 
-fn form(link: &Link, error: Option<&Error>) -> String {
+fn form(link: &Link, action: &str, error: Option<&Error>) -> String {
     let hidden = |name: &str, value: &str| {
         format!(
             "<input type=\"hidden\" name=\"{name}\" value=\"{}\">",
@@ -150,11 +217,17 @@ fn form(link: &Link, error: Option<&Error>) -> String {
             escape_html(error.message())
         ));
     }
-    html.push_str("<form method=\"post\" action=\"confirm\">");
+    html.push_str(&format!("<form method=\"post\" action=\"{action}\">"));
     html.push_str(&hidden("type", link.r#type.as_str()));
     html.push_str(&hidden("token", &link.token));
     if let Some(to) = &link.redirect_to {
         html.push_str(&hidden("redirect_to", to));
+    }
+    if link.signs_in {
+        html.push_str(&hidden("signs_in", "true"));
+    }
+    if let Some(challenge) = &link.code_challenge {
+        html.push_str(&hidden("code_challenge", challenge));
     }
     let asks_code =
         error.is_some_and(|error| matches!(error.code(), "totp_required" | "invalid_totp_code"));
@@ -166,6 +239,7 @@ fn form(link: &Link, error: Option<&Error>) -> String {
     let button = match link.r#type {
         MailKind::VerifyEmail => "Confirm the address",
         MailKind::MagicLink => "Sign in",
+        MailKind::ResetPassword | MailKind::Invite if link.signs_in => "Go on",
         MailKind::ResetPassword | MailKind::Invite => {
             html.push_str(
                 "<label>New password <input type=\"password\" name=\"password\" autocomplete=\"new-password\" required></label>",

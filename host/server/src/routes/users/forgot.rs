@@ -3,6 +3,7 @@
 
 use super::caller::{FromClient, Project};
 use crate::{extract::Json, problem::Problem, state::HostState};
+use atlashub_app::users::Onward;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
@@ -45,7 +46,7 @@ pub(crate) async fn ask(
         .ask_to_reset(
             project.id(),
             &body.email,
-            body.redirect_to.as_deref(),
+            Onward::to(body.redirect_to),
             &client,
         )
         .await?;

@@ -5,7 +5,7 @@ use super::{
     view::TokensView,
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
-use atlashub_app::users::SignIn;
+use atlashub_app::users::{Factor, SignIn};
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -36,11 +36,11 @@ pub(crate) async fn handle(
     let wanted = SignIn {
         email: body.email,
         password: body.password.into(),
-        code: body.totp_code,
     };
+    let factor = Factor::Now(body.totp_code.as_deref());
     let tokens = state
         .app
-        .sign_in_user(project.id(), wanted, &client)
+        .sign_in_user(project.id(), wanted, factor, &client)
         .await?;
     Ok(axum::Json(tokens.into()))
 }

@@ -5,6 +5,7 @@ use super::{
     view::TokensView,
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
+use atlashub_app::users::{Factor, MailKind, MailedLink, Onward};
 use atlashub_core::Error;
 use axum::{
     extract::State,
@@ -44,11 +45,13 @@ pub(crate) async fn handle(
     Json(body): Json<MagicLinkBody>,
 ) -> Result<Response, Problem> {
     if let Some(token) = &body.token {
-        let tokens = state
-            .app
-            .follow_magic_link(project.id(), token, body.totp_code.as_deref(), &client)
-            .await?;
-        return Ok(axum::Json(TokensView::from(tokens)).into_response());
+        let link = MailedLink {
+            kind: MailKind::MagicLink,
+            token,
+        };
+        let factor = Factor::Now(body.totp_code.as_deref());
+        let followed = state.app.follow_mail(project.id(), link, factor, &client);
+        return Ok(axum::Json(TokensView::from(followed.await?)).into_response());
     }
     let Some(email) = &body.email else {
         return Err(Problem(Error::invalid(
@@ -56,9 +59,10 @@ pub(crate) async fn handle(
             "send the `email` that shall get a link, or the `token` of a mail",
         )));
     };
+    let onward = Onward::to(body.redirect_to);
     state
         .app
-        .ask_for_magic_link(project.id(), email, body.redirect_to.as_deref(), &client)
+        .ask_for_magic_link(project.id(), email, onward, &client)
         .await?;
     Ok((StatusCode::ACCEPTED, axum::Json(json!({}))).into_response())
 }

@@ -2,6 +2,7 @@
 //! users of a project do. The gateway has found the project and the caller
 //! before a request comes here.
 
+mod auth_v1;
 pub(crate) mod avatar;
 pub(crate) mod caller;
 pub(crate) mod confirm;
@@ -23,6 +24,8 @@ pub(crate) mod totp;
 pub(crate) mod verify_email;
 mod view;
 
+pub(crate) use auth_v1::refused_in_dialect;
+
 use crate::state::HostState;
 use axum::{
     Router,
@@ -36,6 +39,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         .nest("/v1/auth", calls(state).nest("/users", profiles()))
         .nest("/auth", calls(state).nest("/users", profiles()))
         .nest("/users", calls(state).merge(profiles()))
+        .nest("/auth/v1", auth_v1::calls())
 }
 
 /// What everybody may see of a user.

@@ -5,7 +5,7 @@ use super::{
     view::{TokensView, UserView},
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
-use atlashub_app::users::SignUp;
+use atlashub_app::users::{Onward, SignUp};
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,7 @@ pub(crate) async fn handle(
         password: body.password.into(),
         name: body.name,
         handle: body.handle,
+        onward: Onward::default(),
     };
     let made = state.app.sign_up(project.id(), wanted, &client).await?;
     let view = SignedUpView {

@@ -3,6 +3,7 @@
 
 use super::caller::{FromClient, Project};
 use crate::{extract::Json, problem::Problem, state::HostState};
+use atlashub_app::users::Onward;
 use atlashub_core::Error;
 use axum::{
     extract::State,
@@ -39,7 +40,7 @@ pub(crate) async fn handle(
     FromClient(client): FromClient,
     Json(body): Json<VerifyBody>,
 ) -> Result<Response, Problem> {
-    let redirect = body.redirect_to.as_deref();
+    let onward = Onward::to(body.redirect_to);
     match (&body.token, &body.email, &project.0.user) {
         (Some(token), ..) => {
             state.app.verify_email(project.id(), token).await?;
@@ -48,11 +49,11 @@ pub(crate) async fn handle(
         (None, Some(email), _) => {
             let asked = state
                 .app
-                .ask_to_verify(project.id(), email, redirect, &client);
+                .ask_to_verify(project.id(), email, onward, &client);
             asked.await?;
         }
         (None, None, Some(me)) => {
-            state.app.ask_to_verify_me(me, redirect, &client).await?;
+            state.app.ask_to_verify_me(me, onward, &client).await?;
         }
         (None, None, None) => {
             return Err(Problem(Error::invalid(

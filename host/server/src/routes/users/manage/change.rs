@@ -52,6 +52,7 @@ pub(crate) async fn handle(
     let wanted = AccountPatch {
         email: body.email,
         email_verified: body.email_verified,
+        password: None,
         name: body.name,
         handle: body.handle,
         roles: body.roles,

@@ -7,6 +7,7 @@ use crate::{
     problem::Problem,
     state::HostState,
 };
+use atlashub_app::users::Onward;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ pub(crate) async fn handle(
             &caller.actor,
             caller.project,
             path.id.parse()?,
-            redirect.as_deref(),
+            Onward::to(redirect),
         )
         .await?;
     Ok((StatusCode::ACCEPTED, axum::Json(json!({}))))

@@ -21,14 +21,14 @@ use utoipa::IntoParams;
 pub(crate) struct Start {
     /// Where it leads in the end: one of the project's `redirect_urls`, the
     /// first of them unless given.
-    redirect_to: Option<String>,
+    pub(in crate::routes::users) redirect_to: Option<String>,
     /// The SHA-256 of the application's verifier, in base64url (RFC 7636).
-    code_challenge: Option<String>,
+    pub(in crate::routes::users) code_challenge: Option<String>,
     /// `S256`.
-    code_challenge_method: Option<String>,
+    pub(in crate::routes::users) code_challenge_method: Option<String>,
     /// Whether the browser was led to the host's own address already.
     #[serde(default)]
-    home: bool,
+    pub(in crate::routes::users) home: bool,
 }
 
 #[utoipa::path(
@@ -49,7 +49,7 @@ pub(crate) async fn handle(
     let callback = state.app.oauth_callback(&address.slug, &provider);
     let lost = || Error::internal("lead a browser to a provider", "the address is no header");
     if !start.home && !is_home(&callback, &headers) {
-        return Ok(lead_to(&home(&callback, &start)).ok_or_else(lost)?);
+        return lead_home(&callback, &start);
     }
     let wanted = BeginOAuth {
         provider,
@@ -76,6 +76,22 @@ fn is_home(callback: &str, headers: &HeaderMap) -> bool {
     };
     let called = Url::parse(&format!("{}://{called}", url.scheme()));
     called.is_ok_and(|called| called.origin() == url.origin())
+}
+
+/// Leads to the same beginning at the host that the browser will come back to.
+///
+/// # Errors
+/// When the address is no header.
+pub(in crate::routes::users) fn lead_home(
+    callback: &str,
+    start: &Start,
+) -> Result<Response, Problem> {
+    lead_to(&home(callback, start)).ok_or_else(|| {
+        Problem(Error::internal(
+            "lead a browser home",
+            "the address is no header",
+        ))
+    })
 }
 
 /// The same beginning at the host that the browser will come back to.

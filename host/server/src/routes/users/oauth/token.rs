@@ -10,6 +10,7 @@ use crate::{
     },
     state::HostState,
 };
+use atlashub_app::users::Factor;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -40,7 +41,7 @@ pub(crate) async fn handle(
         project.id(),
         &body.code,
         &body.code_verifier,
-        body.totp_code.as_deref(),
+        Factor::Now(body.totp_code.as_deref()),
         &client,
     );
     Ok(axum::Json(redeemed.await?.into()))
