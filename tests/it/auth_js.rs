@@ -18,7 +18,7 @@ async fn the_auth_client_from_npm_works_unchanged() {
     let _ = admin
         .install(&place.project, "hello", json!({}))
         .await
-        .expect(200);
+        .expect(201);
     let strict = admin.project().await;
     let settings = format!("/admin/v1/projects/{}/auth", strict.slug);
     let body = json!({"require_verified_email": true, "redirect_urls": [APP]});
