@@ -1,0 +1,93 @@
+//! `GET /v1/storage/list`: objects in the order of their paths.
+
+use crate::{
+    access,
+    buckets::Bucket,
+    objects::{self, COLUMNS, Record, starts_with},
+};
+use atlashub_sdk::prelude::*;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Objects of a page when nothing is said, and at most.
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1000;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wishes {
+    bucket: String,
+    #[serde(default)]
+    prefix: String,
+    limit: Option<u32>,
+    /// The last path of the page before.
+    cursor: Option<String>,
+}
+
+/// A page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Page {
+    objects: Vec<Object>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    object_key: String,
+    size: u64,
+    content_type: String,
+    owner_id: Option<String>,
+    created_at: String,
+}
+
+impl From<Record> for Object {
+    fn from(record: Record) -> Self {
+        Self {
+            object_key: record.path,
+            size: record.size,
+            content_type: record.content_type,
+            owner_id: Some(record.owner).filter(|owner| owner != access::NOBODY),
+            created_at: rfc3339(record.created_at),
+        }
+    }
+}
+
+pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
+    access::require_overseer(&caller)?;
+    let bucket = Bucket::require(&wishes.bucket)?;
+    objects::settle_some(&bucket.name, &wishes.prefix)?;
+    let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let after = wishes.cursor.unwrap_or_default();
+    let mut records: Vec<Record> = sql::query(
+        &format!(
+            "SELECT {COLUMNS} FROM storage.objects WHERE bucket = $1 AND path > $2 AND path >= $3 \
+             AND path LIKE $4 ESCAPE '!' ORDER BY path LIMIT {}",
+            limit + 1
+        ),
+        params![
+            &bucket.name,
+            after,
+            &wishes.prefix,
+            starts_with(&wishes.prefix)
+        ],
+    )?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = records.len() > wanted;
+    records.truncate(wanted);
+    let next_cursor = records
+        .last()
+        .filter(|_| more)
+        .map(|record| record.path.clone());
+    let objects = records.into_iter().map(Object::from).collect();
+    Ok(Json(Page {
+        objects,
+        next_cursor,
+    }))
+}
+
+fn rfc3339(milliseconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}

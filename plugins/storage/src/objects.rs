@@ -1,0 +1,212 @@
+//! Objects, and how an announced upload becomes one.
+
+use crate::{STORE, access, buckets::Bucket, path};
+use atlashub_sdk::prelude::*;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Announced uploads that one request looks after.
+const AT_ONCE: u32 = 20;
+/// How long after its link has expired an upload may still be under way.
+const GRACE: Duration = Duration::from_hours(1);
+
+/// A row of `storage.objects`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) path: String,
+    pub(crate) object_key: String,
+    pub(crate) owner: String,
+    pub(crate) content_type: String,
+    pub(crate) size: u64,
+    pub(crate) created_at: i64,
+}
+
+/// Columns of [`Record`].
+pub(crate) const COLUMNS: &str = "path, object_key, owner, content_type, size, created_at";
+
+/// A row of `storage.uploads`.
+#[derive(Debug, Deserialize)]
+struct Upload {
+    object_key: String,
+    bucket: String,
+    path: String,
+    owner: String,
+    replaces: bool,
+    content_type: String,
+}
+
+const UPLOAD: &str = "object_key, bucket, path, owner, replaces, content_type";
+
+impl Record {
+    /// The object at that path.
+    pub(crate) fn find(bucket: &str, path: &str) -> Result<Option<Self>> {
+        sql::query_optional(
+            &format!("SELECT {COLUMNS} FROM storage.objects WHERE bucket = $1 AND path = $2"),
+            params![bucket, path],
+        )
+    }
+}
+
+/// Looks after uploads to paths that begin so: those whose bytes have arrived
+/// become objects.
+pub(crate) fn settle_some(bucket: &str, prefix: &str) -> Result<()> {
+    let uploads: Vec<Upload> = sql::query(
+        &format!(
+            "SELECT {UPLOAD} FROM storage.uploads WHERE bucket = $1 AND path >= $2 \
+             AND path LIKE $3 ESCAPE '!' ORDER BY expires_at LIMIT {AT_ONCE}"
+        ),
+        params![bucket, prefix, starts_with(prefix)],
+    )?;
+    uploads.into_iter().try_for_each(|upload| settle(upload).map(drop))
+}
+
+/// Looks after the upload to exactly that path.
+pub(crate) fn settle_path(bucket: &str, path: &str) -> Result<()> {
+    let uploads: Vec<Upload> = sql::query(
+        &format!(
+            "SELECT {UPLOAD} FROM storage.uploads WHERE bucket = $1 AND path = $2 \
+             ORDER BY expires_at LIMIT {AT_ONCE}"
+        ),
+        params![bucket, path],
+    )?;
+    uploads.into_iter().try_for_each(|upload| settle(upload).map(drop))
+}
+
+/// Looks after uploads whose time is over: what has arrived becomes an
+/// object, the rest is forgotten.
+pub(crate) fn drop_overdue() -> Result<()> {
+    let overdue = now_ms().saturating_sub(i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX));
+    let uploads: Vec<Upload> = sql::query(
+        &format!(
+            "SELECT {UPLOAD} FROM storage.uploads WHERE expires_at < $1 \
+             ORDER BY expires_at LIMIT {AT_ONCE}"
+        ),
+        params![overdue],
+    )?;
+    for upload in uploads {
+        let key = upload.object_key.clone();
+        if !settle(upload)? {
+            sql::execute(
+                "DELETE FROM storage.uploads WHERE object_key = $1",
+                params![&key],
+            )?;
+            // Its bytes may have come between the two looks.
+            forget(&key);
+        }
+    }
+    Ok(())
+}
+
+/// Makes an object of an upload if its bytes are there; whether they are.
+fn settle(upload: Upload) -> Result<bool> {
+    let size = match STORE.stat(&upload.object_key) {
+        Ok(object) => object.size,
+        Err(error) if error.code() == "object_not_found" => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let useless = sql::transaction(|transaction| {
+        let mine = transaction.execute(
+            "DELETE FROM storage.uploads WHERE object_key = $1",
+            params![&upload.object_key],
+        )?;
+        if mine == 0 {
+            // Another request was faster.
+            return Ok(None);
+        }
+        // Whoever may not replace another's object does not do so either
+        // when that came between the link and the bytes.
+        let replaced: Option<(Option<String>,)> = transaction.query_optional(
+            "INSERT INTO storage.objects (bucket, path, object_key, owner, content_type, size, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+             ON CONFLICT (bucket, path) DO UPDATE SET replaced_key = objects.object_key, \
+             object_key = excluded.object_key, owner = excluded.owner, content_type = excluded.content_type, \
+             size = excluded.size, created_at = excluded.created_at \
+             WHERE $8 OR (objects.owner = excluded.owner AND objects.owner <> '') \
+             RETURNING replaced_key",
+            params![
+                &upload.bucket,
+                &upload.path,
+                &upload.object_key,
+                &upload.owner,
+                &upload.content_type,
+                size,
+                now_ms(),
+                upload.replaces
+            ],
+        )?;
+        Ok(match replaced {
+            Some((replaced,)) => replaced,
+            None => Some(upload.object_key.clone()),
+        })
+    })?;
+    if let Some(key) = useless {
+        forget(&key);
+    }
+    Ok(true)
+}
+
+/// What is to be deleted.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Which {
+    bucket: String,
+    object_key: String,
+}
+
+pub(crate) fn delete(Query(which): Query<Which>, caller: Caller) -> Result<StatusCode> {
+    let bucket = Bucket::require(&which.bucket)?;
+    let path = path::check(&which.object_key)?;
+    settle_path(&bucket.name, path)?;
+    let record =
+        Record::find(&bucket.name, path)?.ok_or_else(|| access::missing(&caller, &bucket))?;
+    access::check_deletable(&caller, &record.owner)?;
+    let gone = sql::execute(
+        "DELETE FROM storage.objects WHERE bucket = $1 AND path = $2 AND object_key = $3",
+        params![&bucket.name, path, &record.object_key],
+    )?;
+    if gone == 0 {
+        return Err(Error::conflict(
+            "object_changed",
+            "the object was replaced or deleted meanwhile, look at it again",
+        ));
+    }
+    forget(&record.object_key);
+    note("object.delete", &format!("{}/{path}", bucket.name));
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes bytes that no row refers to. Should that fail they are lost space,
+/// not a lost object, and the caller's request has been done.
+fn forget(key: &str) {
+    if let Err(error) = STORE.delete(key) {
+        log::error!("delete the object {key}: {error}");
+    }
+}
+
+/// Notes in the audit what was done. It has been done: a failure is for the
+/// log.
+pub(crate) fn note(action: &str, target: &str) {
+    let nothing_more = BTreeMap::<&str, &str>::new();
+    if let Err(error) = audit::append(action, Some(target), &nothing_more) {
+        log::warn!("{action} of {target} is not in the audit: {error}");
+    }
+}
+
+/// A pattern of `LIKE`, with `!` to take its wildcards' meaning.
+pub(crate) fn starts_with(prefix: &str) -> String {
+    let escaped = prefix
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_");
+    format!("{escaped}%")
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,113 @@
+//! `POST /v1/storage/signed-upload`: announces an object, and gives a link
+//! that its bytes go to with `PUT`.
+
+use crate::{
+    STORE, access,
+    buckets::{Bucket, essence},
+    objects::{self, Record, now_ms},
+    path,
+    settings::Settings,
+};
+use atlashub_sdk::prelude::*;
+use uuid::Uuid;
+
+/// Links for uploads that a project may have out at a time.
+const MAX_PENDING: u64 = 10_000;
+
+/// What is to be sent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Announced {
+    bucket: String,
+    path: String,
+    content_type: String,
+    max_size: u64,
+}
+
+/// Where it goes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Link {
+    /// The path, as other calls ask for it.
+    object_key: String,
+    upload_url: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
+pub(crate) fn sign(
+    caller: Caller,
+    Config(settings): Config<Settings>,
+    Json(announced): Json<Announced>,
+) -> Result<Json<Link>> {
+    let bucket = Bucket::require(&announced.bucket)?;
+    let uploader = access::uploader(&caller, &bucket)?;
+    let path = path::check(&announced.path)?;
+    let content_type = essence(&announced.content_type)?;
+    bucket.check_type(&content_type)?;
+    check_size(&bucket, announced.max_size)?;
+    objects::drop_overdue()?;
+    objects::settle_path(&bucket.name, path)?;
+    if !uploader.replaces
+        && let Some(taken) = Record::find(&bucket.name, path)?
+        && (taken.owner != uploader.owner || taken.owner == access::NOBODY)
+    {
+        return Err(Error::conflict(
+            "path_taken",
+            "there is another object at that path, take another one",
+        ));
+    }
+    let time = settings.link_time();
+    let key = Uuid::now_v7().to_string();
+    let until = now_ms().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    // First the row, then the link: bytes that nobody knows of cannot arrive.
+    let noted = sql::execute(
+        "INSERT INTO storage.uploads (object_key, bucket, path, owner, replaces, content_type, expires_at) \
+         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE (SELECT count(*) FROM storage.uploads) < $8",
+        params![
+            &key,
+            &bucket.name,
+            path,
+            &uploader.owner,
+            uploader.replaces,
+            &content_type,
+            until,
+            MAX_PENDING
+        ],
+    )?;
+    if noted == 0 {
+        return Err(Error::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_uploads",
+            "the project has 10000 links for uploads out; use them, or wait until they expire",
+        ));
+    }
+    let upload_url = STORE.sign_write(&key, Some(&content_type), announced.max_size, time)?;
+    Ok(Json(Link {
+        object_key: path.to_owned(),
+        upload_url,
+        expires_in: time.as_secs(),
+    }))
+}
+
+fn check_size(bucket: &Bucket, size: u64) -> Result<()> {
+    if size == 0 {
+        return Err(Error::invalid(
+            "invalid_body",
+            "`maxSize` is the object's size in bytes, or more, and 1 at least",
+        ));
+    }
+    match bucket.max_object_bytes.filter(|most| size > *most) {
+        Some(most) => Err(Error::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "object_too_large",
+            format!(
+                "the bucket `{}` takes objects of {most} bytes at most",
+                bucket.name
+            ),
+        )
+        .with_field("limit_bytes", most)
+        .with_field("requested_bytes", size)),
+        None => Ok(()),
+    }
+}
