@@ -38,6 +38,7 @@ mod problems;
 mod schemathesis;
 mod signer;
 mod sql_editor;
+mod storage;
 mod survival;
 mod tables;
 mod user_roles;

@@ -232,10 +232,7 @@ pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<B
     Ok((StatusCode::CREATED, Json(bucket)))
 }
 
-pub(crate) fn update(
-    Path(name): Path<String>,
-    Json(rules): Json<Rules>,
-) -> Result<Json<Bucket>> {
+pub(crate) fn update(Path(name): Path<String>, Json(rules): Json<Rules>) -> Result<Json<Bucket>> {
     access::require_manager()?;
     if rules.name.as_ref().is_some_and(|other| *other != name) {
         return Err(Error::invalid(

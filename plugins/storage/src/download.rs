@@ -2,7 +2,13 @@
 //! `GET /v1/storage/public/{bucket}/{path}` leads there for what everybody
 //! may see.
 
-use crate::{STORE, access, buckets::Bucket, objects::{self, Record}, path, settings::Settings};
+use crate::{
+    STORE, access,
+    buckets::Bucket,
+    objects::{self, Record},
+    path,
+    settings::Settings,
+};
 use atlashub_sdk::prelude::*;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::Duration;

@@ -59,7 +59,9 @@ pub(crate) fn settle_some(bucket: &str, prefix: &str) -> Result<()> {
         ),
         params![bucket, prefix, starts_with(prefix)],
     )?;
-    uploads.into_iter().try_for_each(|upload| settle(upload).map(drop))
+    uploads
+        .into_iter()
+        .try_for_each(|upload| settle(upload).map(drop))
 }
 
 /// Looks after the upload to exactly that path.
@@ -71,7 +73,9 @@ pub(crate) fn settle_path(bucket: &str, path: &str) -> Result<()> {
         ),
         params![bucket, path],
     )?;
-    uploads.into_iter().try_for_each(|upload| settle(upload).map(drop))
+    uploads
+        .into_iter()
+        .try_for_each(|upload| settle(upload).map(drop))
 }
 
 /// Looks after uploads whose time is over: what has arrived becomes an

@@ -61,7 +61,9 @@ mod tests {
             assert!(check(good).is_ok(), "{good}");
         }
         let long = "x/".repeat(600);
-        for bad in ["", "/a", "a/", "a//b", ".", "a/../b", "a\\b", "a\nb", "a\0", &long] {
+        for bad in [
+            "", "/a", "a/", "a//b", ".", "a/../b", "a\\b", "a\nb", "a\0", &long,
+        ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
     }

@@ -41,11 +41,7 @@ fn call(request: Request) -> (u16, Value) {
 }
 
 fn send(method: Method, target: &str, body: &Value) -> (u16, Value) {
-    call(
-        Request::new(method, target)
-            .with_json(body)
-            .unwrap(),
-    )
+    call(Request::new(method, target).with_json(body).unwrap())
 }
 
 fn bucket(rules: &Value) {
@@ -147,8 +143,7 @@ fn the_rules_of_a_bucket_hold() {
     }));
     assert_eq!(announce("pictures", "a").0, 200);
     let ask = |kind: &str, size: u64| {
-        let body =
-            json!({"bucket": "pictures", "path": "a", "contentType": kind, "maxSize": size});
+        let body = json!({"bucket": "pictures", "path": "a", "contentType": kind, "maxSize": size});
         let (status, answer) = send(Method::POST, "/v1/storage/signed-upload", &body);
         (status, answer["code"].as_str().unwrap_or("").to_owned())
     };
@@ -226,8 +221,7 @@ fn what_never_arrives_is_forgotten() {
     let overdue = "UPDATE storage.uploads SET expires_at = expires_at - 2 * 3600 * 1000 - 900000";
     sql::execute(overdue, params![]).unwrap();
     assert_eq!(announce("docs", "next").0, 200);
-    let left: Vec<String> =
-        sql::query("SELECT path FROM storage.uploads", params![]).unwrap();
+    let left: Vec<String> = sql::query("SELECT path FROM storage.uploads", params![]).unwrap();
     assert_eq!(left, ["next"]);
     assert_eq!(
         listed("/v1/storage/list?bucket=docs"),
@@ -251,7 +245,10 @@ fn public_buckets_are_everybodys_to_read() {
     }
     host.set_caller(server());
     let rules = json!({"public": false});
-    assert_eq!(send(Method::PATCH, "/v1/storage/buckets/site", &rules).0, 200);
+    assert_eq!(
+        send(Method::PATCH, "/v1/storage/buckets/site", &rules).0,
+        200
+    );
     host.set_caller(Caller::default());
     assert_eq!(
         call(Request::get("/v1/storage/public/site/css/a%20b.css")).0,
@@ -276,10 +273,7 @@ fn lists_come_in_pages_in_the_order_of_bytes() {
         .collect();
     assert_eq!(keys, ["B", "a", "a%x", "a_x"]);
     assert_eq!(first["nextCursor"], "a_x");
-    assert_eq!(
-        listed("/v1/storage/list?bucket=docs&cursor=a_x").len(),
-        2
-    );
+    assert_eq!(listed("/v1/storage/list?bucket=docs&cursor=a_x").len(), 2);
     assert_eq!(
         listed("/v1/storage/list?bucket=docs&prefix=a_"),
         [("a_x".to_owned(), 1)]
@@ -294,7 +288,12 @@ fn a_bucket_goes_when_nothing_is_in_it() {
     let (status, answer) = send(Method::POST, "/v1/storage/buckets", &rules);
     assert_eq!((status, &answer["code"]), (409, &json!("bucket_exists")));
     assert_eq!(
-        send(Method::POST, "/v1/storage/buckets", &json!({"name": "Docs"})).0,
+        send(
+            Method::POST,
+            "/v1/storage/buckets",
+            &json!({"name": "Docs"})
+        )
+        .0,
         422
     );
     upload("docs", "a", b"1");

@@ -32,7 +32,7 @@ pub(super) enum Asks {
     Rows,
     /// The same, and leave to change something.
     RowsToWrite,
-    /// To look after the project's users.
+    /// To look after the project: its users, its buckets.
     Users,
     /// The same, and leave to change something.
     UsersToWrite,
@@ -114,6 +114,15 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/rest/v1/{table}", Asks::RowsToWrite),
     ("GET", "/rest/v1/rpc/{function}", Asks::Absent),
     ("POST", "/rest/v1/rpc/{function}", Asks::Absent),
+    ("GET", "/v1/storage/buckets", Asks::Users),
+    ("POST", "/v1/storage/buckets", Asks::UsersToWrite),
+    ("PATCH", "/v1/storage/buckets/{bucket}", Asks::UsersToWrite),
+    ("DELETE", "/v1/storage/buckets/{bucket}", Asks::UsersToWrite),
+    ("POST", "/v1/storage/signed-upload", Asks::UsersToWrite),
+    ("GET", "/v1/storage/signed-download", Asks::Object),
+    ("GET", "/v1/storage/public/{bucket}/{*path}", Asks::Absent),
+    ("GET", "/v1/storage/list", Asks::Users),
+    ("DELETE", "/v1/storage/object", Asks::ObjectToWrite),
     // Of `images`, which only the host and plugins call.
     ("POST", "/thumbnail", Asks::Absent),
     // Of `extract`, which only plugins call.
@@ -197,6 +206,9 @@ pub(super) fn dialect_routes() -> Vec<(&'static str, String, Asks)> {
 /// What no caller may read who is not trusted with everything.
 pub(super) const HIDDEN: &str = "nobody-elses-business";
 
+/// The bucket that [`HIDDEN`] is in, too.
+const VAULT: &str = "vault";
+
 /// How a caller must fare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -248,7 +260,9 @@ fn is_trusted(rank: Rank) -> bool {
 
 /// A project with its plugins, and with a table that has no policies.
 pub(super) async fn project(owner: &Admin) -> Project {
-    let project = owner.project_with(&["hello", "files", "db"]).await;
+    let project = owner
+        .project_with(&["hello", "files", "db", "storage"])
+        .await;
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
     let _ = owner.put(&settings, body).await.expect(200);
@@ -258,6 +272,8 @@ pub(super) async fn project(owner: &Admin) -> Project {
     ]});
     let tables = format!("/admin/v1/projects/{}/tables", project.slug);
     let _ = owner.post(&tables, table).await.expect(201);
+    let vault = json!({"name": VAULT});
+    let _ = project.post("/v1/storage/buckets", vault).await.expect(201);
     let rows = json!({"rows": [{"id": 1, "note": HIDDEN}]});
     let _ = project.post("/v1/db/ledger", rows).await.expect(201);
     project
@@ -271,6 +287,9 @@ pub(super) struct Things {
     links: [String; 2],
     user: String,
     role: String,
+    /// The path of an object in [`VAULT`], and an empty bucket.
+    object: String,
+    bucket: String,
 }
 
 impl Things {
@@ -300,7 +319,14 @@ impl Things {
         let role = unique("role");
         let body = json!({"name": role, "permissions": ["files:share"]});
         let _ = owner.post(&format!("{base}/roles"), body).await.expect(201);
+        let object = unique(HIDDEN);
+        crate::storage::send(project, VAULT, &object, "text/plain", HIDDEN).await;
+        let bucket = unique("bucket");
+        let body = json!({"name": bucket});
+        let _ = project.post("/v1/storage/buckets", body).await.expect(201);
         Self {
+            object,
+            bucket,
             links,
             file: file["id"].as_str().expect("an id").to_owned(),
             folder: folder["id"].as_str().expect("an id").to_owned(),
@@ -309,11 +335,14 @@ impl Things {
         }
     }
 
-    /// Removes the role, if it is still there: a project has so many.
-    async fn remove_role(&self, owner: &Admin, project: &Project) {
-        let path = format!("/admin/v1/projects/{}/roles/{}", project.slug, self.role);
-        let reply = owner.delete(&path).await;
-        assert!([204, 404].contains(&reply.status), "{}", reply.text());
+    /// Removes the role and the bucket, if they are still there: a project
+    /// has so many.
+    async fn remove_counted(&self, owner: &Admin, project: &Project) {
+        let role = format!("/admin/v1/projects/{}/roles/{}", project.slug, self.role);
+        let bucket = format!("/v1/storage/buckets/{}", self.bucket);
+        for reply in [owner.delete(&role).await, project.delete(&bucket).await] {
+            assert!([204, 404].contains(&reply.status), "{}", reply.text());
+        }
     }
 
     /// The path with these things in it.
@@ -333,6 +362,8 @@ impl Things {
             .replace("{n}", "1")
             .replace("{token}", link)
             .replace("{whose}", &self.user)
+            .replace("{bucket}", &self.bucket)
+            .replace("{*path}", &self.object)
             .replace("{function}", "version")
     }
 }
@@ -345,7 +376,10 @@ pub(super) fn request(
     things: &Things,
 ) -> RequestBuilder {
     let filled = things.path(path);
+    let object = format!("?bucket={VAULT}&objectKey={}", things.object);
     let condition = match (path, method) {
+        ("/v1/storage/signed-download" | "/v1/storage/object", _) => &object,
+        ("/v1/storage/list", _) => "?bucket=vault",
         ("/v1/db/{table}", "PATCH" | "DELETE") => "?eq.id=1",
         ("/rest/v1/{table}", "PATCH" | "DELETE") => "?id=eq.1",
         ("/rest/v1/{table}", "PUT") => "?id=eq.1",
@@ -367,6 +401,11 @@ pub(super) fn request(
         }
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
+        ("POST", "/v1/storage/buckets") => json!({"name": unique("theirs")}),
+        ("PATCH", "/v1/storage/buckets/{bucket}") => json!({"maxObjectBytes": 7}),
+        ("POST", "/v1/storage/signed-upload") => json!({
+            "bucket": VAULT, "path": unique("theirs"), "contentType": "text/plain", "maxSize": 1,
+        }),
         ("POST", "/v1/db/{table}") => json!({ "rows": [row] }),
         ("PATCH", "/v1/db/{table}") => json!({"values": {"note": "theirs"}}),
         ("POST", "/rest/v1/{table}") => row,
@@ -401,6 +440,8 @@ pub(super) async fn state_of(owner: &Admin, project: &Project) -> Vec<Value> {
         "/folders?limit=200",
         "/folders/trash?limit=200",
         "/v1/db/ledger",
+        "/v1/storage/buckets",
+        "/v1/storage/list?bucket=vault&limit=1000",
     ] {
         state.push(project.get(path).await.expect(200).json());
     }
@@ -513,9 +554,11 @@ async fn try_all(owner: &Admin, project: &Project, routes: &[(&str, String, Asks
                 continue;
             }
             check(caller, *asks, verdict, &reply, &what);
-            things.remove_role(owner, project).await;
+            things.remove_counted(owner, project).await;
             let _ = project.delete("/v1/db/ledger?eq.id=2").await.expect(200);
             if *method == "DELETE" && path.contains("{table}") {
+                let vault = json!({"name": VAULT});
+                let _ = project.post("/v1/storage/buckets", vault).await.expect(201);
                 let rows = json!({"rows": [{"id": 1, "note": HIDDEN}]});
                 let _ = project.post("/v1/db/ledger", rows).await.expect(201);
             }
