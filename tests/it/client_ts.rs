@@ -11,7 +11,7 @@ async fn an_application_works_with_the_typed_client() {
         .expect("ATLASHUB_TEST_CLIENT is not set: `cargo xtask test` sets it");
     let server = shared().await;
     let admin = server.admin();
-    let project = admin.project_with(&["db", "files"]).await;
+    let project = admin.project_with(&["db", "files", "storage"]).await;
     let tables = format!("/admin/v1/projects/{}/tables", project.slug);
     let notes = json!({
         "name": "notes",
@@ -31,6 +31,9 @@ async fn an_application_works_with_the_typed_client() {
         .put(&format!("{tables}/notes/policies/own"), own)
         .await
         .expect(201);
+    let pictures = json!({"name": "pictures", "uploads": "users", "allowedTypes": ["image/*"]});
+    let made = project.post("/v1/storage/buckets", pictures).await;
+    let _ = made.expect(201);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript/client/app.mjs");
     let output = Command::new("node")
         .arg("--test")

@@ -78,6 +78,20 @@ export class Http {
     return response;
   }
 
+  /** Uses a signed link: it goes without key and token, perhaps to another host. */
+  async follow(link: string, init: RequestInit): Promise<Response> {
+    let response: Response;
+    try {
+      response = await this.#fetch(link, init);
+    } catch (cause) {
+      if (init.signal?.aborted) throw cause;
+      const detail = `no answer from ${new URL(link).host}`;
+      throw new AtlasHubError(0, { detail }, undefined, cause);
+    }
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
   /** Sends a request and reads the JSON that it answers; none for 204. */
   async json<T>(path: string, call: Call = {}): Promise<T> {
     const headers = { accept: "application/json", ...call.headers };

@@ -3,6 +3,7 @@ import { type AnyDatabase, type DatabaseShape, Db } from "./db.js";
 import { Files } from "./files.js";
 import { type Call, type Fetch, Http } from "./http.js";
 import { memoryStore, type SessionStore } from "./session.js";
+import { Storage } from "./storage.js";
 
 export {
   Auth,
@@ -17,6 +18,13 @@ export { AtlasHubError, type Problem } from "./error.js";
 export { type FileInfo, Files, type Page } from "./files.js";
 export type { Call, Fetch, QueryValues } from "./http.js";
 export { browserStore, memoryStore, type Session, type SessionStore } from "./session.js";
+export {
+  BucketObjects,
+  type ObjectBody,
+  type ObjectInfo,
+  type ObjectPage,
+  Storage,
+} from "./storage.js";
 
 /** How to reach a project. */
 export interface ClientOptions {
@@ -38,6 +46,8 @@ export class Client<D extends DatabaseShape = AnyDatabase> {
   readonly db: Db<D>;
   /** The caller's files. */
   readonly files: Files;
+  /** Objects in buckets. */
+  readonly storage: Storage;
   readonly #http: Http;
 
   constructor(options: ClientOptions) {
@@ -46,6 +56,7 @@ export class Client<D extends DatabaseShape = AnyDatabase> {
     this.auth = new Auth(this.#http, options.store ?? memoryStore());
     this.db = new Db(this.#http);
     this.files = new Files(this.#http);
+    this.storage = new Storage(this.#http);
   }
 
   /** Calls any route of a plugin and reads the JSON that it answers. */

@@ -234,3 +234,37 @@ test("an address that is none, or has a query, is refused at once", () => {
   assert.throws(() => createClient({ url: "nowhere", key: "k" }));
   assert.throws(() => createClient({ url: "https://example.com/?a=1", key: "k" }), /query/);
 });
+
+test("an object goes where its link leads, without the key", async () => {
+  answer = ({ method, url: path }) => {
+    if (method === "PUT") return { status: 204 };
+    return path.endsWith("/signed-upload")
+      ? { json: { objectKey: "a/b", uploadUrl: `${url}_/blob/token`, expiresIn: 900 } }
+      : { status: 500 };
+  };
+  await client.storage.from("docs").upload("a/b", "grün", { contentType: "text/plain" });
+  assert.deepEqual(JSON.parse(seen[0]!.body), {
+    bucket: "docs",
+    path: "a/b",
+    contentType: "text/plain",
+    maxSize: 5,
+  });
+  assert.equal(seen[1]!.url, "/p/shop/_/blob/token");
+  assert.equal(seen[1]!.body, "grün");
+  assert.equal(seen[1]!.headers["content-type"], "text/plain");
+  assert.equal(seen[1]!.headers["x-api-key"], undefined);
+  assert.equal(seen[1]!.headers["authorization"], undefined);
+  assert.equal(
+    client.storage.from("docs").publicUrl("a b/ü?.txt"),
+    `${url}v1/storage/public/docs/a%20b/%C3%BC%3F.txt`,
+  );
+});
+
+test("what a link answers is an error like any other", async () => {
+  answer = ({ method }) =>
+    method === "PUT"
+      ? { status: 413, json: { code: "object_too_large", detail: "too much" } }
+      : { json: { uploadUrl: `${url}_/blob/token` } };
+  const sent = client.storage.from("docs").upload("a", new Uint8Array([1]));
+  await assert.rejects(sent, { status: 413, code: "object_too_large", message: "too much" });
+});

@@ -557,8 +557,6 @@ async fn try_all(owner: &Admin, project: &Project, routes: &[(&str, String, Asks
             things.remove_counted(owner, project).await;
             let _ = project.delete("/v1/db/ledger?eq.id=2").await.expect(200);
             if *method == "DELETE" && path.contains("{table}") {
-                let vault = json!({"name": VAULT});
-                let _ = project.post("/v1/storage/buckets", vault).await.expect(201);
                 let rows = json!({"rows": [{"id": 1, "note": HIDDEN}]});
                 let _ = project.post("/v1/db/ledger", rows).await.expect(201);
             }

@@ -44,6 +44,22 @@ test('two users see their own rows and files', async () => {
   assert.deepEqual(await notes.delete().eq('id', note.id), [{ ...note, text: 'changed' }])
 })
 
+test('objects go to a bucket and come back, and stay their owner’s', async () => {
+  const [eve, fay] = [await signedIn('eve'), await signedIn('fay')]
+  const pictures = eve.hub.storage.from('pictures')
+  const picture = new Blob([new Uint8Array([137, 80, 78, 71])], { type: 'image/png' })
+  await pictures.upload('Zürich/1 + 1.png', picture)
+  const answer = await pictures.download('Zürich/1 + 1.png')
+  assert.equal(answer.headers.get('content-type'), 'image/png')
+  assert.deepEqual(await answer.arrayBuffer(), await picture.arrayBuffer())
+  await assert.rejects(pictures.upload('a.txt', 'text'), { code: 'type_refused' })
+  const others = fay.hub.storage.from('pictures')
+  await assert.rejects(others.link('Zürich/1 + 1.png'), { status: 404 })
+  await assert.rejects(others.list(), { status: 403 })
+  await pictures.remove('Zürich/1 + 1.png')
+  await assert.rejects(pictures.link('Zürich/1 + 1.png'), { status: 404 })
+})
+
 test('a session renews itself once for all calls, and ends when it is ended', async () => {
   const { hub, store } = await signedIn('cyd')
   const session = await hub.auth.session()
