@@ -33,6 +33,7 @@ mod trash;
 mod tree;
 mod upload;
 mod versions;
+mod zip;
 
 use atlashub_sdk::prelude::*;
 
@@ -63,6 +64,7 @@ pub fn routes() -> Router {
         .get("/files/{id}/share", shares::of_file)
         .post("/files/{id}/share", shares::share_file)
         .delete("/files/{id}/share/{token}", shares::end_of_file)
+        .post("/files/zip", zip::zip)
         .post("/files/sweep", sweep::at_will)
         .get("/users/me/quota", account::quota)
         .get("/folders", folders::list)

@@ -18,6 +18,7 @@ use crate::{
     shares::{Allows, SHARE, Share},
     target::Target,
     tree::Folder,
+    zip,
 };
 use atlashub_sdk::{
     multipart::{self, Multipart},
@@ -298,12 +299,7 @@ fn serve(
                     && below(&folder, &record.path) != record.path
             })
             .ok_or_else(access::unknown)?,
-        (Target::Folder(_), None) => {
-            return Err(Error::invalid(
-                "file_missing",
-                "say which file of the folder by `file`",
-            ));
-        }
+        (Target::Folder(folder), None) => return whole_folder(&share, &folder, request),
         (Target::File(_), Some(_)) => return Err(access::unknown()),
     };
     let content = Content::private(&record);
@@ -321,6 +317,17 @@ fn serve(
             .map(|response| response.with_header("accept-ranges", "none"));
     }
     download::answer(&content, request.headers(), wishes.disposition)
+}
+
+/// All files of a folder as an archive.
+fn whole_folder(share: &Share, folder: &Folder, request: &Request) -> Result<Response> {
+    let mut contents = zip::Contents::default();
+    contents.add_folder(folder)?;
+    if request.method() != Method::HEAD {
+        use_up(share)?;
+        happened::tell(Change::Downloaded, &folder.id, Some(&share.id));
+    }
+    Ok(contents.into_response(&folder.name))
 }
 
 /// What somebody learns of a file that was put into a folder by a link.

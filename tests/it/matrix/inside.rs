@@ -74,6 +74,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/files/{id}/share", Asks::ObjectToWrite),
     ("POST", "/files/{id}/share", Asks::ObjectToWrite),
     ("DELETE", "/files/{id}/share/{token}", Asks::ObjectToWrite),
+    ("POST", "/files/zip", Asks::Object),
     ("POST", "/files/sweep", Asks::UsersToWrite),
     ("GET", "/users/me/quota", Asks::Name),
     ("GET", "/folders", Asks::Name),
@@ -399,6 +400,7 @@ pub(super) fn request(
         ("POST", "/files/{id}/permissions" | "/folders/{id}/permissions") => {
             json!({"user": things.user, "role": "viewer"})
         }
+        ("POST", "/files/zip") => json!({"ids": [things.file]}),
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
         ("POST", "/v1/storage/buckets") => json!({"name": unique("theirs")}),
