@@ -20,6 +20,7 @@ mod cloudflare_access;
 mod command_line;
 mod contained;
 mod db;
+mod documents;
 mod files;
 mod files_trash;
 mod foreign_components;

@@ -71,7 +71,8 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The path's start, whole segments: `/files` covers `/files` and
-    /// everything below. `/` covers whatever nobody else owns.
+    /// everything below, `/files/*/tags` what has any one segment there. `/`
+    /// covers whatever nobody else owns.
     pub path: String,
     /// Whether the plugin sees paths without this start, as if it were
     /// mounted at `/`.
@@ -191,18 +192,20 @@ pub fn check_route(path: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
     let segments_ok = path == "/"
         || path.strip_prefix('/').is_some_and(|rest| {
-            rest.split('/').all(|segment| {
-                !segment.is_empty()
-                    && segment != "."
-                    && segment != ".."
-                    && segment.chars().all(plain)
+            rest.split('/').enumerate().all(|(at, segment)| {
+                let is_any = segment == "*" && at > 0;
+                is_any
+                    || !segment.is_empty()
+                        && segment != "."
+                        && segment != ".."
+                        && segment.chars().all(plain)
             })
         });
     if !segments_ok {
         return Err(Error::invalid(
             "invalid_route",
             format!(
-                "route `{path}` must be `/` or start with `/` and have plain segments, with no slash at the end"
+                "route `{path}` must be `/` or start with `/` and have plain segments (after the first, `*` is any), with no slash at the end"
             ),
         ));
     }
@@ -309,6 +312,10 @@ mod tests {
             "/..",
             "/a/../b",
             "/{x}",
+            "/*",
+            "/a/b*",
+            "/a/**",
+            "/users/*",
             "/a b",
             "/admin",
             "/_/x",
@@ -317,7 +324,14 @@ mod tests {
         ] {
             assert!(check_route(path).is_err(), "{path:?} was accepted");
         }
-        for path in ["/", "/files", "/v1/db", "/users/me/files", "/adminx"] {
+        for path in [
+            "/",
+            "/files",
+            "/v1/db",
+            "/users/me/files",
+            "/adminx",
+            "/files/*/tags",
+        ] {
             assert!(check_route(path).is_ok(), "{path:?} was refused");
         }
     }

@@ -102,6 +102,26 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/share/{token}/download", Asks::Absent),
     ("POST", "/share/{token}/download", Asks::Absent),
     ("POST", "/share/{token}/upload", Asks::Absent),
+    ("GET", "/files/search", Asks::Name),
+    ("POST", "/files/search/rebuild", Asks::UsersToWrite),
+    ("POST", "/files/search/follow", Asks::Name),
+    ("POST", "/files/{id}/tags", Asks::ObjectToWrite),
+    ("DELETE", "/files/{id}/tags/{tag_id}", Asks::ObjectToWrite),
+    ("GET", "/tags", Asks::Name),
+    ("PATCH", "/tags/{tag_id}", Asks::ObjectToWrite),
+    // Of `search`, which only `documents` calls.
+    ("PUT", "/index/{id}/content", Asks::Absent),
+    ("GET", "/documents", Asks::Name),
+    ("POST", "/documents/process", Asks::NameToWrite),
+    ("GET", "/documents/shared-with-me", Asks::Name),
+    ("GET", "/documents/{id}", Asks::Object),
+    ("GET", "/documents/{id}/text", Asks::Object),
+    ("GET", "/documents/{id}/download", Asks::Object),
+    ("POST", "/documents/{id}/process", Asks::ObjectToWrite),
+    ("POST", "/documents/{id}/reclassify", Asks::ObjectToWrite),
+    ("GET", "/topics", Asks::Name),
+    ("POST", "/topics", Asks::NameToWrite),
+    ("DELETE", "/topics/{id}", Asks::ObjectToWrite),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Tables),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -261,9 +281,8 @@ fn is_trusted(rank: Rank) -> bool {
 
 /// A project with its plugins, and with a table that has no policies.
 pub(super) async fn project(owner: &Admin) -> Project {
-    let project = owner
-        .project_with(&["hello", "files", "db", "storage"])
-        .await;
+    let plugins = ["hello", "files", "search", "documents", "db", "storage"];
+    let project = owner.project_with(&plugins).await;
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
     let _ = owner.put(&settings, body).await.expect(200);
@@ -288,6 +307,8 @@ pub(super) struct Things {
     links: [String; 2],
     user: String,
     role: String,
+    tag: String,
+    topic: String,
     /// The path of an object in [`VAULT`], and an empty bucket.
     object: String,
     bucket: String,
@@ -317,6 +338,13 @@ impl Things {
             let grant = json!({"user": user["id"], "role": "viewer"});
             let _ = project.post(&path, grant).await.expect(201);
         }
+        let path = format!("/files/{}/tags", file["id"].as_str().expect("an id"));
+        let tags = project.post(&path, json!({"tags": [name]})).await;
+        let tags = tags.expect(200).json();
+        let topic = project
+            .post("/topics", json!({"name": unique("topic")}))
+            .await;
+        let topic = topic.expect(201).json();
         let role = unique("role");
         let body = json!({"name": role, "permissions": ["files:share"]});
         let _ = owner.post(&format!("{base}/roles"), body).await.expect(201);
@@ -333,15 +361,22 @@ impl Things {
             folder: folder["id"].as_str().expect("an id").to_owned(),
             user: user["id"].as_str().expect("an id").to_owned(),
             role,
+            tag: tags["tags"][0]["id"].as_str().expect("an id").to_owned(),
+            topic: topic["id"].as_str().expect("an id").to_owned(),
         }
     }
 
-    /// Removes the role and the bucket, if they are still there: a project
-    /// has so many.
+    /// Removes role, topic and bucket, if they are still there: a project has
+    /// so many.
     async fn remove_counted(&self, owner: &Admin, project: &Project) {
         let role = format!("/admin/v1/projects/{}/roles/{}", project.slug, self.role);
+        let topic = format!("/topics/{}", self.topic);
         let bucket = format!("/v1/storage/buckets/{}", self.bucket);
-        for reply in [owner.delete(&role).await, project.delete(&bucket).await] {
+        for reply in [
+            owner.delete(&role).await,
+            project.delete(&topic).await,
+            project.delete(&bucket).await,
+        ] {
             assert!([204, 404].contains(&reply.status), "{}", reply.text());
         }
     }
@@ -349,10 +384,12 @@ impl Things {
     /// The path with these things in it.
     fn path(&self, path: &str) -> String {
         let [to_file, to_folder] = &self.links;
-        let (id, link) = if path.starts_with("/files") {
+        let (id, link) = if path.starts_with("/files") || path.starts_with("/documents") {
             (&self.file, to_file)
         } else if path.starts_with("/folders") {
             (&self.folder, to_folder)
+        } else if path.starts_with("/topics") {
+            (&self.topic, to_file)
         } else {
             (&self.user, to_file)
         };
@@ -362,6 +399,7 @@ impl Things {
             .replace("{table}", "ledger")
             .replace("{n}", "1")
             .replace("{token}", link)
+            .replace("{tag_id}", &self.tag)
             .replace("{whose}", &self.user)
             .replace("{bucket}", &self.bucket)
             .replace("{*path}", &self.object)
@@ -401,6 +439,9 @@ pub(super) fn request(
             json!({"user": things.user, "role": "viewer"})
         }
         ("POST", "/files/zip") => json!({"ids": [things.file]}),
+        ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
+        ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
+        ("POST", "/topics") => json!({"name": unique("theirs")}),
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
         ("POST", "/v1/storage/buckets") => json!({"name": unique("theirs")}),
@@ -439,6 +480,7 @@ pub(super) async fn state_of(owner: &Admin, project: &Project) -> Vec<Value> {
     for path in [
         "/files?limit=200",
         "/files/trash?limit=200",
+        "/topics",
         "/folders?limit=200",
         "/folders/trash?limit=200",
         "/v1/db/ledger",

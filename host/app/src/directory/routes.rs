@@ -114,11 +114,12 @@ impl RouteTable {
             .flat_map(mounts)
             .collect();
         mounts.sort_by(|left, right| {
-            right
-                .path
-                .len()
-                .cmp(&left.path.len())
-                .then_with(|| left.path.cmp(&right.path))
+            segments(&right.path)
+                .count()
+                .cmp(&segments(&left.path).count())
+                // Of equally long ones, those that say more go first: `*`
+                // sorts before every plain character.
+                .then_with(|| right.path.cmp(&left.path))
         });
         let plugins: HashMap<_, _> = plugins
             .into_iter()
@@ -178,27 +179,59 @@ impl Mount {
         if self.path == self.seen {
             return None;
         }
-        let rest = if self.path == "/" {
-            path_and_query
-        } else {
-            path_and_query
-                .strip_prefix(self.path.as_str())
-                .unwrap_or(path_and_query)
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
         };
-        let start = if self.seen == "/" {
-            ""
-        } else {
-            self.seen.as_str()
-        };
-        Some(match rest.as_bytes().first() {
-            Some(b'/') => format!("{start}{rest}"),
-            _ if start.is_empty() => format!("/{rest}"),
-            _ => format!("{start}{rest}"),
-        })
+        let (rest, any) = rest(&self.path, path)?;
+        let mut any = any.into_iter();
+        let mut seen: String = segments(&self.seen)
+            .map(|segment| match segment {
+                "*" => any.next().unwrap_or(segment),
+                plain => plain,
+            })
+            .flat_map(|segment| ["/", segment])
+            .collect();
+        seen.push_str(rest);
+        if !seen.starts_with('/') {
+            seen.insert(0, '/');
+        }
+        if let Some(query) = query {
+            seen.push('?');
+            seen.push_str(query);
+        }
+        Some(seen)
     }
 }
 
+/// A route's segments; none for `/`.
+fn segments(route: &str) -> impl Iterator<Item = &str> {
+    route.split('/').filter(|segment| !segment.is_empty())
+}
+
+/// What follows a mount in `path`, and what stands for each `*` of it; none
+/// when the mount does not cover the path.
+fn rest<'a>(mount: &str, path: &'a str) -> Option<(&'a str, Vec<&'a str>)> {
+    let mut rest = path;
+    let mut any = Vec::new();
+    for wanted in segments(mount) {
+        let after = rest.strip_prefix('/')?;
+        let end = after.find('/').unwrap_or(after.len());
+        let (segment, further) = after.split_at_checked(end)?;
+        match wanted {
+            "*" if !segment.is_empty() => any.push(segment),
+            plain if plain == segment => {}
+            _ => return None,
+        }
+        rest = further;
+    }
+    Some((rest, any))
+}
+
 fn covers(mount: &str, path: &str) -> bool {
+    if mount.contains('*') {
+        return rest(mount, path).is_some();
+    }
     mount == "/"
         || path
             .strip_prefix(mount)
@@ -239,5 +272,17 @@ mod tests {
         assert!(covers("/files", "/files/a"));
         assert!(!covers("/files", "/filesystem"));
         assert!(covers("/", "/anything"));
+        assert!(covers("/files/*/tags", "/files/a/tags"));
+        assert!(covers("/files/*/tags", "/files/a%2fb/tags/c"));
+        assert!(!covers("/files/*/tags", "/files/a"));
+        assert!(!covers("/files/*/tags", "/files//tags"));
+        assert!(!covers("/files/*/tags", "/files/a/b/tags"));
+        assert!(!covers("/files/*/tags", "/files/a/tagsx"));
+    }
+
+    #[test]
+    fn a_mount_tells_what_follows_it_and_what_stands_for_any() {
+        assert_eq!(rest("/a/*/b", "/a/x/b/c"), Some(("/c", vec!["x"])));
+        assert_eq!(rest("/", "/a"), Some(("/a", vec![])));
     }
 }

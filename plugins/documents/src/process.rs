@@ -1,0 +1,196 @@
+//! Reading documents: claimed for a while, so that two callers do not read
+//! one at once; what is claimed by somebody who went away is free again when
+//! the time is up.
+
+use crate::{
+    access::Scope,
+    classify, follow,
+    record::{Document, Record, now_ms},
+    remote::{self, Extracted, Reading},
+    stems,
+};
+use atlashub_sdk::prelude::*;
+
+/// How long a document is claimed, milliseconds: longer than a request lasts.
+const CLAIM: i64 = 150_000;
+/// Documents that one call reads when nothing is said, and at most.
+const DEFAULT_LIMIT: u32 = 5;
+const MAX_LIMIT: u32 = 20;
+/// After this time of one call no further document is begun, milliseconds.
+const ENOUGH: i64 = 40_000;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wishes {
+    limit: Option<u32>,
+}
+
+/// What a call did.
+#[derive(Debug, Serialize)]
+pub(crate) struct Processed {
+    /// Documents that are ready or cannot be read, now.
+    processed: usize,
+    /// Of the caller's, those that wait.
+    pending: i64,
+    /// Whether all of the caller's files were looked at.
+    complete: bool,
+}
+
+/// `POST /documents/process`
+pub(crate) fn pending(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Processed>> {
+    let scope = Scope::to_write(&caller)?;
+    let complete = follow::catch_up(&scope)?;
+    let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let begun = now_ms();
+    let mut parameters = Vec::new();
+    let own = scope.condition(&mut parameters);
+    let free = "(status = 'pending' OR status = 'processing')";
+    parameters.push(begun.into());
+    let place = parameters.len();
+    let ids: Vec<String> = sql::query(
+        &format!(
+            "SELECT id FROM documents.documents WHERE {own} AND {free} AND leased_until < ${place} \
+             ORDER BY created_at, id LIMIT {limit}"
+        ),
+        parameters,
+    )?;
+    let mut processed = 0;
+    for id in ids {
+        if now_ms() - begun > ENOUGH {
+            break;
+        }
+        processed += usize::from(process(&id)?);
+    }
+    let mut parameters = Vec::new();
+    let own = scope.condition(&mut parameters);
+    let pending = sql::query_one(
+        &format!("SELECT count(*) FROM documents.documents WHERE {own} AND {free}"),
+        parameters,
+    )?;
+    Ok(Json(Processed {
+        processed,
+        pending,
+        complete,
+    }))
+}
+
+/// `POST /documents/{id}/process`: reads it, again if it was read.
+pub(crate) fn one(Path(id): Path<String>, caller: Caller) -> Result<Json<Document>> {
+    let scope = Scope::to_write(&caller)?;
+    Record::require_own(&id, &scope)?;
+    sql::execute(
+        "UPDATE documents.documents SET status = 'pending' WHERE id = $1 AND status IN ('ready', 'error')",
+        params![&id],
+    )?;
+    process(&id)?;
+    Ok(Json(Record::require(&id)?.shown()))
+}
+
+/// Reads a document that waits; answers whether this came to an end.
+pub(crate) fn process(id: &str) -> Result<bool> {
+    let now = now_ms();
+    let claimed: Option<(i64, String)> = sql::query_optional(
+        "UPDATE documents.documents SET status = 'processing', leased_until = $2 WHERE id = $1 \
+         AND (status = 'pending' OR status = 'processing') AND leased_until < $3 RETURNING version, filename",
+        params![id, now + CLAIM, now],
+    )?;
+    let Some((version, filename)) = claimed else {
+        return Ok(false);
+    };
+    let claim = Claim {
+        id,
+        version,
+        until: now + CLAIM,
+    };
+    match remote::extract(id, &filename) {
+        Ok(Reading::Done(found)) => claim.ready(&found),
+        Ok(Reading::Impossible(code, detail)) => {
+            claim.end("error", Some((&code, &detail)))?;
+            Ok(true)
+        }
+        Ok(Reading::Later(error)) => {
+            claim.end("pending", Some((error.code(), error.detail())))?;
+            Ok(false)
+        }
+        Err(error) if error.status() == StatusCode::NOT_FOUND => {
+            follow::forget(id)?;
+            Ok(false)
+        }
+        Err(error) => {
+            claim.end("pending", Some((error.code(), error.detail())))?;
+            Err(error)
+        }
+    }
+}
+
+/// A document that is being read here.
+struct Claim<'a> {
+    id: &'a str,
+    version: i64,
+    until: i64,
+}
+
+impl Claim<'_> {
+    /// Notes how the reading ended, unless somebody else reads it meanwhile,
+    /// or there is another version.
+    fn end(&self, status: &str, problem: Option<(&str, &str)>) -> Result<()> {
+        let (code, detail) = problem.unzip();
+        sql::execute(
+            "UPDATE documents.documents SET status = $4, error_code = $5, error_detail = $6, leased_until = 0, \
+             processed_at = $7 WHERE id = $1 AND version = $2 AND leased_until = $3",
+            params![
+                self.id,
+                self.version,
+                self.until,
+                status,
+                code,
+                detail,
+                now_ms()
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn ready(&self, found: &Extracted) -> Result<bool> {
+        let counts = stems::count(&found.text, found.language.as_deref());
+        let is_mine = sql::transaction(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE documents.documents SET status = 'ready', error_code = NULL, error_detail = NULL, \
+                 leased_until = 0, processed_at = $4, kind = $5, title = $6, language = $7, pages = $8, \
+                 words = $9, truncated = $10 WHERE id = $1 AND version = $2 AND leased_until = $3",
+                params![
+                    self.id,
+                    self.version,
+                    self.until,
+                    now_ms(),
+                    &found.kind,
+                    found.title.as_deref(),
+                    found.language.as_deref(),
+                    found.pages,
+                    found.words,
+                    i64::from(found.truncated)
+                ],
+            )?;
+            if changed == 0 {
+                return Ok(false);
+            }
+            transaction.execute(
+                "INSERT INTO documents.texts (id, text) VALUES ($1, $2) \
+                 ON CONFLICT (id) DO UPDATE SET text = excluded.text",
+                params![self.id, &found.text],
+            )?;
+            classify::keep_features(transaction, self.id, &counts)?;
+            Ok(true)
+        })?;
+        if is_mine {
+            classify::classify(self.id)?;
+            remote::index(self.id, &found.text);
+        } else {
+            // A newer version came meanwhile: it waits for its turn.
+            sql::execute(
+                "UPDATE documents.documents SET leased_until = 0 WHERE id = $1 AND leased_until = $2",
+                params![self.id, self.until],
+            )?;
+        }
+        Ok(is_mine)
+    }
+}

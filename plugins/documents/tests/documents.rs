@@ -1,0 +1,479 @@
+//! Documents against a host in memory, with stand-ins for the plugins that
+//! are called.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed test may panic"
+)]
+
+use atlashub_plugin_documents::routes;
+use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
+use serde_json::{Value, json};
+use std::{cell::RefCell, rc::Rc};
+
+const BUDGET: &str = "The budget names every payment and every invoice of the year.";
+
+#[derive(Clone, Default)]
+struct Stand {
+    /// Metadata of files, with their text.
+    files: Rc<RefCell<Vec<(Value, String)>>>,
+    /// What search was told.
+    told: Rc<RefCell<Vec<String>>>,
+}
+
+impl Stand {
+    fn put(&self, id: &str, owner: &str, name: &str, tags: &[&str], text: &str) {
+        let at = self.files.borrow().len();
+        let file = json!({
+            "id": id, "owner_id": owner, "filename": name, "size": text.len(), "version": 1,
+            "mime_type": if name.ends_with(".png") { "image/png" } else { "text/plain" }, "tags": tags,
+            "created_at": format!("2024-01-{:02}T12:00:00Z", at % 28 + 1),
+            "updated_at": format!("2024-02-01T00:{:02}:{:02}Z", at / 60, at % 60),
+        });
+        self.files.borrow_mut().push((file, text.to_owned()));
+    }
+
+    fn rewrite(&self, id: &str, text: &str) {
+        let mut files = self.files.borrow_mut();
+        let file = files.iter_mut().find(|(file, _)| file["id"] == id).unwrap();
+        file.0["version"] = json!(file.0["version"].as_u64().unwrap() + 1);
+        file.0["updated_at"] = json!("2024-03-01T00:00:00Z");
+        file.1 = text.to_owned();
+    }
+
+    fn remove(&self, id: &str) {
+        self.files.borrow_mut().retain(|(file, _)| file["id"] != id);
+    }
+
+    fn answer_files(&self, request: &Request) -> Response {
+        let caller = identity::caller();
+        let sees = |file: &Value| {
+            caller.kind == CallerKind::SecretKey
+                || file["owner_id"].as_str() == caller.id.as_deref()
+        };
+        let files = self.files.borrow();
+        let path = request.path();
+        if path == "/files" {
+            let mut items: Vec<Value> = files
+                .iter()
+                .map(|(file, _)| file.clone())
+                .filter(sees)
+                .collect();
+            items.reverse();
+            items.sort_by_key(|file| {
+                std::cmp::Reverse(file["updated_at"].as_str().unwrap().to_owned())
+            });
+            return Json(json!({"items": items, "next_cursor": null})).into_response();
+        }
+        let rest = path.strip_prefix("/files/").unwrap();
+        let (id, what) = rest.split_once('/').unwrap_or((rest, ""));
+        let Some((file, text)) = files
+            .iter()
+            .find(|(file, _)| file["id"] == id && sees(file))
+        else {
+            return Error::not_found("file").into_response();
+        };
+        match what {
+            "download" if request.header("range") == Some("bytes=0-1") => {
+                Response::new(StatusCode::PARTIAL_CONTENT)
+                    .with_header("content-range", "bytes 0-1/9")
+                    .with_body(b"ab".to_vec())
+            }
+            "download" => (StatusCode::OK, text.clone()).into_response(),
+            _ => Json(file.clone()).into_response(),
+        }
+    }
+
+    fn answer_search(&self, mut request: Request) -> Response {
+        let body = request.take_body().text(1_000_000).unwrap();
+        self.told
+            .borrow_mut()
+            .push(format!("{} {body}", request.path()));
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+/// Reads texts, and fails as the real one does.
+fn extract(mut request: Request) -> Response {
+    let text = request.take_body().text(1_000_000).unwrap();
+    match text.as_str() {
+        "broken" => {
+            Error::invalid("broken_document", "the document cannot be read").into_response()
+        }
+        "trap" => Response::new(StatusCode::BAD_GATEWAY),
+        "busy" => Response::new(StatusCode::SERVICE_UNAVAILABLE),
+        _ => Json(json!({
+            "kind": "txt", "title": null, "language": "eng", "encoding": "UTF-8", "pages": null,
+            "words": text.split(' ').count(), "truncated": false, "text": text,
+        }))
+        .into_response(),
+    }
+}
+
+struct World {
+    host: TestHost,
+    stand: Stand,
+}
+
+fn world() -> World {
+    let stand = Stand::default();
+    let (files, search) = (stand.clone(), stand.clone());
+    let host = TestHost::new("documents")
+        .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .with_permissions(["files:read", "files:write"])
+        .with_caller(Caller::new(CallerKind::User, "u1"))
+        .with_service("files.internal", move |request| {
+            files.answer_files(&request)
+        })
+        .with_service("search.internal", move |request| {
+            search.answer_search(request)
+        })
+        .with_service("extract.internal", extract);
+    World { host, stand }
+}
+
+impl World {
+    fn call(&self, request: Request) -> (u16, Value) {
+        let response = self.host.call(&routes(), request);
+        let status = response.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&response.into_text().unwrap()).unwrap_or(Value::Null),
+        )
+    }
+
+    fn get(&self, target: &str) -> (u16, Value) {
+        self.call(Request::get(target))
+    }
+
+    fn post(&self, target: &str, body: &Value) -> (u16, Value) {
+        self.call(Request::post(target, "").with_json(body).unwrap())
+    }
+
+    fn process(&self) -> Value {
+        let (status, body) = self.post("/documents/process?limit=20", &json!({}));
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+}
+
+#[test]
+fn a_document_waits_is_read_and_is_found() {
+    let world = world();
+    world.stand.put("a", "u1", "budget.txt", &[], BUDGET);
+    world.stand.put("p", "u1", "picture.png", &[], "");
+    let (_, list) = world.get("/documents");
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+    assert_eq!(
+        (&list["items"][0]["id"], &list["items"][0]["status"]),
+        (&json!("a"), &json!("pending"))
+    );
+    let (status, text) = world.get("/documents/a/text");
+    assert_eq!(
+        (status, &text["status"], &text["text"]),
+        (202, &json!("pending"), &Value::Null)
+    );
+    assert_eq!(world.post("/documents/a/reclassify", &json!({})).0, 202);
+    assert_eq!(world.get("/documents/p").0, 404);
+    assert_eq!(
+        world.process(),
+        json!({"processed": 1, "pending": 0, "complete": true})
+    );
+    assert_eq!(world.process()["processed"], 0);
+    let (_, document) = world.get("/documents/a");
+    assert_eq!(
+        (
+            &document["status"],
+            &document["kind"],
+            &document["language"]
+        ),
+        (&json!("ready"), &json!("txt"), &json!("eng"))
+    );
+    assert_eq!(world.get("/documents/a/text").1["text"], BUDGET);
+    assert_eq!(
+        *world.stand.told.borrow(),
+        [format!("/index/a/content {}", json!({"text": BUDGET}))]
+    );
+    assert_eq!(
+        world.get("/documents?status=ready").1["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(world.get("/documents?status=error").1["items"], json!([]));
+}
+
+#[test]
+fn a_document_that_cannot_be_read_says_why() {
+    let world = world();
+    world.stand.put("b", "u1", "b.txt", &[], "broken");
+    world.stand.put("t", "u1", "t.pdf", &[], "trap");
+    assert_eq!(world.process()["processed"], 2);
+    for id in ["b", "t"] {
+        let (_, document) = world.get(&format!("/documents/{id}"));
+        assert_eq!(
+            (&document["status"], &document["error"]["code"]),
+            (&json!("error"), &json!("broken_document")),
+            "{id}"
+        );
+        assert_eq!(
+            world.get(&format!("/documents/{id}/text")).1["code"],
+            "document_unreadable"
+        );
+    }
+    assert!(world.stand.told.borrow().is_empty());
+}
+
+#[test]
+fn a_reader_that_is_away_is_waited_for() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], "busy");
+    assert_eq!(
+        world.process(),
+        json!({"processed": 0, "pending": 1, "complete": true})
+    );
+    let (_, document) = world.get("/documents/a");
+    assert_eq!(
+        (&document["status"], &document["error"]["code"]),
+        (&json!("pending"), &json!("extract_unavailable"))
+    );
+    world.stand.rewrite("a", "words");
+    assert_eq!(world.process()["processed"], 1);
+    assert_eq!(world.get("/documents/a").1["error"], Value::Null);
+}
+
+#[test]
+fn another_version_is_read_again() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], "first");
+    world.process();
+    world.stand.rewrite("a", "second");
+    assert_eq!(world.get("/documents/a").1["status"], "pending");
+    world.process();
+    assert_eq!(world.get("/documents/a/text").1["text"], "second");
+    let (status, document) = world.post("/documents/a/process", &json!({}));
+    assert_eq!((status, &document["status"]), (200, &json!("ready")));
+}
+
+#[test]
+fn documents_are_seen_by_those_who_see_their_files() {
+    let world = world();
+    world.stand.put("mine", "u1", "a.txt", &[], "mine");
+    world.stand.put("theirs", "u2", "b.txt", &[], "theirs");
+    world.process();
+    for path in [
+        "/documents/theirs",
+        "/documents/theirs/text",
+        "/documents/theirs/download",
+    ] {
+        assert_eq!(world.get(path).0, 404, "{path}");
+    }
+    for path in ["/documents/theirs/process", "/documents/theirs/reclassify"] {
+        assert_eq!(world.post(path, &json!({})).0, 404, "{path}");
+    }
+    world
+        .host
+        .set_caller(Caller::new(CallerKind::SecretKey, "k"));
+    assert_eq!(
+        world.get("/documents").1["items"].as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(world.process()["processed"], 1);
+    world.stand.remove("theirs");
+    assert_eq!(
+        world.get("/documents").1["items"].as_array().unwrap().len(),
+        1
+    );
+    world.host.set_caller(Caller::default());
+    assert_eq!(world.get("/documents").0, 401);
+    world
+        .host
+        .set_caller(Caller::new(CallerKind::PublishableKey, "k"));
+    assert_eq!(world.post("/documents/process", &json!({})).0, 403);
+    world.host.set_caller(Caller::new(CallerKind::User, "u1"));
+    world.host.set_permissions(["files:read"]);
+    assert_eq!(world.post("/documents/process", &json!({})).0, 403);
+}
+
+#[test]
+fn documents_come_in_pages() {
+    let world = world();
+    for at in 0..5 {
+        world
+            .stand
+            .put(&format!("f{at}"), "u1", "a.txt", &[], "words");
+    }
+    let (_, first) = world.get("/documents?limit=3");
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let (_, second) = world.get(&format!("/documents?limit=3&cursor={cursor}"));
+    let ids = |page: &Value| -> Vec<String> {
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids(&first), ["f4", "f3", "f2"]);
+    assert_eq!(ids(&second), ["f1", "f0"]);
+    assert_eq!(second["next_cursor"], Value::Null);
+    assert_eq!(world.get("/documents?cursor=x").0, 400);
+}
+
+#[test]
+fn files_serves_the_bytes() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], "all of it");
+    let whole = world
+        .host
+        .call(&routes(), Request::get("/documents/a/download"));
+    assert_eq!(whole.into_text().unwrap(), "all of it");
+    let part = world.host.call(
+        &routes(),
+        Request::get("/documents/a/download").with_header("range", "bytes=0-1"),
+    );
+    assert_eq!(
+        (part.status().as_u16(), part.header("content-range")),
+        (206, Some("bytes 0-1/9"))
+    );
+    assert_eq!(
+        world.get("/documents/shared-with-me"),
+        (200, json!({"items": [], "next_cursor": null}))
+    );
+}
+
+#[test]
+fn rules_come_first_and_say_their_words() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], BUDGET);
+    world.stand.put(
+        "b",
+        "u1",
+        "b.txt",
+        &[],
+        "Nothing of that kind stands here, and one invoice is not enough.",
+    );
+    world.process();
+    let topics = &world.get("/documents/a").1["topics"];
+    assert_eq!(
+        topics[0],
+        json!({"name": "finance", "source": "rule", "confidence": 0.5, "words": ["payment", "invoic", "budget"]})
+    );
+    assert_eq!(world.get("/documents/b").1["topics"], json!([]));
+    assert_eq!(
+        world.get("/documents?topic=finance").1["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(world.get("/documents?topic=fin%25").1["items"], json!([]));
+}
+
+#[test]
+fn people_have_topics_of_their_own() {
+    let world = world();
+    world.stand.put(
+        "a",
+        "u1",
+        "a.txt",
+        &[],
+        "Bees and hives, a hive of bees and honey.",
+    );
+    let (status, topic) = world.post(
+        "/topics",
+        &json!({"name": " Beekeeping ", "words": ["hive", "Honey", "bee"]}),
+    );
+    assert_eq!((status, &topic["name"]), (201, &json!("beekeeping")));
+    assert_eq!(world.post("/topics", &json!({"name": "beekeeping"})).0, 409);
+    assert_eq!(world.post("/topics", &json!({"name": "Finance"})).0, 409);
+    assert_eq!(world.post("/topics", &json!({"name": ""})).0, 422);
+    world.process();
+    assert_eq!(
+        world.get("/documents/a").1["topics"][0]["name"],
+        "beekeeping"
+    );
+    let id = topic["id"].as_str().unwrap();
+    world.host.set_caller(Caller::new(CallerKind::User, "u2"));
+    let listed = world.get("/topics").1["items"].to_string();
+    assert!(
+        listed.contains("finance") && !listed.contains("beekeeping"),
+        "{listed}"
+    );
+    let remove = || {
+        world
+            .call(Request::new(Method::DELETE, format!("/topics/{id}")))
+            .0
+    };
+    assert_eq!(remove(), 404);
+    world.host.set_caller(Caller::new(CallerKind::User, "u1"));
+    assert_eq!(remove(), 204);
+    assert_eq!(
+        world.post("/documents/a/reclassify", &json!({})).1["topics"],
+        json!([])
+    );
+}
+
+#[test]
+fn tags_teach_what_documents_are_about() {
+    let world = world();
+    for (id, tag, text) in [
+        (
+            "1",
+            "boats",
+            "The sails of the boat and its mast were new, the keel was oak.",
+        ),
+        (
+            "2",
+            "boats",
+            "A mast without sails moves no boat, said the old sailor of the keel.",
+        ),
+        (
+            "3",
+            "bread",
+            "Knead the dough with flour and water, then let the oven bake it.",
+        ),
+        (
+            "4",
+            "bread",
+            "Flour, yeast and a hot oven turn the dough into a loaf.",
+        ),
+    ] {
+        world.stand.put(id, "u1", "a.txt", &[tag], text);
+    }
+    // Somebody else's tag, with the very words.
+    for id in ["5", "6"] {
+        world.stand.put(
+            id,
+            "u2",
+            "a.txt",
+            &["secret"],
+            "The mast, the sails, the keel of the boat.",
+        );
+    }
+    world
+        .host
+        .set_caller(Caller::new(CallerKind::SecretKey, "k"));
+    world.process();
+    world.stand.put(
+        "new",
+        "u1",
+        "a.txt",
+        &[],
+        "They mended the sails and the mast before the boat left, and looked at the keel.",
+    );
+    world.process();
+    let topics = &world.get("/documents/new").1["topics"];
+    assert_eq!(topics.as_array().unwrap().len(), 1, "{topics}");
+    assert_eq!(
+        (&topics[0]["name"], &topics[0]["source"]),
+        (&json!("boats"), &json!("learned"))
+    );
+    assert!(topics[0]["confidence"].as_f64().unwrap() > 0.5, "{topics}");
+    let words = topics[0]["words"].to_string();
+    assert!(words.contains("mast") && words.contains("sail"), "{words}");
+    // What it has as a tag is not suggested.
+    assert_eq!(world.get("/documents/1").1["topics"], json!([]));
+}

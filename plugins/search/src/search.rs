@@ -1,0 +1,305 @@
+//! `GET /files/search`.
+
+use crate::{access::Scope, entry, follow, highlight, remote, spelling, words};
+use atlashub_sdk::prelude::*;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Files of a page when nothing is said, and at most.
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 50;
+/// Files that are ranked; of what more files have, the newest are.
+const RANKED: usize = 2_000;
+/// Values of a facet that are told.
+const FACETS: usize = 20;
+
+/// What may be asked for.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Wishes {
+    #[serde(default)]
+    q: String,
+    /// Names, with commas between: files that have all of them.
+    #[serde(default)]
+    tags: String,
+    /// A MIME type, or the start of one: `image/`.
+    #[serde(rename = "type")]
+    mime_type: Option<String>,
+    /// Made at that time or later; a day means its beginning.
+    from: Option<String>,
+    /// Made before that time; a day means its end.
+    to: Option<String>,
+    owner: Option<String>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    /// Metadata as `files` has it, with `score` and `highlights`.
+    items: Vec<Value>,
+    next_cursor: Option<String>,
+    facets: Facets,
+    /// What was looked for in place of a word that is nowhere.
+    corrections: BTreeMap<String, Vec<String>>,
+    /// Whether the index knew of all of the caller's files.
+    complete: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Facets {
+    types: Vec<Facet>,
+    tags: Vec<Facet>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Facet {
+    value: String,
+    count: i64,
+}
+
+/// What was found.
+#[derive(Debug, Deserialize)]
+struct Hit {
+    number: i64,
+    file_id: String,
+    filename: String,
+    mime_type: String,
+    score: f64,
+}
+
+pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
+    let scope = Scope::of(&caller)?;
+    let complete = follow::catch_up(&scope, follow::PAGES_OF_A_SEARCH)?;
+    let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let start: usize = match &wishes.cursor {
+        None => 0,
+        Some(cursor) => cursor.parse().map_err(|_| {
+            Error::bad_request("invalid_cursor", "`cursor` is what `next_cursor` was")
+        })?,
+    };
+    let asked = words::of_query(&wishes.q);
+    let mut meant = Vec::new();
+    let mut corrections = BTreeMap::new();
+    for word in &asked {
+        let stands_for = spelling::meant(word)?;
+        if stands_for.iter().all(|other| other != word) {
+            corrections.insert(word.clone(), stands_for.clone());
+        }
+        meant.push(stands_for);
+    }
+    if asked.is_empty() && !wishes.q.trim().is_empty() {
+        // Nothing that is asked for is a word.
+        return Ok(Json(Page {
+            items: Vec::new(),
+            next_cursor: None,
+            facets: Facets::default(),
+            corrections,
+            complete,
+        }));
+    }
+    let hits = find(&wishes, &meant, &scope)?;
+    let facets = facets(&hits)?;
+    let wanted: Vec<String> = meant.into_iter().flatten().collect();
+    let mut items = Vec::new();
+    let mut at = start;
+    for hit in hits.iter().skip(start) {
+        if items.len() == limit {
+            break;
+        }
+        at += 1;
+        items.extend(show(hit, &wanted, &scope)?);
+    }
+    Ok(Json(Page {
+        items,
+        next_cursor: (at < hits.len()).then(|| at.to_string()),
+        facets,
+        corrections,
+        complete,
+    }))
+}
+
+/// The metadata of what was found, if the caller may see it still.
+fn show(hit: &Hit, wanted: &[String], scope: &Scope) -> Result<Option<Value>> {
+    let Some(mut file) = remote::file(&hit.file_id)? else {
+        if *scope == Scope::All {
+            entry::forget(&hit.file_id)?;
+        }
+        return Ok(None);
+    };
+    let mut highlights = Map::new();
+    if !wanted.is_empty() {
+        if let Some(marked) = highlight::whole(&hit.filename, wanted) {
+            highlights.insert("filename".into(), marked.into());
+        }
+        let content: Option<String> = sql::query_optional(
+            "SELECT content FROM search.texts WHERE number = $1",
+            params![hit.number],
+        )?;
+        if let Some(piece) = content.and_then(|content| highlight::piece(&content, wanted)) {
+            highlights.insert("content".into(), piece.into());
+        }
+    }
+    if let Some(file) = file.as_object_mut() {
+        file.insert("score".into(), json!(hit.score));
+        file.insert("highlights".into(), highlights.into());
+    }
+    Ok(Some(file))
+}
+
+/// A condition that grows, with its values.
+struct Conditions {
+    text: String,
+    parameters: Vec<sql::Value>,
+}
+
+impl Conditions {
+    /// Adds a condition in which `?` stands for the value.
+    fn add(&mut self, condition: &str, value: impl Into<sql::Value>) {
+        self.parameters.push(value.into());
+        let place = format!("${}", self.parameters.len());
+        self.text.push_str(" AND ");
+        self.text.push_str(&condition.replace('?', &place));
+    }
+}
+
+fn find(wishes: &Wishes, meant: &[Vec<String>], scope: &Scope) -> Result<Vec<Hit>> {
+    let mut parameters = Vec::new();
+    let text = scope.condition(&mut parameters);
+    let mut conditions = Conditions { text, parameters };
+    filter(&mut conditions, wishes)?;
+    let columns =
+        "entries.number, entries.file_id, entries.filename, entries.mime_type, entries.updated_at";
+    let inner = if meant.is_empty() {
+        format!(
+            "SELECT {columns}, CAST(0 AS DOUBLE PRECISION) AS score FROM search.entries WHERE {} \
+             ORDER BY entries.created_at DESC, entries.number DESC LIMIT {RANKED}",
+            conditions.text
+        )
+    } else {
+        conditions.parameters.push(expression(meant).into());
+        let place = conditions.parameters.len();
+        match sql::dialect() {
+            sql::Dialect::Sqlite => format!(
+                "SELECT {columns}, -bm25(words, 8.0, 4.0, 1.0) AS score FROM search.words \
+                 JOIN search.entries ON entries.number = words.rowid \
+                 WHERE words MATCH ${place} AND {} ORDER BY words.rowid DESC LIMIT {RANKED}",
+                conditions.text
+            ),
+            sql::Dialect::Postgres => format!(
+                "SELECT {columns}, CAST(ts_rank('{{0.1, 0.1, 0.5, 1.0}}', words.words, \
+                 to_tsquery('simple', CAST(${place} AS text)), 1) AS double precision) AS score \
+                 FROM search.words JOIN search.entries ON entries.number = words.number \
+                 WHERE words.words @@ to_tsquery('simple', CAST(${place} AS text)) AND {} \
+                 LIMIT {RANKED}",
+                conditions.text
+            ),
+        }
+    };
+    sql::query(
+        &format!(
+            "SELECT number, file_id, filename, mime_type, score FROM ({inner}) AS found \
+             ORDER BY score DESC, updated_at DESC, number DESC"
+        ),
+        conditions.parameters,
+    )
+}
+
+/// All the words, each by its beginning or by what it was meant for. They are
+/// letters and digits only, so nothing in them is an operator.
+fn expression(meant: &[Vec<String>]) -> String {
+    let (start, end, and, or) = match sql::dialect() {
+        sql::Dialect::Sqlite => ("\"", "\"*", " AND ", " OR "),
+        sql::Dialect::Postgres => ("", ":*", " & ", " | "),
+    };
+    let words: Vec<String> = meant
+        .iter()
+        .map(|any| {
+            let any: Vec<String> = any
+                .iter()
+                .map(|word| format!("{start}{word}{end}"))
+                .collect();
+            format!("({})", any.join(or))
+        })
+        .collect();
+    words.join(and)
+}
+
+fn filter(conditions: &mut Conditions, wishes: &Wishes) -> Result<()> {
+    let tags = wishes.tags.split(',').map(|tag| tag.trim().to_lowercase());
+    for tag in tags.filter(|tag| !tag.is_empty()).take(20) {
+        conditions.add(
+            "EXISTS (SELECT 1 FROM search.entry_tags JOIN search.tags ON tags.id = entry_tags.tag_id \
+             WHERE entry_tags.number = entries.number AND tags.name = ?)",
+            tag,
+        );
+    }
+    if let Some(mime_type) = &wishes.mime_type {
+        let escaped = mime_type
+            .to_ascii_lowercase()
+            .replace('!', "!!")
+            .replace('%', "!%")
+            .replace('_', "!_");
+        conditions.add("entries.mime_type LIKE ? ESCAPE '!'", format!("{escaped}%"));
+    }
+    if let Some(from) = &wishes.from {
+        conditions.add("entries.created_at >= ?", moment(from, false)?);
+    }
+    if let Some(to) = &wishes.to {
+        conditions.add("entries.created_at < ?", moment(to, true)?);
+    }
+    if let Some(owner) = &wishes.owner {
+        conditions.add("entries.owner = ?", owner.as_str());
+    }
+    Ok(())
+}
+
+/// Milliseconds since 1970 of a time, or of a day's beginning or end.
+fn moment(text: &str, end: bool) -> Result<i64> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let is_day = text.len() == "2024-01-31".len();
+    let time = if is_day {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
+    match remote::milliseconds(&time) {
+        0 => Err(Error::bad_request(
+            "invalid_query",
+            "`from` and `to` are days like `2024-01-31`, or times like `2024-01-31T12:00:00Z`",
+        )),
+        begin if is_day && end => Ok(begin + DAY),
+        moment => Ok(moment),
+    }
+}
+
+fn facets(hits: &[Hit]) -> Result<Facets> {
+    let mut types: BTreeMap<&str, i64> = BTreeMap::new();
+    for hit in hits {
+        *types.entry(&hit.mime_type).or_default() += 1;
+    }
+    let mut types: Vec<Facet> = types
+        .into_iter()
+        .map(|(value, count)| Facet {
+            value: value.to_owned(),
+            count,
+        })
+        .collect();
+    types.sort_by_key(|facet| std::cmp::Reverse(facet.count));
+    types.truncate(FACETS);
+    let numbers: Vec<i64> = hits.iter().map(|hit| hit.number).collect();
+    let among = match sql::dialect() {
+        sql::Dialect::Sqlite => "SELECT value FROM json_each($1)",
+        sql::Dialect::Postgres => {
+            "SELECT CAST(json_array_elements_text(CAST($1 AS text)::json) AS bigint)"
+        }
+    };
+    let tags = sql::query(
+        &format!(
+            "SELECT tags.name AS value, count(*) AS count FROM search.entry_tags \
+             JOIN search.tags ON tags.id = entry_tags.tag_id WHERE entry_tags.number IN ({among}) \
+             GROUP BY tags.name ORDER BY count(*) DESC, tags.name LIMIT {FACETS}"
+        ),
+        params![sql::Value::json(&numbers)?],
+    )?;
+    Ok(Facets { types, tags })
+}

@@ -1,0 +1,153 @@
+//! The plugins `extract`, `documents` and `search`, one above the other.
+
+use atlashub_tests::{Project, User, shared, unique};
+use serde_json::{Value, json};
+
+/// A PDF whose page has no size, which the reader does not survive.
+const CRAFTED: &str = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n\
+    2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n\
+    3 0 obj\n<< /Type /Page /Parent 2 0 R /Contents 4 0 R >>\nendobj\n\
+    4 0 obj\n<< /Length 0 >>\nstream\n\nendstream\nendobj\n\
+    trailer\n<< /Root 1 0 R /Size 5 >>\n%%EOF\n";
+
+async fn project() -> Project {
+    let plugins = ["files", "search", "extract", "documents"];
+    shared().await.admin().project_with(&plugins).await
+}
+
+async fn put(user: &User, path: &str, body: &'static str) -> String {
+    let request = user.request(reqwest::Method::POST, "/files/upload");
+    let sent = request.header("file-path", path).body(body);
+    let file = atlashub_tests::Reply::to(sent).await.expect(201).json();
+    file["id"].as_str().expect("an id").to_owned()
+}
+
+async fn found(user: &User, query: &str) -> Vec<String> {
+    let page = user.get(&format!("/files/search?{query}")).await;
+    let page = page.expect(200).json();
+    let items = page["items"].as_array().expect("items").iter();
+    items
+        .map(|item| item["id"].as_str().expect("an id").to_owned())
+        .collect()
+}
+
+async fn process(user: &User) -> Value {
+    let reply = user.post("/documents/process?limit=20", json!({})).await;
+    reply.expect(200).json()
+}
+
+#[tokio::test]
+async fn words_inside_documents_are_found_by_those_who_may_see_them() {
+    let project = project().await;
+    let (ada, bob) = (project.sign_up().await, project.sign_up().await);
+    let page = "<title>Plans</title><p>The harvest of <b>millet</b> was plentiful this year,\
+        and everybody in the village danced until the morning came.</p><script>hidden</script>";
+    let page = put(&ada, "plans.html", page).await;
+    let table = put(&ada, "sums.csv", "crop,weight\nsorghum,17\n").await;
+    assert_eq!(process(&ada).await["processed"], 2);
+
+    let document = ada
+        .get(&format!("/documents/{page}"))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(document["status"], "ready", "{document}");
+    assert_eq!(document["title"], "Plans", "{document}");
+    assert_eq!(document["language"], "eng", "{document}");
+    let text = ada.get(&format!("/documents/{page}/text")).await;
+    assert!(text.expect(200).text().contains("millet was plentiful"));
+
+    assert_eq!(found(&ada, "q=millet").await, [page.as_str()]);
+    assert_eq!(found(&ada, "q=plentifull%20milet").await, [page.as_str()]);
+    assert_eq!(found(&ada, "q=sorgh").await, [table.as_str()]);
+    assert_eq!(found(&ada, "q=hidden").await, [""; 0]);
+    assert_eq!(found(&bob, "q=millet").await, [""; 0]);
+    for path in ["", "/text", "/download"] {
+        let _ = bob
+            .get(&format!("/documents/{page}{path}"))
+            .await
+            .expect(404);
+    }
+    let other = shared()
+        .await
+        .admin()
+        .project_with(&["files", "search"])
+        .await;
+    let stranger = other.sign_up().await;
+    assert_eq!(found(&stranger, "q=millet").await, [""; 0]);
+
+    let gone = ada.delete(&format!("/files/{page}"), json!({})).await;
+    assert!(gone.status < 300, "{}", gone.text());
+    assert_eq!(found(&ada, "q=millet").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_shared_is_found_until_it_is_not_shared_any_more() {
+    let project = project().await;
+    let (ada, bob) = (project.sign_up().await, project.sign_up().await);
+    let file = put(&ada, "quarterly.txt", "words").await;
+    assert_eq!(found(&bob, "q=quarterly").await, [""; 0]);
+    let path = format!("/files/{file}/permissions");
+    let grant = json!({"user": bob.id, "role": "viewer"});
+    let _ = ada.post(&path, grant).await.expect(201);
+    assert_eq!(found(&bob, "q=quarterly").await, [file.as_str()]);
+    let ended = ada.delete(&format!("{path}/{}", bob.id), json!({})).await;
+    assert!(ended.status < 300, "{}", ended.text());
+    assert_eq!(found(&bob, "q=quarterly").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_document_that_breaks_its_reader_ends_as_an_error() {
+    let project = project().await;
+    let ada = project.sign_up().await;
+    let crafted = put(&ada, "crafted.pdf", CRAFTED).await;
+    let honest = put(&ada, "honest.txt", "honest words").await;
+    assert_eq!(process(&ada).await["processed"], 2);
+    let document = ada.get(&format!("/documents/{crafted}")).await;
+    let document = document.expect(200).json();
+    assert_eq!(document["status"], "error", "{document}");
+    assert_eq!(document["error"]["code"], "broken_document", "{document}");
+    assert_eq!(found(&ada, "q=honest%20words").await, [honest.as_str()]);
+}
+
+#[tokio::test]
+async fn tags_of_one_plugin_stand_inside_the_files_of_another() {
+    let project = project().await;
+    let ada = project.sign_up().await;
+    let file = put(&ada, "a.txt", "words").await;
+    let path = format!("/files/{file}/tags");
+    let tags = ada
+        .post(&path, json!({"tags": ["Red", " red ", "Blue"]}))
+        .await;
+    let tags = tags.expect(200).json();
+    assert_eq!(tags["tags"][0]["name"], "blue", "{tags}");
+    assert_eq!(tags["tags"][1]["name"], "red", "{tags}");
+    let metadata = ada.get(&format!("/files/{file}")).await.expect(200).json();
+    assert_eq!(metadata["tags"], json!(["red", "blue"]), "{metadata}");
+    assert_eq!(found(&ada, "tags=red,blue").await, [file.as_str()]);
+    let blue = tags["tags"][0]["id"].as_str().expect("an id");
+    let _ = ada
+        .delete(&format!("{path}/{blue}"), json!({}))
+        .await
+        .expect(204);
+    assert_eq!(found(&ada, "tags=blue").await, [""; 0]);
+    let listed = ada.get("/tags").await.expect(200).json();
+    assert_eq!(listed["items"][0]["name"], "red", "{listed}");
+    assert_eq!(listed["items"][0]["count"], 1, "{listed}");
+}
+
+#[tokio::test]
+async fn the_index_comes_back_after_it_was_thrown_away() {
+    let project = project().await;
+    let ada = project.sign_up().await;
+    let name = unique("report");
+    let file = put(&ada, &format!("{name}.txt"), "some millet").await;
+    let _ = process(&ada).await;
+    let _ = ada
+        .post("/files/search/rebuild", json!({}))
+        .await
+        .expect(403);
+    let rebuilt = project.post("/files/search/rebuild", json!({})).await;
+    assert_eq!(rebuilt.expect(200).json(), json!({"done": true}));
+    assert_eq!(found(&ada, "q=millet").await, [file.as_str()]);
+}
