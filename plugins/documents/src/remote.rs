@@ -182,6 +182,9 @@ pub(crate) fn extract(file: &str, name: &str) -> Result<Reading> {
     let answer = match call.body(bytes).timeout(PATIENCE).send() {
         Ok(answer) => answer,
         Err(error) if error.code() == "upstream_timeout" => return Ok(gave_up()),
+        // It went away while it read: because of the document, if it can read
+        // another.
+        Err(_) if can_read() => return Ok(gave_up()),
         Err(error) => return Ok(Reading::Later(unavailable().with_cause(error))),
     };
     Ok(match answer.status {
@@ -201,6 +204,12 @@ pub(crate) fn extract(file: &str, name: &str) -> Result<Reading> {
         }
         _ => Reading::Later(unavailable()),
     })
+}
+
+/// Whether there is an `extract` that reads what does no harm.
+fn can_read() -> bool {
+    let sample = http::post(format!("{EXTRACT}?name=sample.txt")).body("words");
+    sample.send().is_ok_and(|answer| answer.status.is_success())
 }
 
 /// Tells `search` what is written in a file, where there is such a plugin.
