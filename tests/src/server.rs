@@ -20,6 +20,10 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// The development token of every server.
 const DEV_TOKEN: &str = "dev-token-of-the-tests";
 
+/// Names the library that gives a program another clock, for the loader.
+const FAKETIME: &str = "ATLASHUB_TEST_FAKETIME";
+const PRELOAD: &str = "LD_PRELOAD";
+
 /// Settings of a server about to start.
 #[derive(Debug, Default)]
 pub struct ServerBuilder {
@@ -32,6 +36,19 @@ impl ServerBuilder {
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Lets it live an hour ago, until [`TestServer::return_to_now`].
+    ///
+    /// # Panics
+    /// When `ATLASHUB_TEST_FAKETIME` does not name the library for that;
+    /// `cargo xtask test` sees to it.
+    #[must_use]
+    pub fn an_hour_ago(self) -> Self {
+        let library = std::env::var(FAKETIME).expect("the library that sets clocks");
+        self.env(PRELOAD, library)
+            .env("FAKETIME", "-1h")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
     /// Starts it on stores of its own and waits until it is ready.
@@ -141,6 +158,17 @@ impl TestServer {
             "the server ended with {status}:\n{}",
             self.log()
         );
+    }
+
+    /// Ends it politely and starts it again by the clock on the wall, after
+    /// [`ServerBuilder::an_hour_ago`].
+    ///
+    /// # Panics
+    /// When it lives by that clock already.
+    pub async fn return_to_now(&mut self) {
+        let before = self.variables.remove(PRELOAD);
+        assert!(before.is_some(), "the server lives now");
+        self.restart().await;
     }
 
     /// Ends it in the middle of whatever it does.

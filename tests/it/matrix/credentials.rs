@@ -71,6 +71,20 @@ async fn expired_key(owner: &Admin, project: &Project) -> String {
     made
 }
 
+/// The access token of a session that is an hour old: nothing but time has
+/// passed, for the session can still be renewed.
+async fn expired_token(project: &Project, early: &User) -> [Bad; 2] {
+    let [_, claims] = parts(&early.access);
+    let ended = OffsetDateTime::from_unix_timestamp(claims["exp"].as_i64().unwrap()).unwrap();
+    assert!(ended < OffsetDateTime::now_utc(), "it has not expired");
+    let renewal = json!({"refresh_token": early.refresh});
+    let renewed = project.auth("/refresh", renewal).await.expect(200).json();
+    let renewed = early.with_tokens(&renewed);
+    let _ = renewed.get("/v1/auth/me").await.expect(200);
+    [&project.publishable, &project.secret]
+        .map(|key| bad("a token that has expired", 401, beside(key, &early.access)))
+}
+
 /// Waits until nothing is answered with these credentials any more.
 async fn until_refused(project: &Project, present: impl Fn(RequestBuilder) -> RequestBuilder) {
     let path = format!("/p/{}/hello", project.slug);
@@ -194,12 +208,16 @@ async fn tokens(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
 
 #[tokio::test]
 async fn bad_credentials_are_refused_on_every_route_of_a_project() {
-    let server = TestServer::start().await;
+    let mut server = TestServer::builder().an_hour_ago().start().await;
     let owner = owner(&server).await;
     let own = project(&owner).await;
+    let early = user_with(&owner, &own, json!(["admin"])).await;
+    server.return_to_now().await;
+    let expired = expired_token(&own, &early).await;
     let other = owner.project_with(&["hello"]).await;
     let mut all = keys(&owner, &own, &other).await;
     all.extend(tokens(&owner, &own, &other).await);
+    all.extend(expired);
     let plugins = PLUGIN_ROUTES
         .iter()
         .map(|(method, path, _)| (*method, (*path).to_owned()));

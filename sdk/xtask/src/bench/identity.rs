@@ -81,7 +81,7 @@ pub(super) fn login(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 pub(super) fn checks(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("what a known key or token adds");
     let node = Node::start(bench.repository, &bench.folder, "checks")?;
-    let key = node.project("checks", &["hello"])?;
+    let key = node.project("checks", &["hello"])?.secret;
     let user = json!({"email": "user@example.com", "password": PASSWORD});
     let path = "/p/checks/v1/auth/signup";
     let signed_up = node.admin.call("POST", path, Some(&user))?;

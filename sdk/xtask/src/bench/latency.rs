@@ -37,7 +37,7 @@ fn get(stream: &mut TcpStream, key: &str) -> Result<Duration> {
 pub(super) fn first(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("the first request after a start");
     let mut node = Node::start(bench.repository, &bench.folder, "first")?;
-    let key = node.project("first", &["hello"])?;
+    let key = node.project("first", &["hello"])?.secret;
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for _ in 0..bench.plan.rounds {

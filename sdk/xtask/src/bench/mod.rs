@@ -3,7 +3,7 @@
 //!
 //! The server is the release binary on the embedded default in a temporary
 //! folder, driven through its own interface. Baselines are a plain axum
-//! server with the same allocator (`tests/examples/control.rs`), measured
+//! server with the same allocator (`tests/examples/control/main.rs`), measured
 //! first and last, and `wasmtime serve`. Runs of all take turns, so that a
 //! machine that slows down slows all of them.
 
@@ -12,6 +12,7 @@ mod latency;
 mod load;
 mod neighbour;
 mod peers;
+mod pocketbase;
 mod report;
 mod scale;
 mod speed;

@@ -34,7 +34,7 @@ const RATE: u32 = 1_000;
 pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("a neighbour of misbehaving plugins");
     let node = Node::start(bench.repository, &bench.folder, "neighbour")?;
-    let key = node.project("quiet", &["hello"])?;
+    let key = node.project("quiet", &["hello"])?.secret;
     let plugins = bench.repository.root().join("plugins");
     node.upload(
         &plugins.join("dist/fixtures/misbehave.wasm"),
@@ -55,7 +55,9 @@ pub(super) fn neighbour(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let mut figures = Vec::new();
     for (number, wrong) in WRONGS.iter().enumerate() {
         // A project each: a plugin that keeps failing is cut off for a while.
-        let guilty = node.project(&format!("guilty-{number}"), &["misbehave"])?;
+        let guilty = node
+            .project(&format!("guilty-{number}"), &["misbehave"])?
+            .secret;
         let trouble = Program::new(setup::oha()?)
             .args(["--no-tui", "-z", "10m"])
             .args(CALLS)

@@ -26,8 +26,19 @@ pub(super) struct Server {
     process: Running,
 }
 
+/// The keys of a new project.
+pub(super) struct Keys {
+    pub(super) publishable: String,
+    pub(super) secret: String,
+}
+
 impl Server {
-    fn start(program: Program, address: SocketAddr, purpose: &str, log: &Path) -> Result<Self> {
+    pub(super) fn start(
+        program: Program,
+        address: SocketAddr,
+        purpose: &str,
+        log: &Path,
+    ) -> Result<Self> {
         let process = program.start(purpose, Some(log))?;
         process.wait_until(|| TcpStream::connect(address).is_ok())?;
         Ok(Self { address, process })
@@ -47,7 +58,7 @@ impl Server {
 }
 
 /// An address that is free now.
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
@@ -144,7 +155,7 @@ impl Node {
         let log = folder.path().join(format!("{name}.log"));
         let binary = repository.shipped();
         let server = serve(&binary, &data, &log, &token, &variables, free_address()?)?;
-        let admin = Client::new(server.address, token.clone());
+        let admin = Client::new(server.address, &token);
         Ok(Self {
             binary,
             data,
@@ -183,9 +194,8 @@ impl Node {
         Ok((node, begun.elapsed()))
     }
 
-    /// Makes a project with some plugins switched on, and answers its secret
-    /// key.
-    pub(super) fn project(&self, slug: &str, plugins: &[&str]) -> Result<String> {
+    /// Makes a project with some plugins switched on, and answers its keys.
+    pub(super) fn project(&self, slug: &str, plugins: &[&str]) -> Result<Keys> {
         let made = self.admin.call(
             "POST",
             "/admin/v1/projects",
@@ -195,8 +205,18 @@ impl Node {
         for plugin in plugins {
             self.enable(slug, plugin)?;
         }
-        let key = made.pointer("/keys/secret").and_then(Value::as_str);
-        Ok(key.context("the new project has no secret key")?.to_owned())
+        let key = |kind: &str| -> Result<String> {
+            let key = made
+                .pointer(&format!("/keys/{kind}"))
+                .and_then(Value::as_str);
+            Ok(key
+                .with_context(|| format!("the new project has no {kind} key"))?
+                .to_owned())
+        };
+        Ok(Keys {
+            publishable: key("publishable")?,
+            secret: key("secret")?,
+        })
     }
 
     /// Switches a plugin on.
@@ -288,7 +308,7 @@ fn serve(
         .env("ATLASHUB_CALLER_WRITES_PER_SECOND", "10000000")
         .envs(variables);
     let process = program.start("run the server", Some(log))?;
-    let admin = Client::new(address, token.to_owned());
+    let admin = Client::new(address, token);
     process.wait_until(|| admin.is_ready())?;
     Ok(Server { address, process })
 }

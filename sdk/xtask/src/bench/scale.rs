@@ -24,7 +24,7 @@ fn settled(node: &Node) -> Result<u64> {
 pub(super) fn idle(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("idle");
     let node = Node::start(bench.repository, &bench.folder, "idle")?;
-    let key = node.project("demo", &["hello", "files"])?;
+    let key = node.project("demo", &["hello", "files"])?.secret;
     let file = bench.folder.path().join("tiny.txt");
     std::fs::write(&file, "tiny")?;
     node.upload_file(&key, &file)?;

@@ -141,14 +141,14 @@ pub(super) fn hello(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         &bench.folder,
     )?;
     let node = Node::start(bench.repository, &bench.folder, "hello")?;
-    let key = node.project("hello", &["hello"])?;
+    let key = node.project("hello", &["hello"])?.secret;
     let manifest = bench.folder.path().join("fresh.toml");
     std::fs::write(&manifest, FRESH)?;
     node.upload(
         &bench.repository.root().join("plugins/dist/hello.wasm"),
         &manifest,
     )?;
-    let fresh_key = node.project("fresh", &["hello-fresh"])?;
+    let fresh_key = node.project("fresh", &["hello-fresh"])?.secret;
 
     let contenders = || {
         vec![
@@ -211,7 +211,10 @@ pub(super) fn tenants(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let node = Node::start(bench.repository, &bench.folder, "tenants")?;
     let mut keys = Vec::new();
     for number in 0..TENANTS {
-        keys.push(node.project(&format!("tenant-{number}"), &["hello"])?);
+        keys.push(
+            node.project(&format!("tenant-{number}"), &["hello"])?
+                .secret,
+        );
     }
     let file = |name: &str, keys: &[String]| -> Result<std::path::PathBuf> {
         let path = bench.folder.path().join(name);

@@ -39,7 +39,7 @@ fn start(bench: &Bench<'_>, name: &str) -> Result<(Server, Node, String)> {
     std::fs::create_dir_all(control_objects(&bench.folder))?;
     let plain = control(bench.repository, &bench.folder)?;
     let node = Node::start(bench.repository, &bench.folder, name)?;
-    let key = node.project("files", &["files"])?;
+    let key = node.project("files", &["files"])?.secret;
     Ok((plain, node, key))
 }
 

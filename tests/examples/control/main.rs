@@ -5,20 +5,20 @@
 //!
 //! With a database it reads rows of a table by sqlx, as the `db` plugin does.
 //!
-//! `control <address> <storage folder> <static folder> [<postgres URL>]`
+//! `control <address> <storage folder> <static folder> [<database URL>]`
+
+mod rows;
 
 use axum::{
-    Json, Router,
+    Router,
     body::{Body, Bytes},
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, put},
     serve::ListenerExt as _,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, postgres::PgPoolOptions};
 use tower_http::services::ServeDir;
 
 #[global_allocator]
@@ -39,9 +39,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let url: atlashub_storage::StorageUrl = format!("fs:{storage}").parse()?;
     let rows = match words.next() {
-        Some(url) => Router::new()
-            .route("/items", get(items))
-            .with_state(database(&url).await?),
+        Some(url) => rows::routes(&url).await?,
         None => Router::new(),
     };
     let app = Router::new()
@@ -67,76 +65,6 @@ async fn hello() -> impl IntoResponse {
         [(header::CONTENT_TYPE, "application/json")],
         r#"{"message":"hello"}"#,
     )
-}
-
-/// Connects to the database and makes the table that is read.
-async fn database(url: &str) -> anyhow::Result<PgPool> {
-    let pool = PgPoolOptions::new()
-        .max_connections(16)
-        .connect(url)
-        .await?;
-    for sql in [
-        "CREATE TABLE items (id bigint PRIMARY KEY, title text NOT NULL, done boolean NOT NULL, \
-         weight double precision NOT NULL)",
-        "INSERT INTO items SELECT n, 'item number ' || n, n % 3 = 0, n / 8.0 \
-         FROM generate_series(1, 10000) AS n",
-        "ANALYZE items",
-    ] {
-        sqlx::query(sql).execute(&pool).await?;
-    }
-    Ok(pool)
-}
-
-#[derive(Deserialize)]
-struct Range {
-    first: i64,
-    last: i64,
-}
-
-#[derive(Serialize)]
-struct Item {
-    id: i64,
-    title: String,
-    done: bool,
-    weight: f64,
-}
-
-#[derive(Serialize)]
-struct Items {
-    rows: Vec<Item>,
-    limit: u32,
-    offset: u32,
-}
-
-async fn items(State(pool): State<PgPool>, Query(range): Query<Range>) -> Response {
-    let answer = async {
-        let sql = "SELECT id, title, done, weight FROM items WHERE id >= $1 AND id < $2 \
-                   ORDER BY id LIMIT 100";
-        let found: Vec<(i64, String, bool, f64)> = sqlx::query_as(sql)
-            .bind(range.first)
-            .bind(range.last)
-            .fetch_all(&pool)
-            .await?;
-        let rows = found
-            .into_iter()
-            .map(|(id, title, done, weight)| Item {
-                id,
-                title,
-                done,
-                weight,
-            })
-            .collect();
-        let (limit, offset) = (100, 0);
-        anyhow::Ok(
-            Json(Items {
-                rows,
-                limit,
-                offset,
-            })
-            .into_response(),
-        )
-    };
-    answer.await.unwrap_or_else(failed)
 }
 
 async fn download(State(Store(operator)): State<Store>, Path(name): Path<String>) -> Response {
