@@ -13,14 +13,17 @@
 use super::{
     error::Failure,
     functions::{self, CallerCell},
+    inline::Inline,
     policy::{Author, Policy},
     public::Bound,
+    reading::Reading,
     statement::{MAX_VALUE_BYTES, Statement, Step, prepare},
+    watch::{Run, Watch},
 };
 use crate::project::{
     Options, denied,
     pool::{Pooled, Side},
-    row_too_large, text, too_many_rows,
+    text, too_many_rows,
 };
 use atlashub_core::{
     Error, Result,
@@ -29,18 +32,8 @@ use atlashub_core::{
         MAX_PARAMETERS, MAX_RESULT_BYTES, MAX_ROWS, MAX_SQL_BYTES, SqlRows, SqlValue,
     },
 };
-use parking_lot::Mutex;
 use rusqlite::{Connection as Inner, OpenFlags, config::DbConfig, ffi, limits::Limit};
-use std::{
-    collections::HashMap,
-    ffi::CString,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, ffi::CString, path::Path, sync::Arc};
 
 /// Statements kept ready on a connection.
 const CACHED_STATEMENTS: usize = 32;
@@ -62,19 +55,6 @@ pub(super) enum Mode {
     Write,
     /// As [`Mode::Write`]; made when it does not exist.
     Create,
-}
-
-/// Set to end a statement that nobody waits for any more.
-pub(super) type Cancel = Arc<AtomicBool>;
-
-/// How long a run may take, and what ends it early.
-pub(super) struct Run {
-    /// The most time that it may take.
-    pub(super) time: Duration,
-    /// Ends it when set.
-    pub(super) cancel: Option<Cancel>,
-    /// Whether it holds an asynchronous thread.
-    pub(super) inline: bool,
 }
 
 /// Why a read gave no rows.
@@ -118,31 +98,12 @@ pub(super) fn is_stale(error: &Error) -> bool {
     error.code() == STALE
 }
 
-#[derive(Default)]
-struct Watch {
-    running: Mutex<Option<(Instant, Option<Cancel>)>>,
-}
-
-impl Watch {
-    fn says_stop(&self) -> bool {
-        match &*self.running.lock() {
-            None => false,
-            Some((end, cancel)) => {
-                cancel
-                    .as_ref()
-                    .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
-                    || Instant::now() >= *end
-            }
-        }
-    }
-}
-
 /// An open connection. No statement of it ever leaves it. Fields are dropped
 /// in order: statements before the connection, and that before the name it
 /// points to.
 pub(super) struct Connection {
     statements: HashMap<Box<str>, Statement>,
-    reading: Option<Reading>,
+    pub(super) reading: Option<Reading>,
     uses: u64,
     pub(super) bound: Option<Box<Bound>>,
     inner: Inner,
@@ -274,12 +235,11 @@ impl Connection {
 
     /// Starts the clock for a run of statements.
     pub(super) fn start_run(&self, run: Run) {
-        let end = Instant::now() + run.time;
-        *self.watch.running.lock() = Some((end, run.cancel));
+        self.watch.start(run);
     }
 
     fn end_run(&self) {
-        *self.watch.running.lock() = None;
+        self.watch.end();
     }
 
     /// Runs a statement that must only read.
@@ -311,19 +271,22 @@ impl Connection {
         if !statement.reads_only {
             return Err(Stop::Writes);
         }
-        if inline && !statement.inline {
+        if inline && !statement.inline.may_run() {
             return Err(Stop::Slow);
         }
         let result = statement.bind(values).map_err(Stop::Failed).and_then(|()| {
             collect(statement).map_err(|stop| match stop {
                 Halt::Error(error) => Stop::Failed(error),
                 Halt::Failure(failure) if inline && failure.is_interrupt() => {
-                    statement.inline = false;
+                    statement.inline.was_slow();
                     Stop::Slow
                 }
                 Halt::Failure(failure) => Stop::from(explain(&policy, failure)),
             })
         });
+        if inline && result.is_ok() {
+            statement.inline.was_quick();
+        }
         statement.reset();
         result
     }
@@ -426,7 +389,7 @@ impl Connection {
         let (statement, tail) = self.prepare_first(sql, keep)?;
         let mut statement =
             statement.ok_or_else(|| Error::invalid("sql_syntax", "there is no statement"))?;
-        statement.inline = self.policy.was_quick();
+        statement.inline = Inline::new(self.policy.was_quick());
         if !text::skip_blanks(tail.trim_start_matches([';', ' ', '\n', '\t', '\r'])).is_empty() {
             let more = self.prepare_first(tail, false);
             if !matches!(more, Ok((None, ""))) {
@@ -456,33 +419,6 @@ impl Connection {
             }
             failure.while_preparing().into_error()
         })
-    }
-
-    /// Begins to read a result page by page. It rests in the connection,
-    /// which is the cursor's alone until it is given back.
-    ///
-    /// # Errors
-    /// `sql_denied` when the statement writes.
-    pub(super) fn begin_reading(&mut self, sql: &str, values: &[SqlValue]) -> Result<()> {
-        let mut statement = self.prepare_only(sql, false)?;
-        if !statement.reads_only {
-            return Err(denied("a cursor can only read"));
-        }
-        statement.bind(values)?;
-        self.reading = Some(Reading {
-            statement,
-            at_row: false,
-            ended: false,
-        });
-        Ok(())
-    }
-
-    /// The next rows of [`Connection::begin_reading`], `max` at most.
-    pub(super) fn read_on(&mut self, max: usize) -> Result<SqlRows> {
-        match &mut self.reading {
-            Some(reading) => reading.next(max),
-            None => Ok(SqlRows::default()),
-        }
     }
 
     /// Begins a transaction that can write.
@@ -578,45 +514,4 @@ fn collect(statement: &mut Statement) -> Result<SqlRows, Halt> {
         columns: statement.columns().to_vec(),
         rows,
     })
-}
-
-/// A statement that is read on from page to page.
-struct Reading {
-    statement: Statement,
-    at_row: bool,
-    ended: bool,
-}
-
-impl Reading {
-    fn next(&mut self, max: usize) -> Result<SqlRows> {
-        let mut rows = Vec::new();
-        let mut room = MAX_RESULT_BYTES;
-        let max = max.clamp(1, MAX_ROWS);
-        while rows.len() < max && !self.ended {
-            if !self.at_row {
-                match self.statement.step() {
-                    Ok(Step::Row) => self.at_row = true,
-                    Ok(Step::Done) => self.ended = true,
-                    Err(failure) => {
-                        self.ended = true;
-                        return Err(failure.into_error());
-                    }
-                }
-                continue;
-            }
-            match self.statement.row(room) {
-                Some((row, bytes)) => {
-                    room -= bytes;
-                    rows.push(row);
-                    self.at_row = false;
-                }
-                None if rows.is_empty() => return Err(row_too_large()),
-                None => break,
-            }
-        }
-        Ok(SqlRows {
-            columns: self.statement.columns().to_vec(),
-            rows,
-        })
-    }
 }

@@ -13,19 +13,23 @@ mod cursor;
 mod error;
 mod files;
 mod functions;
+mod inline;
 mod policy;
 mod public;
+mod reading;
 mod statement;
 mod transaction;
+mod watch;
 
 pub(super) use self::public::rules::is_ours;
 
 use self::{
-    connection::{Cancel, Connection, Mode, Run, Stop},
+    connection::{Connection, Mode, Stop},
     error::Failure,
     files::Files,
     policy::Author,
     public::until_seen,
+    watch::{Cancel, Run},
 };
 use super::{
     Options, migration, not_provisioned,

@@ -8,7 +8,7 @@
 //! is open, and never by two threads at once. Its owner, the connection, sees
 //! to that: it holds all its statements and drops them before it closes.
 
-use super::error::Failure;
+use super::{error::Failure, inline::Inline};
 use atlashub_core::{
     Error, Result,
     capability::sql::{MAX_RESULT_BYTES, SqlValue},
@@ -39,7 +39,7 @@ pub(super) struct Statement {
     /// Whether it leaves the database as it is.
     pub(super) reads_only: bool,
     /// Whether it may run on an asynchronous thread.
-    pub(super) inline: bool,
+    pub(super) inline: Inline,
     /// When it was last used, in the count of its cache.
     pub(super) used: u64,
 }
@@ -94,7 +94,7 @@ pub(super) unsafe fn prepare(
         prepared_again: 0,
         // SAFETY: `raw` is the statement that was just prepared.
         reads_only: unsafe { ffi::sqlite3_stmt_readonly(raw.as_ptr()) != 0 },
-        inline: false,
+        inline: Inline::default(),
         used: 0,
     };
     statement.read_columns();

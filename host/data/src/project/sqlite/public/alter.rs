@@ -15,7 +15,7 @@ use super::{
 use crate::project::{
     public::{Check, Found, Index, check_policies, script},
     schema::{self, Kind, Plan, TableChange, TableText},
-    sqlite::connection::Cancel,
+    sqlite::watch::Cancel,
 };
 use atlashub_core::{Error, ProjectId, Result};
 use rusqlite::{Connection as Inner, config::DbConfig};

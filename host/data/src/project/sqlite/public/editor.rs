@@ -4,8 +4,7 @@
 
 use super::{
     super::{
-        Connection, SqliteProjects, connection::Cancel, error::Failure, limited, settle,
-        statement::Step,
+        Connection, SqliteProjects, error::Failure, limited, settle, statement::Step, watch::Cancel,
     },
     Purpose, changes, store,
 };
