@@ -178,6 +178,40 @@ async fn tables_are_listed_and_rows_come_alike_on_both_engines() {
 }
 
 #[tokio::test]
+async fn a_publishable_key_is_told_of_tables_that_have_policies_for_it() {
+    let project = project().await;
+    let public = project.with_key(&project.publishable);
+    let names = |reply: Reply| -> Vec<String> {
+        let body = reply.expect(200).json();
+        let tables = body["tables"].as_array().unwrap().iter();
+        tables
+            .map(|table| table["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(public.get("/v1/db/tables").await), ["notes"]);
+    let columns = public.get("/v1/db/tables/people/columns").await;
+    assert_eq!(columns.expect(404).json()["code"], "unknown_table");
+    // A policy for others does not tell; one for all does, at once.
+    let admin = shared().await.admin();
+    let path = format!(
+        "/admin/v1/projects/{}/tables/tags/policies/some",
+        project.slug
+    );
+    for (roles, told) in [
+        (json!(["authenticated"]), vec!["notes"]),
+        (json!(["*"]), vec!["notes", "tags"]),
+    ] {
+        let policy = json!({"actions": ["select"], "roles": roles, "using": false});
+        let reply = admin.put(&path, policy).await;
+        assert!([200, 201].contains(&reply.status), "{}", reply.text());
+        assert_eq!(names(public.get("/v1/db/tables").await), told);
+    }
+    // What it knows by name it may ask for; without policies there are no rows.
+    let rows = public.get("/v1/db/people").await.expect(200).json();
+    assert_eq!(rows["rows"], json!([]));
+}
+
+#[tokio::test]
 async fn rows_are_chosen_alike_on_both_engines() {
     let project = project().await;
     for (query, expected) in [

@@ -181,3 +181,80 @@ async fn another_permission_of_a_role_holds_everywhere() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn other_roles_of_a_user_and_being_shut_out_hold_everywhere() {
+    let (mut first, second) = pair().await;
+    let admin = first.admin();
+    let project = admin.project_with(&["files"]).await;
+    let user = project.sign_up().await;
+    let of_user = format!("/admin/v1/projects/{}/users/{}", project.slug, user.id);
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    let there = user.at(&there);
+    until("the user", COMPILED, || async {
+        (there.get("/files").await.status == 200).then_some(())
+    })
+    .await;
+    let admin = first.admin();
+    for (change, status) in [
+        (json!({"roles": []}), 403),
+        (json!({"roles": ["viewer"]}), 200),
+        (json!({"disabled": true}), 401),
+    ] {
+        let _ = admin.patch(&of_user, change.clone()).await.expect(200);
+        until(&format!("{change} to hold"), EVERYWHERE, || async {
+            (there.get("/files").await.status == status).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn another_row_policy_and_another_column_hold_everywhere() {
+    let (mut first, second) = pair().await;
+    let project = first.admin().project_with(&["db"]).await;
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    let notes = json!({"name": "notes", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true},
+        {"name": "note", "type": "text"},
+    ]});
+    let _ = first.admin().post(&tables, notes).await.expect(201);
+    let row = json!({"rows": [{"id": 1, "note": "seen"}]});
+    let _ = project.post("/v1/db/notes", row).await.expect(201);
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    let public = there.with_key(&project.publishable);
+    until("the table", COMPILED, || async {
+        (public.get("/v1/db/notes").await.status == 200).then_some(())
+    })
+    .await;
+    let admin = first.admin();
+    let policy = format!("{tables}/notes/policies/open");
+    let seen = async |rows: usize, told: usize| {
+        let page = public.get("/v1/db/notes").await.expect(200).json();
+        let list = public.get("/v1/db/tables").await.expect(200).json();
+        let count = |value: &serde_json::Value| value.as_array().map(Vec::len);
+        count(&page["rows"]) == Some(rows) && count(&list["tables"]) == Some(told)
+    };
+    assert!(seen(0, 0).await);
+    let open = json!({"actions": ["select"], "roles": ["anon"], "using": true});
+    let _ = admin.put(&policy, open).await.expect(201);
+    until("the policy", EVERYWHERE, || async {
+        seen(1, 1).await.then_some(())
+    })
+    .await;
+    let change = json!({"changes": [
+        {"op": "add_column", "column": {"name": "more", "type": "integer", "default": {"value": 7}}},
+    ]});
+    let changed = admin.patch(&format!("{tables}/notes"), change).await;
+    let _ = changed.expect_success();
+    until("the column", EVERYWHERE, || async {
+        let page = public.get("/v1/db/notes").await.expect(200).json();
+        (page["rows"][0]["more"] == 7).then_some(())
+    })
+    .await;
+    let _ = admin.delete(&policy).await.expect_success();
+    until("the end of the policy", EVERYWHERE, || async {
+        seen(0, 0).await.then_some(())
+    })
+    .await;
+}

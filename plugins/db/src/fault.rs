@@ -120,14 +120,15 @@ impl Fault {
     /// 404, naming the table.
     pub(crate) fn unknown_table(name: &str) -> Self {
         let message = format!("Could not find the table 'public.{name}' in the schema cache");
-        let own = Error::new(
-            StatusCode::NOT_FOUND,
-            "unknown_table",
-            format!("there is no table `{name}`"),
-        );
-        let mut fault = Self::new(404, "PGRST205", "unknown_table", message);
-        fault.0.error = own;
-        fault
+        Self::new(404, "PGRST205", "unknown_table", message)
+            .with_own(format!("there is no table `{name}`"))
+    }
+
+    /// Says the same in other words to clients of the own dialect.
+    fn with_own(mut self, detail: String) -> Self {
+        let error = &self.0.error;
+        self.0.error = Error::new(error.status(), error.code().to_owned(), detail);
+        self
     }
 
     /// 400, naming the column.
@@ -140,7 +141,9 @@ impl Fault {
     pub(crate) fn unknown_body_column(table: &str, name: &str) -> Self {
         let message =
             format!("Could not find the '{name}' column of '{table}' in the schema cache");
-        Self::new(400, "PGRST204", "unknown_column", message)
+        Self::new(400, "PGRST204", "unknown_column", message).with_own(format!(
+            "there is no column `{name}` in the table `{table}`"
+        ))
     }
 
     /// 400: nothing connects the two.

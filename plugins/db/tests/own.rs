@@ -30,7 +30,10 @@ INSERT INTO todos (id, title, done, stars, tags, made_at, file, person_id) VALUE
 ";
 
 fn host() -> TestHost {
-    TestHost::new("db").with_tables(TABLES).unwrap()
+    TestHost::new("db")
+        .with_caller(Caller::new(CallerKind::SecretKey, "k"))
+        .with_tables(TABLES)
+        .unwrap()
 }
 
 fn call(request: Request) -> (u16, Value) {
@@ -343,6 +346,36 @@ fn tables_are_described() {
         json!({"name": "name", "kind": "text", "data_type": "TEXT", "nullable": false,
                "default": null, "generated": false, "primary_key": false})
     );
+}
+
+#[test]
+fn who_is_bound_by_policies_is_told_of_tables_that_have_some() {
+    let host = host().without_policies(["people"]);
+    let names = |body: &Value| -> Vec<String> {
+        let tables = body["tables"].as_array().unwrap().iter();
+        tables
+            .map(|table| table["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    host.set_caller(Caller::new(CallerKind::PublishableKey, "k"));
+    let (_, body) = get("/v1/db/tables");
+    assert_eq!(names(&body), ["open_todos", "todos"]);
+    assert_eq!(
+        body["tables"][1]["foreign_keys"],
+        json!([]),
+        "a key names a table that is not told of"
+    );
+    assert_eq!(get("/v1/db/tables/todos/columns").0, 200);
+    for table in ["people", "nothing"] {
+        let (status, body) = get(&format!("/v1/db/tables/{table}/columns"));
+        assert_eq!((status, &body["code"]), (404, &json!("unknown_table")));
+    }
+    host.set_caller(Caller::new(CallerKind::SecretKey, "k"));
+    let (_, body) = get("/v1/db/tables");
+    assert_eq!(names(&body), ["open_todos", "people", "todos"]);
+    host.set_caller(Caller::default());
+    assert_eq!(get("/v1/db/tables").0, 401);
+    assert_eq!(get("/v1/db/tables/todos/columns").0, 401);
 }
 
 #[test]

@@ -96,6 +96,17 @@ pub fn describe() -> Result<Vec<Table>> {
     Ok(host::database_describe()?)
 }
 
+/// The names of those tables and views that the caller is told of: all for
+/// who reaches every row; for others those at which some row policy is for
+/// them, and views that read only such. What a plugin shows of tables it
+/// shows of these.
+///
+/// # Errors
+/// As [`query`].
+pub fn told() -> Result<Vec<String>> {
+    Ok(host::database_told()?)
+}
+
 /// Runs one statement and returns its rows, 10,000 at most.
 ///
 /// # Errors

@@ -62,6 +62,7 @@ struct Inner {
 struct State {
     caller: Caller,
     permissions: BTreeSet<String>,
+    untold: BTreeSet<String>,
     users: BTreeMap<String, User>,
     config: BTreeMap<String, String>,
     logs: Vec<String>,
@@ -118,6 +119,16 @@ impl TestHost {
     pub fn with_tables(self, sql: &str) -> Result<Self> {
         self.inner.public.run(sql)?;
         Ok(self)
+    }
+
+    /// Lets tables have no row policies: only those who reach every row are
+    /// told of them. Of the others everybody is, and here everybody reaches
+    /// every row of all of them.
+    #[must_use]
+    pub fn without_policies<'a>(self, tables: impl IntoIterator<Item = &'a str>) -> Self {
+        let names = tables.into_iter().map(str::to_owned);
+        self.inner.state.borrow_mut().untold.extend(names);
+        self
     }
 
     /// Sets the caller.
@@ -321,6 +332,19 @@ impl host::Host for Inner {
 
     fn database_describe(&self) -> HostResult<Vec<Table>> {
         describe::tables(self.public.connection())
+    }
+
+    fn database_told(&self) -> HostResult<Vec<String>> {
+        let state = self.state.borrow();
+        let everything = matches!(
+            state.caller.kind,
+            CallerKind::SecretKey | CallerKind::Admin | CallerKind::Scheduler
+        );
+        let tables = describe::tables(self.public.connection())?;
+        let names = tables.into_iter().map(|table| table.name);
+        Ok(names
+            .filter(|name| everything || !state.untold.contains(name))
+            .collect())
     }
 
     fn database_schema_version(&self) -> u64 {

@@ -17,8 +17,13 @@ use std::collections::BTreeSet;
 pub(super) enum Asks {
     /// Nothing.
     Nothing,
-    /// Leave to read, of users.
+    /// To be somebody, and of users leave to read; a table without policies
+    /// is not told of.
     Tables,
+    /// The same, of this very table.
+    Table,
+    /// To be a server of the project, or an admin.
+    Description,
     /// Who it is, for what belongs to the caller.
     Name,
     /// The same, and leave to change something.
@@ -123,7 +128,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/topics", Asks::NameToWrite),
     ("DELETE", "/topics/{id}", Asks::ObjectToWrite),
     ("GET", "/v1/db/tables", Asks::Tables),
-    ("GET", "/v1/db/tables/{table}/columns", Asks::Tables),
+    ("GET", "/v1/db/tables/{table}/columns", Asks::Table),
     ("GET", "/v1/db/{table}", Asks::Rows),
     ("POST", "/v1/db/{table}", Asks::RowsToWrite),
     ("PATCH", "/v1/db/{table}", Asks::RowsToWrite),
@@ -224,11 +229,17 @@ pub(super) fn dialect_routes() -> Vec<(&'static str, String, Asks)> {
         .collect()
 }
 
+/// What the gateway itself answers inside a project.
+const GATEWAY_ROUTES: &[(&str, &str, Asks)] = &[("GET", "/openapi.json", Asks::Description)];
+
 /// What no caller may read who is not trusted with everything.
 pub(super) const HIDDEN: &str = "nobody-elses-business";
 
 /// The bucket that [`HIDDEN`] is in, too.
 const VAULT: &str = "vault";
+
+/// The table without policies.
+const TABLE: &str = "ledger";
 
 /// How a caller must fare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,9 +264,13 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Absent, _) => Refused(404),
         (Asks::SignIn, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
         (Asks::SignIn, _) => Refused(401),
+        (Asks::Description, rank) if is_trusted(rank) => Served,
         (_, Rank::Guest) => Refused(403),
+        (Asks::Tables | Asks::Table | Asks::Description, Rank::Nobody) => Refused(401),
+        (Asks::Description, _) => Refused(403),
+        (Asks::Table, rank) if !is_trusted(rank) => Refused(404),
+        (Asks::Tables | Asks::Table, _) => Served,
         (_, Rank::Reader) if writes => Refused(403),
-        (Asks::Tables, _) => Served,
         (Asks::Rows | Asks::RowsToWrite, Rank::PlatformViewer) if writes => Refused(403),
         (Asks::Rows | Asks::RowsToWrite, rank) if is_trusted(rank) => Served,
         (Asks::Rows, _) => Served,
@@ -286,7 +301,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
     let _ = owner.put(&settings, body).await.expect(200);
-    let table = json!({"name": "ledger", "columns": [
+    let table = json!({"name": TABLE, "columns": [
         {"name": "id", "type": "bigint", "primary_key": true},
         {"name": "note", "type": "text", "nullable": false},
     ]});
@@ -396,7 +411,7 @@ impl Things {
         path.replace("{id}", id)
             .replace("{factor}", id)
             .replace("{name}", &self.role)
-            .replace("{table}", "ledger")
+            .replace("{table}", TABLE)
             .replace("{n}", "1")
             .replace("{token}", link)
             .replace("{tag_id}", &self.tag)
@@ -551,6 +566,9 @@ fn check(caller: &Caller, asks: Asks, verdict: Verdict, reply: &Reply, what: &st
         ),
     }
     let sees = verdict == Verdict::Served && matches!(asks, Asks::Users | Asks::UsersToWrite);
+    if asks == Asks::Tables && !is_trusted(caller.rank) {
+        assert!(!text.contains(TABLE), "{what} is told of a table: {text}");
+    }
     if !sees && !is_trusted(caller.rank) {
         assert!(
             !text.contains(HIDDEN),
@@ -615,6 +633,7 @@ async fn everybody_reaches_of_the_plugins_what_they_may_and_nothing_more() {
     let project = project(&owner).await;
     let routes: Vec<_> = PLUGIN_ROUTES
         .iter()
+        .chain(GATEWAY_ROUTES)
         .map(|(method, path, asks)| (*method, (*path).to_owned(), *asks))
         .collect();
     try_all(&owner, &project, &routes).await;

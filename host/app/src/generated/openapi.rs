@@ -290,6 +290,7 @@ fn escaped(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use atlashub_core::capability::database::Audience;
 
     fn todos(kind: TableKind) -> Table {
         let column = |name: &str, kind, nullable| Column {
@@ -311,6 +312,7 @@ mod tests {
             primary_key: vec!["id".to_owned()],
             unique: Vec::new(),
             foreign_keys: Vec::new(),
+            audience: Audience::nobody(),
         }
     }
 

@@ -151,7 +151,7 @@ fn tuple(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atlashub_core::capability::database::ForeignKey;
+    use atlashub_core::capability::database::{Audience, ForeignKey};
 
     fn column(name: &str, kind: ColumnKind, nullable: bool, default: Option<&str>) -> Column {
         Column {
@@ -183,6 +183,7 @@ mod tests {
                 table: "people".to_owned(),
                 references: vec!["id".to_owned()],
             }],
+            audience: Audience::nobody(),
         };
         let text = of(&[table]);
         let from = text.find("    Tables").unwrap();

@@ -10,7 +10,10 @@
 use super::sql::{Dialect, SqlRows, SqlTransaction, SqlValue};
 use crate::{AdminRole, Caller, KeyKind, ProjectId, Result};
 use async_trait::async_trait;
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 use uuid::Uuid;
 
 /// Whose rights a statement has, and where.
@@ -117,10 +120,51 @@ impl BoundCaller {
         &self.roles
     }
 
+    /// Whether a policy for that role is for this caller; `*` is for all.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        role == EVERYBODY || role == self.role() || self.roles.iter().any(|own| own == role)
+    }
+
     /// A JSON object: what `caller_claims()` answers.
     #[must_use]
     pub fn claims(&self) -> &str {
         &self.claims
+    }
+}
+
+/// The role of policies that are for all.
+pub const EVERYBODY: &str = "*";
+
+/// Who is told that there is a table: who reaches every row, and of those
+/// whom row policies bind, the ones that some policy is for, at each table
+/// that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience(Vec<BTreeSet<String>>);
+
+impl Audience {
+    /// For each table that is read, the roles of its policies.
+    #[must_use]
+    pub const fn new(roles: Vec<BTreeSet<String>>) -> Self {
+        Self(roles)
+    }
+
+    /// Nobody whom row policies bind.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(vec![BTreeSet::new()])
+    }
+
+    /// Whether a caller of that reach is told.
+    #[must_use]
+    pub fn includes(&self, reach: &Reach) -> bool {
+        match reach {
+            Reach::Everything => true,
+            Reach::Policies(caller) => {
+                let mut tables = self.0.iter();
+                tables.all(|roles| roles.iter().any(|role| caller.has_role(role)))
+            }
+        }
     }
 }
 
@@ -243,6 +287,8 @@ pub struct Table {
     pub unique: Vec<Vec<String>>,
     /// Its foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Who is told of it.
+    pub audience: Audience,
 }
 
 /// SQL on the project's own tables. One statement a call, and none that
@@ -303,6 +349,32 @@ mod tests {
             assert_eq!(matches!(access.reach, Reach::Everything), everything);
             assert_eq!(access.write, writes, "{caller:?}");
             assert!(!Access::of(project, &caller, false).write);
+        }
+    }
+
+    #[test]
+    fn a_table_is_told_to_those_whom_its_policies_are_for() {
+        let anonymous = Reach::Policies(BoundCaller::anonymous());
+        let user = BoundCaller::user(Uuid::now_v7(), vec!["clerk".to_owned()]);
+        let user = Reach::Policies(Arc::new(user));
+        let of = |tables: &[&[&str]]| {
+            let roles = |table: &&[&str]| table.iter().map(|&role| role.to_owned()).collect();
+            Audience::new(tables.iter().map(roles).collect())
+        };
+        for (audience, nobody, clerk) in [
+            (Audience::nobody(), false, false),
+            (of(&[&["*"]]), true, true),
+            (of(&[&["anon", "editor"]]), true, false),
+            (of(&[&["authenticated"]]), false, true),
+            (of(&[&["clerk"], &["authenticated"]]), false, true),
+            (of(&[&["clerk"], &["editor"]]), false, false),
+            (of(&[&["*"], &[]]), false, false),
+            // A view that reads no table.
+            (of(&[]), true, true),
+        ] {
+            assert_eq!(audience.includes(&anonymous), nobody, "{audience:?}");
+            assert_eq!(audience.includes(&user), clerk, "{audience:?}");
+            assert!(audience.includes(&Reach::Everything));
         }
     }
 

@@ -10,11 +10,14 @@
 )]
 
 mod cursors;
+mod descriptions;
 mod harness;
 mod isolation;
 mod limits;
 mod migrations;
 mod policies;
+mod policies_on_reads;
+mod public;
 mod schema;
 mod tables;
 mod tls;

@@ -3,7 +3,7 @@
 use crate::{
     harness::{World, text},
     on_both_engines,
-    tables::Tables,
+    public::Tables,
 };
 use atlashub_core::{
     Result,

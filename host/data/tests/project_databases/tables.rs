@@ -1,19 +1,18 @@
-//! The project's own tables: who reaches what, what they look like, and how
-//! row policies bind.
+//! The project's own tables: who reaches what, and how row policies bind.
 
 use crate::{
     harness::{World, text},
     on_both_engines,
+    public::{ANA, BEN, Tables, own_rows, shown, todos},
 };
 use atlashub_core::{
-    Error, ProjectId, Result,
+    ProjectId,
     capability::{
-        database::{Access, BoundCaller, ColumnKind, Database as _, Reach, TableKind},
-        sql::{SqlRows, SqlValue},
+        database::{Access, Database as _},
+        sql::SqlValue,
     },
 };
 use atlashub_data::project::public::{PolicyChange, RowPolicy};
-use std::sync::Arc;
 use uuid::Uuid;
 
 on_both_engines!(
@@ -24,162 +23,11 @@ on_both_engines!(
     a_policy_that_makes_no_sense_is_named,
     policies_are_listed_and_replaced,
     policies_put_at_the_same_time_are_all_kept,
-    tables_are_described,
-    tables_are_described_as_of_one_moment,
-    tables_are_changed_all_or_none,
-    a_failure_has_the_number_that_postgres_gives,
     who_may_only_read_cannot_write,
     two_projects_share_nothing,
     transactions_keep_their_caller,
     views_show_what_their_caller_may_see,
 );
-
-/// The project's own tables in a test.
-pub(crate) struct Tables<'a>(pub(crate) &'a World);
-
-impl Tables<'_> {
-    pub(crate) fn project(&self) -> ProjectId {
-        self.0.scope.project
-    }
-
-    pub(crate) async fn change(&self, statements: &[&str]) -> Result<()> {
-        let statements: Vec<String> = statements.iter().map(|sql| (*sql).to_owned()).collect();
-        self.0
-            .databases
-            .change_tables(self.project(), &statements)
-            .await
-    }
-
-    pub(crate) async fn policies(&self, table: &str, json: serde_json::Value) -> Result<()> {
-        let policies: Vec<RowPolicy> = serde_json::from_value(json).unwrap();
-        self.0
-            .databases
-            .change_row_policies(self.project(), table, PolicyChange::All(policies))
-            .await
-            .map(drop)
-    }
-
-    pub(crate) fn service(&self) -> Access {
-        Access {
-            project: self.project(),
-            reach: Reach::Everything,
-            write: true,
-        }
-    }
-
-    pub(crate) fn anonymous(&self) -> Access {
-        Access {
-            reach: Reach::Policies(BoundCaller::anonymous()),
-            ..self.service()
-        }
-    }
-
-    pub(crate) fn user(&self, id: Uuid) -> Access {
-        self.user_with(id, &[])
-    }
-
-    pub(crate) fn user_with(&self, id: Uuid, roles: &[&str]) -> Access {
-        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        Access {
-            reach: Reach::Policies(Arc::new(BoundCaller::user(id, roles))),
-            ..self.service()
-        }
-    }
-
-    pub(crate) async fn query(
-        &self,
-        access: &Access,
-        sql: &str,
-        values: Vec<SqlValue>,
-    ) -> Result<SqlRows> {
-        self.0.databases.query(access, sql, values).await
-    }
-
-    pub(crate) async fn execute(
-        &self,
-        access: &Access,
-        sql: &str,
-        values: Vec<SqlValue>,
-    ) -> Result<u64> {
-        self.0.databases.execute(access, sql, values).await
-    }
-
-    /// The texts or numbers of the first column.
-    pub(crate) async fn list(&self, access: &Access, sql: &str) -> Vec<String> {
-        let rows = self.query(access, sql, Vec::new()).await;
-        let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
-        rows.rows.into_iter().map(|row| shown(&row[0])).collect()
-    }
-
-    pub(crate) async fn run(&self, access: &Access, sql: &str) -> Result<u64> {
-        self.execute(access, sql, Vec::new()).await
-    }
-
-    pub(crate) async fn refused(&self, access: &Access, sql: &str) -> Error {
-        match self.execute(access, sql, Vec::new()).await {
-            Ok(_) => panic!("was not refused: {sql}"),
-            Err(error) => error,
-        }
-    }
-
-    /// Updates or deletes the rows for which `condition` holds, as each
-    /// engine has it.
-    pub(crate) fn rows_where(&self, table: &str, condition: &str) -> String {
-        if self.0.is_sqlite() {
-            format!("WHERE rowid IN (SELECT _rowid_ FROM {table} WHERE {condition})")
-        } else {
-            format!("WHERE {condition}")
-        }
-    }
-}
-
-pub(crate) fn shown(value: &SqlValue) -> String {
-    match value {
-        SqlValue::Null => "null".to_owned(),
-        SqlValue::Boolean(value) => value.to_string(),
-        SqlValue::Integer(value) => value.to_string(),
-        SqlValue::Real(value) => value.to_string(),
-        SqlValue::Text(value) => value.clone(),
-        SqlValue::Blob(value) => format!("{value:?}"),
-    }
-}
-
-pub(crate) const ANA: Uuid = Uuid::from_u128(0xa);
-pub(crate) const BEN: Uuid = Uuid::from_u128(0xb);
-
-/// Todos 1 and 2 of Ana, 3 of Ben; with `policies`.
-pub(crate) async fn todos(tables: &Tables<'_>, policies: serde_json::Value) {
-    tables
-        .change(&[
-            "CREATE TABLE todos (id INTEGER PRIMARY KEY, title TEXT NOT NULL DEFAULT 'new', \
-             owner UUID, done BOOLEAN NOT NULL DEFAULT FALSE)",
-        ])
-        .await
-        .unwrap();
-    for (id, owner) in [(1, ANA), (2, ANA), (3, BEN)] {
-        tables
-            .execute(
-                &tables.service(),
-                "INSERT INTO public.todos (id, title, owner) VALUES ($1, $2, $3)",
-                vec![
-                    SqlValue::Integer(id),
-                    text(&format!("todo {id}")),
-                    text(&owner.to_string()),
-                ],
-            )
-            .await
-            .unwrap();
-    }
-    tables.policies("todos", policies).await.unwrap();
-}
-
-pub(crate) fn own_rows() -> serde_json::Value {
-    serde_json::json!([{
-        "name": "own", "roles": ["authenticated"],
-        "actions": ["select", "insert", "update", "delete"],
-        "using": {"owner": "owner"},
-    }])
-}
 
 const IDS: &str = "SELECT id FROM todos ORDER BY id";
 
@@ -438,116 +286,6 @@ async fn policies_put_at_the_same_time_are_all_kept(world: World) {
     assert_eq!(gone.unwrap_err().code(), "not_found");
 }
 
-async fn tables_are_described(world: World) {
-    let tables = Tables(&world);
-    let databases = &world.databases;
-    let before = databases.schema_version(tables.project());
-    assert!(
-        databases
-            .describe(tables.project())
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    tables
-        .change(&[
-            "CREATE TABLE lists (id BIGINT PRIMARY KEY, name TEXT NOT NULL UNIQUE, price NUMERIC(9,2))",
-            "CREATE TABLE items (list BIGINT NOT NULL REFERENCES lists, number INTEGER NOT NULL, \
-             at TIMESTAMP DEFAULT CURRENT_TIMESTAMP, twice BIGINT GENERATED ALWAYS AS (number * 2) STORED, \
-             flag BOOLEAN, key UUID, data JSON, real REAL, PRIMARY KEY (list, number))",
-            "CREATE VIEW names AS SELECT name FROM lists",
-        ])
-        .await
-        .unwrap();
-    assert_ne!(databases.schema_version(tables.project()), before);
-    let found = databases.describe(tables.project()).await.unwrap();
-    let names: Vec<_> = found.iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(names, ["items", "lists", "names"]);
-    let (items, lists) = (&found[0], &found[1]);
-    assert_eq!(items.primary_key, ["list", "number"]);
-    let kinds: Vec<_> = items.columns.iter().map(|column| column.kind).collect();
-    assert_eq!(
-        kinds,
-        [
-            ColumnKind::Integer,
-            ColumnKind::Integer,
-            ColumnKind::Timestamp,
-            ColumnKind::Integer,
-            ColumnKind::Boolean,
-            ColumnKind::Uuid,
-            ColumnKind::Json,
-            ColumnKind::Real,
-        ]
-    );
-    assert!(items.columns[3].generated && items.columns[3].default.is_none());
-    assert!(items.columns[2].default.is_some() && items.columns[2].nullable);
-    assert!(!items.columns[0].nullable);
-    assert_eq!(items.foreign_keys.len(), 1);
-    assert_eq!(items.foreign_keys[0].name, "items_list_fkey");
-    assert_eq!(items.foreign_keys[0].table, "lists");
-    assert_eq!(items.foreign_keys[0].references, ["id"]);
-    assert_eq!(lists.unique, [["name"]]);
-    assert_eq!(lists.columns[2].kind, ColumnKind::Numeric);
-    assert_eq!(found[2].kind, TableKind::View);
-    assert!(Arc::ptr_eq(
-        &found,
-        &databases.describe(tables.project()).await.unwrap()
-    ));
-}
-
-async fn tables_are_described_as_of_one_moment(world: World) {
-    let tables = Tables(&world);
-    tables
-        .change(&["CREATE TABLE swings (a INTEGER, z TEXT, UNIQUE (a, z))"])
-        .await
-        .unwrap();
-    let ended = std::sync::atomic::AtomicBool::new(false);
-    let change = async {
-        for (from, to) in [("a", "b"), ("b", "a")].into_iter().cycle().take(60) {
-            let rename = format!("ALTER TABLE swings RENAME COLUMN {from} TO {to}");
-            tables.change(&[&rename]).await.unwrap();
-        }
-        ended.store(true, std::sync::atomic::Ordering::Relaxed);
-    };
-    let look = async {
-        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
-            world.databases.tables_changed(tables.project());
-            let found = world.databases.describe(tables.project()).await.unwrap();
-            let columns: Vec<&str> = found[0]
-                .columns
-                .iter()
-                .map(|column| column.name.as_str())
-                .collect();
-            assert_eq!(found[0].unique, [columns], "{found:?}");
-        }
-    };
-    tokio::join!(change, look);
-}
-
-async fn tables_are_changed_all_or_none(world: World) {
-    let tables = Tables(&world);
-    let failed = tables
-        .change(&["CREATE TABLE a (id BIGINT)", "CREATE TABLE a (id BIGINT)"])
-        .await;
-    assert!(failed.is_err());
-    let found = world.databases.describe(tables.project()).await.unwrap();
-    assert!(found.is_empty(), "{found:?}");
-    for sql in [
-        "CREATE TABLE _atlashub_policies (id BIGINT)",
-        "CREATE TABLE a (id BIGINT); DROP TABLE a",
-        "COMMIT",
-        "",
-    ] {
-        // On Postgres the host's names are in schemas of their own.
-        if !world.is_sqlite() && sql.contains("_atlashub") {
-            continue;
-        }
-        assert!(tables.change(&[sql]).await.is_err(), "{sql}");
-    }
-    let found = world.databases.describe(tables.project()).await.unwrap();
-    assert!(found.is_empty(), "{found:?}");
-}
-
 async fn who_may_only_read_cannot_write(world: World) {
     let tables = Tables(&world);
     todos(
@@ -654,55 +392,4 @@ async fn views_show_what_their_caller_may_see(world: World) {
     assert_eq!(tables.list(&tables.service(), titles).await.len(), 3);
     assert_eq!(tables.list(&tables.user(BEN), titles).await, ["todo 3"]);
     assert!(tables.list(&tables.anonymous(), titles).await.is_empty());
-}
-
-async fn a_failure_has_the_number_that_postgres_gives(world: World) {
-    let tables = Tables(&world);
-    tables
-        .change(&[
-            "CREATE TABLE people (id integer PRIMARY KEY, name text NOT NULL, age integer CHECK (age > 0))",
-            "CREATE TABLE pets (id integer PRIMARY KEY, owner integer REFERENCES people (id))",
-        ])
-        .await
-        .unwrap();
-    let databases = &world.databases;
-    let insert = "INSERT INTO public.people (id, name, age) VALUES (1, 'Ada', 36)";
-    databases
-        .execute(&tables.service(), insert, Vec::new())
-        .await
-        .unwrap();
-    for (sql, state) in [
-        (insert, "23505"),
-        ("INSERT INTO public.people (id) VALUES (2)", "23502"),
-        ("INSERT INTO public.people VALUES (2, 'Joan', 0)", "23514"),
-        ("INSERT INTO public.pets VALUES (1, 9)", "23503"),
-        ("SELECT absent FROM people", "42703"),
-        ("SELECT 1 FROM absent", "42P01"),
-        ("SELECT FROM WHERE", "42601"),
-    ] {
-        let error = databases
-            .execute(&tables.service(), sql, Vec::new())
-            .await
-            .unwrap_err();
-        let found = error
-            .fields()
-            .get("sqlstate")
-            .and_then(|state| state.as_str());
-        assert_eq!(found, Some(state), "{sql}: {error}");
-    }
-    let refused = databases
-        .execute(
-            &tables.anonymous(),
-            "INSERT INTO public.people VALUES (3, 'Eve', 1)",
-            Vec::new(),
-        )
-        .await
-        .unwrap_err();
-    assert_eq!(
-        refused
-            .fields()
-            .get("sqlstate")
-            .and_then(|state| state.as_str()),
-        Some("42501")
-    );
 }

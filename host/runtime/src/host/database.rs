@@ -103,6 +103,20 @@ impl client::Host for State {
         answer(found.map(|tables| tables.iter().map(table).collect()))
     }
 
+    async fn list_told(&mut self) -> Answer<Vec<String>> {
+        let (tables, reach) = match self.database() {
+            Ok((database, access)) => (database.describe(access.project).await, access.reach),
+            Err(error) => return answer(Err(error)),
+        };
+        answer(tables.map(|tables| {
+            tables
+                .iter()
+                .filter(|table| table.audience.includes(&reach))
+                .map(|table| table.name.clone())
+                .collect()
+        }))
+    }
+
     async fn query(&mut self, sql: String, values: Vec<Value>) -> Answer<Rows> {
         let found = match self.database() {
             Ok((database, access)) => database.query(&access, &sql, parameters(values)).await,

@@ -59,7 +59,9 @@ impl FromRequestParts<HostState> for AnyAdmin {
         let request = parts.extensions.get::<RequestTag>().map(RequestTag::id);
         let found = credentials::find(&state.app, &parts.headers, request).await?;
         let Some(found) = found else {
-            return Err(Problem(Error::unauthenticated("sign in first")));
+            return Err(Problem(Error::unauthenticated(
+                "sign in as an admin first: keys of a project are not taken here",
+            )));
         };
         if found.by_itself && changes_state(&parts.method) {
             same_origin::check(&parts.headers, &state.app.settings().public_url)?;

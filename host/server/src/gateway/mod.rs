@@ -297,7 +297,7 @@ fn no_route(path: &str) -> Error {
     Error::new(
         ErrorKind::NotFound,
         "route_not_found",
-        format!("no plugin of this project answers `{shown}`"),
+        format!("no plugin that is enabled in this project answers `{shown}`"),
     )
 }
 

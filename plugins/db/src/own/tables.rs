@@ -1,10 +1,13 @@
-//! `GET /v1/db/tables`, `GET /v1/db/tables/{table}/columns`: what there is.
+//! `GET /v1/db/tables`, `GET /v1/db/tables/{table}/columns`: what there is,
+//! as far as the caller is told of it.
 
 use crate::{fault::Fault, permission, schema};
 use atlashub_sdk::{
-    database::{Column, Table},
+    database::{self, Column, Table},
+    identity::CallerKind,
     prelude::*,
 };
+use std::collections::HashSet;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Tables {
@@ -47,16 +50,22 @@ struct ShownKey {
     references: Vec<String>,
 }
 
-pub(super) fn list() -> Result<Json<Tables>> {
-    permission::check(&Method::GET).map_err(Fault::into_own)?;
+pub(super) fn list(caller: Caller) -> Result<Json<Tables>> {
+    let told = told(&caller)?;
     let schema = schema::current().map_err(Fault::into_own)?;
+    let tables = schema.tables().iter();
     Ok(Json(Tables {
-        tables: schema.tables().iter().map(shown).collect(),
+        tables: tables
+            .filter(|table| told.contains(&table.name))
+            .map(|table| shown(table, &told))
+            .collect(),
     }))
 }
 
-pub(super) fn columns(Path(name): Path<String>) -> Result<Json<Columns>> {
-    permission::check(&Method::GET).map_err(Fault::into_own)?;
+pub(super) fn columns(caller: Caller, Path(name): Path<String>) -> Result<Json<Columns>> {
+    if !told(&caller)?.contains(&name) {
+        return Err(Fault::unknown_table(&name).into_own());
+    }
     let schema = schema::current().map_err(Fault::into_own)?;
     let table = schema.table(&name).map_err(Fault::into_own)?;
     Ok(Json(Columns {
@@ -65,7 +74,16 @@ pub(super) fn columns(Path(name): Path<String>) -> Result<Json<Columns>> {
     }))
 }
 
-fn shown(table: &Table) -> ShownTable {
+/// What the caller is told of.
+fn told(caller: &Caller) -> Result<HashSet<String>> {
+    if caller.kind == CallerKind::Nobody {
+        return Err(Error::unauthenticated("send a key in `x-api-key`"));
+    }
+    permission::check(&Method::GET).map_err(Fault::into_own)?;
+    Ok(database::told()?.into_iter().collect())
+}
+
+fn shown(table: &Table, told: &HashSet<String>) -> ShownTable {
     ShownTable {
         name: table.name.clone(),
         kind: table.kind.clone(),
@@ -74,6 +92,7 @@ fn shown(table: &Table) -> ShownTable {
         foreign_keys: table
             .foreign_keys
             .iter()
+            .filter(|key| told.contains(&key.table))
             .map(|key| ShownKey {
                 name: key.name.clone(),
                 columns: key.columns.clone(),

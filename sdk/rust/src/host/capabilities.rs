@@ -268,6 +268,10 @@ pub(crate) fn database_describe() -> HostResult<Vec<Table>> {
     Ok(wit_database::describe()?.into_iter().map(table).collect())
 }
 
+pub(crate) fn database_told() -> HostResult<Vec<String>> {
+    Ok(wit_database::list_told()?)
+}
+
 pub(crate) fn database_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {
     Ok(from_wit(wit_database::query(sql, &to_wit(parameters))?))
 }

@@ -29,6 +29,7 @@ pub(crate) trait Host {
     fn sql_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn sql_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
     fn database_describe(&self) -> HostResult<Vec<Table>>;
+    fn database_told(&self) -> HostResult<Vec<String>>;
     fn database_schema_version(&self) -> u64;
     fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
@@ -262,6 +263,10 @@ pub(crate) fn database_schema_version() -> HostResult<u64> {
 
 pub(crate) fn database_describe() -> HostResult<Vec<Table>> {
     host()?.database_describe()
+}
+
+pub(crate) fn database_told() -> HostResult<Vec<String>> {
+    host()?.database_told()
 }
 
 pub(crate) fn database_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {

@@ -8,12 +8,14 @@
 //! [`ProjectDatabases::change_tables`] is the one way to change them.
 
 mod advice;
+mod audience;
 mod changes;
 mod editor;
 mod policy;
 mod tables;
 mod versions;
 
+pub(super) use audience::Described;
 pub(super) use changes::given_up;
 pub use changes::script;
 pub use editor::{EditorResult, EditorStatement};
@@ -147,12 +149,11 @@ impl Database for ProjectDatabases {
             return Ok(tables);
         }
         let version = self.versions.current(project);
-        let mut tables = match &*self.engine {
+        let described = match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.describe(project).await?,
             Engine::Postgres(postgres) => postgres.describe(project).await?,
         };
-        tables.sort_by(|a, b| a.name.cmp(&b.name));
-        let tables = Arc::new(tables);
+        let tables = Arc::new(described.into_tables());
         self.versions.keep(project, version, &tables);
         Ok(tables)
     }

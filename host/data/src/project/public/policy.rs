@@ -2,7 +2,7 @@
 //! table. Several for the same rows are alternatives, as in PostgreSQL.
 
 use crate::project::text;
-use atlashub_core::{Error, Result};
+use atlashub_core::{Error, Result, capability::database::EVERYBODY};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -106,7 +106,7 @@ impl RowPolicy {
 
     /// Whether it is for everybody.
     pub(in crate::project) fn is_for_all(&self) -> bool {
-        self.roles.iter().any(|role| role == "*")
+        self.roles.iter().any(|role| role == EVERYBODY)
     }
 
     /// The error for a part of it that does not hold, whose name comes with
@@ -135,7 +135,8 @@ impl RowPolicy {
         }
         for role in &self.roles {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-            if role != "*" && (role.is_empty() || role.len() > 64 || !role.chars().all(plain)) {
+            if role != EVERYBODY && (role.is_empty() || role.len() > 64 || !role.chars().all(plain))
+            {
                 return Err(self.invalid(format!("`{role}` is not the name of a role")));
             }
         }

@@ -11,9 +11,12 @@
 use super::public::rules::Rules;
 use parking_lot::Mutex;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Pragmas that only describe the schema.
@@ -131,6 +134,7 @@ pub(super) struct Policy {
     host: AtomicBool,
     slow: AtomicBool,
     reason: Mutex<Option<String>>,
+    witnessed: Mutex<Option<BTreeSet<String>>>,
 }
 
 impl Policy {
@@ -140,6 +144,7 @@ impl Policy {
             host: AtomicBool::new(false),
             slow: AtomicBool::new(false),
             reason: Mutex::new(None),
+            witnessed: Mutex::new(None),
         }
     }
 
@@ -154,6 +159,14 @@ impl Policy {
     /// Lets the host's own statements pass, or ends that; answers how it was.
     pub(super) fn for_host(&self, host: bool) -> bool {
         self.host.swap(host, Ordering::Relaxed)
+    }
+
+    /// The names of tables and views that statements read which the host
+    /// prepares in `work`.
+    pub(super) fn witness<T>(&self, work: impl FnOnce() -> T) -> (T, BTreeSet<String>) {
+        *self.witnessed.lock() = Some(BTreeSet::new());
+        let result = work();
+        (result, self.witnessed.lock().take().unwrap_or_default())
     }
 
     /// Forgets what was noted of the statement before.
@@ -175,6 +188,11 @@ impl Policy {
     /// Whether the author may do this.
     pub(super) fn decide(self: &Arc<Self>, context: AuthContext<'_>) -> Authorization {
         if self.host.load(Ordering::Relaxed) {
+            if let AuthAction::Read { table_name, .. } = context.action
+                && let Some(names) = &mut *self.witnessed.lock()
+            {
+                names.insert(table_name.to_owned());
+            }
             return Authorization::Allow;
         }
         let refused = match &self.author {

@@ -1,9 +1,13 @@
 //! What is in a project's schema `public`, from the server's catalogue.
 
-use super::super::{PostgresProjects, error::Fault, session_of};
+use super::{
+    super::{PostgresProjects, error::Fault, session_of},
+    policies,
+};
+use crate::project::public::Described;
 use atlashub_core::{
     ProjectId, Result,
-    capability::database::{Column, ColumnKind, ForeignKey, Table, TableKind},
+    capability::database::{Audience, Column, ColumnKind, EVERYBODY, ForeignKey, Table, TableKind},
 };
 use sqlx::{Row as _, postgres::PgRow};
 use std::collections::BTreeMap;
@@ -46,17 +50,62 @@ const FOREIGN_KEYS: &str = "SELECT c.relname::text, f.conname::text, \
        AND c.relnamespace = 'public'::regnamespace AND o.relnamespace = 'public'::regnamespace \
      ORDER BY c.relname, f.conname";
 
+/// What admins wrote in SQL has no comment of ours; it is taken as for all.
+const POLICIES: &str = "SELECT c.relname::text, \
+       CASE WHEN starts_with(p.polname::text, 'ah/') THEN obj_description(p.oid, 'pg_policy') END \
+     FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid \
+     WHERE c.relnamespace = 'public'::regnamespace AND p.polpermissive \
+       AND p.polname <> 'ah service'";
+
+const READS: &str = "SELECT DISTINCT v.relname::text, \
+       CASE WHEN t.relnamespace = v.relnamespace THEN t.relname::text ELSE t.oid::regclass::text END \
+     FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class \
+     LEFT JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid \
+       AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid \
+     LEFT JOIN pg_class t ON t.oid = d.refobjid \
+     WHERE v.relkind = 'v' AND v.relnamespace = 'public'::regnamespace";
+
 impl PostgresProjects {
-    pub(in crate::project) async fn describe(&self, project: ProjectId) -> Result<Vec<Table>> {
+    pub(in crate::project) async fn describe(&self, project: ProjectId) -> Result<Described> {
         let mut lease = self.owner(project).await?;
         let session = session_of(&mut lease)?;
-        let parts = [COLUMNS, KEYS, FOREIGN_KEYS];
+        let parts = [COLUMNS, KEYS, FOREIGN_KEYS, POLICIES, READS];
         let found = session.read_of_one_moment(&parts, &[]).await;
         let found = found.map_err(Fault::into_error)?;
         let mut found = found.iter();
         let mut rows = || found.next().map(Vec::as_slice).unwrap_or_default();
-        read(rows(), rows(), rows()).map_err(|error| Fault::from(error).into_error())
+        let tables = read(rows(), rows(), rows());
+        let mut described = Described {
+            tables: tables.map_err(|error| Fault::from(error).into_error())?,
+            ..Described::default()
+        };
+        read_policies(&mut described, rows())?;
+        read_reads(&mut described, rows()).map_err(|error| Fault::from(error).into_error())?;
+        Ok(described)
     }
+}
+
+fn read_policies(described: &mut Described, rows: &[PgRow]) -> Result<()> {
+    let failed = |error: sqlx::Error| Fault::from(error).into_error();
+    for row in rows {
+        let table: &str = row.try_get(0).map_err(failed)?;
+        match row.try_get::<Option<&str>, _>(1).map_err(failed)? {
+            Some(text) => described.add_policy(table, &policies::parse(text)?),
+            None => {
+                let roles = described.roles.entry(table.to_owned()).or_default();
+                roles.insert(EVERYBODY.to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_reads(described: &mut Described, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+    for row in rows {
+        let (view, read): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
+        described.reads.entry(view).or_default().extend(read);
+    }
+    Ok(())
 }
 
 fn read(
@@ -74,6 +123,7 @@ fn read(
             primary_key: Vec::new(),
             unique: Vec::new(),
             foreign_keys: Vec::new(),
+            audience: Audience::nobody(),
         });
         if row.try_get(1)? {
             table.kind = TableKind::View;

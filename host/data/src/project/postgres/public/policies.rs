@@ -79,12 +79,16 @@ async fn make(session: &mut Session, table: &str, app: &str, change: PolicyChang
     Ok(changed.is_new)
 }
 
+/// Reads what a comment keeps.
+pub(super) fn parse(text: &str) -> Result<RowPolicy> {
+    serde_json::from_str(text).map_err(|error| Error::internal("read a row policy", error))
+}
+
 /// The policies that the catalogue keeps, each once.
 fn parsed(rows: &[(String, Option<String>)]) -> Result<Vec<RowPolicy>> {
     let mut policies = BTreeMap::new();
     for text in rows.iter().filter_map(|(_, text)| text.as_deref()) {
-        let policy: RowPolicy = serde_json::from_str(text)
-            .map_err(|error| Error::internal("read a row policy", error))?;
+        let policy = parse(text)?;
         policies.insert(policy.name.clone(), policy);
     }
     Ok(policies.into_values().collect())

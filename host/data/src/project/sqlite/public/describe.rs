@@ -4,11 +4,20 @@
 //! after the type says more: `id TEXT /* uuid */ NOT NULL`. SQLite keeps it
 //! through every rename.
 
-use super::rules::is_ours;
-use crate::project::text::{identifier, next_definition, skip_blanks};
-use atlashub_core::capability::database::{Column, ColumnKind, ForeignKey, Table, TableKind};
+use super::{
+    rules::{HARMLESS, is_ours},
+    set::quoted,
+};
+use crate::project::{
+    public::Described,
+    sqlite::connection::Connection as Own,
+    text::{identifier, next_definition, skip_blanks},
+};
+use atlashub_core::capability::database::{
+    Audience, Column, ColumnKind, ForeignKey, Table, TableKind,
+};
 use rusqlite::{Connection, Row, ToSql};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A table or view.
 pub(super) struct Object {
@@ -170,22 +179,41 @@ fn is_row_id(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     )
 }
 
-/// All tables and views that are not the host's.
-pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
-    let mut tables = Vec::new();
+/// All tables and views that are not the host's, and what the views read.
+/// The host is at work on the connection.
+pub(super) fn tables(own: &Own) -> rusqlite::Result<Described> {
+    let connection = own.inner();
+    let mut described = Described::default();
     for object in objects(connection)? {
         if is_ours(&object.name) || !(object.is_view || object.is_plain_table) {
             continue;
         }
         let is_view = object.is_view;
         match table(connection, object) {
-            Ok(table) => tables.push(table),
+            Ok(table) => described.tables.push(table),
             // A view of what is gone, or of what it may not call.
             Err(_) if is_view => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(tables)
+    let is_view = |table: &&Table| table.kind == TableKind::View;
+    for view in described.tables.iter().filter(is_view) {
+        let reads = reads_of(own, &view.name);
+        described.reads.insert(view.name.clone(), reads);
+    }
+    Ok(described)
+}
+
+/// What a view reads, through other views, too. Of one that cannot be read
+/// itself there is nothing to tell.
+fn reads_of(own: &Own, view: &str) -> BTreeSet<String> {
+    let sql = format!("SELECT * FROM public.{}", quoted(view));
+    let (prepared, mut reads) = own.policy.witness(|| own.inner().prepare(&sql).map(drop));
+    if prepared.is_err() {
+        return BTreeSet::from([sql]);
+    }
+    reads.retain(|name| name != view && !HARMLESS.contains(&name.as_str()));
+    reads
 }
 
 fn table(connection: &Connection, object: Object) -> rusqlite::Result<Table> {
@@ -247,6 +275,7 @@ fn table(connection: &Connection, object: Object) -> rusqlite::Result<Table> {
             .map(|found| found.key)
             .collect(),
         name: object.name,
+        audience: Audience::nobody(),
     })
 }
 

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::project::{
     pool::{Place, Side},
-    public::{Action, PolicyChange, RowPolicy, no_database, script},
+    public::{Action, Described, PolicyChange, RowPolicy, no_database, script},
 };
 use atlashub_core::{
     Error, ProjectId, Result,
     capability::{
-        database::{Access, Reach, Table},
+        database::{Access, Reach},
         sql::{SqlRows, SqlTransaction, SqlValue},
     },
 };
@@ -133,14 +133,31 @@ impl SqliteProjects {
             .1
     }
 
-    pub(in crate::project) async fn describe(&self, project: ProjectId) -> Result<Vec<Table>> {
+    pub(in crate::project) async fn describe(&self, project: ProjectId) -> Result<Described> {
         let worker = self.owner(project, Purpose::Read).await?;
-        worker
+        let (stored, mut described) = worker
             .run(move |connection, _| {
-                at_one_moment(connection, |own| describe::tables(own.inner()))
+                at_one_moment(connection, |own| {
+                    let stored = set::stored(own.inner())?;
+                    Ok((stored, describe::tables(own)?))
+                })
             })
             .await
-            .1
+            .1?;
+        for (lower, policies) in set::grouped(stored)? {
+            let table = described
+                .tables
+                .iter()
+                .find(|table| table.name.eq_ignore_ascii_case(&lower))
+                .map(|table| table.name.clone());
+            for (table, policy) in table
+                .iter()
+                .flat_map(|name| policies.iter().map(move |policy| (name, policy)))
+            {
+                described.add_policy(table, policy);
+            }
+        }
+        Ok(described)
     }
 
     pub(in crate::project) async fn row_policies(

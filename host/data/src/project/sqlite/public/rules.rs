@@ -31,7 +31,7 @@ use std::{
 pub(crate) const RESERVED: &str = "_atlashub";
 
 /// Modules that are tables without having been made, and harmless.
-const HARMLESS: &[&str] = &["json_each", "json_tree"];
+pub(super) const HARMLESS: &[&str] = &["json_each", "json_tree"];
 /// The start of names of modules that tell of the database's insides.
 const TELLING: &[&str] = &["pragma_", "sqlite_", "dbstat", "bytecode", "tables_used"];
 
