@@ -15,6 +15,7 @@
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
 //! | `plugin:<name>` | call that plugin of the same project |
+//! | `events:<name>` | be told of the events of that plugin of the same project |
 
 use crate::{BucketName, Error, PluginName, Result};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,8 @@ pub enum Grant {
     Http(HostPattern),
     /// Calls to another plugin of the project.
     Plugin(PluginName),
+    /// Events of another plugin of the project.
+    Events(PluginName),
 }
 
 /// A host that a plugin may call: an exact name or address, or `*.domain`.
@@ -141,6 +144,7 @@ impl Grant {
             } => format!("read all objects of the bucket {bucket}"),
             Self::Http(host) => format!("send to {host}, and read what it answers"),
             Self::Plugin(name) => format!("call the plugin {name} for who calls"),
+            Self::Events(name) => format!("be told what happens in the plugin {name}"),
         }
     }
 }
@@ -173,6 +177,7 @@ impl FromStr for Grant {
             },
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
             ("plugin", Some(name)) => Ok(Self::Plugin(name.parse()?)),
+            ("events", Some(name)) => Ok(Self::Events(name.parse()?)),
             _ => Err(unknown(text)),
         }
     }
@@ -183,7 +188,7 @@ fn unknown(text: &str) -> Error {
         "unknown_grant",
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `database`, `database:read`, \
-             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>` or `plugin:<name>`"
+             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `plugin:<name>` or `events:<plugin>`"
         ),
     )
 }
@@ -221,6 +226,7 @@ impl fmt::Display for Grant {
             } => write!(f, "blob:{bucket}:read"),
             Self::Http(host) => write!(f, "http:{host}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
+            Self::Events(name) => write!(f, "events:{name}"),
         }
     }
 }

@@ -100,6 +100,18 @@ id! {
     InstallationId
 }
 id! {
+    /// An event that a plugin published; each subscriber gets it under this id.
+    EventId
+}
+id! {
+    /// One piece of work in the queue.
+    ItemId
+}
+id! {
+    /// A process that works on the queue, for as long as it runs.
+    WorkerId
+}
+id! {
     /// One request, as `x-request-id` names it.
     RequestId
 }

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod permission;
+pub mod subscription;
 pub mod token;
 
 pub use clock::{Clock, SystemClock};
@@ -24,8 +25,8 @@ pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use grant::{Grant, GrantSet};
 pub use id::{
-    AdminId, IdentityId, InstallationId, InvitationId, KeyId, ProjectId, RequestId, RevisionId,
-    SessionId, SigningKeyId, UserId, UserSessionId,
+    AdminId, EventId, IdentityId, InstallationId, InvitationId, ItemId, KeyId, ProjectId,
+    RequestId, RevisionId, SessionId, SigningKeyId, UserId, UserSessionId, WorkerId,
 };
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};

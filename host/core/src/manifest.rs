@@ -4,7 +4,9 @@
 //! JSON.
 
 use crate::{
-    Error, Grant, GrantSet, Isolation, Limits, PluginName, Result, permission::Declaration,
+    Error, Grant, GrantSet, Isolation, Limits, PluginName, Result,
+    permission::Declaration,
+    subscription::{EventDeclaration, Subscription},
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,12 @@ pub struct Manifest {
     /// What users may be allowed to do in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<Declaration>,
+    /// What it tells other plugins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventDeclaration>,
+    /// What it wants to be told by others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscriptions: Vec<Subscription>,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
@@ -132,6 +140,8 @@ impl Manifest {
             routes: vec![Route { path, strip: true }],
             grants: Vec::new(),
             permissions: Vec::new(),
+            events: Vec::new(),
+            subscriptions: Vec::new(),
             // Its tool chain may not expect an instance to be called twice.
             limits: Limits {
                 isolation: Isolation::Request,
@@ -150,6 +160,20 @@ impl Manifest {
             .find(|declared| declared.action == action)
     }
 
+    /// The event `<plugin>.<name>` of this plugin, if it is declared.
+    #[must_use]
+    pub fn event(&self, name: &str) -> Option<&EventDeclaration> {
+        self.events.iter().find(|declared| declared.name == name)
+    }
+
+    /// Its subscription to the event of this full name, if it has one.
+    #[must_use]
+    pub fn subscription(&self, event: &str) -> Option<&Subscription> {
+        self.subscriptions
+            .iter()
+            .find(|subscription| subscription.event == event)
+    }
+
     /// The grants it asks for, as a set.
     #[must_use]
     pub fn requested(&self) -> GrantSet {
@@ -162,6 +186,9 @@ impl Manifest {
             check_route(&route.path)?;
         }
         Declaration::check_all(&self.permissions)?;
+        EventDeclaration::check_all(&self.events)?;
+        let requested = self.requested();
+        Subscription::check_all(&mut self.subscriptions, &requested)?;
         let mut names = std::collections::BTreeSet::new();
         for migration in &self.migrations {
             if migration.name.is_empty() || !names.insert(migration.name.clone()) {

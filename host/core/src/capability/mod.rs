@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod blob;
 pub mod database;
+pub mod events;
 pub mod kv;
 pub mod log;
 pub mod sql;

@@ -1,17 +1,24 @@
-//! Hints that the changes feed has grown.
+//! Hints that the changes feed has grown, or that the queue has more than one
+//! node can take.
 //!
 //! On Postgres they come from every node, by a connection of their own that
 //! is opened again when it is lost; on SQLite from this process. A hint may be
 //! missed or come without cause: poll the feed as well.
 
-use super::{Platform, changes::CHANNEL};
+use super::{Engine, Platform, changes::CHANNEL, failure::failed, unit::statement};
 use atlashub_core::{Error, Result};
 use futures::{Stream, StreamExt as _, stream};
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sea_orm::{
+    ConnectionTrait as _,
+    sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
 use std::{pin::Pin, time::Duration};
 
 /// Wait between attempts to reach the database again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// The channel on which Postgres tells nodes to look for work.
+const WORK: &str = "atlashub_work";
 
 /// A stream that yields whenever the changes feed may have grown. It never
 /// ends, and is stopped by dropping it.
@@ -25,13 +32,46 @@ impl Platform {
     pub async fn listen(&self) -> Result<ChangeHints> {
         match &self.pools().listen {
             Some(options) => {
-                let listener = open(options.clone())
+                let listener = open(options.clone(), CHANNEL)
                     .await
                     .map_err(|error| Error::internal("listen for changes", error))?;
-                Ok(from_postgres(options.clone(), listener))
+                Ok(from_postgres(options.clone(), listener, CHANNEL))
             }
             None => Ok(self.own_hints()),
         }
+    }
+
+    /// Starts to listen for work that other nodes leave. A stream that yields
+    /// nothing on SQLite, where there are no other nodes.
+    ///
+    /// # Errors
+    /// On Postgres, when the connection that listens cannot be made.
+    pub async fn listen_for_work(&self) -> Result<ChangeHints> {
+        match &self.pools().listen {
+            Some(options) => {
+                let listener = open(options.clone(), WORK)
+                    .await
+                    .map_err(|error| Error::internal("listen for work", error))?;
+                Ok(from_postgres(options.clone(), listener, WORK))
+            }
+            None => Ok(stream::pending().boxed()),
+        }
+    }
+
+    /// Tells other nodes that there is work which this one does not take.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn offer_work(&self) -> Result<()> {
+        if self.engine() == Engine::Sqlite {
+            return Ok(());
+        }
+        self.pools()
+            .write
+            .execute_raw(statement(self.engine(), "NOTIFY atlashub_work", []))
+            .await
+            .map_err(failed("offer work"))?;
+        Ok(())
     }
 
     fn own_hints(&self) -> ChangeHints {
@@ -47,7 +87,10 @@ impl Platform {
     }
 }
 
-async fn open(options: PgConnectOptions) -> Result<PgListener, sea_orm::sqlx::Error> {
+async fn open(
+    options: PgConnectOptions,
+    channel: &str,
+) -> Result<PgListener, sea_orm::sqlx::Error> {
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .max_lifetime(None)
@@ -55,13 +98,14 @@ async fn open(options: PgConnectOptions) -> Result<PgListener, sea_orm::sqlx::Er
         .acquire_timeout(Duration::from_secs(10))
         .connect_lazy_with(options);
     let mut listener = PgListener::connect_with(&pool).await?;
-    listener.listen(CHANNEL).await?;
+    listener.listen(channel).await?;
     Ok(listener)
 }
 
 /// A connection that listens, and how to make another.
 struct Listening {
     options: PgConnectOptions,
+    channel: &'static str,
     listener: Option<PgListener>,
 }
 
@@ -83,7 +127,7 @@ impl Listening {
                         self.listener = None;
                     }
                 },
-                None => match open(self.options.clone()).await {
+                None => match open(self.options.clone(), self.channel).await {
                     Ok(listener) => {
                         self.listener = Some(listener);
                         return;
@@ -98,9 +142,14 @@ impl Listening {
     }
 }
 
-fn from_postgres(options: PgConnectOptions, listener: PgListener) -> ChangeHints {
+fn from_postgres(
+    options: PgConnectOptions,
+    listener: PgListener,
+    channel: &'static str,
+) -> ChangeHints {
     let listening = Listening {
         options,
+        channel,
         listener: Some(listener),
     };
     stream::unfold(listening, async |mut listening| {

@@ -37,6 +37,7 @@ mod oauth;
 pub mod page;
 mod project_migrations;
 mod projects;
+mod queue;
 mod revisions;
 mod saved_queries;
 pub mod seal;
@@ -71,6 +72,10 @@ pub use oauth::{
 pub use page::Page;
 pub use project_migrations::{BegunMigration, ProjectMigration, ProjectMigrations};
 pub use projects::{NewProject, Project, ProjectPatch, ProjectSettings, Projects};
+pub use queue::{
+    Backlog, Enqueued, ItemFilter, ItemKind, ItemState, Lease, NewItem, Outcome, Queue,
+    QueueCounts, QueueItem, Retention, WorkFailure,
+};
 pub use revisions::{NewRevision, Revision, Revisions};
 pub use saved_queries::{SavedQueries, SavedQuery};
 pub use sessions::{AdminSession, NewSession, Sessions};

@@ -9,8 +9,8 @@
 use super::{
     Admins, Audit, AuthProviders, AuthStore, Buckets, Changes, Credentials, Domains, Engine,
     IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes,
-    OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects, Revisions,
-    Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
+    OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects, Queue,
+    Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -246,6 +246,8 @@ repositories! {
     tries: Tries,
     /// The nodes that are up.
     nodes: Nodes,
+    /// Work that plugins are to do.
+    queue: Queue,
     /// Changes to projects' tables.
     project_migrations: ProjectMigrations,
     /// What the SQL editor ran.

@@ -24,6 +24,8 @@ mod migrations;
 mod nodes;
 mod oauth;
 mod projects;
+mod queue;
+mod queue_order;
 mod tries;
 mod usage;
 mod users;

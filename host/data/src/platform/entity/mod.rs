@@ -33,6 +33,7 @@ pub(super) mod plugin_revision;
 pub(super) mod project;
 pub(super) mod project_credential;
 pub(super) mod project_migration;
+pub(super) mod queue_item;
 pub(super) mod role;
 pub(super) mod saved_query;
 pub(super) mod sql_history;
