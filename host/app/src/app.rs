@@ -18,6 +18,7 @@ use crate::{
     outgoing::{Outgoing, Reach},
     plugins::{Code, Plugins},
     projects::purge::Purge,
+    queue::{EventsOfPlugins, WorkQueue, Worker},
     sessions::{SessionCache, refusals::Refusals},
     tables::TablesWatch,
     users::{
@@ -98,6 +99,7 @@ struct Inner {
     providers: Providers,
     purge: Purge,
     running: Arc<Running>,
+    queue: Arc<WorkQueue>,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Ends after everything else, so that the last lines are stored.
@@ -149,11 +151,14 @@ impl App {
         let providers = Providers::new(Arc::new(Outgoing::new(reach)?));
         let calls = ProjectCalls::new();
         let users = UsersOfPlugins::new(platform.clone());
+        let queue = WorkQueue::new(settings.queue);
+        let events = EventsOfPlugins::new(platform.clone(), Arc::clone(&queue));
         let services = Services {
             sql: Arc::new(databases.clone()),
             database: Arc::new(databases.clone()),
             kv: Arc::new(platform.clone()),
             audit: Arc::new(AuditOfPlugins::new(platform.clone())),
+            events: Arc::clone(&events) as _,
             users: Arc::clone(&users) as _,
             blobs: Arc::clone(&blobs) as _,
             log: Arc::new(plugin_log.clone()),
@@ -183,6 +188,7 @@ impl App {
         .await?;
         calls.connect(&directory);
         users.connect(&directory);
+        events.connect(&directory);
         let plugins = Plugins::new(
             platform.clone(),
             databases.clone(),
@@ -231,6 +237,7 @@ impl App {
             providers,
             purge: Purge::default(),
             running: Arc::default(),
+            queue,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             stop_log: CancellationToken::new(),
@@ -262,6 +269,12 @@ impl App {
         app.0.tasks.spawn(maintenance::run(app.clone()));
         app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
         app.plugins().add_builtin(builtin).await?;
+        let worker = Worker::new(
+            app.platform().clone(),
+            Arc::clone(&app.0.queue),
+            Arc::clone(app.directory()),
+        );
+        app.0.tasks.spawn(worker.run(app.stopping()));
         app.in_background(|app| async move { app.plugins().load_code_in_use().await });
         Ok(app)
     }
@@ -468,6 +481,10 @@ impl App {
 
     pub(crate) fn running(&self) -> &Arc<Running> {
         &self.0.running
+    }
+
+    pub(crate) fn queue(&self) -> &WorkQueue {
+        &self.0.queue
     }
 
     /// Runs `work` to its end, whoever waits for it; [`App::shutdown`] waits,

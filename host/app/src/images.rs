@@ -129,6 +129,7 @@ impl Images {
                 public_url: String::new(),
                 grants: GrantSet::default(),
                 permissions: Vec::new(),
+                events: Vec::new(),
                 config: Vec::new(),
                 limits: component.limits.clone(),
             },

@@ -106,6 +106,9 @@ impl App {
             .install(&entry, plugin, wanted, &actor.name())
             .await?;
         let state = &outcome.installation.state;
+        if state.enabled {
+            self.release_queue(project, plugin).await;
+        }
         let details = json!({
             "revision": state.revision, "version": outcome.revision.manifest.version,
             "enabled": state.enabled, "grants": state.grants, "migrations": outcome.migrations,

@@ -99,6 +99,10 @@ async fn sweep(app: &App) {
     note("changes", platform.changes().prune(CHANGE_AGE).await);
     note("invitations", platform.invitations().sweep_expired().await);
     note("changes of tables", app.settle_changes(None).await);
+    note(
+        "ended work",
+        platform.queue().sweep_ended(&app.queue().retention()).await,
+    );
     note("counted tries", platform.tries().sweep_expired().await);
 }
 

@@ -53,6 +53,22 @@ mod lifecycle {
     });
 }
 
-pub use imports::atlashub::{audit, blob, database, identity, kv, multipart, sql, users};
+mod event_handler {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package atlashub:runtime;
+            world event-handler { export atlashub:events/handler@0.1.0; }
+        ",
+        world: "atlashub:runtime/event-handler",
+        exports: { default: async },
+        require_store_data_send: true,
+    });
+}
+
+pub use event_handler::{
+    EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
+};
+pub use imports::atlashub::{audit, blob, database, events, identity, kv, multipart, sql, users};
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

@@ -45,9 +45,9 @@ type Guest = Placed<Finished>;
 /// A request in a plugin: its places and its share in the counters, for as
 /// long as the guest is at work. A body that then streams by itself, from the
 /// store to a slow client, holds no place.
-struct Visit {
+pub(crate) struct Visit {
     plugin: Arc<LivePlugin>,
-    context: RequestContext,
+    pub(crate) context: RequestContext,
     _place: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
 }
@@ -137,7 +137,11 @@ impl LivePlugin {
     }
 
     /// Waits for a place in the plugin and in the host.
-    async fn admit(self: &Arc<Self>, runtime: &Inner, context: RequestContext) -> Result<Visit> {
+    pub(crate) async fn admit(
+        self: &Arc<Self>,
+        runtime: &Inner,
+        context: RequestContext,
+    ) -> Result<Visit> {
         let counters = self.counters();
         let admitted = async {
             self.breaker.check()?;
@@ -162,7 +166,7 @@ impl LivePlugin {
         }
     }
 
-    fn idle_instance(&self) -> Option<Instance> {
+    pub(crate) fn idle_instance(&self) -> Option<Instance> {
         match self.limits().isolation {
             Isolation::Reuse => self.take_idle(),
             Isolation::Request => None,

@@ -2,10 +2,12 @@
 //! needs to be handed in.
 
 use crate::{
+    bindings::EventHandler,
     cpu::{Meter, wall_clock},
     engine::EPOCH,
     places::unavailable,
     plugin::LivePlugin,
+    revision::Revision,
     runtime::{Inner, RequestContext},
     state::{HOSTCALL_FUEL, MAX_RESOURCES, State},
 };
@@ -29,6 +31,8 @@ const MUCH_MEMORY: usize = 8 * 1024 * 1024;
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) proxy: Proxy,
+    /// Where it takes events, if it does.
+    pub(crate) event_handler: Option<EventHandler>,
     uses: u32,
     /// When it was last given back.
     pub(crate) idle_since: Instant,
@@ -106,7 +110,7 @@ impl Instance {
         let began = Instant::now();
         let revision = Arc::clone(plugin.revision());
         let made = async move {
-            let made = revision.proxy.instantiate_async(&mut store).await;
+            let made = exports(&revision, &mut store).await;
             (store, made)
         };
         let (mut store, made) = tokio::select! {
@@ -119,9 +123,10 @@ impl Instance {
             }
         };
         match made {
-            Ok(proxy) => Ok(Self {
+            Ok((proxy, event_handler)) => Ok(Self {
                 store,
                 proxy,
+                event_handler,
                 uses: 0,
                 idle_since: Instant::now(),
             }),
@@ -166,6 +171,20 @@ impl Instance {
     pub(crate) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.store.data().meter)
     }
+}
+
+/// Instantiates a revision in `store` and finds what the host calls.
+async fn exports(
+    revision: &Revision,
+    store: &mut Store<State>,
+) -> wasmtime::Result<(Proxy, Option<EventHandler>)> {
+    let instance = revision.pre.instantiate_async(&mut *store).await?;
+    let proxy = revision.proxy.load(&mut *store, &instance)?;
+    let event_handler = match &revision.event_handler {
+        Some(indices) => Some(indices.load(&mut *store, &instance)?),
+        None => None,
+    };
+    Ok((proxy, event_handler))
 }
 
 /// Why there is no instance.

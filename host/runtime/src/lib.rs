@@ -4,8 +4,8 @@
 //!
 //! A [`Revision`] is compiled code that all projects share; a [`LivePlugin`]
 //! belongs to one project and one generation of its installation and owns its
-//! instances; [`LivePlugin::handle`] is the road of a request. What plugins
-//! may ask of the host stands behind the traits of
+//! instances; [`LivePlugin::handle`] is the road of a request,
+//! [`LivePlugin::deliver`] that of an event. What plugins may ask of the host stands behind the traits of
 //! [`atlashub_core::capability`], handed in as [`Services`].
 //!
 //! This crate knows neither the HTTP server nor a database.
@@ -15,6 +15,7 @@ mod breaker;
 mod cache;
 mod compile;
 mod cpu;
+mod deliver;
 mod dispatch;
 mod egress;
 mod engine;

@@ -40,6 +40,8 @@ pub struct PluginSpec {
     pub grants: GrantSet,
     /// What users may be allowed to do in it.
     pub permissions: Vec<Declaration>,
+    /// Events that it publishes, by their names within it.
+    pub events: Vec<String>,
     /// Its configuration, keys and values.
     pub config: Vec<(String, String)>,
     /// What it may use.
@@ -76,6 +78,7 @@ impl LivePlugin {
             public_url: spec.public_url,
             grants: spec.grants,
             permissions: spec.permissions,
+            events: spec.events,
             config: spec.config,
             output: Arc::new(output),
             services: inner.services.clone(),
@@ -389,8 +392,7 @@ impl Hook {
         let Some(indices) = &revision.lifecycle else {
             return Ok(Ok(()));
         };
-        let pre = revision.proxy.instance_pre();
-        let instance = pre.instantiate_async(&mut store).await?;
+        let instance = revision.pre.instantiate_async(&mut store).await?;
         let hooks = indices.load(&mut store, &instance)?;
         let hooks = hooks.atlashub_lifecycle_hooks();
         let outcome = match &self {

@@ -6,9 +6,9 @@ use atlashub_core::{Digest, Error, Result};
 use serde::{Deserialize, Serialize};
 use wasmtime::{
     Engine,
-    component::{Component, Linker, types::ComponentItem},
+    component::{Component, InstancePre, Linker, types::ComponentItem},
 };
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::ProxyIndices;
 
 /// The interfaces that a component imports and exports, as its type says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,14 +68,24 @@ impl ComponentInterface {
             .iter()
             .any(|name| name == "atlashub:lifecycle/hooks@0.1.0")
     }
+
+    /// Whether it listens to events.
+    #[must_use]
+    pub fn handles_events(&self) -> bool {
+        self.exports
+            .iter()
+            .any(|name| name == "atlashub:events/handler@0.1.0")
+    }
 }
 
 /// A compiled and linked component.
 pub struct Revision {
     digest: Digest,
     interface: ComponentInterface,
-    pub(crate) proxy: ProxyPre<State>,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) proxy: ProxyIndices,
     pub(crate) lifecycle: Option<bindings::LifecycleIndices>,
+    pub(crate) event_handler: Option<bindings::EventHandlerIndices>,
 }
 
 impl std::fmt::Debug for Revision {
@@ -115,7 +125,17 @@ impl Revision {
         } else {
             None
         };
-        let proxy = ProxyPre::new(pre).map_err(|error| {
+        let event_handler = if interface.handles_events() {
+            Some(bindings::EventHandlerIndices::new(&pre).map_err(|error| {
+                Error::invalid(
+                    "invalid_component",
+                    format!("its handler of events does not fit: {error:#}"),
+                )
+            })?)
+        } else {
+            None
+        };
+        let proxy = ProxyIndices::new(&pre).map_err(|error| {
             Error::invalid(
                 "invalid_component",
                 format!("its handler does not fit: {error:#}"),
@@ -124,8 +144,10 @@ impl Revision {
         Ok(Self {
             digest,
             interface,
+            pre,
             proxy,
             lifecycle,
+            event_handler,
         })
     }
 

@@ -16,8 +16,8 @@ use crate::{
 use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
     capability::{
-        audit::AuditLog, blob::Blobs, database::Database, kv::Kv, log::LogSink, sql::Sql,
-        users::Users,
+        audit::AuditLog, blob::Blobs, database::Database, events::Events, kv::Kv, log::LogSink,
+        sql::Sql, users::Users,
     },
 };
 use futures::future::BoxFuture;
@@ -46,6 +46,8 @@ pub struct RequestContext {
     pub via_plugin: Option<PluginName>,
     /// How many plugins it has passed through.
     pub depth: u8,
+    /// How many events led to it.
+    pub hops: u8,
 }
 
 impl RequestContext {
@@ -57,6 +59,7 @@ impl RequestContext {
             caller,
             via_plugin: None,
             depth: 0,
+            hops: 0,
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Services {
     pub kv: Arc<dyn Kv>,
     /// Where plugins add to the audit.
     pub audit: Arc<dyn AuditLog>,
+    /// Where plugins tell others what happened.
+    pub events: Arc<dyn Events>,
     /// The projects' end users.
     pub users: Arc<dyn Users>,
     /// Objects.

@@ -36,6 +36,7 @@ pub(crate) struct PluginShared {
     pub(crate) public_url: String,
     pub(crate) grants: GrantSet,
     pub(crate) permissions: Vec<Declaration>,
+    pub(crate) events: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) output: Arc<PluginOutput>,
     pub(crate) services: Services,

@@ -121,6 +121,7 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
             auth: config.limits.auth_requests_per_second,
             admin: config.limits.admin_requests_per_second,
         },
+        queue: config.queue.settings(),
         cloudflare_access: config.access.settings(config.secrets.is_development())?,
         in_development: config.secrets.is_development(),
         dev_admin_token: config.secrets.dev_admin_token.as_deref().map(token::hash),

@@ -428,6 +428,12 @@ impl Directory {
             public_url: self.public_url(&entry.slug),
             grants: state.grants.clone(),
             permissions: revision.manifest.permissions.clone(),
+            events: revision
+                .manifest
+                .events
+                .iter()
+                .map(|event| event.name.clone())
+                .collect(),
             config: crate::plugins::config::pairs(&config),
             limits: state
                 .limits

@@ -34,6 +34,7 @@ impl Plugins {
             return Err(Error::not_found(format!("plugin `{plugin}`")));
         }
         self.directory.bring_up(entry, None).await?;
+        self.platform.queue().remove_open(entry.id, plugin).await?;
         if delete_data {
             self.delete_data(&PluginScope {
                 project: entry.id,

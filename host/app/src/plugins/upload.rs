@@ -180,5 +180,11 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
             ));
         }
     }
+    if !manifest.subscriptions.is_empty() && !interface.handles_events() {
+        return Err(Error::invalid(
+            "no_event_handler",
+            "the manifest subscribes to events, but the component does not export `atlashub:events/handler@0.1.0`",
+        ));
+    }
     Ok(())
 }

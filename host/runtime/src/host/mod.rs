@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod blob;
 pub(crate) mod config;
 pub(crate) mod database;
+pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod logging;
@@ -29,6 +30,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::database::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

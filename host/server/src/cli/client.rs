@@ -243,7 +243,10 @@ pub(crate) async fn all(client: &Client, path: &str) -> anyhow::Result<Vec<Value
         let after = cursor
             .map(|cursor| format!("&cursor={cursor}"))
             .unwrap_or_default();
-        let page = client.get(&format!("{path}?limit=200{after}")).await?;
+        let start = if path.contains('?') { '&' } else { '?' };
+        let page = client
+            .get(&format!("{path}{start}limit=200{after}"))
+            .await?;
         found.extend_from_slice(items(&page));
         cursor = page
             .get("next_cursor")

@@ -9,6 +9,7 @@ mod migrate;
 mod openapi;
 mod plugin;
 mod project;
+mod queue;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,8 @@ enum Command {
     Plugin(plugin::PluginArgs),
     /// Make projects and their keys
     Project(project::ProjectArgs),
+    /// See the work of a project's plugins, and retry what failed
+    Queue(queue::QueueArgs),
     /// Sign in, so that other commands need no token
     Login(login::LoginArgs),
     /// Print the description of the admin interface (OpenAPI)
@@ -51,6 +54,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Plugin(args) => plugin::run(&args),
         Command::Project(args) => project::run(&args),
+        Command::Queue(args) => queue::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Openapi => openapi::run(),
         Command::CompileWorker(args) => compile_worker::run(&args),

@@ -9,6 +9,7 @@ mod database;
 mod limits;
 mod log;
 mod network;
+mod queue;
 mod secrets;
 mod storage;
 mod telemetry;
@@ -19,6 +20,7 @@ pub(crate) use database::DatabaseConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use network::NetworkConfig;
+pub(crate) use queue::QueueConfig;
 pub(crate) use secrets::{Environment, SecretsConfig};
 pub(crate) use storage::StorageConfig;
 pub(crate) use telemetry::TelemetryConfig;
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) access: AccessConfig,
     /// Sizes and times.
     pub(crate) limits: LimitsConfig,
+    /// The queue.
+    pub(crate) queue: QueueConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// Metrics, traces, fault reports.
@@ -229,6 +233,17 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         "limits.max_connections",
         Reading::Number,
     ),
+    ("ATLASHUB_QUEUE_WORKERS", "queue.workers", Reading::Number),
+    (
+        "ATLASHUB_QUEUE_LEASE_SECONDS",
+        "queue.lease_seconds",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_QUEUE_BACKLOG_ITEMS",
+        "queue.backlog_items",
+        Reading::Number,
+    ),
     ("ATLASHUB_LOG_LEVEL", "log.level", Reading::Text),
     ("ATLASHUB_LOG_FORMAT", "log.format", Reading::Text),
     (
@@ -324,6 +339,7 @@ impl Config {
         self.secrets.validate(&self.network)?;
         self.access.validate(self.secrets.is_development())?;
         self.limits.validate()?;
+        self.queue.validate()?;
         self.log.validate()?;
         self.telemetry.validate(&self.network)
     }

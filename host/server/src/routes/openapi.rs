@@ -67,6 +67,8 @@ pub(crate) struct Problem {
         admin::tables::migrations::handle, admin::tables::migrations_export::handle,
         admin::sql::run::handle, admin::sql::cancel::handle, admin::sql::history::handle,
         admin::sql::saved_list::handle, admin::sql::saved_add::handle, admin::sql::saved_put::handle, admin::sql::saved_remove::handle,
+        admin::queue::list::handle, admin::queue::counts::handle, admin::queue::get::handle,
+        admin::queue::retry::handle, admin::queue::cancel::handle,
         admin::generated::openapi::handle, admin::generated::types::handle,
         users::signup::handle, users::login::handle, users::refresh::handle, users::logout::handle,
         users::me::show, users::me::update, users::password::handle, users::profile::handle,

@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod migrations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
+pub(crate) mod queue;
 pub(crate) mod session;
 pub(crate) mod setup;
 pub(crate) mod sql;
@@ -128,6 +129,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             "/v1/projects/{project}/types.ts",
             get(generated::types::handle),
         )
+        .merge(queue::router())
         .merge(sql::router())
         .merge(tables::router())
         .route("/v1/audit", get(audit::list::handle))

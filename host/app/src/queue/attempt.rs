@@ -1,0 +1,195 @@
+//! One try at an item: finds the plugin, hands it over, says what came of it.
+
+use super::{backoff::wait_after, publish::subscribed};
+use crate::directory::{Directory, InstalledPlugin};
+use atlashub_core::{
+    Caller, Error, ErrorKind, EventId, PluginName, RequestId, Result,
+    capability::events::{DeliveredEvent, EventRefusal},
+};
+use atlashub_data::platform::{ItemKind, Outcome, Platform, QueueItem, WorkFailure};
+use atlashub_runtime::RequestContext;
+use std::{sync::Arc, time::Duration};
+
+/// How long an item waits for a plugin that is off. It is readied at once
+/// when that is switched on.
+const HELD: Duration = Duration::from_secs(60);
+/// How long an item waits for what should be there in a moment.
+const MOMENT: Duration = Duration::from_secs(2);
+/// Longest message of a failure that is kept, characters.
+const MESSAGE_CHARS: usize = 1_000;
+
+/// What a try needs.
+pub(super) struct Attempts {
+    pub(super) platform: Platform,
+    pub(super) directory: Arc<Directory>,
+}
+
+impl Attempts {
+    /// Tries an item and notes what came of it. When that cannot be noted,
+    /// the lease runs out, and it is tried again.
+    pub(super) async fn run(&self, item: QueueItem) {
+        let outcome = self.outcome(&item).await;
+        let result = match &outcome {
+            Outcome::Done => "done",
+            Outcome::Retry { .. } => "retry",
+            Outcome::Dead(_) => "dead",
+            Outcome::HandedBack | Outcome::Postponed(_) => "postponed",
+        };
+        metrics::counter!("atlashub_queue_attempts_total", "result" => result).increment(1);
+        match self.platform.queue().finish(item.lease(), outcome).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!(item = %item.id, "what came of work was not taken: the lease had ended");
+            }
+            Err(error) => {
+                tracing::warn!(%error, item = %item.id, "what came of work was not noted");
+            }
+        }
+    }
+
+    async fn outcome(&self, item: &QueueItem) -> Outcome {
+        match &item.kind {
+            ItemKind::Event => self.deliver(item).await,
+            // A newer node knows what to do with it.
+            ItemKind::Other(_) => self.later(HELD),
+        }
+    }
+
+    async fn deliver(&self, item: &QueueItem) -> Outcome {
+        let Some(source) = &item.source else {
+            return self.later(HELD);
+        };
+        let installed = match self.subscriber(item, source).await {
+            Ok(installed) => installed,
+            Err(error) => return self.waits(item, &error).await,
+        };
+        let Some(installed) = installed else {
+            return self.hold(item, HELD).await;
+        };
+        if subscribed(&installed, source, &item.name).is_none() {
+            return Outcome::Dead(WorkFailure {
+                code: "not_subscribed".to_owned(),
+                message: "the plugin no longer subscribes to the event".to_owned(),
+            });
+        }
+        self.hand_over(item, source, &installed).await
+    }
+
+    /// The plugin that an event is for, if it is enabled. Before it is taken
+    /// as off, or as no longer subscribed, the database is asked: this node
+    /// may not know yet what another one changed.
+    async fn subscriber(
+        &self,
+        item: &QueueItem,
+        source: &PluginName,
+    ) -> Result<Option<Arc<InstalledPlugin>>> {
+        if self.directory.by_id(item.project).is_none() {
+            self.directory.refresh(item.project).await?;
+        }
+        let Some(entry) = self.directory.by_id(item.project) else {
+            return Ok(None);
+        };
+        let routes = self.directory.routes(&entry).await?;
+        if let Some(installed) = routes.plugin(&item.consumer)
+            && subscribed(installed, source, &item.name).is_some()
+        {
+            return Ok(Some(Arc::clone(installed)));
+        }
+        let routes = self.directory.bring_up(&entry, None).await?;
+        let installed = routes.plugin(&item.consumer).cloned();
+        Ok(installed.filter(|installed| installed.installation.state.enabled))
+    }
+
+    async fn hand_over(
+        &self,
+        item: &QueueItem,
+        source: &PluginName,
+        installed: &InstalledPlugin,
+    ) -> Outcome {
+        let live = match installed.live() {
+            Ok(live) => live,
+            Err(error) => return self.waits(item, &error).await,
+        };
+        let event = DeliveredEvent {
+            id: EventId::from_uuid(item.subject),
+            name: item.name.clone(),
+            source: source.clone(),
+            payload: item.payload.clone(),
+            key: item.ordering_key.clone(),
+            published_at: item.created_at,
+            attempt: item.attempt,
+            max_attempts: item.max_attempts,
+        };
+        let context = RequestContext {
+            hops: item.hops,
+            ..RequestContext::new(RequestId::new(), Caller::Plugin(source.clone()))
+        };
+        match live.deliver(event, context).await {
+            Ok(Ok(())) => Outcome::Done,
+            Ok(Err(refusal)) => self.refused(item, refusal),
+            Err(error) if error.kind() == ErrorKind::Unavailable => self.waits(item, &error).await,
+            Err(error) if error.kind() == ErrorKind::Invalid => Outcome::Dead(failure(&error)),
+            Err(error) => self.failed(item, failure(&error)),
+        }
+    }
+
+    fn refused(&self, item: &QueueItem, refusal: EventRefusal) -> Outcome {
+        let why = WorkFailure {
+            code: refusal.code.chars().take(100).collect(),
+            message: shortened(&refusal.message),
+        };
+        if refusal.retry {
+            self.failed(item, why)
+        } else {
+            Outcome::Dead(why)
+        }
+    }
+
+    /// It failed: again later, or no more.
+    fn failed(&self, item: &QueueItem, failure: WorkFailure) -> Outcome {
+        if item.attempt >= item.max_attempts {
+            return Outcome::Dead(failure);
+        }
+        let wait = wait_after(item.attempt, fastrand::f64());
+        Outcome::Retry {
+            at: self.platform.now() + wait,
+            failure,
+        }
+    }
+
+    /// It was not asked: the plugin is cut off or has no place. All that is
+    /// ready for it waits as long.
+    async fn waits(&self, item: &QueueItem, error: &Error) -> Outcome {
+        let wait = error
+            .retry_after_seconds()
+            .map_or(MOMENT, |seconds| Duration::from_secs(seconds.into()));
+        if error.code() == "saturated" {
+            return self.later(wait.min(MOMENT));
+        }
+        self.hold(item, wait).await
+    }
+
+    async fn hold(&self, item: &QueueItem, wait: Duration) -> Outcome {
+        let until = self.platform.now() + wait;
+        let queue = self.platform.queue();
+        if let Err(error) = queue.hold(item.project, &item.consumer, until).await {
+            tracing::warn!(%error, "work was not put off");
+        }
+        Outcome::Postponed(until)
+    }
+
+    fn later(&self, wait: Duration) -> Outcome {
+        Outcome::Postponed(self.platform.now() + wait)
+    }
+}
+
+fn failure(error: &Error) -> WorkFailure {
+    WorkFailure {
+        code: error.code().to_owned(),
+        message: shortened(error.message()),
+    }
+}
+
+fn shortened(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARS).collect()
+}

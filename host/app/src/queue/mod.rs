@@ -1,0 +1,59 @@
+//! The queue of this node: what puts work in, the workers that take it out,
+//! and what admins see of it.
+//!
+//! Events are published through [`EventsOfPlugins`]; [`worker`] takes items,
+//! fairly between projects, and [`attempt`] hands each to the plugin it is
+//! for, by the same road as requests. The rows are the truth: a wake-up that
+//! is lost heals by polling, a node that is lost by its leases.
+
+mod attempt;
+mod backlog;
+mod backoff;
+mod oversee;
+mod publish;
+mod settings;
+mod worker;
+
+pub(crate) use publish::EventsOfPlugins;
+pub use settings::QueueSettings;
+pub(crate) use worker::Worker;
+
+use atlashub_data::platform::Retention;
+use backlog::BacklogBudget;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
+
+/// Items in one state that a project keeps after their end.
+const KEPT_PER_PROJECT: u32 = 10_000;
+
+/// What those who add to the queue and those who take from it share.
+pub(crate) struct WorkQueue {
+    settings: QueueSettings,
+    backlog: BacklogBudget,
+    wake: Notify,
+}
+
+impl WorkQueue {
+    pub(crate) fn new(settings: QueueSettings) -> Arc<Self> {
+        Arc::new(Self {
+            backlog: BacklogBudget::new(settings.backlog_items, settings.backlog_bytes),
+            settings,
+            wake: Notify::new(),
+        })
+    }
+
+    /// Says that there may be work.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// How long items are kept after their end.
+    pub(crate) fn retention(&self) -> Retention {
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3_600);
+        Retention {
+            done: Duration::from_secs(u64::from(self.settings.keep_done_hours) * 3_600),
+            failed: days(self.settings.keep_failed_days),
+            per_project: KEPT_PER_PROJECT,
+        }
+    }
+}
