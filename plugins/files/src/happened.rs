@@ -1,5 +1,5 @@
 //! What happened to files and folders, told in one place: to the activity
-//! that their owners see, and to the project's audit. It has happened when
+//! that their owners see, to the project's audit, and to other plugins. It has happened when
 //! this is called: a failure here is for the log.
 
 use crate::{
@@ -70,6 +70,28 @@ impl Change {
         }
     }
 
+    /// As other plugins are told of it, if they are.
+    const fn event(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Uploaded => "uploaded",
+            Self::Replaced => "replaced",
+            Self::Changed => "changed",
+            Self::Trashed => "trashed",
+            Self::Restored => "restored",
+            Self::Deleted => "deleted",
+            Self::Granted => "granted",
+            Self::Revoked => "revoked",
+            Self::Shared => "shared",
+            Self::Unshared => "unshared",
+            Self::Downloaded => return None,
+            Self::FolderMade => "folder_made",
+            Self::FolderChanged => "folder_changed",
+            Self::FolderTrashed => "folder_trashed",
+            Self::FolderRestored => "folder_restored",
+            Self::FolderDeleted => "folder_deleted",
+        })
+    }
+
     /// Whether an admin of the project finds it in the audit: what takes
     /// something away, and what lets others in.
     const fn is_audited(self) -> bool {
@@ -85,18 +107,42 @@ impl Change {
     }
 }
 
+/// What other plugins are told, in order for each file and folder.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    id: &'a str,
+    detail: Option<&'a str>,
+    actor_id: Option<&'a str>,
+    at: String,
+}
+
+fn publish(change: Change, told: &Told<'_>) {
+    let Some(event) = change.event() else { return };
+    if let Err(error) = events::publish(event, told, Some(told.id)) {
+        log::warn!("{event} of {} was not published: {error}", told.id);
+    }
+}
+
 /// Tells what happened to the file or folder `subject`; `detail` is for
 /// people: a name, a user, a version.
 pub(crate) fn tell(change: Change, subject: &str, detail: Option<&str>) {
+    let (actor, at) = (identity::caller().id, now_ms());
+    let told = Told {
+        id: subject,
+        detail,
+        actor_id: actor.as_deref(),
+        at: rfc3339(at),
+    };
+    publish(change, &told);
     let written = sql::execute(
         "INSERT INTO files.activity (id, subject, action, actor, detail, at) VALUES ($1, $2, $3, $4, $5, $6)",
         params![
             Uuid::now_v7().to_string(),
             subject,
             change.as_str(),
-            identity::caller().id,
+            actor,
             detail,
-            now_ms()
+            at
         ],
     );
     if let Err(error) = written {

@@ -65,3 +65,22 @@ pub mod lifecycle {
         runtime_path: "::atlashub_sdk::__private::wit_bindgen::rt",
     });
 }
+
+/// The handler of events.
+pub mod event_handler {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package atlashub:sdk-event-handler;
+            world event-handler {
+                export atlashub:events/handler@0.1.0;
+            }
+        ",
+        world: "atlashub:sdk-event-handler/event-handler",
+        with: { "atlashub:events/handler@0.1.0": generate },
+        pub_export_macro: true,
+        export_macro_name: "export_event_handler",
+        default_bindings_module: "::atlashub_sdk::bindings::event_handler",
+        runtime_path: "::atlashub_sdk::__private::wit_bindgen::rt",
+    });
+}

@@ -248,12 +248,15 @@ impl From<HostError> for Error {
             "quota_exceeded"
             | "object_too_large"
             | "multipart_too_large"
+            | "event_too_large"
             | "kv_value_too_large" => (StatusCode::PAYLOAD_TOO_LARGE, None),
             "object_not_found" => (StatusCode::NOT_FOUND, Some("the object was not found")),
             "object_exists" => (StatusCode::CONFLICT, None),
             "not_granted" => (StatusCode::FORBIDDEN, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
-            "invalid_object_key" | "kv_key_invalid" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "invalid_object_key" | "kv_key_invalid" | "invalid_event" | "event_not_declared"
+            | "event_loop" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "queue_full" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "multipart_invalid" | "upload_interrupted" | "invalid_cursor" => {
                 (StatusCode::BAD_REQUEST, None)
             }

@@ -40,6 +40,7 @@ pub mod config;
 pub mod database;
 mod decode;
 mod error;
+pub mod events;
 mod extract;
 mod handler;
 mod headers;
@@ -62,6 +63,7 @@ pub mod users;
 pub use ::http::{Method, StatusCode};
 pub use body::Body;
 pub use error::{Error, Result};
+pub use events::{Event, Payload, Subscriptions};
 pub use extract::{Config, FromRequest, Json, Path, Query, Uri};
 pub use handler::Handler;
 pub use headers::Headers;
@@ -76,9 +78,10 @@ pub use router::Router;
 /// What most plugins use.
 pub mod prelude {
     pub use crate::{
-        Body, Caller, Config, Error, FromRequest, Headers, IntoResponse, Json, Method, Path, Query,
-        Request, Response, Result, Router, StatusCode, Uri, audit, blob, config, database, http,
-        idempotency, identity, kv, log, multipart, params, sql, users,
+        Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Json, Method, Path,
+        Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions, Uri, audit,
+        blob, config, database, events, http, idempotency, identity, kv, log, multipart, params,
+        sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }
@@ -87,7 +90,7 @@ pub mod prelude {
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::host::dispatch::{activate, deactivate, handle};
+    pub use crate::host::dispatch::{activate, deactivate, deliver, handle};
     pub use wit_bindgen;
 }
 
@@ -98,6 +101,10 @@ pub mod __private {
 /// exports the lifecycle hooks; `fn on_activate(Activation) -> Result<()>`
 /// may refuse a revision, `fn on_deactivate(Deactivation) -> Result<()>`
 /// tidies up. Each may stand alone.
+///
+/// `plugin!(routes, events = subscriptions)`, before any of those, also takes
+/// events of other plugins: `fn subscriptions() -> Subscriptions` says which
+/// function takes which.
 #[macro_export]
 macro_rules! plugin {
     ($routes:path) => {
@@ -118,6 +125,24 @@ macro_rules! plugin {
         };
         #[cfg(not(target_family = "wasm"))]
         const _: fn() -> $crate::Router = $routes;
+    };
+    ($routes:path, events = $subscriptions:path $(, $($rest:tt)*)?) => {
+        $crate::plugin!($routes $(, $($rest)*)?);
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::bindings::event_handler::exports::atlashub::events::handler;
+            struct Handler;
+            impl handler::Guest for Handler {
+                fn handle(event: handler::Event) -> Result<(), handler::Error> {
+                    $crate::__private::deliver(event, $subscriptions)
+                }
+            }
+            $crate::bindings::event_handler::export_event_handler!(
+                Handler with_types_in $crate::bindings::event_handler
+            );
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Subscriptions = $subscriptions;
     };
     ($routes:path, activate = $activate:path $(,)?) => {
         $crate::plugin!($routes, activate = $activate, deactivate = $crate::Deactivation::ignore);

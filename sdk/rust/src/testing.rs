@@ -16,7 +16,7 @@ mod describe;
 mod objects;
 
 use crate::{
-    Body, Caller, Error, Request, Response, Result, Router,
+    Body, Caller, Error, Event, Request, Response, Result, Router, Subscriptions,
     blob::{Object, PutOptions, Stored},
     database::Table,
     host::{self, HostError, HostResult},
@@ -39,6 +39,9 @@ use std::{
     time::Duration,
 };
 
+/// Longest payload of an event, bytes.
+const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+
 /// A host in memory. It stands in for the host on this thread as long as it
 /// lives.
 pub struct TestHost {
@@ -49,6 +52,7 @@ pub struct TestHost {
 type Service = Box<dyn Fn(Request) -> Response>;
 
 struct Inner {
+    plugin: String,
     database: Database,
     /// The project's own tables.
     public: Database,
@@ -67,6 +71,7 @@ struct State {
     config: BTreeMap<String, String>,
     logs: Vec<String>,
     audit: Vec<String>,
+    events: Vec<Event>,
     now_ms: u64,
 }
 
@@ -89,6 +94,7 @@ impl TestHost {
     pub fn new(plugin: &str) -> Self {
         logging::install();
         let inner = Rc::new(Inner {
+            plugin: plugin.to_owned(),
             database: Database::open(&plugin.replace('-', "_")),
             public: Database::open("public"),
             objects: RefCell::default(),
@@ -225,6 +231,21 @@ impl TestHost {
         self.inner.state.borrow().audit.clone()
     }
 
+    /// Events that the plugin has published, under their full names.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        self.inner.state.borrow().events.clone()
+    }
+
+    /// Hands an event to the plugin.
+    ///
+    /// # Errors
+    /// The plugin's; [`events::is_worth_retrying`](crate::events::is_worth_retrying)
+    /// says whether the host would try again.
+    pub fn deliver(&self, subscriptions: &Subscriptions, event: Event) -> Result<()> {
+        subscriptions.call(&event)
+    }
+
     /// Lines that the plugin has logged, `LEVEL message`.
     #[must_use]
     pub fn logs(&self) -> Vec<String> {
@@ -357,6 +378,28 @@ impl host::Host for Inner {
 
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
         self.public.execute(sql, parameters)
+    }
+
+    fn publish(&self, name: &str, payload: &str, key: Option<&str>) -> HostResult<String> {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(HostError::new(
+                "event_too_large",
+                "an event's payload has at most 65536 bytes",
+            ));
+        }
+        let published_ms = self.now_ms();
+        let mut state = self.state.borrow_mut();
+        let id = format!("0190a6a8-0000-7000-8000-{:012x}", state.events.len() + 1);
+        state.events.push(Event {
+            id: id.clone(),
+            name: format!("{}.{name}", self.plugin),
+            payload: payload.to_owned(),
+            key: key.map(str::to_owned),
+            published_ms,
+            attempt: 1,
+            max_attempts: 12,
+        });
+        Ok(id)
     }
 
     fn audit_append(&self, action: &str, target: Option<&str>, details: &str) {

@@ -7,8 +7,8 @@ use crate::{
     bindings::imports::{
         atlashub::{
             audit::log as wit_audit, blob::objects, database::client as wit_database,
-            identity::caller as wit_caller, kv::store as wit_kv, multipart::form as wit_form,
-            sql::client as wit_sql, users::directory as wit_users,
+            events::publisher as wit_events, identity::caller as wit_caller, kv::store as wit_kv,
+            multipart::form as wit_form, sql::client as wit_sql, users::directory as wit_users,
         },
         wasi::{
             config::store as wit_config,
@@ -36,7 +36,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_sql wit_kv wit_form wit_users }
+host_error! { wit_audit wit_events wit_sql wit_kv wit_form wit_users }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -118,6 +118,12 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
         users: page.users.into_iter().map(user).collect(),
         next_cursor: page.next_cursor,
     })
+}
+
+// Events
+
+pub(crate) fn publish(name: &str, payload: &str, key: Option<&str>) -> HostResult<String> {
+    Ok(wit_events::publish(name, payload, key)?)
 }
 
 // Configuration, log

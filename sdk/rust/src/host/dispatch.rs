@@ -3,8 +3,10 @@
 
 use super::streams::{Incoming, Writer};
 use crate::{
-    Activation, Deactivation, Error, Method, Request, Response, Result, Router,
+    Activation, Deactivation, Error, Event, Method, Request, Response, Result, Router,
+    Subscriptions,
     bindings::{
+        event_handler::exports::atlashub::events::handler,
         imports::wasi::http::types::{
             self as wasi_http, Fields, IncomingRequest, OutgoingBody, OutgoingResponse,
             ResponseOutparam,
@@ -12,7 +14,7 @@ use crate::{
         lifecycle::exports::atlashub::lifecycle::hooks,
     },
     body::Source,
-    logging,
+    events, logging,
     response::ResponseBody,
 };
 use http::StatusCode;
@@ -21,6 +23,7 @@ use std::cell::OnceCell;
 thread_local! {
     /// A component has one plugin, an instance one thread.
     static ROUTER: OnceCell<Router> = const { OnceCell::new() };
+    static SUBSCRIPTIONS: OnceCell<Subscriptions> = const { OnceCell::new() };
 }
 
 /// Answers a request of `wasi:http`.
@@ -40,6 +43,37 @@ fn call(request: Request, routes: fn() -> Router) -> Response {
                 routes()
             })
             .call(request)
+    })
+}
+
+/// Takes an event.
+pub fn deliver(
+    event: handler::Event,
+    subscriptions: fn() -> Subscriptions,
+) -> Result<(), handler::Error> {
+    let event = Event {
+        id: event.id,
+        name: event.name,
+        payload: event.payload,
+        key: event.key,
+        published_ms: event.published_ms,
+        attempt: event.attempt,
+        max_attempts: event.max_attempts,
+    };
+    let taken = SUBSCRIPTIONS.with(|own| {
+        own.get_or_init(|| {
+            logging::install();
+            subscriptions()
+        })
+        .call(&event)
+    });
+    taken.map_err(|error| {
+        log::warn!("{}: {error}", event.name);
+        handler::Error {
+            retry: events::is_worth_retrying(&error),
+            code: error.code().to_owned(),
+            message: error.detail().to_owned(),
+        }
     })
 }
 

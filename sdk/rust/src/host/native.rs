@@ -33,6 +33,7 @@ pub(crate) trait Host {
     fn database_schema_version(&self) -> u64;
     fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
+    fn publish(&self, name: &str, payload: &str, key: Option<&str>) -> HostResult<String>;
     fn audit_append(&self, action: &str, target: Option<&str>, details: &str);
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>>;
     fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64;
@@ -316,6 +317,10 @@ impl Drop for DatabaseTransaction {
             log::error!("roll back: {}", error.message);
         }
     }
+}
+
+pub(crate) fn publish(name: &str, payload: &str, key: Option<&str>) -> HostResult<String> {
+    host()?.publish(name, payload, key)
 }
 
 pub(crate) fn audit_append(action: &str, target: Option<&str>, details: &str) -> HostResult<()> {
