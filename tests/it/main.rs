@@ -44,5 +44,6 @@ mod survival;
 mod tables;
 mod user_roles;
 mod user_sessions;
+mod events;
 mod users;
 mod walk;

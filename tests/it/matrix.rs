@@ -144,6 +144,19 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/projects/{project}/tables/{table}/policies/{name}",
         ForAdmin,
     ),
+    ("GET", "/admin/v1/projects/{project}/queue", Viewer),
+    ("GET", "/admin/v1/projects/{project}/queue/counts", Viewer),
+    ("GET", "/admin/v1/projects/{project}/queue/{id}", Viewer),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/queue/{id}/retry",
+        ForAdmin,
+    ),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/queue/{id}/cancel",
+        ForAdmin,
+    ),
     ("POST", "/admin/v1/projects/{project}/sql", ForAdmin),
     (
         "POST",
