@@ -43,7 +43,7 @@ pub struct Identity {
 }
 
 /// An identity to be linked to a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewIdentity {
     /// Whose it is.
     pub user: UserId,

@@ -76,10 +76,12 @@ pub(crate) fn at_the_door(path: &str, headers: &HeaderMap, error: &Error) -> Opt
     if !path.starts_with("/auth/v1/") || error.kind().is_server_fault() {
         return None;
     }
-    // A token that is refused here is one of access.
-    let (code, status) = match error.code() {
-        "invalid_token" => ("bad_jwt".to_owned(), 401),
-        _ => translated(error),
+    // What is refused here is no attempt to sign in: it keeps its status.
+    let status = error.kind().status();
+    let code = match error.code() {
+        "invalid_token" => "bad_jwt".to_owned(),
+        "rate_limited" => translated(error).0,
+        own => own.to_owned(),
     };
     Some(answer(error, &code, status, asks_for_present(headers)))
 }
@@ -139,6 +141,9 @@ mod tests {
         let refused = at_the_door("/auth/v1/user", &headers, &error).unwrap();
         assert_eq!(refused.headers()[VERSION], PRESENT);
         assert!(at_the_door("/v1/auth/me", &headers, &error).is_none());
+        let key = Error::new(ErrorKind::Unauthenticated, "invalid_credentials", "x");
+        let refused = at_the_door("/auth/v1/logout", &headers, &key).unwrap();
+        assert_eq!(refused.status(), 401);
         let fault = Error::internal("read", "broken");
         assert!(at_the_door("/auth/v1/user", &headers, &fault).is_none());
     }
