@@ -24,7 +24,7 @@ pub(super) fn router() -> Router<HostState> {
     Router::new()
         .route("/v1/projects/{project}/queue", get(list::handle))
         .route("/v1/projects/{project}/queue/counts", get(counts::handle))
-        .route("/v1/projects/{project}/queue/{id}", get(self::get::handle))
+        .route("/v1/projects/{project}/queue/{id}", get(get::handle))
         .route(
             "/v1/projects/{project}/queue/{id}/retry",
             post(retry::handle),
