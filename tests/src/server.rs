@@ -352,6 +352,8 @@ fn launch(
     address: SocketAddr,
 ) -> Process {
     let folder = stores.folder(node);
+    #[cfg(unix)]
+    stores.share_compiled_code(node);
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars() {
         if name.starts_with("ATLASHUB_") || name.starts_with("OTEL_") {

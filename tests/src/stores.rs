@@ -6,6 +6,9 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use std::path::Path;
 use tempfile::TempDir;
 
+/// One key for all servers, so that one takes what another has compiled.
+const MASTER_KEY: [u8; 32] = *b"the-master-key-of-all-it-servers";
+
 /// What the servers of this run stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -47,11 +50,27 @@ impl Stores {
     /// Makes empty stores on the engine of this run.
     pub(crate) async fn make() -> Self {
         let folder = TempDir::with_prefix("atlashub-it-").expect("make a folder");
-        let variables = match Engine::of_this_run() {
+        let mut variables = match Engine::of_this_run() {
             Engine::Sqlite => Vec::new(),
             Engine::Postgres => outside_stores().await,
         };
+        variables.push(("ATLASHUB_MASTER_KEY", STANDARD.encode(MASTER_KEY)));
         Self { folder, variables }
+    }
+
+    /// Has node number `node` keep compiled code where all servers of this
+    /// run do: each would compile the built-in plugins by itself.
+    #[cfg(unix)]
+    pub(crate) fn share_compiled_code(&self, node: usize) {
+        let data = self.folder(node).join("data");
+        let shared = std::env::temp_dir().join("atlashub-it-compiled");
+        let link = data.join("compiled");
+        for folder in [&data, &shared] {
+            std::fs::create_dir_all(folder).expect("make a folder");
+        }
+        if !link.exists() {
+            std::os::unix::fs::symlink(&shared, &link).expect("lead to the shared folder");
+        }
     }
 
     /// The folder of node number `node`.
@@ -95,11 +114,9 @@ async fn outside_stores() -> Vec<(&'static str, String)> {
         .rsplit_once('/')
         .expect("a URL that names a database");
     let (bucket, query) = s3.split_once('?').expect("an S3 URL with an endpoint");
-    let key: [u8; 32] = std::array::from_fn(|place| name.as_bytes()[place]);
     vec![
         ("ATLASHUB_DATABASE_URL", format!("{server}/{name}")),
         ("ATLASHUB_STORAGE_URL", format!("{bucket}/{name}?{query}")),
-        ("ATLASHUB_MASTER_KEY", STANDARD.encode(key)),
         ("AWS_ACCESS_KEY_ID", variable("AWS_ACCESS_KEY_ID")),
         ("AWS_SECRET_ACCESS_KEY", variable("AWS_SECRET_ACCESS_KEY")),
     ]
