@@ -181,14 +181,14 @@ async fn a_wrong_manifest_is_refused_with_the_place() {
 #[tokio::test]
 async fn a_component_that_is_too_large_is_refused() {
     let server = TestServer::builder()
-        .env("ATLASHUB_MAX_COMPONENT_BYTES", "2000000")
+        .env("ATLASHUB_MAX_COMPONENT_BYTES", "6000000")
         .start()
         .await;
     let admin = server.admin();
     let mut large = built_in("hello");
     // A custom section, which any component may carry.
-    large.extend_from_slice(&[0, 0x80, 0x80, 0x80, 0x01, 1, b'x']);
-    large.resize(large.len() + 2 * 1024 * 1024 - 2, 0);
+    large.extend_from_slice(&[0, 0x80, 0x80, 0x80, 0x03, 1, b'x']);
+    large.resize(large.len() + 6 * 1024 * 1024 - 2, 0);
     let reply = admin.upload_named(large, &unique("large")).await;
     let status = reply.status;
     assert!(matches!(status, 413 | 422), "{status} {}", reply.text());
