@@ -264,45 +264,6 @@ pub(super) fn next_definition(text: &str) -> Option<&str> {
     }
 }
 
-/// What follows the parenthesis that closes the one which `text` starts
-/// with, by the rules of Postgres.
-pub(super) fn after_parenthesis(text: &str) -> Option<&str> {
-    let bytes = text.as_bytes();
-    let mut depth = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let rest = text.get(at..)?;
-        at += match byte {
-            b'(' => {
-                depth += 1;
-                1
-            }
-            b')' if depth <= 1 => return text.get(at + 1..),
-            b')' => {
-                depth -= 1;
-                1
-            }
-            b'"' => quoted(rest, '"', false),
-            b'\'' => quoted(rest, '\'', is_escaping(bytes, at)),
-            b'$' => dollar_quoted(rest, ends_word(bytes, at)),
-            b'-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            b'/' if rest.starts_with("/*") => block_comment(rest),
-            _ => rest.chars().next().map_or(1, char::len_utf8),
-        };
-    }
-    None
-}
-
-/// Whether the quote at `at` is that of an `E'…'`.
-fn is_escaping(bytes: &[u8], at: usize) -> bool {
-    at.checked_sub(1).is_some_and(|before| {
-        bytes
-            .get(before)
-            .is_some_and(|&byte| byte == b'e' || byte == b'E')
-            && !ends_word(bytes, before)
-    })
-}
-
 /// Whether the byte before `at` belongs to a word.
 fn ends_word(bytes: &[u8], at: usize) -> bool {
     at.checked_sub(1)
@@ -348,22 +309,6 @@ fn dollar_quoted(rest: &str, within_word: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_parenthesis_is_closed_where_postgres_closes_it() {
-        for inside in [
-            "",
-            "(a) b (c)",
-            r#"')' || '''' || E'\')' || "a)""#,
-            "1 -- )\n + 2 /* ) /* ) */ */",
-            "$$)$$ || $a$)$$)$a$ || x$1",
-            r"'e\'",
-        ] {
-            let text = format!("({inside}) rest)");
-            assert_eq!(after_parenthesis(&text), Some(" rest)"), "{inside}");
-        }
-        assert_eq!(after_parenthesis("(a"), None);
-    }
 
     #[test]
     fn the_first_word_is_found_behind_comments() {

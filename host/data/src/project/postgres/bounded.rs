@@ -4,62 +4,24 @@
 //! bound, with a last column that says whether all of it is there.
 
 use crate::project::text;
-use atlashub_core::Error;
 use sqlx::{
     Column as _, TypeInfo as _,
     postgres::{PgColumn, PgTypeInfo, PgTypeKind},
 };
 
 /// How the statement's rows get into another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form<'a> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
     /// As a table in `FROM`.
     Rows,
     /// What it returns of the rows that it writes, in `WITH`.
     Written,
-    /// As the last part of its own `WITH`, since that writes and can stand no
-    /// deeper: what comes before its last part, and that.
-    Last(&'a str, &'a str),
 }
 
-/// The name under which a statement stands in `WITH`.
-const NAME: &str = "_atlashub_rows";
-
-/// Whether and how rows of a statement are measured.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Measure {
-    /// They are small by their types, or few and the server's own: a plan, a
-    /// setting.
-    Needless,
-    /// By this statement.
-    By(String),
-    /// They may be large, and cannot be measured.
-    Impossible,
-}
-
-/// How the rows of the statement are measured, `most` bytes being allowed.
-pub(super) fn measure(sql: &str, columns: &[PgColumn], most: usize) -> Measure {
-    if !columns.iter().any(|column| grows(column.type_info())) {
-        return Measure::Needless;
-    }
-    let sql = sql.trim_end().trim_end_matches(';');
-    match form(sql) {
-        Some(form) => Measure::By(within(form, sql, columns, most)),
-        None if ["EXPLAIN", "SHOW"].contains(&text::first_word(sql).as_str()) => Measure::Needless,
-        None => Measure::Impossible,
-    }
-}
-
-/// The error for a statement whose rows cannot be measured.
-pub(super) fn refusal() -> Error {
-    Error::invalid(
-        "sql_syntax",
-        "the size of this statement's rows cannot be measured: write it as a plain \
-         `SELECT`, `INSERT`, `UPDATE` or `DELETE`",
-    )
-}
-
-fn within(form: Form<'_>, sql: &str, columns: &[PgColumn], most: usize) -> String {
+/// The statement with its rows measured; `None` for one whose rows are small
+/// by their types, and for one that cannot stand within another.
+pub(super) fn measured(sql: &str, columns: &[PgColumn], most: usize) -> Option<String> {
+    let form = form(sql)?;
     let names: Vec<String> = (0..columns.len())
         .map(|number| format!("c{number}"))
         .collect();
@@ -69,6 +31,9 @@ fn within(form: Form<'_>, sql: &str, columns: &[PgColumn], most: usize) -> Strin
         .filter(|(column, _)| grows(column.type_info()))
         .map(|(column, name)| size(column.type_info(), name))
         .collect();
+    if sizes.is_empty() {
+        return None;
+    }
     let shown: Vec<String> = columns
         .iter()
         .zip(&names)
@@ -81,24 +46,21 @@ fn within(form: Form<'_>, sql: &str, columns: &[PgColumn], most: usize) -> Strin
         })
         .collect();
     let (names, sizes, shown) = (names.join(", "), sizes.join(" + "), shown.join(", "));
+    let sql = sql.trim_end().trim_end_matches(';');
     // A comment may be the last of it.
-    match form {
+    Some(match form {
         Form::Rows => format!(
             "SELECT {shown}, f.fits FROM (SELECT q.*, ({sizes} <= {most}) AS fits \
              FROM ({sql}\n) AS q({names})) AS f"
         ),
         Form::Written => format!(
-            "WITH {NAME}({names}) AS ({sql}\n) SELECT {shown}, f.fits \
-             FROM (SELECT q.*, ({sizes} <= {most}) AS fits FROM {NAME} AS q) AS f"
+            "WITH q({names}) AS ({sql}\n) SELECT {shown}, f.fits \
+             FROM (SELECT q.*, ({sizes} <= {most}) AS fits FROM q) AS f"
         ),
-        Form::Last(before, last) => format!(
-            "{before}, {NAME}({names}) AS ({last}\n) SELECT {shown}, f.fits \
-             FROM (SELECT q.*, ({sizes} <= {most}) AS fits FROM {NAME} AS q) AS f"
-        ),
-    }
+    })
 }
 
-fn form(sql: &str) -> Option<Form<'_>> {
+fn form(sql: &str) -> Option<Form> {
     let writes = |sql: &str| {
         text::runs(sql).any(|(word, _)| {
             ["insert", "update", "delete", "merge"]
@@ -110,48 +72,9 @@ fn form(sql: &str) -> Option<Form<'_>> {
         "SELECT" | "VALUES" | "TABLE" => Some(Form::Rows),
         // What writes within `WITH` cannot stand any deeper.
         "WITH" if !writes(sql) => Some(Form::Rows),
-        "WITH" => last_part(sql).map(|(before, last)| Form::Last(before, last)),
         "INSERT" | "UPDATE" | "DELETE" => Some(Form::Written),
         _ => None,
     }
-}
-
-/// Splits a statement after its `WITH`; nothing for one with clauses that
-/// are rare there.
-fn last_part(sql: &str) -> Option<(&str, &str)> {
-    let mut rest = after_word(sql, "WITH")?;
-    rest = after_word(rest, "RECURSIVE").unwrap_or(rest);
-    loop {
-        (_, rest) = text::identifier(text::skip_blanks(rest))?;
-        if text::skip_blanks(rest).starts_with('(') {
-            rest = text::after_parenthesis(text::skip_blanks(rest))?;
-        }
-        rest = after_word(rest, "AS")?;
-        rest = after_word(rest, "NOT").unwrap_or(rest);
-        rest = after_word(rest, "MATERIALIZED").unwrap_or(rest);
-        rest = text::skip_blanks(rest);
-        if !rest.starts_with('(') {
-            return None;
-        }
-        rest = text::after_parenthesis(rest)?;
-        match text::skip_blanks(rest).strip_prefix(',') {
-            Some(next) => rest = next,
-            None => break,
-        }
-    }
-    let verbs = ["SELECT", "INSERT", "UPDATE", "DELETE", "VALUES", "TABLE"];
-    if !verbs.contains(&text::first_word(rest).as_str()) {
-        return None;
-    }
-    Some((sql.get(..sql.len().checked_sub(rest.len())?)?, rest))
-}
-
-/// What follows the word that comes next, if it is this one.
-fn after_word<'a>(sql: &'a str, word: &str) -> Option<&'a str> {
-    let rest = text::skip_blanks(sql);
-    let (found, after) = rest.split_at_checked(word.len())?;
-    let ends = !after.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$');
-    (found.eq_ignore_ascii_case(word) && ends).then_some(after)
 }
 
 /// Whether a value of the type may be large.
@@ -217,24 +140,8 @@ mod tests {
         ] {
             assert!(form(sql) == Some(Form::Written), "{sql}");
         }
-        for (before, last) in [
-            ("WITH a AS (DELETE FROM x RETURNING *)", " SELECT * FROM a"),
-            (
-                "with recursive a(b, \"c)\") as not materialized (delete from x -- )\n returning ')'), \
-                 \"AS\" AS (SELECT 1)",
-                " /* then */ (SELECT 2)",
-            ),
-            (
-                "WITH delete AS (SELECT 1)",
-                " INSERT INTO x SELECT 1 RETURNING y",
-            ),
-        ] {
-            let sql = format!("{before}{last}");
-            assert_eq!(form(&sql), Some(Form::Last(before, last)), "{sql}");
-        }
         for sql in [
-            "WITH a AS (DELETE FROM x RETURNING *) SEARCH DEPTH FIRST BY b SET c SELECT * FROM a",
-            "WITH a AS (DELETE FROM x",
+            "WITH a AS (DELETE FROM x RETURNING *) SELECT * FROM a",
             "EXPLAIN SELECT 1",
             "SHOW all",
             "CREATE TABLE x (a int)",

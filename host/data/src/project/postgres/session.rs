@@ -6,7 +6,7 @@
 //! ended by an admin connection, which stops the statement and rolls back.
 
 use super::{
-    bounded::{self, Measure},
+    bounded,
     error::Fault,
     guard,
     names::literal,
@@ -200,15 +200,10 @@ impl Session {
                 columns: column_names(&call.statement),
                 ..EditorResult::default()
             };
-            let measure = bounded::measure(sql, call.statement.columns(), MAX_RESULT_BYTES);
-            let is_measured = match measure {
-                Measure::Needless => false,
-                Measure::By(measured) => {
-                    call = prepare(connection, &measured, values).await?;
-                    true
-                }
-                Measure::Impossible => return Err(Fault::Refused(bounded::refusal())),
-            };
+            let measured = bounded::measured(sql, call.statement.columns(), MAX_RESULT_BYTES);
+            if let Some(measured) = &measured {
+                call = prepare(connection, measured, values).await?;
+            }
             let query = call.statement.query_with(call.arguments);
             let mut stream = connection.fetch_many(query);
             let mut room = MAX_RESULT_BYTES;
@@ -224,7 +219,7 @@ impl Session {
                 let left = match (result.truncated, result.rows.len() < max_rows) {
                     (false, true) => {
                         let (mut row, bytes) = decode_row(&row)?;
-                        let fits = !is_measured || row.pop() == Some(SqlValue::Boolean(true));
+                        let fits = measured.is_none() || row.pop() == Some(SqlValue::Boolean(true));
                         let left = room.checked_sub(bytes).filter(|_| fits);
                         if left.is_some() {
                             result.rows.push(row);
