@@ -208,10 +208,16 @@ async fn tokens(owner: &Admin, own: &Project, other: &Project) -> Vec<Bad> {
 
 #[tokio::test]
 async fn bad_credentials_are_refused_on_every_route_of_a_project() {
-    let mut server = TestServer::builder().an_hour_ago().start().await;
+    let mut server = TestServer::builder().ten_minutes_ago().start().await;
     let owner = owner(&server).await;
     let own = project(&owner).await;
+    let settings = format!("/admin/v1/projects/{}/auth", own.slug);
+    let known = owner.get(&settings).await.expect(200).json();
+    let short = json!({"access_token_seconds": 120});
+    let _ = owner.put(&settings, short).await.expect(200);
     let early = user_with(&owner, &own, json!(["admin"])).await;
+    let usual = json!({"access_token_seconds": known["access_token_seconds"]});
+    let _ = owner.put(&settings, usual).await.expect(200);
     server.return_to_now().await;
     let expired = expired_token(&own, &early).await;
     let other = owner.project_with(&["hello"]).await;
