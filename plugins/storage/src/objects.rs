@@ -37,8 +37,6 @@ struct Upload {
     content_type: String,
 }
 
-const UPLOAD: &str = "object_key, bucket, path, owner, replaces, content_type";
-
 impl Record {
     /// The object at that path.
     pub(crate) fn find(bucket: &str, path: &str) -> Result<Option<Self>> {
@@ -52,44 +50,39 @@ impl Record {
 /// Looks after uploads to paths that begin so: those whose bytes have arrived
 /// become objects.
 pub(crate) fn settle_some(bucket: &str, prefix: &str) -> Result<()> {
-    let uploads: Vec<Upload> = sql::query(
-        &format!(
-            "SELECT {UPLOAD} FROM storage.uploads WHERE bucket = $1 AND path >= $2 \
-             AND path LIKE $3 ESCAPE '!' ORDER BY expires_at LIMIT {AT_ONCE}"
-        ),
+    settle_all(
+        "bucket = $1 AND path >= $2 AND path LIKE $3 ESCAPE '!'",
         params![bucket, prefix, starts_with(prefix)],
-    )?;
-    uploads
-        .into_iter()
-        .try_for_each(|upload| settle(upload).map(drop))
+    )
 }
 
 /// Looks after the upload to exactly that path.
 pub(crate) fn settle_path(bucket: &str, path: &str) -> Result<()> {
-    let uploads: Vec<Upload> = sql::query(
-        &format!(
-            "SELECT {UPLOAD} FROM storage.uploads WHERE bucket = $1 AND path = $2 \
-             ORDER BY expires_at LIMIT {AT_ONCE}"
-        ),
-        params![bucket, path],
-    )?;
-    uploads
+    settle_all("bucket = $1 AND path = $2", params![bucket, path])
+}
+
+fn settle_all(which: &str, parameters: Vec<sql::Value>) -> Result<()> {
+    uploads(which, parameters)?
         .into_iter()
         .try_for_each(|upload| settle(upload).map(drop))
+}
+
+/// The oldest announced uploads for which the condition holds.
+fn uploads(which: &str, parameters: Vec<sql::Value>) -> Result<Vec<Upload>> {
+    sql::query(
+        &format!(
+            "SELECT object_key, bucket, path, owner, replaces, content_type FROM storage.uploads \
+             WHERE {which} ORDER BY expires_at LIMIT {AT_ONCE}"
+        ),
+        parameters,
+    )
 }
 
 /// Looks after uploads whose time is over: what has arrived becomes an
 /// object, the rest is forgotten.
 pub(crate) fn drop_overdue() -> Result<()> {
     let overdue = now_ms().saturating_sub(i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX));
-    let uploads: Vec<Upload> = sql::query(
-        &format!(
-            "SELECT {UPLOAD} FROM storage.uploads WHERE expires_at < $1 \
-             ORDER BY expires_at LIMIT {AT_ONCE}"
-        ),
-        params![overdue],
-    )?;
-    for upload in uploads {
+    for upload in uploads("expires_at < $1", params![overdue])? {
         let key = upload.object_key.clone();
         if !settle(upload)? {
             sql::execute(

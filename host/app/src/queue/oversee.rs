@@ -2,7 +2,7 @@
 
 use crate::{Actor, App};
 use atlashub_core::{Error, ItemId, PluginName, ProjectId, Result};
-use atlashub_data::platform::{ItemFilter, Page, QueueCounts, QueueItem};
+use atlashub_data::platform::{ItemFilter, Page, QueueCounts, QueueItem, Unit};
 use serde_json::json;
 
 impl App {
@@ -50,13 +50,8 @@ impl App {
     ) -> Result<QueueItem> {
         let unit = self.platform().begin().await?;
         let retried = unit.queue().retry(project, item).await?;
-        let about = about(&retried);
-        unit.audit()
-            .append(actor.did("queue.retry", Some(project), item.to_string(), about))
-            .await?;
-        unit.commit().await?;
-        self.queue().wake();
-        Ok(retried)
+        self.queue_changed(unit, actor, "queue.retry", retried)
+            .await
     }
 
     /// Takes an item back that has not ended. A handler that runs is stopped
@@ -72,13 +67,24 @@ impl App {
     ) -> Result<QueueItem> {
         let unit = self.platform().begin().await?;
         let cancelled = unit.queue().cancel(project, item).await?;
-        let about = about(&cancelled);
-        unit.audit()
-            .append(actor.did("queue.cancel", Some(project), item.to_string(), about))
-            .await?;
+        self.queue_changed(unit, actor, "queue.cancel", cancelled)
+            .await
+    }
+
+    /// Notes what an admin did with an item, and has the workers look.
+    async fn queue_changed(
+        &self,
+        unit: Unit,
+        actor: &Actor,
+        action: &str,
+        item: QueueItem,
+    ) -> Result<QueueItem> {
+        let about = json!({ "consumer": item.consumer, "name": item.name });
+        let did = actor.did(action, Some(item.project), item.id.to_string(), about);
+        unit.audit().append(did).await?;
         unit.commit().await?;
         self.queue().wake();
-        Ok(cancelled)
+        Ok(item)
     }
 
     /// Readies what waits for a plugin that may be there again. When it
@@ -90,8 +96,4 @@ impl App {
             Err(error) => tracing::warn!(%error, %plugin, "work that waits was not readied"),
         }
     }
-}
-
-fn about(item: &QueueItem) -> serde_json::Value {
-    json!({ "consumer": item.consumer, "name": item.name })
 }
