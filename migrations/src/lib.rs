@@ -35,6 +35,7 @@ mod m0045_project_migrations;
 mod m0046_sql_editor;
 mod m0050_oauth;
 mod m0051_session_levels;
+mod m0052_oauth_links;
 mod m0060_queue;
 
 /// Applies the platform's migrations in order.
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0033_admin_invitations::Migration),
             Box::new(m0050_oauth::Migration),
             Box::new(m0051_session_levels::Migration),
+            Box::new(m0052_oauth_links::Migration),
             Box::new(m0060_queue::Migration),
         ]
     }

@@ -237,6 +237,7 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/auth/oauth/{provider}/callback", Open),
     ("POST", "/v1/auth/oauth/token", Open),
     ("GET", "/v1/auth/identities", User),
+    ("POST", "/v1/auth/identities", User),
     ("DELETE", "/v1/auth/identities/{id}", User),
     ("POST", "/v1/auth/signup", Open),
     ("POST", "/v1/auth/login", Open),

@@ -247,12 +247,96 @@ async fn what_an_application_may_not_begin_is_refused() {
         let reply = browser.get(&format!("{base}?{query}")).await;
         assert_eq!(reply.expect_problem(status), code, "{query}");
     }
-    let unknown = browser.get(&place.start("nobody")).await;
-    assert_eq!(unknown.expect_problem(404), "not_found");
+    // Where the application said whereto, it is told there.
+    let unknown = browser.get(&place.start("nobody")).await.expect(302);
+    let unknown = told(&unknown);
+    assert_eq!(unknown["error_code"], "not_found");
+    let pkce = format!("{base}?redirect_to={APP}");
+    let refused = told(&browser.get(&pkce).await.expect(302));
+    assert_eq!(
+        (refused["error"].as_str(), refused["error_code"].as_str()),
+        ("invalid_request", "pkce_required")
+    );
+    // Elsewhere, people are shown a page that runs nothing.
+    let shown = place.project.bare_request(
+        Method::GET,
+        &format!(
+            "/p/{}/v1/auth/oauth/id?redirect_to=https://evil.example/",
+            place.project.slug
+        ),
+    );
+    let shown = Reply::to(shown.header("accept", "text/html,*/*;q=0.8")).await;
+    let shown = shown.expect(400);
+    assert!(shown.text().contains("cannot begin"), "{}", shown.text());
+    let policy = shown.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'"), "{policy}");
     let mut off = described(&provider);
     off["enabled"] = json!(false);
     let _ = place.put("id", off).await.expect(200);
-    let _ = browser.get(&place.start("id")).await.expect_problem(404);
+    let off = browser.get(&place.start("id")).await.expect(302);
+    assert_eq!(told(&off)["error_code"], "not_found");
+}
+
+#[tokio::test]
+async fn who_is_signed_in_links_another_account_and_nobody_else_does() {
+    let place = Place::at(shared().await).await;
+    let provider = place.provider().await;
+    let user = place.project.sign_up().await;
+    let ask = || async {
+        let body = json!({
+            "provider": "id", "redirect_to": APP, "code_challenge": challenge(),
+        });
+        let request = user.request(Method::POST, "/v1/auth/identities");
+        let reply = Reply::to(request.json(&body)).await.expect(200).json();
+        reply["url"].as_str().unwrap().to_owned()
+    };
+    let url = ask().await;
+    let outside = someone();
+    // Another application's challenge does not go with the ticket.
+    let mut forged = Url::parse(&url).unwrap();
+    let pairs: Vec<_> = forged.query_pairs().into_owned().collect();
+    forged.query_pairs_mut().clear();
+    for (name, value) in pairs {
+        let value = match name.as_str() {
+            "code_challenge" => "x".repeat(43),
+            _ => value,
+        };
+        forged.query_pairs_mut().append_pair(&name, &value);
+    }
+    let mut browser = Browser::default();
+    let refused = told(&browser.get(forged.as_str()).await.expect(302));
+    assert_eq!(refused["error_code"], "invalid_ticket");
+    // Somebody else who is made to follow the address links nothing: the
+    // application there does not have the verifier.
+    let begun = browser.get(&url).await.expect(302);
+    let back = provider
+        .sign_in(&mut browser, begun.header("location"), &outside)
+        .await;
+    let code = told(&browser.get(&back).await.expect(302))["code"].clone();
+    let body = json!({"code": code, "code_verifier": "y".repeat(43)});
+    let reply = place.project.auth("/oauth/token", body).await;
+    assert_eq!(reply.expect_problem(401), "invalid_code");
+    let identities = user.get("/v1/auth/identities").await.expect(200).json();
+    assert_eq!(identities["items"], json!([]));
+    // The application itself does.
+    let tokens = place.redeem(&code).await.expect(200).json();
+    assert_eq!(place.known(&tokens).await.id, user.id);
+    let identities = user.get("/v1/auth/identities").await.expect(200).json();
+    assert_eq!(identities["items"][0]["email"], json!(outside));
+    assert_eq!(place.enter(&provider, &outside).await.id, user.id);
+    // It is this user's now, and no other's.
+    let other = place.project.sign_up().await;
+    let body = json!({"provider": "id", "redirect_to": APP, "code_challenge": challenge()});
+    let request = other.request(Method::POST, "/v1/auth/identities");
+    let asked = Reply::to(request.json(&body)).await.expect(200).json();
+    let mut browser = Browser::default();
+    let begun = browser.get(asked["url"].as_str().unwrap()).await;
+    let begun = begun.expect(302);
+    let back = provider
+        .sign_in(&mut browser, begun.header("location"), &outside)
+        .await;
+    let refused = told(&browser.get(&back).await.expect(302));
+    assert_eq!(refused["error_code"], "identity_taken");
 }
 
 #[tokio::test]

@@ -360,6 +360,19 @@ test('signing in with somebody else', async () => {
   await data(auth.getClaims())
 })
 
+test('linking another account while signed in', async () => {
+  const { auth, email, user } = await signedUp({ flowType: 'pkce' })
+  const options = { redirectTo: APP, skipBrowserRedirect: true }
+  const { url } = await data(auth.linkIdentity({ provider: 'id', options }))
+  const to = new URL(await new Browser().enter(url, someone(), APP))
+  const entered = await data(auth.exchangeCodeForSession(to.searchParams.get('code')))
+  assert.deepEqual([entered.user.id, entered.user.email], [user.id, email])
+  const { identities } = await data(auth.getUserIdentities())
+  assert.deepEqual(identities.map((one) => one.provider), ['id'])
+  await data(auth.unlinkIdentity(identities[0]))
+  assert.deepEqual((await data(auth.getUserIdentities())).identities, [])
+})
+
 test('looking after users with a secret key', async () => {
   const email = someone()
   const { user } = await data(

@@ -79,6 +79,7 @@ impl App {
             user: user.id,
             code_challenge: challenge.to_owned(),
             recovers: recovers(link.kind),
+            links: None,
             lifetime: CODE_LIFETIME,
         };
         self.platform().oauth_codes().create(project, new).await?;

@@ -192,6 +192,7 @@ async fn a_code_is_used_once_in_its_time(fixture: Arc<Fixture>) {
         user,
         code_challenge: "challenge".to_owned(),
         recovers: code == "a",
+        links: (code == "a").then(|| identity(user, "linked")),
         lifetime: MINUTE,
     };
     codes.create(one, new("a")).await.unwrap();
@@ -199,6 +200,8 @@ async fn a_code_is_used_once_in_its_time(fixture: Arc<Fixture>) {
     assert!(!codes.take(other, &digest("a")).await.unwrap());
     let found = codes.peek(one, &digest("a")).await.unwrap().unwrap();
     assert_eq!((found.user, found.recovers), (user, true));
+    let links = found.links.unwrap();
+    assert_eq!((links.user, links.subject), (user, "linked".to_owned()));
     let tries = (0..4).map(|_| {
         let fixture = Arc::clone(&fixture);
         tokio::spawn(async move {

@@ -81,7 +81,7 @@ pub(crate) struct Problem {
         users::manage::permissions::handle, users::manage::remove_avatar::handle,
         users::avatar::set, users::avatar::remove, users::avatar::show,
         users::manage::roles::list, users::manage::roles::create, users::manage::roles::update, users::manage::roles::delete,
-        users::identities::list, users::identities::unlink,
+        users::identities::list, users::identities::link, users::identities::unlink,
         users::oauth::start::handle, users::oauth::callback::handle, users::oauth::token::handle,
         users::manage::providers::list, users::manage::providers::get, users::manage::providers::put, users::manage::providers::delete,
         users::manage::auth::show, users::manage::auth::put, users::manage::auth::rotate,

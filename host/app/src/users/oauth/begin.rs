@@ -29,6 +29,9 @@ pub struct BeginOAuth {
     pub code_challenge_method: Option<String>,
     /// The token that the browser has from an earlier sign-in.
     pub browser: Option<String>,
+    /// The ticket of [`App::ask_to_link`], for who is signed in and links an
+    /// identity.
+    pub link: Option<String>,
 }
 
 /// A sign-in that has begun.
@@ -48,8 +51,8 @@ impl App {
     ///
     /// # Errors
     /// `not_found` when there is no such provider, or it is switched off;
-    /// `pkce_required`, `redirect_not_allowed`, `rate_limited`, 503
-    /// `provider_unavailable`.
+    /// `pkce_required`, `redirect_not_allowed`, `invalid_ticket`,
+    /// `rate_limited`, 503 `provider_unavailable`.
     pub async fn begin_oauth(
         &self,
         project: &ProjectAddress,
@@ -69,7 +72,8 @@ impl App {
             )
         })?;
         let code_challenge = challenge(&wanted)?;
-        let (state, secrets) = (token::generate("")?, Secrets::generate()?);
+        let links = self.read_ticket(project.id, &wanted)?;
+        let (state, secrets) = (token::generate("")?, Secrets::generate(links)?);
         let callback = self.oauth_callback(&project.slug, &provider.name);
         let location = self
             .providers()
@@ -110,7 +114,7 @@ pub(super) fn secrets_identity(project: ProjectId, state: &Digest) -> String {
 
 /// The application's challenge: without one, a code would be good for
 /// whoever saw it.
-fn challenge(wanted: &BeginOAuth) -> Result<String> {
+pub(super) fn challenge(wanted: &BeginOAuth) -> Result<String> {
     let refused = |message: &str| Error::bad_request("pkce_required", message);
     let text = wanted
         .code_challenge

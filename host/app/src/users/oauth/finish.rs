@@ -18,7 +18,7 @@ use crate::{
         profile, roles,
     },
 };
-use atlashub_core::{Error, ErrorKind, ProviderName, Result, token};
+use atlashub_core::{Error, ErrorKind, ProjectId, ProviderName, Result, UserId, token};
 use atlashub_data::platform::{
     AuthProvider, EndUser, NewIdentity, NewOAuthCode, NewUser, OAuthSignIn,
 };
@@ -84,6 +84,20 @@ impl App {
         Ok(to)
     }
 
+    /// Where to tell the application that a sign-in cannot begin; nothing when
+    /// the project does not allow the address.
+    pub async fn where_to_tell(
+        &self,
+        project: ProjectId,
+        wanted: &str,
+        error: &Error,
+    ) -> Option<Url> {
+        let auth = self.enabled_auth(project).await.ok()?;
+        let mut to = auth.settings.redirect(Some(wanted)).ok()??;
+        tell(&mut to, error);
+        Some(to)
+    }
+
     /// A code of ours for one of the provider's.
     async fn complete(
         &self,
@@ -113,7 +127,13 @@ impl App {
             .providers()
             .identify(&provider, secret.as_ref(), answer)
             .await?;
-        let user = self.user_of(&auth, &provider, outside).await?;
+        let (user, links) = match secrets.links {
+            Some(user) => {
+                let user = UserId::from_uuid(user);
+                self.to_be_linked(&provider, user, outside).await?
+            }
+            None => (self.user_of(&auth, &provider, outside).await?, None),
+        };
         if user.disabled_at.is_some() {
             return Err(shut_out());
         }
@@ -123,6 +143,7 @@ impl App {
             user: user.id,
             code_challenge: sign_in.code_challenge.clone(),
             recovers: false,
+            links,
             lifetime: LIFETIME,
         };
         self.platform()
@@ -142,6 +163,36 @@ impl App {
         let text = self.sealer().open(&identity, &sign_in.sealed_secrets)?;
         serde_json::from_slice(text.expose_secret())
             .map_err(|error| Error::internal("read what a sign-in keeps to itself", error))
+    }
+
+    /// The signed-in user who began this, and what is to be linked once the
+    /// application has shown that it was itself.
+    async fn to_be_linked(
+        &self,
+        provider: &AuthProvider,
+        user: UserId,
+        mut outside: OutsideUser,
+    ) -> Result<(EndUser, Option<NewIdentity>)> {
+        outside.email = outside.email.filter(|text| text.len() <= MAX_ADDRESS);
+        let project = provider.project;
+        let found = self.platform().users().find(project, user).await?;
+        let user = found.ok_or_else(shut_out)?;
+        let known = self
+            .platform()
+            .identities()
+            .find(project, &outside.issuer, &outside.subject)
+            .await?;
+        match known {
+            Some(known) if known.user == user.id => Ok((user, None)),
+            Some(_) => Err(Error::conflict(
+                "identity_taken",
+                "another account signs in with this one",
+            )),
+            None => {
+                let new = identity_of(&user, provider, outside);
+                Ok((user, Some(new)))
+            }
+        }
     }
 
     /// The user that somebody is, is linked to, or becomes.
@@ -238,6 +289,8 @@ fn tell(to: &mut Url, error: &Error) {
             "temporarily_unavailable",
             "the provider cannot be reached, try again",
         ),
+        ErrorKind::RateLimited => ("temporarily_unavailable", error.message()),
+        ErrorKind::BadRequest => ("invalid_request", error.message()),
         kind if kind.is_server_fault() => ("server_error", "something went wrong, try again"),
         _ => ("access_denied", error.message()),
     };

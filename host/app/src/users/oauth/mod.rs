@@ -16,6 +16,7 @@ mod github;
 mod id_token;
 mod identities;
 mod issuer;
+mod link;
 mod provider;
 pub(super) mod redeem;
 

@@ -8,7 +8,7 @@ use super::{
     unproven,
 };
 use crate::outgoing::Outgoing;
-use atlashub_core::{Error, ErrorKind, Result, token};
+use atlashub_core::{Error, ErrorKind, Result, UserId, token};
 use atlashub_data::platform::{AuthProvider, ProviderKind};
 use base64::{
     Engine as _,
@@ -44,13 +44,17 @@ pub(super) struct OutsideUser {
 pub(super) struct Secrets {
     pub(super) verifier: String,
     pub(super) nonce: String,
+    /// The signed-in user who links an identity.
+    #[serde(default)]
+    pub(super) links: Option<uuid::Uuid>,
 }
 
 impl Secrets {
-    pub(super) fn generate() -> Result<Self> {
+    pub(super) fn generate(links: Option<UserId>) -> Result<Self> {
         Ok(Self {
             verifier: token::generate("")?,
             nonce: token::generate("")?,
+            links: links.map(|user| *user.as_uuid()),
         })
     }
 }

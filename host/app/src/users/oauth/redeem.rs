@@ -18,11 +18,12 @@ const VERIFIER: std::ops::RangeInclusive<usize> = 43..=128;
 impl App {
     /// Begins a session for whoever got the code, has the verifier of its
     /// challenge, and the second factor. The code is used up when everything
-    /// fits.
+    /// fits, and then links the identity that it was got for, if any.
     ///
     /// # Errors
     /// 401 `invalid_code`, `totp_required`, `invalid_totp_code`; 403
-    /// `email_not_verified`; `rate_limited`.
+    /// `email_not_verified`; `identity_taken`, `too_many_identities`,
+    /// `rate_limited`.
     pub async fn redeem_oauth_code(
         &self,
         project: ProjectId,
@@ -55,9 +56,14 @@ impl App {
             recovers_until: found.recovers.then(|| self.recovery_end()),
             ..Entry::default()
         };
-        if !codes.take(project, &hash).await? {
+        let unit = self.platform().begin().await?;
+        if !unit.oauth_codes().take(project, &hash).await? {
             return Err(void());
         }
+        if let Some(identity) = found.links {
+            let _ = unit.identities().link(project, identity).await?;
+        }
+        unit.commit().await?;
         self.begin_user_session(&user, entry, client).await
     }
 }

@@ -13,6 +13,7 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: i64,
     pub recovers: bool,
+    pub links: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,11 +9,13 @@ use super::super::{
     instant,
     unit::Db,
 };
-use atlashub_core::{Digest, ProjectId, Result, UserId};
+use crate::platform::NewIdentity;
+use atlashub_core::{Digest, ProjectId, ProviderName, Result, UserId};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,
 };
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Codes that a user has at once; another one voids the oldest.
@@ -30,6 +32,8 @@ pub struct NewOAuthCode {
     pub code_challenge: String,
     /// Whether the tokens are for who forgot a password.
     pub recovers: bool,
+    /// What is to be linked to the user when the code is used.
+    pub links: Option<NewIdentity>,
     /// How long it works.
     pub lifetime: Duration,
 }
@@ -43,6 +47,17 @@ pub struct OAuthCode {
     pub code_challenge: String,
     /// Whether the tokens are for who forgot a password.
     pub recovers: bool,
+    /// What is to be linked to the user when the code is used.
+    pub links: Option<NewIdentity>,
+}
+
+/// An identity as a code keeps it.
+#[derive(Serialize, Deserialize)]
+struct Links {
+    provider: ProviderName,
+    issuer: String,
+    subject: String,
+    email: Option<String>,
 }
 
 /// Codes that get tokens.
@@ -60,6 +75,13 @@ impl<'a> OAuthCodes<'a> {
     /// # Errors
     /// `not_found` when there is no such user.
     pub async fn create(&self, project: ProjectId, new: NewOAuthCode) -> Result<()> {
+        let links = new.links.map(|identity| Links {
+            provider: identity.provider,
+            issuer: identity.issuer,
+            subject: identity.subject,
+            email: identity.email,
+        });
+        let links = links.as_ref().map(instant::to_json).transpose()?;
         let unit = self.db.begin().await?;
         let context = failed("keep a code");
         let now = unit.now();
@@ -88,6 +110,7 @@ impl<'a> OAuthCodes<'a> {
             created_at: Set(now),
             expires_at: Set(instant::later(now, new.lifetime)),
             recovers: Set(new.recovers),
+            links: Set(links),
         })
         .exec_without_returning(&unit.executor())
         .await
@@ -106,10 +129,23 @@ impl<'a> OAuthCodes<'a> {
             .one(&self.db.read())
             .await
             .map_err(failed("look a code up"))?;
-        Ok(row.map(|row| OAuthCode {
-            user: UserId::from_uuid(row.user_id),
+        let Some(row) = row else { return Ok(None) };
+        let user = UserId::from_uuid(row.user_id);
+        let links: Option<Links> = row
+            .links
+            .map(|text| instant::from_json("identity", &text))
+            .transpose()?;
+        Ok(Some(OAuthCode {
+            user,
             code_challenge: row.code_challenge,
             recovers: row.recovers,
+            links: links.map(|links| NewIdentity {
+                user,
+                provider: links.provider,
+                issuer: links.issuer,
+                subject: links.subject,
+                email: links.email,
+            }),
         }))
     }
 

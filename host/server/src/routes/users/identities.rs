@@ -1,15 +1,17 @@
 //! `/v1/auth/identities`: who the user is elsewhere.
 
-use super::caller::Me;
+use super::caller::{Me, Project};
 use crate::{
-    extract::{List, Path},
+    extract::{Json, List, Path},
     problem::Problem,
     state::HostState,
 };
+use atlashub_app::users::BeginOAuth;
+use atlashub_core::Error;
 use atlashub_data::platform::Identity;
-use axum::{Json, extract::State};
+use axum::extract::State;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -50,11 +52,60 @@ impl From<Identity> for IdentityView {
 pub(crate) async fn list(
     State(state): State<HostState>,
     Me(me): Me,
-) -> Result<Json<List<IdentityView>>, Problem> {
+) -> Result<axum::Json<List<IdentityView>>, Problem> {
     let identities = state.app.user_identities(&me).await?;
-    Ok(Json(List::whole(
+    Ok(axum::Json(List::whole(
         identities.into_iter().map(IdentityView::from),
     )))
+}
+
+/// An account elsewhere that is to be linked.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LinkBody {
+    /// The provider's name.
+    provider: String,
+    /// Where it leads in the end: one of the project's `redirect_urls`, the
+    /// first of them unless given.
+    redirect_to: Option<String>,
+    /// The SHA-256 of the application's verifier, in base64url (RFC 7636).
+    code_challenge: Option<String>,
+    /// `S256`.
+    code_challenge_method: Option<String>,
+}
+
+/// Where to lead the browser.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LinkView {
+    /// Good for five minutes.
+    url: String,
+}
+
+#[utoipa::path(
+    post, path = "/v1/auth/identities", tag = "users", operation_id = "link_identity", security(("user" = [])),
+    description = "Lead the browser to `url`; it comes back as from a sign-in, and `POST /v1/auth/oauth/token` links the account.",
+    request_body = LinkBody,
+    responses((status = 200, description = "Where to lead the browser", body = LinkView))
+)]
+pub(crate) async fn link(
+    State(state): State<HostState>,
+    project: Project,
+    Me(me): Me,
+    Json(body): Json<LinkBody>,
+) -> Result<axum::Json<LinkView>, Problem> {
+    let provider = body.provider.parse();
+    let wanted = BeginOAuth {
+        provider: provider.map_err(|_| Error::not_found("provider"))?,
+        redirect_to: body.redirect_to,
+        code_challenge: body.code_challenge,
+        code_challenge_method: body.code_challenge_method,
+        browser: None,
+        link: None,
+    };
+    let url = state
+        .app
+        .ask_to_link(&project.address(), &me, wanted)
+        .await?;
+    Ok(axum::Json(LinkView { url: url.into() }))
 }
 
 #[utoipa::path(

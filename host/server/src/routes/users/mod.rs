@@ -72,7 +72,7 @@ fn calls(state: &HostState) -> Router<HostState> {
         .route("/reset-password", post(forgot::reset))
         .route("/verify-email", post(verify_email::handle))
         .route("/magic-link", post(magic_link::handle))
-        .route("/identities", get(identities::list))
+        .route("/identities", get(identities::list).post(identities::link))
         .route("/identities/{id}", delete(identities::unlink))
         .route("/oauth/token", post(oauth::token::handle))
         .route("/oauth/{provider}", get(oauth::start::handle))

@@ -31,6 +31,7 @@ pub(super) fn calls() -> Router<HostState> {
         .route("/token", post(session::token))
         .route("/logout", post(session::sign_out))
         .route("/user", get(user::read).put(user::update))
+        .route("/user/identities/authorize", get(authorize::link))
         .route("/user/identities/{id}", delete(user::unlink))
         .route("/otp", post(mails::otp))
         .route("/recover", post(mails::recover))

@@ -3,6 +3,7 @@
 //! read, and is sent to the place where browsers come back only.
 
 pub(crate) mod callback;
+pub(in crate::routes::users) mod refused;
 pub(crate) mod start;
 pub(crate) mod token;
 

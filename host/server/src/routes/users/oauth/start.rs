@@ -1,13 +1,13 @@
 //! `GET /v1/auth/oauth/{provider}`: sends a browser to a provider.
 
-use super::{browser, cookie, lead_to};
+use super::{browser, cookie, lead_to, refused};
 use crate::{
     extract::{Path, Query},
     problem::Problem,
     routes::users::caller::{FromClient, Project},
     state::HostState,
 };
-use atlashub_app::users::BeginOAuth;
+use atlashub_app::users::{BeginOAuth, Client, ProjectAddress};
 use atlashub_core::{Error, ProviderName};
 use axum::{extract::State, response::Response};
 use http::{HeaderMap, header};
@@ -29,12 +29,17 @@ pub(crate) struct Start {
     /// Whether the browser was led to the host's own address already.
     #[serde(default)]
     pub(in crate::routes::users) home: bool,
+    /// What `POST /v1/auth/identities` has put into an address.
+    pub(in crate::routes::users) link: Option<String>,
 }
 
 #[utoipa::path(
     get, path = "/v1/auth/oauth/{provider}", tag = "users", operation_id = "begin_oauth", security(()),
     params(("provider" = String, Path, description = "The provider's name"), Start),
-    responses((status = 302, description = "To the provider; in the end to `redirect_to`, with `code` or with `error`, `error_code` and `error_description`"))
+    responses(
+        (status = 302, description = "To the provider; in the end, or at once when it cannot begin and `redirect_to` is given and allowed, to `redirect_to`, with `code` or with `error`, `error_code` and `error_description`"),
+        (status = 400, description = "It cannot begin, and there is nowhere to lead to: a page for who accepts HTML, else a problem", body = String, content_type = "text/html"),
+    )
 )]
 pub(crate) async fn handle(
     State(state): State<HostState>,
@@ -44,11 +49,27 @@ pub(crate) async fn handle(
     headers: HeaderMap,
     Query(start): Query<Start>,
 ) -> Result<Response, Problem> {
-    let provider: ProviderName = provider.parse().map_err(|_| Error::not_found("provider"))?;
     let address = project.address();
+    let wanted = start.redirect_to.clone();
+    let begun = begin(&state, &address, &provider, start, &headers, &client).await;
+    match begun {
+        Err(Problem(error)) => refused::answer(&state, address.id, wanted, &headers, error).await,
+        begun => begun,
+    }
+}
+
+async fn begin(
+    state: &HostState,
+    address: &ProjectAddress,
+    provider: &str,
+    start: Start,
+    headers: &HeaderMap,
+    client: &Client,
+) -> Result<Response, Problem> {
+    let provider: ProviderName = provider.parse().map_err(|_| Error::not_found("provider"))?;
     let callback = state.app.oauth_callback(&address.slug, &provider);
     let lost = || Error::internal("lead a browser to a provider", "the address is no header");
-    if !start.home && !is_home(&callback, &headers) {
+    if !start.home && !is_home(&callback, headers) {
         return lead_home(&callback, &start);
     }
     let wanted = BeginOAuth {
@@ -56,9 +77,10 @@ pub(crate) async fn handle(
         redirect_to: start.redirect_to,
         code_challenge: start.code_challenge,
         code_challenge_method: start.code_challenge_method,
-        browser: browser(&headers),
+        browser: browser(headers),
+        link: start.link,
     };
-    let begun = state.app.begin_oauth(&address, wanted, &client).await?;
+    let begun = state.app.begin_oauth(address, wanted, client).await?;
     let mut response = lead_to(begun.location.as_str()).ok_or_else(lost)?;
     let cookie = cookie(&callback, &begun.browser, begun.lifetime).ok_or_else(lost)?;
     response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -101,6 +123,7 @@ fn home(callback: &str, start: &Start) -> String {
         ("redirect_to", &start.redirect_to),
         ("code_challenge", &start.code_challenge),
         ("code_challenge_method", &start.code_challenge_method),
+        ("link", &start.link),
     ];
     for (name, value) in members {
         if let Some(value) = value {
