@@ -20,6 +20,7 @@ use crate::{
     projects::purge::Purge,
     queue::{EventsOfPlugins, WorkQueue, Worker},
     sessions::{SessionCache, refusals::Refusals},
+    sign_ins_of_plugins::SignInsOfPlugins,
     tables::TablesWatch,
     users::{
         access::AccessTokens,
@@ -72,6 +73,15 @@ pub struct AppParts {
 /// All use cases of the host; cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
+
+/// Leads to an app that may have ended.
+pub(crate) struct WeakApp(std::sync::Weak<Inner>);
+
+impl WeakApp {
+    pub(crate) fn upgrade(&self) -> Option<App> {
+        self.0.upgrade().map(App)
+    }
+}
 
 struct Inner {
     settings: AppSettings,
@@ -151,6 +161,7 @@ impl App {
         let providers = Providers::new(Arc::new(Outgoing::new(reach)?));
         let calls = ProjectCalls::new();
         let users = UsersOfPlugins::new(platform.clone());
+        let sign_ins = SignInsOfPlugins::new();
         let queue = WorkQueue::new(settings.queue);
         let events = EventsOfPlugins::new(platform.clone(), Arc::clone(&queue));
         let services = Services {
@@ -160,6 +171,7 @@ impl App {
             audit: Arc::new(AuditOfPlugins::new(platform.clone())),
             events: Arc::clone(&events) as _,
             users: Arc::clone(&users) as _,
+            sign_ins: Arc::clone(&sign_ins) as _,
             blobs: Arc::clone(&blobs) as _,
             log: Arc::new(plugin_log.clone()),
             calls: Arc::clone(&calls) as _,
@@ -243,6 +255,7 @@ impl App {
             stop_log: CancellationToken::new(),
             log_tasks: TaskTracker::new(),
         }));
+        sign_ins.connect(&app);
         app.0
             .log_tasks
             .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));
@@ -268,15 +281,22 @@ impl App {
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
         app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
-        app.plugins().add_builtin(builtin).await?;
+        let builtin = app.plugins().add_builtin(builtin).await?;
         let worker = Worker::new(
             app.platform().clone(),
             Arc::clone(&app.0.queue),
             Arc::clone(app.directory()),
         );
         app.0.tasks.spawn(worker.run(app.stopping()));
-        app.in_background(|app| async move { app.plugins().load_code_in_use().await });
+        app.in_background(|app| async move {
+            app.plugins().load_code_in_use().await?;
+            app.plugins().compile_ahead(&builtin).await
+        });
         Ok(app)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakApp {
+        WeakApp(Arc::downgrade(&self.0))
     }
 
     /// Runs `work` as one of the background tasks; a failure is logged.

@@ -29,6 +29,7 @@ mod projects;
 mod queue;
 mod sessions;
 mod settings;
+mod sign_ins_of_plugins;
 mod tables;
 mod taking_up;
 pub mod users;

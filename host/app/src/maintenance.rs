@@ -38,6 +38,7 @@ pub(crate) async fn run(app: App) {
             _ = ticks.tick() => {
                 sweep(&app).await;
                 app.purge_deleted_projects().await;
+                app.plugins().forget_unused_code();
             }
             _ = beat.tick() => note("nodes", app.beat().await.map(|()| 0)),
             _ = key_use.tick() => {

@@ -9,6 +9,7 @@
 //! | `kv` | keep small values |
 //! | `audit` | add to the audit |
 //! | `users` | look the project's users up, with their addresses |
+//! | `sign-in` | sign the project's users in with what they sent to it |
 //! | `database` | read and write the project's tables, with the caller's rights |
 //! | `database:read` | read the project's tables, with the caller's rights |
 //! | `blob:<bucket>` | read and write objects of the bucket |
@@ -33,6 +34,8 @@ pub enum Grant {
     Audit,
     /// Looking the project's users up.
     Users,
+    /// Signing the project's users in.
+    SignIn,
     /// The project's own tables, with the rights of the caller.
     Database {
         /// Whether writing is included.
@@ -128,6 +131,7 @@ impl Grant {
             Self::Kv => "keep small values of its own".to_owned(),
             Self::Audit => "add to the audit, under its own name".to_owned(),
             Self::Users => "look the project's users up, with their e-mail addresses".to_owned(),
+            Self::SignIn => "be sent users' passwords, and sign users in with them".to_owned(),
             Self::Database { write: true } => {
                 "read and write the project's tables, with the rights of who calls".to_owned()
             }
@@ -162,6 +166,7 @@ impl FromStr for Grant {
             ("kv", None) => Ok(Self::Kv),
             ("audit", None) => Ok(Self::Audit),
             ("users", None) => Ok(Self::Users),
+            ("sign-in", None) => Ok(Self::SignIn),
             ("database", None) => Ok(Self::Database { write: true }),
             ("database", Some("read")) => Ok(Self::Database { write: false }),
             ("blob", Some(scope)) => match scope.split_once(':') {
@@ -187,7 +192,7 @@ fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
-            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `database`, `database:read`, \
+            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `plugin:<name>` or `events:<plugin>`"
         ),
     )
@@ -214,6 +219,7 @@ impl fmt::Display for Grant {
             Self::Kv => f.write_str("kv"),
             Self::Audit => f.write_str("audit"),
             Self::Users => f.write_str("users"),
+            Self::SignIn => f.write_str("sign-in"),
             Self::Database { write: true } => f.write_str("database"),
             Self::Database { write: false } => f.write_str("database:read"),
             Self::Blob {
@@ -317,6 +323,7 @@ mod tests {
             "kv",
             "audit",
             "users",
+            "sign-in",
             "database",
             "database:read",
             "blob:private",

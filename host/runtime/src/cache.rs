@@ -1,19 +1,33 @@
 //! Compiled code on disk, in a private folder. Loading such a file is
 //! trusting it, so each carries a MAC under a key of this host; a file that
 //! does not fit its MAC, the engine or the machine is compiled anew.
+//!
+//! A file holds the code as wasmtime wrote it, what the component imports and
+//! exports as JSON, the length of that JSON (four bytes, little-endian), and
+//! the MAC over the file's name and all before. The code stands first so that
+//! it is mapped instead of read: what no request touches takes no memory, and
+//! the rest is memory that the system may take back. Files are never changed
+//! in place.
 
 use crate::revision::ComponentInterface;
 use atlashub_core::{Digest, Error, Result};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use std::{
+    fs::File,
     hash::{Hash as _, Hasher},
-    io::Write as _,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use wasmtime::{Engine, component::Component};
 
 const MAC_BYTES: usize = 32;
+/// Bytes of the length of the JSON.
+const LENGTH_BYTES: usize = 4;
+/// How long files stay that this engine has no use for.
+const FOREIGN_AGE: Duration = Duration::from_secs(24 * 3_600);
 
 /// The folder of compiled code.
 #[derive(Clone)]
@@ -55,8 +69,8 @@ impl CompileCache {
         digest: &Digest,
     ) -> Option<(Component, ComponentInterface)> {
         let path = self.path(engine, digest);
-        let bytes = std::fs::read(&path).ok()?;
-        let loaded = self.open_file(engine, &path, &bytes);
+        let file = File::open(&path).ok()?;
+        let loaded = self.open_file(engine, &path, file);
         if loaded.is_none() {
             tracing::warn!(%digest, "compiled code does not fit this host, compiling again");
             let _ = std::fs::remove_file(&path);
@@ -64,23 +78,43 @@ impl CompileCache {
         loaded
     }
 
+    /// Whether there is a file for `digest`; only loading it tells whether it
+    /// is genuine.
+    pub(crate) fn holds(&self, engine: &Engine, digest: &Digest) -> bool {
+        self.path(engine, digest).exists()
+    }
+
     fn open_file(
         &self,
         engine: &Engine,
         path: &Path,
-        bytes: &[u8],
+        mut file: File,
     ) -> Option<(Component, ComponentInterface)> {
-        let (code, trailer) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+        let length = usize::try_from(file.metadata().ok()?.len()).ok()?;
+        let signed = length.checked_sub(MAC_BYTES)?;
+        let mut mac = self.mac(path)?;
+        hash(&mut mac, &mut file, signed).ok()?;
+        let mut trailer = [0; MAC_BYTES];
+        file.read_exact(&mut trailer).ok()?;
+        mac.verify_slice(&trailer).ok()?;
+        let mut json_length = [0; LENGTH_BYTES];
+        let end = signed.checked_sub(LENGTH_BYTES)?;
+        file.seek(SeekFrom::Start(end as u64)).ok()?;
+        file.read_exact(&mut json_length).ok()?;
+        let json_length = usize::try_from(u32::from_le_bytes(json_length)).ok()?;
+        let start = end.checked_sub(json_length)?;
+        let mut interface = vec![0; json_length];
+        file.seek(SeekFrom::Start(start as u64)).ok()?;
+        file.read_exact(&mut interface).ok()?;
+        let interface = serde_json::from_slice(&interface).ok()?;
+        let component = map(engine, &file).ok()?;
+        Some((component, interface))
+    }
+
+    fn mac(&self, path: &Path) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
         mac.update(path.file_name()?.as_encoded_bytes());
-        mac.update(code);
-        mac.verify_slice(trailer).ok()?;
-        let (length, rest) = code.split_first_chunk::<4>()?;
-        let (interface, code) =
-            rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        let interface = serde_json::from_slice(interface).ok()?;
-        let component = deserialize(engine, code).ok()?;
-        Some((component, interface))
+        Some(mac)
     }
 
     /// Keeps `code`. The file appears whole or not at all.
@@ -97,12 +131,12 @@ impl CompileCache {
             .map_err(|error| Error::internal("describe compiled code", error))?;
         let length = u32::try_from(interface.len())
             .map_err(|error| Error::internal("describe compiled code", error))?;
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
-            .map_err(|error| Error::internal("authenticate compiled code", error.to_string()))?;
-        mac.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        let mut mac = self
+            .mac(&path)
+            .ok_or_else(|| Error::internal("authenticate compiled code", "no key"))?;
         let temporary = self.folder.join(format!("{}.tmp", uuid::Uuid::now_v7()));
-        let mut file = std::fs::File::create_new(&temporary).map_err(failed)?;
-        for part in [length.to_le_bytes().as_slice(), &interface, code] {
+        let mut file = File::create_new(&temporary).map_err(failed)?;
+        for part in [code, &interface, length.to_le_bytes().as_slice()] {
             mac.update(part);
             file.write_all(part).map_err(failed)?;
         }
@@ -112,25 +146,80 @@ impl CompileCache {
         std::fs::rename(&temporary, &path).map_err(failed)
     }
 
+    /// Removes what is of no use to `engine` and a day old: code of other
+    /// versions, files that a kill left half written.
+    pub(crate) fn sweep(&self, engine: &Engine) {
+        let ending = Self::ending(engine);
+        let Ok(files) = std::fs::read_dir(&self.folder) else {
+            return;
+        };
+        for file in files.flatten() {
+            let foreign = !file
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.ends_with(&ending));
+            let age = file.metadata().and_then(|data| data.modified());
+            let old = age.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > FOREIGN_AGE));
+            if foreign && old {
+                let _ = std::fs::remove_file(file.path());
+            }
+        }
+    }
+
     fn path(&self, engine: &Engine, digest: &Digest) -> PathBuf {
+        self.folder
+            .join(format!("{digest}{}", Self::ending(engine)))
+    }
+
+    /// How names of files for `engine` end.
+    fn ending(engine: &Engine) -> String {
         let mut hasher = DigestHasher::default();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let engine = Digest::from_bytes(sha2::Digest::finalize(hasher.0).into()).to_hex();
-        let engine = engine.get(..16).unwrap_or_default();
-        self.folder.join(format!("{digest}-{engine}.code"))
+        format!("-{}.cwasm", engine.get(..16).unwrap_or_default())
     }
 }
 
-/// Makes a component of compiled code: of what [`CompileCache::load`] has
-/// authenticated, or of what this program's own compile worker has just sent.
-pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+/// Feeds the next `length` bytes of a file into a MAC.
+fn hash(mac: &mut Hmac<Sha256>, file: &mut File, mut length: usize) -> std::io::Result<()> {
+    let mut buffer = vec![0; 256 * 1024];
+    while length > 0 {
+        let wanted = length.min(buffer.len());
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        file.read_exact(part)?;
+        mac.update(part);
+        length -= wanted;
+    }
+    Ok(())
+}
+
+/// Makes a component of a file's beginning that [`CompileCache::load`] has
+/// authenticated.
+fn map(engine: &Engine, file: &File) -> wasmtime::Result<Component> {
+    // The very file that was read, whatever stands under its name by now.
+    let path = format!("/dev/fd/{}", file.as_raw_fd());
     // SAFETY: the bytes were made by this program's compile worker for this
-    // engine: they come from its pipe, or from a file that carries a MAC under
-    // this host's own key over its name and contents.
+    // engine: they carry a MAC under this host's own key over the file's name
+    // and contents. Only this user can write to the folder, and this program
+    // replaces files there instead of changing them.
     #[expect(
         unsafe_code,
         clippy::disallowed_methods,
-        reason = "the one place that loads compiled code"
+        reason = "one of the two places that load compiled code"
+    )]
+    unsafe {
+        Component::deserialize_file(engine, path)
+    }
+}
+
+/// Makes a component of what this program's own compile worker has just sent.
+pub(crate) fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes were made by this program's compile worker for this
+    // engine, and come from its pipe.
+    #[expect(
+        unsafe_code,
+        clippy::disallowed_methods,
+        reason = "one of the two places that load compiled code"
     )]
     unsafe {
         Component::deserialize(engine, code)

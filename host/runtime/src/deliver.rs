@@ -1,10 +1,7 @@
 //! The road of an event: the same admission, instances, limits and breaker as
 //! a request's, and a call of the guest's handler in place of HTTP.
 
-use crate::{
-    bindings::event::Event, cpu::wall_clock, instance::Instance, places::unavailable,
-    plugin::LivePlugin, runtime::RequestContext,
-};
+use crate::{bindings::event::Event, cpu::wall_clock, plugin::LivePlugin, runtime::RequestContext};
 use atlashub_core::{
     Error, ErrorKind, Result,
     capability::events::{DeliveredEvent, EventRefusal},
@@ -27,20 +24,11 @@ impl LivePlugin {
         event: DeliveredEvent,
         context: RequestContext,
     ) -> Result<std::result::Result<(), EventRefusal>> {
-        let runtime = self
-            .runtime
-            .upgrade()
-            .ok_or_else(|| unavailable("shutting_down", "the server is shutting down"))?;
         if self.revision().event_handler.is_none() {
             return Err(no_handler());
         }
         let began = Instant::now();
-        let visit = self.admit(&runtime, context).await?;
-        let mut instance = match self.idle_instance() {
-            Some(instance) => instance,
-            None => Instance::new(&runtime, self, &visit.context).await?,
-        };
-        instance.begin(visit.context.clone());
+        let (runtime, visit, mut instance) = self.enter(context).await?;
         let meter = instance.meter();
         let limit = Duration::from_millis(u64::from(self.limits().wall_ms));
         let event = guest_event(event);
@@ -54,7 +42,7 @@ impl LivePlugin {
             };
             (instance, outcome)
         };
-        let (mut instance, outcome) = tokio::select! {
+        let (instance, outcome) = tokio::select! {
             done = self.place(&runtime, work, &meter, began) => done,
             () = wall_clock(Arc::clone(&meter), began, limit) => {
                 let why = format!("did not take an event within {} ms", limit.as_millis());
@@ -63,19 +51,14 @@ impl LivePlugin {
         };
         match outcome {
             Ok(answer) => {
-                self.give_back(instance);
-                self.breaker.success();
+                self.returned(instance);
                 Ok(answer.map_err(|error| EventRefusal {
                     code: error.code,
                     message: error.message,
                     retry: error.retry,
                 }))
             }
-            Err(error) => {
-                let refused = instance.store.data_mut().limiter.take_refused();
-                instance.discard();
-                Err(self.fault(&visit.context, &error, &meter, refused))
-            }
+            Err(error) => Err(self.fell(&visit.context, instance, &error, &meter)),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! cannot hold an instance beyond it.
 
 use crate::{
-    cpu::wall_clock,
+    cpu::{Meter, wall_clock},
     heavy::Placed,
     instance::Instance,
     pace::Pace,
@@ -78,17 +78,8 @@ impl LivePlugin {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let runtime = self
-            .runtime
-            .upgrade()
-            .ok_or_else(|| unavailable("shutting_down", "the server is shutting down"))?;
         let began = Instant::now();
-        let visit = self.admit(&runtime, context).await?;
-        let mut instance = match self.idle_instance() {
-            Some(instance) => instance,
-            None => Instance::new(&runtime, self, &visit.context).await?,
-        };
-        instance.begin(visit.context.clone());
+        let (runtime, visit, instance) = self.enter(context).await?;
         let (sender, head) = oneshot::channel();
         let meter = instance.meter();
         let guest = start(instance, request, sender)?;
@@ -107,26 +98,19 @@ impl LivePlugin {
                 &format!("gave no answer within {} ms", limit.as_millis()),
             )),
             // A guest that gave no answer is in no state to be asked again.
-            Arrived::Never(mut instance, outcome) => Err(match outcome {
+            Arrived::Never(instance, outcome) => Err(match outcome {
                 Ok(()) => self.no_response(&visit.context),
-                Err(error) => {
-                    let refused = instance.store.data_mut().limiter.take_refused();
-                    instance.discard();
-                    self.fault(&visit.context, &error, &meter, refused)
-                }
+                Err(error) => self.fell(&visit.context, instance, &error, &meter),
             }),
             Arrived::Head(head, finished) => {
                 let head = head.map_err(|code| self.guest_error(&visit.context, &code))?;
                 let rest = match finished {
                     Some((instance, Ok(()))) => {
-                        self.give_back(instance);
-                        self.breaker.success();
+                        self.returned(instance);
                         Rest::Done
                     }
-                    Some((mut instance, Err(error))) => {
-                        let refused = instance.store.data_mut().limiter.take_refused();
-                        instance.discard();
-                        return Err(self.fault(&visit.context, &error, &meter, refused));
+                    Some((instance, Err(error))) => {
+                        return Err(self.fell(&visit.context, instance, &error, &meter));
                     }
                     None => Rest::spawn(guest, visit, meter, began, limit),
                 };
@@ -136,12 +120,45 @@ impl LivePlugin {
         }
     }
 
-    /// Waits for a place in the plugin and in the host.
-    pub(crate) async fn admit(
+    /// Lets a call in: its places, and an instance that is ready for it.
+    pub(crate) async fn enter(
         self: &Arc<Self>,
-        runtime: &Inner,
         context: RequestContext,
-    ) -> Result<Visit> {
+    ) -> Result<(Arc<Inner>, Visit, Instance)> {
+        let runtime = self
+            .runtime
+            .upgrade()
+            .ok_or_else(|| unavailable("shutting_down", "the server is shutting down"))?;
+        let visit = self.admit(&runtime, context).await?;
+        let mut instance = match self.idle_instance() {
+            Some(instance) => instance,
+            None => Instance::new(&runtime, self, &visit.context).await?,
+        };
+        instance.begin(visit.context.clone());
+        Ok((runtime, visit, instance))
+    }
+
+    /// Takes back an instance whose guest has returned as it should.
+    pub(crate) fn returned(&self, instance: Instance) {
+        self.give_back(instance);
+        self.breaker.success();
+    }
+
+    /// Ends an instance whose guest has failed, and says how.
+    pub(crate) fn fell(
+        &self,
+        context: &RequestContext,
+        mut instance: Instance,
+        error: &wasmtime::Error,
+        meter: &Meter,
+    ) -> Error {
+        let refused = instance.store.data_mut().limiter.take_refused();
+        instance.discard();
+        self.fault(context, error, meter, refused)
+    }
+
+    /// Waits for a place in the plugin and in the host.
+    async fn admit(self: &Arc<Self>, runtime: &Inner, context: RequestContext) -> Result<Visit> {
         let counters = self.counters();
         let admitted = async {
             self.breaker.check()?;
@@ -166,7 +183,7 @@ impl LivePlugin {
         }
     }
 
-    pub(crate) fn idle_instance(&self) -> Option<Instance> {
+    fn idle_instance(&self) -> Option<Instance> {
         match self.limits().isolation {
             Isolation::Reuse => self.take_idle(),
             Isolation::Request => None,
@@ -289,7 +306,7 @@ impl Rest {
     fn spawn(
         guest: Guest,
         visit: Visit,
-        meter: Arc<crate::cpu::Meter>,
+        meter: Arc<Meter>,
         began: Instant,
         limit: Duration,
     ) -> Self {
@@ -299,16 +316,13 @@ impl Rest {
             let (plugin, context) = (&visit.plugin, &visit.context);
             let deadline = wall_clock(Arc::clone(&meter), began, limit);
             let well = tokio::select! {
-                (mut instance, outcome) = guest => match outcome {
+                (instance, outcome) = guest => match outcome {
                     Ok(()) => {
-                        plugin.give_back(instance);
-                        plugin.breaker.success();
+                        plugin.returned(instance);
                         true
                     }
                     Err(error) => {
-                        let refused = instance.store.data_mut().limiter.take_refused();
-                        instance.discard();
-                        let _ = plugin.fault(context, &error, &meter, refused);
+                        let _ = plugin.fell(context, instance, &error, &meter);
                         false
                     }
                 },

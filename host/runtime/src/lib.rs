@@ -5,8 +5,9 @@
 //! A [`Revision`] is compiled code that all projects share; a [`LivePlugin`]
 //! belongs to one project and one generation of its installation and owns its
 //! instances; [`LivePlugin::handle`] is the road of a request,
-//! [`LivePlugin::deliver`] that of an event. What plugins may ask of the host stands behind the traits of
-//! [`atlashub_core::capability`], handed in as [`Services`].
+//! [`LivePlugin::deliver`] that of an event. What plugins may ask of the host
+//! stands behind the traits of [`atlashub_core::capability`], handed in as
+//! [`Services`].
 //!
 //! This crate knows neither the HTTP server nor a database.
 

@@ -17,7 +17,7 @@ use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
     capability::{
         audit::AuditLog, blob::Blobs, database::Database, events::Events, kv::Kv, log::LogSink,
-        sql::Sql, users::Users,
+        sign_in::SignIns, sql::Sql, users::Users,
     },
 };
 use futures::future::BoxFuture;
@@ -25,6 +25,7 @@ use http::{Request, Response};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -48,10 +49,12 @@ pub struct RequestContext {
     pub depth: u8,
     /// How many events led to it.
     pub hops: u8,
+    /// Where it came from; nothing for what the host itself began.
+    pub client: Option<IpAddr>,
 }
 
 impl RequestContext {
-    /// A request that came from outside.
+    /// A request that has passed through no plugin.
     #[must_use]
     pub fn new(request_id: RequestId, caller: Caller) -> Self {
         Self {
@@ -60,7 +63,15 @@ impl RequestContext {
             via_plugin: None,
             depth: 0,
             hops: 0,
+            client: None,
         }
+    }
+
+    /// The same, from a client at `address`.
+    #[must_use]
+    pub fn with_client(mut self, address: IpAddr) -> Self {
+        self.client = Some(address);
+        self
     }
 }
 
@@ -91,6 +102,8 @@ pub struct Services {
     pub events: Arc<dyn Events>,
     /// The projects' end users.
     pub users: Arc<dyn Users>,
+    /// Where plugins sign them in.
+    pub sign_ins: Arc<dyn SignIns>,
     /// Objects.
     pub blobs: Arc<dyn Blobs>,
     /// Where log lines go.
@@ -168,6 +181,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         host::link(&mut linker)
             .map_err(|error| Error::internal("link the capabilities", error.to_string()))?;
+        cache.sweep(&engine);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let inner = Arc::new(Inner {
             heavy: Arc::new(HeavyThreads::new(2 * cores)),
@@ -203,6 +217,12 @@ impl Runtime {
     #[must_use]
     pub fn loaded(&self, digest: &Digest) -> Option<Arc<Revision>> {
         self.inner.revisions.lock().get(digest).cloned()
+    }
+
+    /// Whether this node has compiled the revision, in memory or in the cache.
+    #[must_use]
+    pub fn is_compiled(&self, digest: &Digest) -> bool {
+        self.loaded(digest).is_some() || self.inner.cache.holds(&self.inner.engine, digest)
     }
 
     /// The revision `digest`: from memory, else from the cache of compiled
@@ -253,6 +273,14 @@ impl Runtime {
             inner
                 .cache
                 .store(&inner.engine, &digest, &interface, &code)?;
+            // From now on it stands in the file, not in memory.
+            drop(code);
+            let revision = match inner.cache.load(&inner.engine, &digest) {
+                Some((mapped, interface)) => {
+                    Revision::link(&inner.linker, digest, &mapped, interface)?
+                }
+                None => revision,
+            };
             Ok(inner.keep(revision))
         })
         .await

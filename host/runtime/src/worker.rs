@@ -26,7 +26,7 @@ pub(crate) enum Report {
 /// # Errors
 /// When the pipes break; a component that cannot be compiled is a report.
 pub fn run(memory_mib: u64, cpu_seconds: u64) -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
+    use rustix::process::{Resource, Rlimit, nice, setrlimit};
     let limit = |value: u64| Rlimit {
         current: Some(value),
         maximum: Some(value),
@@ -34,6 +34,8 @@ pub fn run(memory_mib: u64, cpu_seconds: u64) -> std::io::Result<()> {
     setrlimit(Resource::As, limit(memory_mib.saturating_mul(1024 * 1024)))?;
     setrlimit(Resource::Cpu, limit(cpu_seconds))?;
     setrlimit(Resource::Core, limit(0))?;
+    // Requests go before it.
+    let _ = nice(10)?;
 
     let mut component = Vec::new();
     std::io::stdin().lock().read_to_end(&mut component)?;

@@ -243,6 +243,7 @@ impl From<HostError> for Error {
             message,
             details,
             sqlstate,
+            retry_after,
         } = error;
         let (status, detail) = match code.as_str() {
             "quota_exceeded"
@@ -253,6 +254,14 @@ impl From<HostError> for Error {
             "object_not_found" => (StatusCode::NOT_FOUND, Some("the object was not found")),
             "object_exists" => (StatusCode::CONFLICT, None),
             "not_granted" => (StatusCode::FORBIDDEN, None),
+            "invalid_credentials" | "totp_required" | "invalid_totp_code" => {
+                (StatusCode::UNAUTHORIZED, None)
+            }
+            "email_not_verified" => (StatusCode::FORBIDDEN, None),
+            "sign_in_disabled" => (StatusCode::NOT_FOUND, None),
+            "no_client" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "rate_limited" => (StatusCode::TOO_MANY_REQUESTS, None),
+            "busy" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
             "invalid_object_key" | "kv_key_invalid" | "invalid_event" | "event_not_declared"
             | "event_loop" => (StatusCode::UNPROCESSABLE_ENTITY, None),
@@ -305,8 +314,9 @@ impl From<HostError> for Error {
             Some(detail) => Self::new(status, code, detail).with_cause(message),
             None => Self::new(status, code, message),
         };
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            own = own.with_header("retry-after", "1");
+        let wait = retry_after.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
+        if let Some(seconds) = wait {
+            own = own.with_header("retry-after", seconds.to_string());
         }
         own.0.sqlstate = sqlstate;
         if let Some(Ok(Value::Object(fields))) = details.map(|text| serde_json::from_str(&text)) {

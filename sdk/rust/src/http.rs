@@ -14,7 +14,7 @@ pub struct Call {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: Headers,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Body,
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -55,7 +55,7 @@ pub fn call(method: Method, url: impl Into<String>) -> Call {
         method,
         url: url.into(),
         headers: Headers::new(),
-        body: Vec::new(),
+        body: Body::empty(),
         timeout: None,
     }
 }
@@ -69,8 +69,29 @@ impl Call {
 
     /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
+        self.body = Body::from(body.into());
         self
+    }
+
+    /// Passes a body on as it arrives, such as the one of the request that is
+    /// being handled: its bytes do not enter the guest. `length` is how many
+    /// there are, where that is known; a service may want to know.
+    ///
+    /// ```no_run
+    /// # use atlashub_sdk::prelude::*;
+    /// # fn pass_on(request: &mut Request) -> Result<http::Answer> {
+    /// let length = request.header("content-length").and_then(|text| text.parse().ok());
+    /// http::put("http://files.internal/files/1/content")
+    ///     .stream(request.take_body(), length)
+    ///     .send()
+    /// # }
+    /// ```
+    pub fn stream(mut self, body: Body, length: Option<u64>) -> Self {
+        self.body = body;
+        match length {
+            Some(length) => self.header("content-length", length.to_string()),
+            None => self,
+        }
     }
 
     /// Sets the body to a value as JSON, and its content type.
@@ -94,9 +115,11 @@ impl Call {
     ///
     /// # Errors
     /// `upstream_denied` when the address is not granted or not public,
-    /// `upstream_timeout`, `upstream_failed`.
-    pub fn send(self) -> Result<Answer> {
-        Ok(host::send(self)?)
+    /// `upstream_timeout`, `upstream_failed`; `upload_interrupted` when a body
+    /// that is passed on breaks off.
+    pub fn send(mut self) -> Result<Answer> {
+        let source = self.body.source()?;
+        Ok(host::send(self, source)?)
     }
 }
 

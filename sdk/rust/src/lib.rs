@@ -55,6 +55,7 @@ pub mod multipart;
 mod request;
 mod response;
 mod router;
+pub mod sign_in;
 pub mod sql;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
@@ -81,7 +82,7 @@ pub mod prelude {
         Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Json, Method, Path,
         Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions, Uri, audit,
         blob, config, database, events, http, idempotency, identity, kv, log, multipart, params,
-        sql, users,
+        sign_in, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -68,6 +68,7 @@ struct State {
     permissions: BTreeSet<String>,
     untold: BTreeSet<String>,
     users: BTreeMap<String, User>,
+    passwords: BTreeMap<String, String>,
     config: BTreeMap<String, String>,
     logs: Vec<String>,
     audit: Vec<String>,
@@ -169,6 +170,16 @@ impl TestHost {
     pub fn with_user(self, user: User) -> Self {
         let mut state = self.inner.state.borrow_mut();
         state.users.insert(user.id.clone(), user);
+        drop(state);
+        self
+    }
+
+    /// Lets somebody with this address sign in with this password.
+    #[must_use]
+    pub fn with_password(self, email: &str, password: &str) -> Self {
+        let (email, password) = (email.to_lowercase(), password.to_owned());
+        let mut state = self.inner.state.borrow_mut();
+        state.passwords.insert(email, password);
         drop(state);
         self
     }
@@ -302,6 +313,10 @@ impl host::Host for Inner {
         self.state.borrow().users.values().cloned().collect()
     }
 
+    fn password_of(&self, email: &str) -> Option<String> {
+        self.state.borrow().passwords.get(email).cloned()
+    }
+
     fn config(&self) -> Vec<(String, String)> {
         self.state.borrow().config.clone().into_iter().collect()
     }
@@ -313,7 +328,7 @@ impl host::Host for Inner {
             .push(format!("{level} {message}"));
     }
 
-    fn send(&self, call: Call) -> HostResult<Answer> {
+    fn send(&self, call: Call, body: Vec<u8>) -> HostResult<Answer> {
         let Some(address) = address(&call.url) else {
             return Err(HostError::new(
                 "upstream_failed",
@@ -327,7 +342,7 @@ impl host::Host for Inner {
                 "no such service was set up in the test",
             ));
         };
-        let mut request = Request::new(call.method, address.target).with_body(call.body);
+        let mut request = Request::new(call.method, address.target).with_body(body);
         for (name, value) in call.headers.iter() {
             request = request.with_header(name, value);
         }

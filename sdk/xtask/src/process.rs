@@ -215,14 +215,14 @@ impl Running {
 
     /// Waits until `ready` holds.
     ///
-    /// Fails when the program ends before, or after 30 seconds.
+    /// Fails when the program ends before, or after two minutes.
     pub(crate) fn wait_until(&self, ready: impl Fn() -> bool) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while !ready() {
             let ended = lock(&self.child.child).try_wait()?;
             let problem = match ended {
                 Some(status) => format!("it ended with {status}"),
-                None if Instant::now() > deadline => "it did not answer in 30 seconds".to_owned(),
+                None if Instant::now() > deadline => "it did not answer in two minutes".to_owned(),
                 None => {
                     pause();
                     continue;

@@ -1,39 +1,69 @@
 //! Plugins that come inside the host, and what is made ready at start.
 
-use super::{Plugins, UploadPlugin};
+use super::Plugins;
 use atlashub_core::{Digest, Error, Result, component_file};
+use atlashub_runtime::ComponentInterface;
 use bytes::Bytes;
 use std::collections::HashSet;
 
 impl Plugins {
-    /// Puts the plugins that came with this binary into the catalogue. What
-    /// is there already costs a lookup.
+    /// Puts the plugins that came with this binary into the catalogue; answers
+    /// the digests of all of them. What is there already costs a lookup, and
+    /// nothing is compiled: a start waits for no compiler, and a small machine
+    /// compiles what some project uses before anything else.
     ///
     /// # Errors
     /// When one is not a valid plugin, or cannot be kept.
-    pub async fn add_builtin(&self, components: Vec<Bytes>) -> Result<()> {
+    pub async fn add_builtin(&self, components: Vec<Bytes>) -> Result<Vec<Digest>> {
+        let limit = self.code.runtime().max_component_bytes();
+        let mut digests = Vec::with_capacity(components.len());
         for component in components {
-            let digest = Digest::of(&component);
-            if let Some(manifest) = component_file::read_manifest(&component)? {
-                let revisions = self.platform.revisions();
-                if revisions
-                    .find_by_digest(&manifest.name, &digest)
-                    .await?
-                    .is_some()
-                {
-                    continue;
-                }
+            if component.len() > limit {
+                return Err(too_large());
             }
-            let upload = UploadPlugin {
-                component,
-                manifest: None,
-                name: None,
-                builtin: true,
+            let told = component_file::describe(&component)?;
+            let manifest = told.manifest.ok_or_else(|| {
+                Error::internal("add a built-in plugin", "it carries no manifest")
+            })?;
+            digests.push(told.digest);
+            let revisions = self.platform.revisions();
+            let known = revisions.find_by_digest(&manifest.name, &told.digest);
+            if known.await?.is_some() {
+                continue;
+            }
+            let interface = ComponentInterface {
+                imports: told.imports,
+                exports: told.exports,
             };
-            let added = self.upload(upload).await.map_err(too_large)?.revision;
+            let added = self
+                .keep(told.digest, component, manifest, interface, true)
+                .await?
+                .revision;
             tracing::info!(plugin = %added.plugin, version = %added.manifest.version, "built-in plugin added");
         }
+        Ok(digests)
+    }
+
+    /// Compiles what this node has not yet, one after the other, so that
+    /// whoever switches a built-in plugin on does not wait for it.
+    ///
+    /// # Errors
+    /// When the first of them cannot be read or compiled.
+    pub async fn compile_ahead(&self, digests: &[Digest]) -> Result<()> {
+        for digest in digests {
+            if !self.code.runtime().is_compiled(digest) {
+                let _ = self.code.load(digest).await?;
+                self.forget_unused_code();
+            }
+        }
+        tracing::info!("the built-in plugins are compiled");
         Ok(())
+    }
+
+    /// Gives back the memory of code that no project uses any more; the cache on
+    /// disk keeps it.
+    pub(crate) fn forget_unused_code(&self) {
+        self.code.runtime().forget_unused();
     }
 
     /// Loads the code of all revisions that some project has switched on, so
@@ -58,13 +88,9 @@ impl Plugins {
 }
 
 /// Names the setting that keeps a built-in plugin out: nobody uploaded it.
-fn too_large(error: Error) -> Error {
-    if error.code() != "component_too_large" {
-        return error;
-    }
+fn too_large() -> Error {
     Error::invalid(
         "component_too_large",
         "a built-in plugin is larger than ATLASHUB_MAX_COMPONENT_BYTES allows: raise it",
     )
-    .with_source(error)
 }

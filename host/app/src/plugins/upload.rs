@@ -15,8 +15,6 @@ pub struct UploadPlugin {
     pub manifest: Option<String>,
     /// The name of a component that has no manifest at all.
     pub name: Option<PluginName>,
-    /// Whether it came with the host.
-    pub builtin: bool,
 }
 
 /// What became of an upload.
@@ -64,6 +62,19 @@ impl Plugins {
         }
         let compiled = self.code.runtime().compile(&component).await?;
         let interface = compiled.interface().clone();
+        self.keep(digest, component, manifest, interface, false)
+            .await
+    }
+
+    /// Puts a component into the catalogue whose interfaces are known.
+    pub(super) async fn keep(
+        &self,
+        digest: Digest,
+        component: Bytes,
+        manifest: Manifest,
+        interface: ComponentInterface,
+        builtin: bool,
+    ) -> Result<UploadOutcome> {
         check_imports(&interface, &manifest)?;
         let size_bytes = component.len() as u64;
         self.code.keep(&digest, component).await?;
@@ -76,7 +87,7 @@ impl Plugins {
                 manifest,
                 imports: interface.imports,
                 exports: interface.exports,
-                builtin: upload.builtin,
+                builtin,
             })
             .await?;
         Ok(UploadOutcome { revision, created })
@@ -141,7 +152,7 @@ fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)>
 /// What it imports of the host's own capabilities, it has to ask for.
 fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<()> {
     let asks = |wanted: fn(&Grant) -> bool| manifest.grants.iter().any(wanted);
-    let needs: [(&str, &str, bool); 5] = [
+    let needs: [(&str, &str, bool); 6] = [
         (
             "atlashub:sql",
             "sql",
@@ -163,6 +174,11 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
             "atlashub:audit",
             "audit",
             asks(|grant| matches!(grant, Grant::Audit)),
+        ),
+        (
+            "atlashub:sign-in",
+            "sign-in",
+            asks(|grant| matches!(grant, Grant::SignIn)),
         ),
         (
             "atlashub:blob",

@@ -8,6 +8,7 @@ pub mod database;
 pub mod events;
 pub mod kv;
 pub mod log;
+pub mod sign_in;
 pub mod sql;
 pub mod users;
 

@@ -11,6 +11,7 @@ pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod logging;
 pub(crate) mod multipart;
+pub(crate) mod sign_in;
 pub(crate) mod sql;
 pub(crate) mod transfer;
 pub(crate) mod users;
@@ -30,6 +31,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::database::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::sign_in::sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -232,7 +232,7 @@ impl Gateway {
         request
             .headers_mut()
             .insert(request_id::HEADER, tag.header());
-        let context = RequestContext::new(tag.id(), caller);
+        let context = RequestContext::new(tag.id(), caller).with_client(client.0);
         let limit = plugin.limits().max_body_bytes;
         let response = if limit == 0 {
             plugin.handle(request, context).await?

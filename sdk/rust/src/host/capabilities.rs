@@ -8,7 +8,8 @@ use crate::{
         atlashub::{
             audit::log as wit_audit, blob::objects, database::client as wit_database,
             events::publisher as wit_events, identity::caller as wit_caller, kv::store as wit_kv,
-            multipart::form as wit_form, sql::client as wit_sql, users::directory as wit_users,
+            multipart::form as wit_form, sign_in::sessions as wit_sign_in, sql::client as wit_sql,
+            users::directory as wit_users,
         },
         wasi::{
             config::store as wit_config,
@@ -21,6 +22,7 @@ use crate::{
     identity::{Caller, Project},
     kv::Entry,
     multipart::Part,
+    sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
     users::{Page as UserPage, User},
 };
@@ -117,6 +119,31 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
     Ok(UserPage {
         users: page.users.into_iter().map(user).collect(),
         next_cursor: page.next_cursor,
+    })
+}
+
+// Sign-in
+
+impl From<wit_sign_in::Error> for HostError {
+    fn from(error: wit_sign_in::Error) -> Self {
+        Self {
+            retry_after: error.retry_after,
+            ..Self::new(&error.code, error.message)
+        }
+    }
+}
+
+pub(crate) fn sign_in(credentials: Credentials) -> HostResult<Tokens> {
+    let tokens = wit_sign_in::with_password(&wit_sign_in::Credentials {
+        email: credentials.email,
+        password: credentials.password,
+        totp_code: credentials.totp_code,
+        user_agent: credentials.user_agent,
+    })?;
+    Ok(Tokens {
+        access_token: tokens.access_token,
+        refresh_token: tokens.refresh_token,
+        expires_in: tokens.expires_in,
     })
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct HostError {
     pub(crate) details: Option<String>,
     /// Of a statement on the project's own tables.
     pub(crate) sqlstate: Option<String>,
+    /// Seconds to wait before another try.
+    pub(crate) retry_after: Option<u32>,
 }
 
 impl HostError {
@@ -39,6 +41,7 @@ impl HostError {
             message: message.into(),
             details: None,
             sqlstate: None,
+            retry_after: None,
         }
     }
 }

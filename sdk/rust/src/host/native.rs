@@ -5,11 +5,13 @@ use super::{HostError, HostResult};
 use crate::{
     Headers,
     blob::{Object, Page, PutOptions, Stored},
+    body::Source,
     database::Table,
     http::{Answer, Call},
     identity::{Caller, Project},
     kv::Entry,
     multipart::Part,
+    sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
     users::{Page as UserPage, User},
 };
@@ -23,9 +25,10 @@ pub(crate) trait Host {
     fn public_url(&self) -> String;
     fn has_permission(&self, permission: &str) -> bool;
     fn users(&self) -> Vec<User>;
+    fn password_of(&self, email: &str) -> Option<String>;
     fn config(&self) -> Vec<(String, String)>;
     fn log(&self, level: log::Level, message: &str);
-    fn send(&self, call: Call) -> HostResult<Answer>;
+    fn send(&self, call: Call, body: Vec<u8>) -> HostResult<Answer>;
     fn sql_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn sql_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
     fn database_describe(&self) -> HostResult<Vec<Table>>;
@@ -127,6 +130,21 @@ pub(crate) fn get_user(id: &str) -> HostResult<Option<User>> {
     Ok(host()?.users().into_iter().find(|user| user.id == id))
 }
 
+pub(crate) fn sign_in(credentials: Credentials) -> HostResult<Tokens> {
+    let email = credentials.email.trim().to_lowercase();
+    if host()?.password_of(&email) == Some(credentials.password) {
+        return Ok(Tokens {
+            access_token: format!("access token of {email}"),
+            refresh_token: format!("refresh token of {email}"),
+            expires_in: 900,
+        });
+    }
+    Err(HostError::new(
+        "invalid_credentials",
+        "the email address or the password is wrong",
+    ))
+}
+
 pub(crate) fn find_user(name: &str) -> HostResult<Option<User>> {
     let name = name.trim().to_lowercase();
     let handle = name.strip_prefix('@').unwrap_or(&name);
@@ -168,8 +186,11 @@ pub(crate) fn log(level: log::Level, _target: &str, message: &str) {
     }
 }
 
-pub(crate) fn send(call: Call) -> HostResult<Answer> {
-    host()?.send(call)
+pub(crate) fn send(call: Call, source: Source) -> HostResult<Answer> {
+    let body = match source {
+        Source::Bytes(bytes) | Source::Stream(InputStream(bytes)) => bytes,
+    };
+    host()?.send(call, body)
 }
 
 pub(crate) fn sql_dialect() -> String {

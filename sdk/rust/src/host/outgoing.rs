@@ -6,19 +6,23 @@ use super::{
 };
 use crate::{
     Body, Headers, Method, StatusCode,
-    bindings::imports::wasi::http::{
-        outgoing_handler,
-        types::{
-            self as wasi_http, ErrorCode, Fields, OutgoingBody, OutgoingRequest, RequestOptions,
-            Scheme,
+    bindings::imports::wasi::{
+        http::{
+            outgoing_handler,
+            types::{
+                self as wasi_http, ErrorCode, Fields, OutgoingBody, OutgoingRequest,
+                RequestOptions, Scheme,
+            },
         },
+        io::streams::StreamError,
     },
+    body::Source,
     http::{Answer, Call, address},
 };
 use std::time::Duration;
 
 /// Sends a call and waits for the head of its answer.
-pub(crate) fn send(call: Call) -> HostResult<Answer> {
+pub(crate) fn send(call: Call, source: Source) -> HostResult<Answer> {
     let invalid = |what: &str| {
         HostError::new(
             "upstream_failed",
@@ -27,8 +31,11 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
     };
     let address = address(&call.url).ok_or_else(|| invalid("the address"))?;
     let mut headers = call.headers;
-    if !call.body.is_empty() && !headers.contains("content-length") {
-        headers.append("content-length", call.body.len().to_string());
+    if let Source::Bytes(bytes) = &source
+        && !bytes.is_empty()
+        && !headers.contains("content-length")
+    {
+        headers.append("content-length", bytes.len().to_string());
     }
     let fields = Fields::from_list(&headers.0).map_err(|_| invalid("a header field"))?;
     let request = OutgoingRequest::new(fields);
@@ -53,15 +60,8 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
 
     let future =
         outgoing_handler::handle(request, options(call.timeout)?).map_err(|code| failure(&code))?;
-    if !call.body.is_empty()
-        && let Ok(stream) = body.write()
-    {
-        // A service may answer before it has read everything: what it
-        // answers tells more than a failed write.
-        let written = Writer(stream).all(&call.body);
-        if written.is_err() {
-            log::debug!("the body of a call was not read to its end");
-        }
+    if let Ok(stream) = body.write() {
+        write(Writer(stream), source)?;
     }
     let finished = OutgoingBody::finish(body, None);
     let response = loop {
@@ -94,6 +94,29 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
         headers,
         body,
     })
+}
+
+/// Writes the body of a call. A service may answer before it has read
+/// everything: what it answers tells more than a failed write.
+fn write(mut writer: Writer, source: Source) -> HostResult<()> {
+    let written = match source {
+        Source::Bytes(bytes) if bytes.is_empty() => Ok(()),
+        Source::Bytes(bytes) => writer.all(&bytes),
+        Source::Stream(stream) => match writer.splice(stream.handle()) {
+            // Not finished, so that the service does not take it for whole.
+            Err(StreamError::LastOperationFailed(error)) => {
+                return Err(HostError::new(
+                    "upload_interrupted",
+                    error.to_debug_string(),
+                ));
+            }
+            other => other,
+        },
+    };
+    if written.is_err() {
+        log::debug!("the body of a call was not read to its end");
+    }
+    Ok(())
 }
 
 fn options(timeout: Option<Duration>) -> HostResult<Option<RequestOptions>> {

@@ -155,6 +155,10 @@ impl Node {
         let log = folder.path().join(format!("{name}.log"));
         let binary = repository.shipped();
         let server = serve(&binary, &data, &log, &token, &variables, free_address()?)?;
+        // What it does after a first start is not what is measured.
+        server.process.wait_until(|| {
+            std::fs::read_to_string(&log).is_ok_and(|text| text.contains(COMPILED))
+        })?;
         let admin = Client::new(server.address, &token);
         Ok(Self {
             binary,
@@ -192,6 +196,21 @@ impl Node {
             admin,
         };
         Ok((node, begun.elapsed()))
+    }
+
+    /// The names of the built-in plugins.
+    pub(super) fn built_in(&self) -> Result<Vec<String>> {
+        let listed = self.admin.call("GET", "/admin/v1/plugins?limit=100", None)?;
+        let listed = listed.expect_success("list the plugins")?;
+        let plugins = listed.get("items").and_then(Value::as_array);
+        let built_in = plugins
+            .into_iter()
+            .flatten()
+            .filter(|plugin| plugin.get("built_in").and_then(Value::as_bool) == Some(true));
+        Ok(built_in
+            .filter_map(|plugin| plugin.get("name").and_then(Value::as_str))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// Makes a project with some plugins switched on, and answers its keys.
@@ -289,6 +308,9 @@ impl Node {
         Ok(())
     }
 }
+
+/// What a server logs once it has nothing left to compile.
+const COMPILED: &str = "the built-in plugins are compiled";
 
 fn serve(
     binary: &Path,

@@ -9,9 +9,13 @@ use super::{
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// What is resident once it no longer falls: the least of some seconds.
+/// An instance that nobody uses is kept for half a minute, and swept soon after.
+const KEPT: Duration = Duration::from_secs(40);
+
+/// What is resident once instances that nobody uses are gone: the least of
+/// some seconds.
 fn settled(node: &Node) -> Result<u64> {
-    let end = Instant::now() + Duration::from_secs(4);
+    let end = Instant::now() + KEPT;
     let mut least = node.server.resident()?;
     while Instant::now() < end {
         crate::process::pause();
@@ -20,11 +24,14 @@ fn settled(node: &Node) -> Result<u64> {
     Ok(least)
 }
 
-/// A server with a demo project whose plugins have each answered once.
+/// A server with a demo project that has every built-in plugin switched on, as
+/// `cargo xtask dev` makes it, after some of them have answered.
 pub(super) fn idle(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("idle");
     let node = Node::start(bench.repository, &bench.folder, "idle")?;
-    let key = node.project("demo", &["hello", "files"])?.secret;
+    let plugins = node.built_in()?;
+    let plugins: Vec<&str> = plugins.iter().map(String::as_str).collect();
+    let key = node.project("demo", &plugins)?.secret;
     let file = bench.folder.path().join("tiny.txt");
     std::fs::write(&file, "tiny")?;
     node.upload_file(&key, &file)?;

@@ -93,7 +93,6 @@ async fn read(mut form: Multipart, max_component: usize) -> Result<UploadPlugin,
         component,
         manifest,
         name,
-        builtin: false,
     })
 }
 
