@@ -37,6 +37,7 @@ mod plugin_changes;
 mod plugin_uploads;
 mod postgrest_js;
 mod problems;
+mod rpc;
 mod schemathesis;
 mod signer;
 mod sql_editor;

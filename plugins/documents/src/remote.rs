@@ -114,7 +114,7 @@ fn milliseconds(time: &str) -> i64 {
 
 /// Files, what was changed last first.
 pub(crate) fn changed(cursor: Option<&str>, limit: u32) -> Result<Page> {
-    let mut url = format!("{FILES}?sort=-updated_at&limit={limit}");
+    let mut url = format!("{FILES}?readable=true&sort=-updated_at&limit={limit}");
     if let Some(cursor) = cursor {
         url.push_str("&cursor=");
         url.push_str(&segment(cursor));

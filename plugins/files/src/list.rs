@@ -28,8 +28,13 @@ pub(crate) struct Wishes {
     owner: Option<String>,
     /// Those in this folder; `root` for those in none.
     folder_id: Option<String>,
+    /// The one at this path.
+    path: Option<String>,
     /// Those with these bytes.
     sha256: Option<String>,
+    /// Only those whose bytes the caller may read, for who sees the metadata
+    /// of others.
+    readable: Option<bool>,
 }
 
 /// A page.
@@ -45,6 +50,9 @@ pub(crate) fn files(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json
         // Whoever sees the folder sees what is in it.
         let folder = folders::live_for(id, &caller, Permission::Read, Role::Viewer)?;
         scope = Scope::Owner(folder.owner);
+    }
+    if wishes.folder_id.is_none() && wishes.readable != Some(true) && access::oversees(&caller) {
+        scope = Scope::All;
     }
     page(&wishes, scope, false)
 }
@@ -183,6 +191,9 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes, scope: Scope) -> Result<
         None => {}
         Some("root") => conditions.text.push_str(" AND folder_id IS NULL"),
         Some(id) => conditions.add("folder_id = ?", id),
+    }
+    if let Some(path) = &wishes.path {
+        conditions.add("path = ?", path.as_str());
     }
     if let Some(sha256) = &wishes.sha256 {
         conditions.add("sha256 = ?", sha256.to_ascii_lowercase());

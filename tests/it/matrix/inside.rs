@@ -33,6 +33,16 @@ pub(super) enum Asks {
     Object,
     /// The same, and leave to change something.
     ObjectToWrite,
+    /// Who it is; who looks after the project sees what everybody's are called.
+    Overview,
+    /// To own the object, or to look after the project.
+    Metadata,
+    /// A password; here it is a wrong one.
+    Password,
+    /// Who it is, told by a token or a secret key.
+    TokenToWrite,
+    /// The same, and to have something there; here a secret key has it.
+    TokenObject,
     /// Row policies; here there is none that gives a row.
     Rows,
     /// The same, and leave to change something.
@@ -51,11 +61,11 @@ pub(super) enum Asks {
 pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/hello", Asks::Nothing),
     ("GET", "/hello/{name}", Asks::Nothing),
-    ("GET", "/files", Asks::Name),
+    ("GET", "/files", Asks::Overview),
     ("GET", "/users/me/files", Asks::Name),
     ("GET", "/files/trash", Asks::Name),
     ("POST", "/files/upload", Asks::NameToWrite),
-    ("GET", "/files/{id}", Asks::Object),
+    ("GET", "/files/{id}", Asks::Metadata),
     ("PATCH", "/files/{id}", Asks::ObjectToWrite),
     ("DELETE", "/files/{id}", Asks::ObjectToWrite),
     ("POST", "/files/{id}/restore", Asks::ObjectToWrite),
@@ -149,6 +159,9 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/v1/storage/public/{bucket}/{*path}", Asks::Absent),
     ("GET", "/v1/storage/list", Asks::Users),
     ("DELETE", "/v1/storage/object", Asks::ObjectToWrite),
+    ("POST", "/rpc/login", Asks::Password),
+    ("POST", "/rpc/store_file", Asks::TokenToWrite),
+    ("GET", "/rpc/retrieve_file", Asks::TokenObject),
     // Of `images`, which only the host and plugins call.
     ("POST", "/thumbnail", Asks::Absent),
     // Of `extract`, which only plugins call.
@@ -258,11 +271,16 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
     use Verdict::{Refused, Served, Unmoved};
     let writes = matches!(
         asks,
-        Asks::NameToWrite | Asks::ObjectToWrite | Asks::RowsToWrite | Asks::UsersToWrite
+        Asks::NameToWrite
+            | Asks::ObjectToWrite
+            | Asks::RowsToWrite
+            | Asks::TokenToWrite
+            | Asks::UsersToWrite
     );
     match (asks, rank) {
         (Asks::Nothing, _) => Served,
         (Asks::Absent, _) => Refused(404),
+        (Asks::Password, _) => Refused(400),
         (Asks::SignIn, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
         (Asks::SignIn, _) => Refused(401),
         (Asks::Description, rank) if is_trusted(rank) => Served,
@@ -276,11 +294,14 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Rows | Asks::RowsToWrite, rank) if is_trusted(rank) => Served,
         (Asks::Rows, _) => Served,
         (Asks::RowsToWrite, _) => Unmoved,
+        (Asks::TokenToWrite | Asks::TokenObject, Rank::Publishable) => Refused(401),
         (_, Rank::Nobody) => Refused(401),
         (_, Rank::Publishable) => Refused(403),
         (Asks::Object | Asks::ObjectToWrite, Rank::Reader | Rank::User | Rank::ProjectAdmin) => {
             Refused(404)
         }
+        (Asks::Metadata, Rank::Reader | Rank::User) => Refused(404),
+        (Asks::TokenObject, rank) if rank != Rank::Secret => Refused(400),
         (Asks::Users | Asks::UsersToWrite, Rank::Reader | Rank::User) => Refused(403),
         (_, Rank::PlatformViewer) if writes => Refused(403),
         _ => Served,
@@ -297,7 +318,15 @@ fn is_trusted(rank: Rank) -> bool {
 
 /// A project with its plugins, and with a table that has no policies.
 pub(super) async fn project(owner: &Admin) -> Project {
-    let plugins = ["hello", "files", "search", "documents", "db", "storage"];
+    let plugins = [
+        "hello",
+        "files",
+        "search",
+        "documents",
+        "db",
+        "storage",
+        "rpc",
+    ];
     let project = owner.project_with(&plugins).await;
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
@@ -318,6 +347,8 @@ pub(super) async fn project(owner: &Admin) -> Project {
 /// Somebody else's things, made for one request.
 pub(super) struct Things {
     file: String,
+    /// Where it lies.
+    path: String,
     folder: String,
     /// The id of a link to the file, and of one to the folder.
     links: [String; 2],
@@ -374,6 +405,7 @@ impl Things {
             bucket,
             links,
             file: file["id"].as_str().expect("an id").to_owned(),
+            path: file["path"].as_str().expect("a path").to_owned(),
             folder: folder["id"].as_str().expect("an id").to_owned(),
             user: user["id"].as_str().expect("an id").to_owned(),
             role,
@@ -432,9 +464,11 @@ pub(super) fn request(
 ) -> RequestBuilder {
     let filled = things.path(path);
     let object = format!("?bucket={VAULT}&objectKey={}", things.object);
+    let at = format!("?p_file_path={}", things.path);
     let condition = match (path, method) {
         ("/v1/storage/signed-download" | "/v1/storage/object", _) => &object,
         ("/v1/storage/list", _) => "?bucket=vault",
+        ("/rpc/retrieve_file", _) => &at,
         ("/v1/db/{table}", "PATCH" | "DELETE") => "?eq.id=1",
         ("/rest/v1/{table}", "PATCH" | "DELETE") => "?id=eq.1",
         ("/rest/v1/{table}", "PUT") => "?id=eq.1",
@@ -446,10 +480,13 @@ pub(super) fn request(
     let row = json!({"id": 2, "note": "theirs"});
     let body = match (method, path) {
         ("GET" | "DELETE", _) => return request,
-        ("POST", "/files/upload") => {
+        ("POST", "/files/upload" | "/rpc/store_file") => {
             return request.header("file-path", unique("theirs")).body("theirs");
         }
         ("PUT", "/files/{id}/content") => return request.body("theirs"),
+        ("POST", "/rpc/login") => {
+            json!({"email": format!("{}@example.com", unique("theirs")), "password": "wrong"})
+        }
         ("PATCH", "/files/{id}") => json!({"description": "theirs"}),
         ("POST", "/files/{id}/permissions" | "/folders/{id}/permissions") => {
             json!({"user": things.user, "role": "viewer"})
@@ -566,7 +603,12 @@ fn check(caller: &Caller, asks: Asks, verdict: Verdict, reply: &Reply, what: &st
             reply.status
         ),
     }
-    let sees = verdict == Verdict::Served && matches!(asks, Asks::Users | Asks::UsersToWrite);
+    let sees = verdict == Verdict::Served
+        && match asks {
+            Asks::Users | Asks::UsersToWrite => true,
+            Asks::Overview | Asks::Metadata => caller.rank == Rank::ProjectAdmin,
+            _ => false,
+        };
     if asks == Asks::Tables && !is_trusted(caller.rank) {
         assert!(!text.contains(TABLE), "{what} is told of a table: {text}");
     }

@@ -200,7 +200,9 @@ impl Node {
 
     /// The names of the built-in plugins.
     pub(super) fn built_in(&self) -> Result<Vec<String>> {
-        let listed = self.admin.call("GET", "/admin/v1/plugins?limit=100", None)?;
+        let listed = self
+            .admin
+            .call("GET", "/admin/v1/plugins?limit=100", None)?;
         let listed = listed.expect_success("list the plugins")?;
         let plugins = listed.get("items").and_then(Value::as_array);
         let built_in = plugins
