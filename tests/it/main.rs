@@ -14,6 +14,7 @@ mod admin_accounts;
 mod admins;
 mod auth_js;
 mod avatars;
+mod classifier;
 mod client_ts;
 mod cloudflare_access;
 

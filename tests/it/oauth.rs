@@ -536,8 +536,8 @@ async fn a_provider_that_says_no_is_told_to_the_application() {
     let mut gone = described(&provider);
     gone["issuer"] = json!("http://127.0.0.1:9");
     let _ = place.put("id", gone).await.expect(200);
-    let reply = browser.get(&place.start("id")).await;
-    assert_eq!(reply.expect_problem(503), "provider_unavailable");
+    let told_so = told(&browser.get(&place.start("id")).await.expect(302));
+    assert_eq!(told_so["error_code"], "provider_unavailable");
 }
 
 #[tokio::test]

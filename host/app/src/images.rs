@@ -131,6 +131,7 @@ impl Images {
                 permissions: Vec::new(),
                 events: Vec::new(),
                 config: Vec::new(),
+                secrets: Vec::new(),
                 limits: component.limits.clone(),
             },
         );

@@ -15,6 +15,7 @@
 //! | `blob:<bucket>` | read and write objects of the bucket |
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
+//! | `http:$<key>` | call the host of the address that its configuration has under that key |
 //! | `plugin:<name>` | call that plugin of the same project |
 //! | `events:<name>` | be told of the events of that plugin of the same project |
 
@@ -50,6 +51,9 @@ pub enum Grant {
     },
     /// Outgoing HTTP to a host.
     Http(HostPattern),
+    /// Outgoing HTTP to the host of an address in the configuration, by its
+    /// key.
+    HttpOfConfig(String),
     /// Calls to another plugin of the project.
     Plugin(PluginName),
     /// Events of another plugin of the project.
@@ -64,6 +68,21 @@ pub struct HostPattern {
 }
 
 impl HostPattern {
+    /// The host and the port of an address of http or https, if it is one and
+    /// carries no credentials.
+    fn of_address(text: &str) -> Option<Self> {
+        let url = url::Url::parse(text).ok()?;
+        let host = url.host_str()?.trim_end_matches('.');
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && !host.contains('*');
+        plain.then_some(Self {
+            host: host.to_ascii_lowercase(),
+            port: url.port_or_known_default(),
+        })
+    }
+
     /// Whether a call to `host` at `port` is covered. Without a port in the
     /// pattern the standard ports 80 and 443 are.
     #[must_use]
@@ -147,6 +166,9 @@ impl Grant {
                 write: false,
             } => format!("read all objects of the bucket {bucket}"),
             Self::Http(host) => format!("send to {host}, and read what it answers"),
+            Self::HttpOfConfig(key) => format!(
+                "send to the host that its configuration names as {key}, and read what it answers"
+            ),
             Self::Plugin(name) => format!("call the plugin {name} for who calls"),
             Self::Events(name) => format!("be told what happens in the plugin {name}"),
         }
@@ -180,6 +202,10 @@ impl FromStr for Grant {
                 }),
                 Some(_) => Err(unknown(text)),
             },
+            ("http", Some(host)) if host.starts_with('$') => match host.get(1..) {
+                Some(key) if is_key(key) => Ok(Self::HttpOfConfig(key.to_owned())),
+                _ => Err(unknown(text)),
+            },
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
             ("plugin", Some(name)) => Ok(Self::Plugin(name.parse()?)),
             ("events", Some(name)) => Ok(Self::Events(name.parse()?)),
@@ -188,12 +214,20 @@ impl FromStr for Grant {
     }
 }
 
+/// Whether a text can be the key of a configuration.
+fn is_key(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
-             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `plugin:<name>` or `events:<plugin>`"
+             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `plugin:<name>` or `events:<plugin>`"
         ),
     )
 }
@@ -231,6 +265,7 @@ impl fmt::Display for Grant {
                 write: false,
             } => write!(f, "blob:{bucket}:read"),
             Self::Http(host) => write!(f, "http:{host}"),
+            Self::HttpOfConfig(key) => write!(f, "http:${key}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
             Self::Events(name) => write!(f, "events:{name}"),
         }
@@ -289,6 +324,22 @@ impl GrantSet {
         })
     }
 
+    /// The same with the hosts in place of [`Grant::HttpOfConfig`] that the
+    /// configuration names: of addresses of http and https. What names none is
+    /// left out.
+    #[must_use]
+    pub fn with_config(&self, config: &[(String, String)]) -> Self {
+        let of_config = |key: &str| {
+            let (_, address) = config.iter().find(|(own, _)| own == key)?;
+            HostPattern::of_address(address).map(Grant::Http)
+        };
+        let resolved = |grant: &Grant| match grant {
+            Grant::HttpOfConfig(key) => of_config(key),
+            other => Some(other.clone()),
+        };
+        self.0.iter().filter_map(resolved).collect()
+    }
+
     /// Whether an outgoing call to `host` at `port` is allowed.
     #[must_use]
     pub fn allows_http(&self, host: &str, port: u16) -> bool {
@@ -332,6 +383,7 @@ mod tests {
             "http:*.example.com",
             "http:127.0.0.1:9000",
             "http:[::1]:80",
+            "http:$endpoint_2",
             "plugin:files",
         ] {
             let grant: Grant = text.parse().unwrap();
@@ -346,11 +398,43 @@ mod tests {
             "database:write",
             "http:",
             "http:*",
+            "http:$",
+            "http:$a-b",
             "http:a b",
             "http:x:99999",
             "exec:sh",
         ] {
             assert!(text.parse::<Grant>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_configuration_names_one_host_at_one_port() {
+        let grants: GrantSet = ["sql", "http:$url", "http:$none"]
+            .into_iter()
+            .map(|text| text.parse::<Grant>().unwrap())
+            .collect();
+        let with = |address: &str| {
+            let config = [("url".to_owned(), address.to_owned())];
+            grants.with_config(&config)
+        };
+        let https = with("https://API.example.com/v1/");
+        assert!(https.allows_http("api.example.com", 443));
+        assert!(!https.allows_http("api.example.com", 80));
+        assert!(!https.allows_http("example.com", 443));
+        assert!(https.contains(&Grant::Sql));
+        assert!(with("http://127.0.0.1:11434").allows_http("127.0.0.1", 11434));
+        assert!(with("http://[::1]:80/x?y").allows_http("[::1]", 80));
+        for nothing in [
+            "",
+            "api.example.com",
+            "ftp://example.com",
+            "https://",
+            "https://*.example.com",
+            "https://user:word@example.com/",
+        ] {
+            let grants = with(nothing);
+            assert_eq!(grants.iter().count(), 1, "{nothing}: {grants:?}");
         }
     }
 

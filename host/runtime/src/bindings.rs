@@ -17,6 +17,7 @@ mod imports {
             "atlashub:identity/caller": trappable,
             "wasi:config/store": trappable,
             "wasi:logging/logging": trappable,
+            "atlashub:secret/stand-ins": trappable,
             "atlashub:users/directory.has-permission": trappable,
             "atlashub:sql/client.get-dialect": trappable,
             "atlashub:sql/client.[drop]transaction": trappable,
@@ -70,7 +71,7 @@ pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };
 pub use imports::atlashub::{
-    audit, blob, database, events, identity, kv, multipart, sign_in, sql, users,
+    audit, blob, database, events, identity, kv, multipart, secret, sign_in, sql, users,
 };
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

@@ -5,11 +5,12 @@
 
 use crate::{
     runtime::RequestContext,
+    secrets::{MAX_BODY, StandIns},
     state::{Hooks, PluginShared},
 };
 use atlashub_core::{Error as CoreError, PluginName, Result as CoreResult, capability::log::Level};
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Request, Response, Uri, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
@@ -182,6 +183,7 @@ impl WasiHttpHooks for Hooks {
     ) -> SendFuture {
         let plugin = Arc::clone(&self.plugin);
         let context = self.request.clone();
+        let secrets = self.secrets.clone();
         Box::new(async move {
             let authority = request
                 .uri()
@@ -192,7 +194,7 @@ impl WasiHttpHooks for Hooks {
                 let name = name.to_owned();
                 return call_plugin(&plugin, &context, &name, request).await;
             }
-            call_host(&plugin, &context, &host, request, options).await
+            call_host(&plugin, &context, &host, request, options, &secrets).await
         })
     }
 }
@@ -252,6 +254,7 @@ async fn call_host(
     host: &str,
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
+    secrets: &StandIns,
 ) -> Result<(
     Response<WasiBody>,
     Box<dyn Future<Output = Result<(), Error>> + Send>,
@@ -295,7 +298,7 @@ async fn call_host(
         .await
         .map_err(|_| Error::ConnectionTimeout)??;
 
-    let (mut parts, body) = request.into_parts();
+    let (mut parts, body) = fill(plugin, context, secrets, request).await?.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
     let send = connection
@@ -315,6 +318,34 @@ async fn call_host(
         .boxed_unsync()
     });
     Ok((response, connection.driver))
+}
+
+/// Puts secrets where a guest wrote their stand-ins.
+async fn fill(
+    plugin: &PluginShared,
+    context: &RequestContext,
+    secrets: &StandIns,
+    request: Request<WasiBody>,
+) -> Result<Request<WasiBody>> {
+    if secrets.is_empty() {
+        return Ok(request);
+    }
+    let (mut parts, mut body) = request.into_parts();
+    if let Err(error) = secrets.fill_headers(&mut parts.headers) {
+        return Err(denied(plugin, context, error.message()));
+    }
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length: Option<u64> = length.and_then(|text| text.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length| (1..=MAX_BODY).contains(&length)) {
+        let bytes = body.collect().await?.to_bytes();
+        let bytes = secrets.fill(&bytes).map_or(bytes, Bytes::from);
+        parts
+            .headers
+            .insert(header::CONTENT_LENGTH, bytes.len().into());
+        let whole = http_body_util::Full::new(bytes);
+        body = whole.map_err(|never| match never {}).boxed_unsync();
+    }
+    Ok(Request::from_parts(parts, body))
 }
 
 /// Resolves `host` and returns the first address, if all of them are allowed.

@@ -148,6 +148,7 @@ impl Instance {
         let state = self.store.data_mut();
         state.meter.reset();
         state.hooks.request = request;
+        state.hooks.secrets.clear();
     }
 
     /// Whether it may serve another request after one that ended well.

@@ -30,6 +30,7 @@ mod places;
 mod plugin;
 mod revision;
 mod runtime;
+mod secrets;
 mod state;
 mod stats;
 pub mod worker;

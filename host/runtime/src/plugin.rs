@@ -21,6 +21,7 @@ use atlashub_core::{
     permission::Declaration,
 };
 use parking_lot::Mutex;
+use secrecy::SecretString;
 use std::{
     sync::{Arc, Weak},
     time::{Duration, Instant},
@@ -44,6 +45,8 @@ pub struct PluginSpec {
     pub events: Vec<String>,
     /// Its configuration, keys and values.
     pub config: Vec<(String, String)>,
+    /// What of its configuration it uses without having it.
+    pub secrets: Vec<(String, SecretString)>,
     /// What it may use.
     pub limits: Limits,
 }
@@ -80,6 +83,7 @@ impl LivePlugin {
             permissions: spec.permissions,
             events: spec.events,
             config: spec.config,
+            secrets: spec.secrets,
             output: Arc::new(output),
             services: inner.services.clone(),
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),

@@ -6,12 +6,14 @@ use crate::{
     limiter::Limiter,
     output::{OutputStreamTarget, PluginOutput},
     runtime::{RequestContext, Services},
+    secrets::StandIns,
 };
 use atlashub_core::{
     Error, GrantSet, Slug,
     capability::{PluginScope, log::Source},
     permission::Declaration,
 };
+use secrecy::SecretString;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use wasmtime::component::ResourceTable;
@@ -38,6 +40,7 @@ pub(crate) struct PluginShared {
     pub(crate) permissions: Vec<Declaration>,
     pub(crate) events: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    pub(crate) secrets: Vec<(String, SecretString)>,
     pub(crate) output: Arc<PluginOutput>,
     pub(crate) services: Services,
     pub(crate) connections: Arc<Semaphore>,
@@ -61,6 +64,7 @@ pub(crate) struct Hooks {
     pub(crate) plugin: Arc<PluginShared>,
     pub(crate) request: RequestContext,
     pub(crate) forbidden: ForbiddenHeaderFilter,
+    pub(crate) secrets: StandIns,
 }
 
 impl State {
@@ -93,6 +97,7 @@ impl State {
                 plugin: Arc::clone(plugin),
                 request,
                 forbidden,
+                secrets: StandIns::default(),
             },
             open_handles: 0,
         }

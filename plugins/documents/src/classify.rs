@@ -4,6 +4,7 @@
 
 use crate::{
     access::Scope,
+    model,
     record::{Document, Record, Status},
     stems, topics,
 };
@@ -11,9 +12,9 @@ use atlashub_sdk::prelude::*;
 use std::collections::BTreeMap;
 
 /// Topics of one document.
-const MAX_TOPICS: usize = 5;
+pub(crate) const MAX_TOPICS: usize = 5;
 /// Words that are told to have decided.
-const MAX_WORDS: usize = 5;
+pub(crate) const MAX_WORDS: usize = 5;
 /// Tags that are learned from: those of the most documents.
 const MAX_TAGS: u32 = 200;
 /// A tag on fewer documents teaches nothing.
@@ -31,20 +32,21 @@ const DEPENDENT: f64 = 8.0;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Topic {
     // First: lists are filtered by it.
-    name: String,
-    source: Source,
+    pub(crate) name: String,
+    pub(crate) source: Source,
     /// From 0 to 1.
-    confidence: f64,
-    /// The stems that decided.
-    words: Vec<String>,
+    pub(crate) confidence: f64,
+    /// The stems that decided; the model's words as they are.
+    pub(crate) words: Vec<String>,
 }
 
 /// How a topic was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Source {
+pub(crate) enum Source {
     Rule,
     Learned,
+    Model,
 }
 
 /// `POST /documents/{id}/reclassify`: 202 while nobody has read it, since it
@@ -87,8 +89,12 @@ pub(crate) fn classify(id: &str) -> Result<()> {
         "SELECT text FROM documents.texts WHERE id = $1",
         params![id],
     )?;
-    let counts = stems::count(&text.unwrap_or_default(), record.language.as_deref());
-    let mut found = by_rules(&record, &counts)?;
+    let text = text.unwrap_or_default();
+    let counts = stems::count(&text, record.language.as_deref());
+    let mut found = by_model(&record, &text)?;
+    if found.is_empty() {
+        found = by_rules(&record, &counts)?;
+    }
     for learned in by_tags(&record, &counts)? {
         if found.iter().all(|topic| topic.name != learned.name) {
             found.push(learned);
@@ -100,6 +106,29 @@ pub(crate) fn classify(id: &str) -> Result<()> {
         params![id, sql::Value::json(&found)?],
     )?;
     Ok(())
+}
+
+/// What a model says, where an endpoint is configured: it chooses from what
+/// the rules and the owner's own tags know.
+fn by_model(record: &Record, text: &str) -> Result<Vec<Topic>> {
+    let known = || -> Result<Vec<String>> {
+        let rules = topics::rules(&record.owner)?;
+        let mut known: Vec<String> = rules.into_iter().map(|rule| rule.name).collect();
+        let tags: Vec<String> = sql::query(
+            "SELECT document_tags.tag FROM documents.document_tags \
+             JOIN documents.documents ON documents.id = document_tags.id \
+             WHERE documents.owner = $1 GROUP BY document_tags.tag \
+             ORDER BY count(*) DESC, document_tags.tag LIMIT $2",
+            params![&record.owner, i64::from(MAX_TAGS)],
+        )?;
+        for tag in tags {
+            if !known.contains(&tag) {
+                known.push(tag);
+            }
+        }
+        Ok(known)
+    };
+    model::topics(text, known)
 }
 
 fn by_rules(record: &Record, counts: &BTreeMap<String, i64>) -> Result<Vec<Topic>> {
@@ -253,6 +282,6 @@ fn number(count: i64) -> f64 {
     f64::from(i32::try_from(count).unwrap_or(i32::MAX))
 }
 
-fn rounded(confidence: f64) -> f64 {
+pub(crate) fn rounded(confidence: f64) -> f64 {
     (confidence * 1000.0).round() / 1000.0
 }

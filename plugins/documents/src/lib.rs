@@ -8,6 +8,7 @@
 mod access;
 mod classify;
 mod follow;
+mod model;
 mod process;
 mod record;
 mod remote;

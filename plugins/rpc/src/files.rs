@@ -96,10 +96,7 @@ pub(crate) fn retrieve(
 
 /// Whether nobody is signed in, and no key speaks for a server.
 fn is_nobody(caller: &Caller) -> bool {
-    matches!(
-        caller.kind,
-        CallerKind::Nobody | CallerKind::PublishableKey
-    )
+    matches!(caller.kind, CallerKind::Nobody | CallerKind::PublishableKey)
 }
 
 fn not_found() -> Result<Response> {

@@ -260,6 +260,10 @@ impl From<HostError> for Error {
             "email_not_verified" => (StatusCode::FORBIDDEN, None),
             "sign_in_disabled" => (StatusCode::NOT_FOUND, None),
             "no_client" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "no_secret" => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("the plugin has not been set up for this"),
+            ),
             "rate_limited" => (StatusCode::TOO_MANY_REQUESTS, None),
             "busy" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),

@@ -55,6 +55,7 @@ pub mod multipart;
 mod request;
 mod response;
 mod router;
+pub mod secret;
 pub mod sign_in;
 pub mod sql;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
@@ -82,7 +83,7 @@ pub mod prelude {
         Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Json, Method, Path,
         Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions, Uri, audit,
         blob, config, database, events, http, idempotency, identity, kv, log, multipart, params,
-        sign_in, sql, users,
+        secret, sign_in, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }

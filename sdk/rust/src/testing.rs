@@ -27,6 +27,7 @@ use crate::{
     sql::{Rows, Value},
     users::User,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use database::Database;
 use objects::Objects;
 use std::{
@@ -69,11 +70,28 @@ struct State {
     untold: BTreeSet<String>,
     users: BTreeMap<String, User>,
     passwords: BTreeMap<String, String>,
+    secrets: BTreeMap<String, String>,
+    /// What stands for secrets, with what it stands for.
+    stand_ins: Vec<(String, String)>,
     config: BTreeMap<String, String>,
     logs: Vec<String>,
     audit: Vec<String>,
     events: Vec<Event>,
     now_ms: u64,
+}
+
+impl State {
+    /// Puts secrets where what stands for them is written.
+    fn fill(&self, text: &[u8]) -> Vec<u8> {
+        let Ok(text) = str::from_utf8(text) else {
+            return text.to_vec();
+        };
+        let mut filled = text.to_owned();
+        for (name, secret) in &self.stand_ins {
+            filled = filled.replace(name, secret);
+        }
+        filled.into_bytes()
+    }
 }
 
 /// A value with its version and the time until which it is there.
@@ -181,6 +199,14 @@ impl TestHost {
         let mut state = self.inner.state.borrow_mut();
         state.passwords.insert(email, password);
         drop(state);
+        self
+    }
+
+    /// Sets a secret of the configuration, which the plugin does not read.
+    #[must_use]
+    pub fn with_secret(self, name: &str, value: &str) -> Self {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        self.inner.state.borrow_mut().secrets.insert(name, value);
         self
     }
 
@@ -313,6 +339,19 @@ impl host::Host for Inner {
         self.state.borrow().users.values().cloned().collect()
     }
 
+    fn stand_in(&self, name: &str, encoded: Option<(&str, &str)>) -> HostResult<String> {
+        let mut state = self.state.borrow_mut();
+        let secret = state.secrets.get(name).map(|secret| match encoded {
+            Some((before, behind)) => STANDARD.encode(format!("{before}{secret}{behind}")),
+            None => secret.clone(),
+        });
+        let secret = secret
+            .ok_or_else(|| HostError::new("no_secret", "the configuration has no such secret"))?;
+        let text = format!("secret-{}-{name}", state.stand_ins.len());
+        state.stand_ins.push((text.clone(), secret));
+        Ok(text)
+    }
+
     fn password_of(&self, email: &str) -> Option<String> {
         self.state.borrow().passwords.get(email).cloned()
     }
@@ -342,9 +381,10 @@ impl host::Host for Inner {
                 "no such service was set up in the test",
             ));
         };
+        let body = self.state.borrow().fill(&body);
         let mut request = Request::new(call.method, address.target).with_body(body);
         for (name, value) in call.headers.iter() {
-            request = request.with_header(name, value);
+            request = request.with_header(name, self.state.borrow().fill(value));
         }
         let mut response = service(request);
         let status = response.status();

@@ -418,6 +418,8 @@ impl Directory {
         let code = self.code.load(&revision.digest).await?;
         let state = &installation.state;
         let config = crate::plugins::config::open(&self.sealer, installation)?;
+        let schema = revision.manifest.config_schema.as_ref();
+        let (config, secrets) = crate::plugins::config::divide(schema, &config);
         let scope = atlashub_core::capability::PluginScope {
             project: entry.id,
             plugin: installation.plugin.clone(),
@@ -426,7 +428,7 @@ impl Directory {
             scope,
             slug: entry.slug.clone(),
             public_url: self.public_url(&entry.slug),
-            grants: state.grants.clone(),
+            grants: state.grants.with_config(&config),
             permissions: revision.manifest.permissions.clone(),
             events: revision
                 .manifest
@@ -434,7 +436,8 @@ impl Directory {
                 .iter()
                 .map(|event| event.name.clone())
                 .collect(),
-            config: crate::plugins::config::pairs(&config),
+            config,
+            secrets,
             limits: state
                 .limits
                 .clone()

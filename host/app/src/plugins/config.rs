@@ -4,7 +4,7 @@
 
 use atlashub_core::{Error, PluginName, ProjectId, Result};
 use atlashub_data::platform::{Installation, seal::Sealer};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
 /// What stands in place of a value that is not shown.
@@ -91,15 +91,9 @@ pub(crate) fn shown(schema: Option<&Value>, config: &Value) -> Value {
     let Value::Object(members) = config else {
         return config.clone();
     };
-    let secret = |key: &str| {
-        schema
-            .and_then(|schema| schema.get("properties"))
-            .and_then(|properties| properties.get(key))
-            .and_then(|property| property.get("writeOnly"))
-            == Some(&Value::Bool(true))
-    };
+    let hidden = |key: &str| is_marked(schema, key, WRITE_ONLY) || is_marked(schema, key, SECRET);
     let shown = members.iter().map(|(key, value)| {
-        let value = if secret(key) {
+        let value = if hidden(key) {
             Value::from(HIDDEN)
         } else {
             value.clone()
@@ -109,26 +103,42 @@ pub(crate) fn shown(schema: Option<&Value>, config: &Value) -> Value {
     Value::Object(shown.collect::<Map<_, _>>())
 }
 
-/// What the plugin reads: texts as they are, other values as JSON.
-pub(crate) fn pairs(config: &Value) -> Vec<(String, String)> {
-    let Value::Object(members) = config else {
-        return Vec::new();
-    };
-    members
-        .iter()
-        .map(|(key, value)| {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            (key.clone(), text)
-        })
-        .collect()
+/// Marks of a property in the schema: what is never shown, and what the
+/// plugin itself does not read either.
+const WRITE_ONLY: &str = "writeOnly";
+const SECRET: &str = "x-secret";
+
+fn is_marked(schema: Option<&Value>, key: &str, mark: &str) -> bool {
+    let property = schema
+        .and_then(|schema| schema.get("properties"))
+        .and_then(|properties| properties.get(key));
+    property.and_then(|property| property.get(mark)) == Some(&Value::Bool(true))
+}
+
+/// What the plugin reads, texts as they are and other values as JSON; and the
+/// secrets that it uses without reading them.
+pub(crate) fn divide(
+    schema: Option<&Value>,
+    config: &Value,
+) -> (Vec<(String, String)>, Vec<(String, SecretString)>) {
+    let (mut read, mut secrets) = (Vec::new(), Vec::new());
+    for (key, value) in config.as_object().into_iter().flatten() {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if is_marked(schema, key, SECRET) {
+            secrets.push((key.clone(), text.into()));
+        } else {
+            read.push((key.clone(), text));
+        }
+    }
+    (read, secrets)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
     use serde_json::json;
 
@@ -141,6 +151,19 @@ mod tests {
         let mut sent_back = seen;
         keep_hidden(&mut sent_back, Some(&config));
         assert_eq!(sent_back, config);
+    }
+
+    #[test]
+    fn a_plugin_does_not_read_its_secrets() {
+        let schema = json!({"properties": {"key": {"x-secret": true}, "size": {}}});
+        let config = json!({"key": "s3", "size": 1});
+        let (read, secrets) = divide(Some(&schema), &config);
+        assert_eq!(read, [("size".to_owned(), "1".to_owned())]);
+        let [(name, secret)] = &*secrets else {
+            panic!("one secret");
+        };
+        assert_eq!((name.as_str(), secret.expose_secret()), ("key", "s3"));
+        assert_eq!(shown(Some(&schema), &config)["key"], HIDDEN);
     }
 
     #[test]

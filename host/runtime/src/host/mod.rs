@@ -11,6 +11,7 @@ pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod logging;
 pub(crate) mod multipart;
+pub(crate) mod secret;
 pub(crate) mod sign_in;
 pub(crate) mod sql;
 pub(crate) mod transfer;
@@ -32,6 +33,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::sign_in::sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::secret::stand_ins::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

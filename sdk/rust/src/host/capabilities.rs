@@ -8,7 +8,8 @@ use crate::{
         atlashub::{
             audit::log as wit_audit, blob::objects, database::client as wit_database,
             events::publisher as wit_events, identity::caller as wit_caller, kv::store as wit_kv,
-            multipart::form as wit_form, sign_in::sessions as wit_sign_in, sql::client as wit_sql,
+            multipart::form as wit_form, secret::stand_ins as wit_secret,
+            sign_in::sessions as wit_sign_in, sql::client as wit_sql,
             users::directory as wit_users,
         },
         wasi::{
@@ -38,7 +39,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_events wit_sql wit_kv wit_form wit_users }
+host_error! { wit_audit wit_events wit_sql wit_kv wit_form wit_secret wit_users }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -120,6 +121,16 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
         users: page.users.into_iter().map(user).collect(),
         next_cursor: page.next_cursor,
     })
+}
+
+// Secrets
+
+pub(crate) fn secret_plain(name: &str) -> HostResult<String> {
+    Ok(wit_secret::plain(name)?)
+}
+
+pub(crate) fn secret_base64(before: &str, name: &str, behind: &str) -> HostResult<String> {
+    Ok(wit_secret::base64(before, name, behind)?)
 }
 
 // Sign-in

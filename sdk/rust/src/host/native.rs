@@ -25,6 +25,7 @@ pub(crate) trait Host {
     fn public_url(&self) -> String;
     fn has_permission(&self, permission: &str) -> bool;
     fn users(&self) -> Vec<User>;
+    fn stand_in(&self, name: &str, encoded: Option<(&str, &str)>) -> HostResult<String>;
     fn password_of(&self, email: &str) -> Option<String>;
     fn config(&self) -> Vec<(String, String)>;
     fn log(&self, level: log::Level, message: &str);
@@ -128,6 +129,14 @@ pub(crate) fn has_permission(permission: &str) -> bool {
 
 pub(crate) fn get_user(id: &str) -> HostResult<Option<User>> {
     Ok(host()?.users().into_iter().find(|user| user.id == id))
+}
+
+pub(crate) fn secret_plain(name: &str) -> HostResult<String> {
+    host()?.stand_in(name, None)
+}
+
+pub(crate) fn secret_base64(before: &str, name: &str, behind: &str) -> HostResult<String> {
+    host()?.stand_in(name, Some((before, behind)))
 }
 
 pub(crate) fn sign_in(credentials: Credentials) -> HostResult<Tokens> {
