@@ -2,7 +2,7 @@
 
 use atlashub_tests::{PASSWORD, Project, Reply, noise, shared};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 async fn project() -> Project {
     let admin = shared().await.admin();
@@ -122,11 +122,6 @@ async fn an_admin_sees_what_all_files_are_called_and_reads_its_own() {
     assert_eq!(listed(bosss.clone()).await, ["diary.txt", "own.txt"]);
     is_not_found(&retrieve(&project, &bosss, "diary.txt").await);
     let path = format!("/files/{id}");
-    let seen = Reply::to(with_token(&project, &bosss, Method::GET, &path)).await;
-    assert_eq!(
-        seen.expect(200).json()["filename"],
-        Value::from("diary.txt")
-    );
     let download = format!("{path}/download");
     let refused = Reply::to(with_token(&project, &bosss, Method::GET, &download)).await;
     assert_eq!(refused.expect_problem(404), "not_found");

@@ -75,8 +75,8 @@ impl Scope {
     }
 }
 
-/// Whether a user may see everybody's metadata. What is in the files stays
-/// with those who own them and whom they share them with.
+/// Whether a user's list has everybody's files. What is in them stays with
+/// those who own them and whom they share them with.
 pub(crate) fn oversees(caller: &Caller) -> bool {
     caller.kind == CallerKind::User && users::has_permission("files:oversee")
 }
@@ -187,14 +187,6 @@ pub(crate) fn check_readable(subject: Subject<'_>, visibility: Visibility) -> Re
     }
     let caller = identity::caller();
     require(&caller, Permission::Read, subject, Role::Viewer).map(drop)
-}
-
-/// Refuses whoever may not read a file's metadata, as [`check_readable`] does.
-pub(crate) fn check_visible(subject: Subject<'_>, visibility: Visibility) -> Result<()> {
-    if visibility == Visibility::Private && oversees(&identity::caller()) {
-        return Permission::Read.require();
-    }
-    check_readable(subject, visibility)
 }
 
 /// The answer for what is not there, as seen by this caller.

@@ -14,7 +14,7 @@ pub(crate) fn metadata(Path(id): Path<String>) -> Result<Json<Metadata>> {
     let record = Record::find(&id)?
         .filter(|record| record.deleted_at.is_none())
         .ok_or_else(access::missing)?;
-    access::check_visible(record.subject(), record.visibility)?;
+    access::check_readable(record.subject(), record.visibility)?;
     Ok(Json(record.metadata(&identity::public_url())))
 }
 

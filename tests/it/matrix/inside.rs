@@ -35,8 +35,6 @@ pub(super) enum Asks {
     ObjectToWrite,
     /// Who it is; who looks after the project sees what everybody's are called.
     Overview,
-    /// To own the object, or to look after the project.
-    Metadata,
     /// A password; here it is a wrong one.
     Password,
     /// Who it is, told by a token or a secret key.
@@ -65,7 +63,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/users/me/files", Asks::Name),
     ("GET", "/files/trash", Asks::Name),
     ("POST", "/files/upload", Asks::NameToWrite),
-    ("GET", "/files/{id}", Asks::Metadata),
+    ("GET", "/files/{id}", Asks::Object),
     ("PATCH", "/files/{id}", Asks::ObjectToWrite),
     ("DELETE", "/files/{id}", Asks::ObjectToWrite),
     ("POST", "/files/{id}/restore", Asks::ObjectToWrite),
@@ -300,7 +298,6 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Object | Asks::ObjectToWrite, Rank::Reader | Rank::User | Rank::ProjectAdmin) => {
             Refused(404)
         }
-        (Asks::Metadata, Rank::Reader | Rank::User) => Refused(404),
         (Asks::TokenObject, rank) if rank != Rank::Secret => Refused(400),
         (Asks::Users | Asks::UsersToWrite, Rank::Reader | Rank::User) => Refused(403),
         (_, Rank::PlatformViewer) if writes => Refused(403),
@@ -606,7 +603,7 @@ fn check(caller: &Caller, asks: Asks, verdict: Verdict, reply: &Reply, what: &st
     let sees = verdict == Verdict::Served
         && match asks {
             Asks::Users | Asks::UsersToWrite => true,
-            Asks::Overview | Asks::Metadata => caller.rank == Rank::ProjectAdmin,
+            Asks::Overview => caller.rank == Rank::ProjectAdmin,
             _ => false,
         };
     if asks == Asks::Tables && !is_trusted(caller.rank) {
