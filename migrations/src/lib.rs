@@ -36,6 +36,7 @@ mod m0046_sql_editor;
 mod m0050_oauth;
 mod m0051_session_levels;
 mod m0060_queue;
+mod m0080_channel_messages;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0050_oauth::Migration),
             Box::new(m0051_session_levels::Migration),
             Box::new(m0060_queue::Migration),
+            Box::new(m0080_channel_messages::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod audit_of_plugins;
 pub mod blobs;
 pub mod changes;
+mod channels;
 mod cloudflare_access;
 mod credentials;
 pub mod directory;

@@ -15,6 +15,9 @@
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
 //! | `plugin:<name>` | call that plugin of the same project |
+//! | `channel` | hold connections of clients, and push to them |
+//! | `mail` | send mails to the project's users |
+//! | `mail:<address>` | send mails to that address |
 //! | `events:<name>` | be told of the events of that plugin of the same project |
 
 use crate::{BucketName, Error, PluginName, Result};
@@ -51,6 +54,46 @@ pub enum Grant {
     Plugin(PluginName),
     /// Events of another plugin of the project.
     Events(PluginName),
+    /// Holding connections of clients, and pushing to them.
+    Channel,
+    /// Mails to the project's users.
+    Mail,
+    /// Mails to somebody else.
+    MailTo(MailAddress),
+}
+
+/// An e-mail address that a plugin may send to, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MailAddress {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let is_fine = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;:\"".contains(c);
+        match text.rsplit_once('@') {
+            Some((name, domain))
+                if !name.is_empty()
+                    && !domain.is_empty()
+                    && text.len() <= 254
+                    && text.chars().all(is_fine) =>
+            {
+                Ok(Self(text.to_lowercase()))
+            }
+            _ => Err(Error::invalid(
+                "invalid_address",
+                format!("`{text}` is not an e-mail address"),
+            )),
+        }
+    }
 }
 
 /// A host that a plugin may call: an exact name or address, or `*.domain`.
@@ -145,6 +188,9 @@ impl Grant {
             Self::Http(host) => format!("send to {host}, and read what it answers"),
             Self::Plugin(name) => format!("call the plugin {name} for who calls"),
             Self::Events(name) => format!("be told what happens in the plugin {name}"),
+            Self::Channel => "hold connections of clients, and push to them".to_owned(),
+            Self::Mail => "send mails to the project's users".to_owned(),
+            Self::MailTo(address) => format!("send mails to {}", address.as_str()),
         }
     }
 }
@@ -178,6 +224,9 @@ impl FromStr for Grant {
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
             ("plugin", Some(name)) => Ok(Self::Plugin(name.parse()?)),
             ("events", Some(name)) => Ok(Self::Events(name.parse()?)),
+            ("channel", None) => Ok(Self::Channel),
+            ("mail", None) => Ok(Self::Mail),
+            ("mail", Some(address)) => Ok(Self::MailTo(address.parse()?)),
             _ => Err(unknown(text)),
         }
     }
@@ -188,7 +237,8 @@ fn unknown(text: &str) -> Error {
         "unknown_grant",
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `database`, `database:read`, \
-             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `plugin:<name>` or `events:<plugin>`"
+             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `plugin:<name>`, \
+             `events:<plugin>`, `channel`, `mail` or `mail:<address>`"
         ),
     )
 }
@@ -227,6 +277,9 @@ impl fmt::Display for Grant {
             Self::Http(host) => write!(f, "http:{host}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
             Self::Events(name) => write!(f, "events:{name}"),
+            Self::Channel => f.write_str("channel"),
+            Self::Mail => f.write_str("mail"),
+            Self::MailTo(address) => write!(f, "mail:{}", address.as_str()),
         }
     }
 }
@@ -326,6 +379,9 @@ mod tests {
             "http:127.0.0.1:9000",
             "http:[::1]:80",
             "plugin:files",
+            "channel",
+            "mail",
+            "mail:ops@example.com",
         ] {
             let grant: Grant = text.parse().unwrap();
             assert_eq!(grant.to_string(), text);
@@ -342,6 +398,9 @@ mod tests {
             "http:a b",
             "http:x:99999",
             "exec:sh",
+            "channel:x",
+            "mail:nobody",
+            "mail:a@b,c@d",
         ] {
             assert!(text.parse::<Grant>().is_err(), "{text:?} was accepted");
         }

@@ -69,6 +69,8 @@ mod event_handler {
 pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };
-pub use imports::atlashub::{audit, blob, database, events, identity, kv, multipart, sql, users};
+pub use imports::atlashub::{
+    audit, blob, channel, database, events, identity, kv, mail, multipart, sql, users,
+};
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

@@ -16,8 +16,16 @@ use crate::{
 use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
     capability::{
-        audit::AuditLog, blob::Blobs, database::Database, events::Events, kv::Kv, log::LogSink,
-        sql::Sql, users::Users,
+        audit::AuditLog,
+        blob::Blobs,
+        channel::{CallerSession, Channels},
+        database::Database,
+        events::Events,
+        kv::Kv,
+        log::LogSink,
+        mail::Mails,
+        sql::Sql,
+        users::Users,
     },
 };
 use futures::future::BoxFuture;
@@ -25,6 +33,7 @@ use http::{Request, Response};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -48,6 +57,10 @@ pub struct RequestContext {
     pub depth: u8,
     /// How many events led to it.
     pub hops: u8,
+    /// The end user's session in which it is made.
+    pub session: Option<CallerSession>,
+    /// Where it came from.
+    pub client: Option<IpAddr>,
 }
 
 impl RequestContext {
@@ -60,6 +73,8 @@ impl RequestContext {
             via_plugin: None,
             depth: 0,
             hops: 0,
+            session: None,
+            client: None,
         }
     }
 }
@@ -89,6 +104,10 @@ pub struct Services {
     pub audit: Arc<dyn AuditLog>,
     /// Where plugins tell others what happened.
     pub events: Arc<dyn Events>,
+    /// Held connections of plugins' clients.
+    pub channels: Arc<dyn Channels>,
+    /// Mails of plugins.
+    pub mails: Arc<dyn Mails>,
     /// The projects' end users.
     pub users: Arc<dyn Users>,
     /// Objects.

@@ -86,8 +86,7 @@ impl Events for EventsOfPlugins {
             bytes: (items.len() * event.payload.len()) as u64,
         };
         self.queue
-            .backlog
-            .take(&self.platform, scope.project, more)
+            .take_share(&self.platform, scope.project, more)
             .await?;
         self.platform.queue().enqueue(items).await?;
         self.queue.wake();

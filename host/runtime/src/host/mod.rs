@@ -4,12 +4,14 @@
 
 pub(crate) mod audit;
 pub(crate) mod blob;
+pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod logging;
+pub(crate) mod mail;
 pub(crate) mod multipart;
 pub(crate) mod sql;
 pub(crate) mod transfer;
@@ -31,6 +33,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::channel::hub::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::mail::sender::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

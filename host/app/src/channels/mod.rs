@@ -1,0 +1,220 @@
+//! Held connections: server-sent events that the host writes for plugins,
+//! whose instances are gone by then.
+//!
+//! A message is a row of a short history, which every node follows; a hint
+//! says when to look. The node hands it to those of its streams that listen.
+//! Bounded are: the streams of a node, a project and a caller, what waits for
+//! a slow reader, what a project publishes, and the history's age. A stream
+//! ends with its caller's token, session, key or account, with the plugin and
+//! the project, and with the node, which tells clients to come back soon.
+
+mod budget;
+mod encode;
+mod follow;
+mod held;
+mod streams;
+
+pub(crate) use follow::follow;
+
+use crate::changes::{ChangeBatch, ChangeListener};
+use async_trait::async_trait;
+use atlashub_core::{
+    Caller, Clock, Error, ErrorKind, PluginName, Result, UserId,
+    capability::{
+        PluginScope,
+        channel::{Channels, HeldStream, Holder, NewMessage},
+    },
+};
+use atlashub_data::platform::{ChangeKind, ChannelMessage, Platform};
+use budget::PublishBudget;
+use futures::StreamExt as _;
+use held::Held;
+use parking_lot::Mutex;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use streams::{Ending, Listener, Streams};
+use tokio::sync::Notify;
+
+/// How long messages are kept for clients that come back.
+pub(crate) const HISTORY: Duration = Duration::from_secs(120);
+/// Messages given to a client that comes back; with more, it is told that it
+/// missed some.
+const MOST_MISSED: u64 = 200;
+
+/// The held connections of this node.
+pub(crate) struct HeldChannels {
+    platform: Platform,
+    clock: Arc<dyn Clock>,
+    state: Arc<Mutex<State>>,
+    budget: PublishBudget,
+    wake: Notify,
+}
+
+/// The streams, and how far the history was read for them.
+#[derive(Default)]
+struct State {
+    streams: Streams,
+    /// The number of the message that was handed out last; none while nobody
+    /// listens.
+    seq: Option<i64>,
+}
+
+impl HeldChannels {
+    pub(crate) fn new(platform: Platform, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            platform,
+            clock,
+            state: Arc::default(),
+            budget: PublishBudget::new(),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Ends all streams, for the node ends: clients come back, to others.
+    pub(crate) fn end_all(&self) {
+        let mut state = self.state.lock();
+        state.streams.close();
+        state.streams.end(Ending::ShuttingDown, |_| true);
+    }
+
+    /// Hands messages to those who listen.
+    fn hand_out(&self, messages: &[ChannelMessage]) {
+        let mut state = self.state.lock();
+        for message in messages {
+            if state.seq.is_none_or(|seq| message.seq <= seq) {
+                continue;
+            }
+            state.seq = Some(message.seq);
+            state.streams.hand_out(message);
+        }
+    }
+
+    /// The number after which to read, unless nobody listens.
+    fn read_from(&self) -> Option<i64> {
+        let mut state = self.state.lock();
+        if state.streams.is_empty() {
+            state.seq = None;
+        }
+        state.seq
+    }
+}
+
+#[async_trait]
+impl Channels for HeldChannels {
+    async fn hold(
+        &self,
+        scope: &PluginScope,
+        channel: &str,
+        last_id: Option<&str>,
+        holder: &Holder,
+    ) -> Result<HeldStream> {
+        let listener = Listener {
+            scope: scope.clone(),
+            channel: channel.to_owned(),
+            holder: holder.clone(),
+        };
+        // Listens before the history is read: nothing falls between.
+        let (place, receiver) = streams::register(&self.state, listener)?;
+        let messages = self.platform.channel_messages();
+        let latest = messages.latest_seq().await?;
+        {
+            let mut state = self.state.lock();
+            if state.seq.is_none() {
+                state.seq = Some(latest);
+            }
+        }
+        let mut first = VecDeque::from([encode::opening()]);
+        let after = last_id.and_then(|id| id.trim().parse::<i64>().ok());
+        if let Some(after) = after.filter(|after| (0..latest).contains(after)) {
+            let missed = messages
+                .missed(scope, channel, after, latest, MOST_MISSED)
+                .await?;
+            if missed.lost {
+                first.push_back(encode::missed());
+            }
+            first.extend(missed.messages.iter().map(encode::message));
+        } else if last_id.is_some() && after != Some(latest) {
+            first.push_back(encode::missed());
+        }
+        let until = holder.session.map(|session| session.until);
+        let left = until
+            .map(|until| Duration::try_from(until - self.clock.now()).unwrap_or(Duration::ZERO));
+        Ok(Held::new(place, receiver, first, latest, left).boxed())
+    }
+
+    async fn publish(&self, scope: &PluginScope, message: NewMessage) -> Result<i64> {
+        self.budget.take(scope.project, message.data.len())?;
+        let seq = self
+            .platform
+            .channel_messages()
+            .publish(scope, message)
+            .await?;
+        metrics::counter!("atlashub_channel_messages_total").increment(1);
+        self.wake.notify_one();
+        Ok(seq)
+    }
+}
+
+/// A client whose stream was ended by a change that did not concern it after
+/// all comes back at once, and is let in.
+#[async_trait]
+impl ChangeListener for HeldChannels {
+    async fn take(&self, batch: &ChangeBatch) -> Result<()> {
+        let mut state = self.state.lock();
+        if batch.lost {
+            state.streams.end(Ending::Changed, |_| true);
+            return Ok(());
+        }
+        for change in &batch.changes {
+            let subject = change.subject.as_deref();
+            let concerns = |listener: &Listener| is_of(listener, &change.kind, subject);
+            match change.project {
+                Some(project) => state.streams.end(Ending::Changed, |listener| {
+                    listener.scope.project == project && concerns(listener)
+                }),
+                None => state.streams.end(Ending::Changed, concerns),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a change takes from a listener what it was let in for.
+fn is_of(listener: &Listener, kind: &ChangeKind, subject: Option<&str>) -> bool {
+    let holder = &listener.holder;
+    match kind {
+        ChangeKind::ProjectDeleted | ChangeKind::Other(_) => true,
+        ChangeKind::InstallationChanged => {
+            subject.and_then(|name| name.parse::<PluginName>().ok())
+                == Some(listener.scope.plugin.clone())
+        }
+        ChangeKind::KeyRevoked => match (holder.key(), subject) {
+            (Some(key), Some(subject)) => key.to_string() == subject,
+            (key, _) => key.is_some(),
+        },
+        ChangeKind::UserChanged => match (&holder.caller, subject) {
+            (Caller::User(user), Some(subject)) => {
+                subject.parse().ok() == Some(UserId::from_uuid(user.id))
+            }
+            (caller, _) => matches!(caller, Caller::User(_)),
+        },
+        ChangeKind::UserSessionEnded => holder
+            .session
+            .is_some_and(|session| Some(session.id.to_string().as_str()) == subject),
+        ChangeKind::RolesChanged | ChangeKind::AuthChanged => {
+            matches!(holder.caller, Caller::User(_))
+        }
+        ChangeKind::AdminChanged | ChangeKind::SessionsRevoked => {
+            matches!(holder.caller, Caller::Admin { .. })
+        }
+        _ => false,
+    }
+}
+
+fn too_many(of: &str) -> Error {
+    Error::new(
+        ErrorKind::RateLimited,
+        "too_many_streams",
+        format!("{of} has too many open streams on this node"),
+    )
+    .with_retry_after(30)
+}
