@@ -41,6 +41,20 @@ impl Mail {
         }
     }
 
+    /// The template of the subject.
+    #[must_use]
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.subject = subject.into();
+        self
+    }
+
+    /// The template of the plain text.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
     /// The same as HTML.
     #[must_use]
     pub fn html(mut self, html: impl Into<String>) -> Self {

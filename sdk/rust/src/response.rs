@@ -114,6 +114,15 @@ impl Response {
         self.headers.get(name)
     }
 
+    /// What the client of this answer listens to, for tests.
+    #[must_use]
+    pub fn held(&self) -> Option<&Held> {
+        match &self.body {
+            ResponseBody::Held(held) => Some(held),
+            _ => None,
+        }
+    }
+
     /// The whole body, for tests: reads what is streamed or served.
     ///
     /// # Errors

@@ -129,6 +129,15 @@ pub(crate) fn publish(name: &str, payload: &str, key: Option<&str>) -> HostResul
     Ok(wit_events::publish(name, payload, key)?)
 }
 
+pub(crate) fn publish_later(
+    name: &str,
+    payload: &str,
+    key: Option<&str>,
+    seconds: u32,
+) -> HostResult<String> {
+    Ok(wit_events::publish_later(name, payload, key, seconds)?)
+}
+
 // Channels, mails
 
 /// Lets the client of an answer listen to a channel.

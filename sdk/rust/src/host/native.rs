@@ -154,6 +154,15 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
     Ok(UserPage { users, next_cursor })
 }
 
+pub(crate) fn publish_later(
+    name: &str,
+    payload: &str,
+    key: Option<&str>,
+    _seconds: u32,
+) -> HostResult<String> {
+    host()?.publish(name, payload, key)
+}
+
 pub(crate) fn publish_message(channel: &str, event: &str, data: &str) -> HostResult<String> {
     host()?.publish_message(channel, event, data)
 }
