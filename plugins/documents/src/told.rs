@@ -2,7 +2,11 @@
 //! has another version, without anybody asking. What cannot be read now is
 //! tried again by the host, and among the project's dead work in the end.
 
-use crate::{follow, process, record::{Record, Status}, remote};
+use crate::{
+    follow, process,
+    record::{Record, Status},
+    remote,
+};
 use atlashub_sdk::prelude::*;
 
 /// The events that it takes.

@@ -2,7 +2,11 @@
 //! the event `notice`. It has happened when this is called: a failure here is
 //! for the log.
 
-use crate::{record::Record, settings::Settings, target::{Kind, Target}};
+use crate::{
+    record::Record,
+    settings::Settings,
+    target::{Kind, Target},
+};
 use atlashub_sdk::prelude::*;
 use std::time::Duration;
 

@@ -95,8 +95,8 @@ fn those_whom_it_concerns_are_told_and_nobody_of_what_they_did() {
         .with_caller(Caller::new(CallerKind::User, "u1"))
         .with_permissions(["files:read", "files:write", "files:share"]);
     let post = |path: &str, body: Value| {
-        let request = Request::post(path, body.to_string())
-            .with_header("content-type", "application/json");
+        let request =
+            Request::post(path, body.to_string()).with_header("content-type", "application/json");
         let response = host.call(&routes(), request);
         assert!(response.status().is_success(), "{}", response.status());
         response.into_json::<Value>().unwrap()
@@ -108,8 +108,8 @@ fn those_whom_it_concerns_are_told_and_nobody_of_what_they_did() {
         serde_json::json!({"user": "u2", "role": "editor"}),
     );
     let put = |path: &str, bytes: usize| {
-        let upload = Request::post("/files/upload", "x".repeat(bytes))
-            .with_header("file-path", path);
+        let upload =
+            Request::post("/files/upload", "x".repeat(bytes)).with_header("file-path", path);
         let response = host.call(&routes(), upload);
         assert!(response.status().is_success(), "{}", response.status());
     };
@@ -162,7 +162,13 @@ fn who_takes_events_of_this_plugin_reads_files_and_changes_none() {
         caller
     };
     assert_eq!(status(as_plugin("files", Some("search")), Method::GET), 200);
-    assert_eq!(status(as_plugin("files", Some("search")), Method::DELETE), 404);
+    assert_eq!(
+        status(as_plugin("files", Some("search")), Method::DELETE),
+        404
+    );
     assert_eq!(status(as_plugin("files", None), Method::GET), 404);
-    assert_eq!(status(as_plugin("announcer", Some("search")), Method::GET), 404);
+    assert_eq!(
+        status(as_plugin("announcer", Some("search")), Method::GET),
+        404
+    );
 }

@@ -81,7 +81,12 @@ fn mail(row: &Row) -> Result<()> {
 /// tried again with the event.
 pub(crate) fn forgive(sent: Result<()>) -> Result<()> {
     match sent {
-        Err(error) if matches!(error.code(), "rate_limited" | "not_granted" | "invalid_mail") => {
+        Err(error)
+            if matches!(
+                error.code(),
+                "rate_limited" | "not_granted" | "invalid_mail"
+            ) =>
+        {
             log::warn!("a mail was not sent: {error}");
             Ok(())
         }

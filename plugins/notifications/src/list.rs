@@ -24,7 +24,11 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
     let me = record::me(&caller)?;
     let limit = wishes.limit.unwrap_or(50).clamp(1, 200);
     let only_unread = matches!(wishes.unread.as_deref(), Some("1" | "true"));
-    let unread = if only_unread { "AND read_at IS NULL" } else { "" };
+    let unread = if only_unread {
+        "AND read_at IS NULL"
+    } else {
+        ""
+    };
     // Ids are in the order of time.
     let mut rows: Vec<Row> = sql::query(
         &format!(

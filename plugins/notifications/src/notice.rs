@@ -6,7 +6,7 @@ use crate::{
     preferences::{self, Settings},
     record::{Subject, now_ms},
 };
-use atlashub_sdk::{identity::CallerKind, prelude::*};
+use atlashub_sdk::prelude::*;
 use uuid::Uuid;
 
 /// Most people of one notice.
@@ -73,20 +73,10 @@ pub(crate) struct Taken {
 /// `POST /notifications`, for servers and admins. The same `id` again tells
 /// nobody twice.
 pub(crate) fn post(
-    caller: Caller,
     Config(settings): Config<Settings>,
     Json(notice): Json<Notice>,
 ) -> Result<(StatusCode, Json<Taken>)> {
-    if !caller.is_trusted() {
-        if matches!(caller.kind, CallerKind::Nobody | CallerKind::PublishableKey) {
-            caller.require_id()?;
-        }
-        return Err(Error::new(
-            StatusCode::FORBIDDEN,
-            "secret_key_needed",
-            "only servers and admins send notifications",
-        ));
-    }
+    users::require("notifications:send")?;
     notice.check()?;
     let id = notice
         .id

@@ -133,7 +133,12 @@ pub(crate) fn put(
         ));
     }
     let mut kinds = stored(&me)?;
-    kinds.extend(wanted.kinds.iter().map(|(kind, wish)| (kind.clone(), *wish)));
+    kinds.extend(
+        wanted
+            .kinds
+            .iter()
+            .map(|(kind, wish)| (kind.clone(), *wish)),
+    );
     if kinds.len() > MOST {
         return Err(Error::invalid(
             "too_many_kinds",

@@ -29,7 +29,8 @@ fn notice(number: u32, users: &[&str]) -> Event {
 }
 
 fn tell(host: &TestHost, number: u32, users: &[&str]) {
-    host.deliver(&subscriptions(), notice(number, users)).unwrap();
+    host.deliver(&subscriptions(), notice(number, users))
+        .unwrap();
 }
 
 fn get(host: &TestHost, target: &str) -> Value {
@@ -60,8 +61,15 @@ fn an_event_that_comes_twice_notifies_once_and_each_sees_only_their_own() {
     tell(&host, 2, &["u2"]);
     let mine = get(&host, "/notifications");
     assert_eq!(titles(&mine), ["Ada shared <1>"]);
-    assert_eq!((&mine["unread"], &mine["items"][0]["subject"]["id"]), (&json!(1), &json!("f1")));
-    let channels: Vec<String> = host.messages().into_iter().map(|told| told.channel).collect();
+    assert_eq!(
+        (&mine["unread"], &mine["items"][0]["subject"]["id"]),
+        (&json!(1), &json!("f1"))
+    );
+    let channels: Vec<String> = host
+        .messages()
+        .into_iter()
+        .map(|told| told.channel)
+        .collect();
     assert_eq!(channels, ["u1", "u2", "u2"]);
     host.set_caller(Caller::new(CallerKind::User, "u2"));
     assert_eq!(get(&host, "/notifications")["unread"], 2);
@@ -114,7 +122,10 @@ fn wishes_decide_what_is_kept_and_what_is_mailed() {
     wish(true, "daily");
     tell(&host, 3, &["u1"]);
     tell(&host, 4, &["u1"]);
-    assert_eq!(titles(&get(&host, "/notifications")), ["Ada shared <4>", "Ada shared <3>"]);
+    assert_eq!(
+        titles(&get(&host, "/notifications")),
+        ["Ada shared <4>", "Ada shared <3>"]
+    );
     // One digest is on its way, and is about both.
     let due: Vec<Event> = host.events();
     assert_eq!(due.len(), 1);
@@ -123,9 +134,15 @@ fn wishes_decide_what_is_kept_and_what_is_mailed() {
     let mails = host.mails();
     assert_eq!(mails.len(), 2);
     let values = format!("{:?}", mails[1].mail);
-    assert!(values.contains("Ada shared <3>") && values.contains("Ada shared <4>"), "{values}");
+    assert!(
+        values.contains("Ada shared <3>") && values.contains("Ada shared <4>"),
+        "{values}"
+    );
     let bad = json!({"kinds": {"No kind": {"in_app": true, "email": "off"}}});
-    assert_eq!(send(&host, Method::PUT, "/notifications/preferences", &bad).0, 422);
+    assert_eq!(
+        send(&host, Method::PUT, "/notifications/preferences", &bad).0,
+        422
+    );
 }
 
 #[test]
@@ -151,11 +168,15 @@ fn a_stream_is_of_the_callers_own_channel() {
 #[test]
 fn a_server_notifies_and_a_user_cannot() {
     let host = host();
-    let body = json!({"kind": "job_failed", "user_ids": ["u1"], "title": "The export failed", "id": "7"});
+    let body =
+        json!({"kind": "job_failed", "user_ids": ["u1"], "title": "The export failed", "id": "7"});
     assert_eq!(send(&host, Method::POST, "/notifications", &body).0, 403);
     host.set_caller(Caller::new(CallerKind::SecretKey, "k1"));
     for _ in 0..2 {
-        assert_eq!(send(&host, Method::POST, "/notifications", &body), (202, json!({"id": "7"})));
+        assert_eq!(
+            send(&host, Method::POST, "/notifications", &body),
+            (202, json!({"id": "7"}))
+        );
     }
     let wrong = json!({"kind": "Job failed", "user_ids": [], "title": "x"});
     assert_eq!(send(&host, Method::POST, "/notifications", &wrong).0, 422);
@@ -169,13 +190,15 @@ fn the_oldest_of_a_user_are_forgotten() {
     sql::execute(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1100) \
          INSERT INTO notifications.items (id, user_id, cause, kind, title, created_at, listed, email, told) \
-         SELECT '0' || n, 'u1', 'c' || n, 'k', 't', 9000000000000, 1, 'off', 1 FROM n",
+         SELECT '00' || n, 'u1', 'c' || n, 'k', 't', 9000000000000, 1, 'off', 1 FROM n",
         params![],
     )
     .unwrap();
     tell(&host, 1, &["u1"]);
-    let kept: i64 =
-        sql::query_one("SELECT count(*) FROM notifications.items", params![]).unwrap();
+    let kept: i64 = sql::query_one("SELECT count(*) FROM notifications.items", params![]).unwrap();
     assert_eq!(kept, 1_000);
-    assert_eq!(titles(&get(&host, "/notifications?limit=1")), ["Ada shared <1>"]);
+    assert_eq!(
+        titles(&get(&host, "/notifications?limit=1")),
+        ["Ada shared <1>"]
+    );
 }

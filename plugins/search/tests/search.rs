@@ -437,9 +437,8 @@ fn an_event_of_files_brings_a_file_into_the_index_and_out_of_it() {
         world.host.deliver(&subscriptions(), event).unwrap();
         world.host.set_caller(Caller::new(CallerKind::User, "u1"));
     };
-    let indexed = || -> i64 {
-        sql::query_one("SELECT count(*) FROM search.entries", params![]).unwrap()
-    };
+    let indexed =
+        || -> i64 { sql::query_one("SELECT count(*) FROM search.entries", params![]).unwrap() };
     world.files.put("a", "u1", "Budget.txt", &[]);
     tell("files.uploaded", "a");
     tell("files.uploaded", "a");
@@ -452,7 +451,9 @@ fn an_event_of_files_brings_a_file_into_the_index_and_out_of_it() {
     tell("files.trashed", "a");
     assert_eq!(indexed(), 0);
     tell("files.restored", "a");
-    world.files.change("a", "deleted_at", json!("2024-03-02T00:00:00Z"));
+    world
+        .files
+        .change("a", "deleted_at", json!("2024-03-02T00:00:00Z"));
     // It comes late: the file is in the trash again.
     tell("files.changed", "a");
     assert_eq!(indexed(), 0);

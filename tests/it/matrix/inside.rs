@@ -43,6 +43,8 @@ pub(super) enum Asks {
     UsersToWrite,
     /// To be an end user.
     SignIn,
+    /// The same, of a plugin, which knows who else there is.
+    Themselves,
     /// What there is not, for anybody.
     Absent,
 }
@@ -127,6 +129,12 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/topics", Asks::Name),
     ("POST", "/topics", Asks::NameToWrite),
     ("DELETE", "/topics/{id}", Asks::ObjectToWrite),
+    ("GET", "/notifications", Asks::Themselves),
+    ("POST", "/notifications", Asks::UsersToWrite),
+    ("POST", "/notifications/mark-read", Asks::Themselves),
+    ("GET", "/notifications/stream", Asks::Themselves),
+    ("GET", "/notifications/preferences", Asks::Themselves),
+    ("PUT", "/notifications/preferences", Asks::Themselves),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Table),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -264,6 +272,9 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Absent, _) => Refused(404),
         (Asks::SignIn, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
         (Asks::SignIn, _) => Refused(401),
+        (Asks::Themselves, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
+        (Asks::Themselves, Rank::Nobody) => Refused(401),
+        (Asks::Themselves, _) => Refused(403),
         (Asks::Description, rank) if is_trusted(rank) => Served,
         (_, Rank::Guest) => Refused(403),
         (Asks::Tables | Asks::Table | Asks::Description, Rank::Nobody) => Refused(401),
@@ -296,7 +307,15 @@ fn is_trusted(rank: Rank) -> bool {
 
 /// A project with its plugins, and with a table that has no policies.
 pub(super) async fn project(owner: &Admin) -> Project {
-    let plugins = ["hello", "files", "search", "documents", "db", "storage"];
+    let plugins = [
+        "hello",
+        "files",
+        "search",
+        "documents",
+        "notifications",
+        "db",
+        "storage",
+    ];
     let project = owner.project_with(&plugins).await;
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
@@ -453,6 +472,11 @@ pub(super) fn request(
         ("POST", "/files/{id}/permissions" | "/folders/{id}/permissions") => {
             json!({"user": things.user, "role": "viewer"})
         }
+        ("POST", "/notifications") => {
+            json!({"kind": "theirs", "user_ids": [], "title": "theirs"})
+        }
+        ("POST", "/notifications/mark-read") => json!({"all": true}),
+        ("PUT", "/notifications/preferences") => json!({"kinds": {}}),
         ("POST", "/files/zip") => json!({"ids": [things.file]}),
         ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
