@@ -24,7 +24,7 @@ use crate::{Result, host};
 use serde::Serialize;
 
 /// An answer whose body the host writes: what is published on a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Held {
     pub(crate) channel: String,
     pub(crate) last_id: Option<String>,
