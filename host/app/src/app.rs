@@ -155,7 +155,7 @@ impl App {
         let users = UsersOfPlugins::new(platform.clone());
         let queue = WorkQueue::new(settings.queue);
         let events = EventsOfPlugins::new(platform.clone(), Arc::clone(&queue));
-        let channels = HeldChannels::new(platform.clone(), Arc::clone(&clock));
+        let channels = HeldChannels::new(platform.clone(), Arc::clone(&clock), settings.streams);
         let strict_limits = Arc::new(StrictLimits::new(
             platform.clone(),
             sealer.derive("strict-limits"),

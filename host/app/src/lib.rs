@@ -38,6 +38,7 @@ mod users_of_plugins;
 pub use admins::{Invited, UpdateAdmin, password};
 pub use app::{App, AppParts};
 pub use audit::Actor;
+pub use channels::StreamLimits;
 pub use cloudflare_access::{AccessIdentity, AccessSettings};
 pub use credentials::SealedCredentials;
 pub use editor::{RunSql, SqlAnswer};

@@ -15,6 +15,7 @@ mod held;
 mod streams;
 
 pub(crate) use follow::follow;
+pub use streams::StreamLimits;
 
 use crate::changes::{ChangeBatch, ChangeListener};
 use async_trait::async_trait;
@@ -50,7 +51,6 @@ pub(crate) struct HeldChannels {
 }
 
 /// The streams, and how far the history was read for them.
-#[derive(Default)]
 struct State {
     streams: Streams,
     /// The number of the message that was handed out last; none while nobody
@@ -59,11 +59,18 @@ struct State {
 }
 
 impl HeldChannels {
-    pub(crate) fn new(platform: Platform, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        platform: Platform,
+        clock: Arc<dyn Clock>,
+        limits: StreamLimits,
+    ) -> Arc<Self> {
         Arc::new(Self {
             platform,
             clock,
-            state: Arc::default(),
+            state: Arc::new(Mutex::new(State {
+                streams: Streams::new(limits),
+                seq: None,
+            })),
             budget: PublishBudget::new(),
             wake: Notify::new(),
         })

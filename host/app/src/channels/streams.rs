@@ -16,13 +16,26 @@ use tokio::sync::mpsc;
 
 /// Most streams of a node.
 const MOST: u32 = 50_000;
-/// Most streams of a project on a node.
-const MOST_OF_PROJECT: u32 = 20_000;
-/// Most streams of a user on a node, or of an address for callers that are
-/// nobody in particular.
-const MOST_OF_HOLDER: u32 = 32;
 /// Messages that wait for a slow reader.
 const BUFFER: usize = 64;
+
+/// How many streams a node holds.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamLimits {
+    /// Of a project.
+    pub of_project: u32,
+    /// Of a user, or of an address for callers that are nobody in particular.
+    pub of_caller: u32,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            of_project: 20_000,
+            of_caller: 32,
+        }
+    }
+}
 
 /// Why a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +88,7 @@ pub(super) struct Streams {
     count: u32,
     next: u64,
     closed: bool,
+    limits: StreamLimits,
 }
 
 /// A stream's place among the others, given up when it is dropped.
@@ -143,6 +157,13 @@ fn counted(listener: &Listener) -> Option<Counted> {
 }
 
 impl Streams {
+    pub(super) fn new(limits: StreamLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.channels.is_empty()
     }
@@ -165,10 +186,10 @@ impl Streams {
         if self.count >= MOST {
             return Err(too_many("the server"));
         }
-        if project >= MOST_OF_PROJECT {
+        if project >= self.limits.of_project {
             return Err(too_many("the project"));
         }
-        if holder.is_some_and(|count| *count >= MOST_OF_HOLDER) {
+        if holder.is_some_and(|count| *count >= self.limits.of_caller) {
             return Err(too_many("the caller"));
         }
         self.count += 1;
