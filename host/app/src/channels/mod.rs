@@ -225,3 +225,146 @@ fn too_many(of: &str) -> Error {
     )
     .with_retry_after(30)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atlashub_core::{
+        ProjectId, SystemClock, UserSessionId, capability::channel::CallerSession,
+    };
+    use atlashub_data::platform::{NewProject, PlatformOptions, ProjectSettings};
+    use tokio_util::sync::CancellationToken;
+
+    struct Hub {
+        channels: Arc<HeldChannels>,
+        scope: PluginScope,
+        stop: CancellationToken,
+        _folder: tempfile::TempDir,
+    }
+
+    async fn hub(limits: StreamLimits) -> Hub {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("platform.db").display());
+        let platform = Platform::connect(&url.into(), PlatformOptions::default())
+            .await
+            .unwrap();
+        platform.migrate().await.unwrap();
+        let project = NewProject {
+            id: ProjectId::new(),
+            name: "Demo".into(),
+            slug: "demo".parse().unwrap(),
+            settings: ProjectSettings::default(),
+            storage_limit_bytes: None,
+        };
+        let project = platform.projects().create(project).await.unwrap();
+        let channels = HeldChannels::new(platform, Arc::new(SystemClock), limits);
+        let stop = CancellationToken::new();
+        tokio::spawn(follow(Arc::clone(&channels), stop.clone()));
+        Hub {
+            channels,
+            scope: PluginScope {
+                project: project.id,
+                plugin: "p".parse().unwrap(),
+            },
+            stop,
+            _folder: folder,
+        }
+    }
+
+    fn nobody() -> Holder {
+        Holder {
+            caller: Caller::Nobody,
+            session: None,
+            client: Some([127, 0, 0, 1].into()),
+        }
+    }
+
+    impl Hub {
+        async fn hold(&self, holder: &Holder) -> HeldStream {
+            let held = self.channels.hold(&self.scope, "c", None, holder);
+            let mut stream = held.await.unwrap();
+            assert_eq!(text(&mut stream).await, ": held\nretry: 2000\n\n");
+            stream
+        }
+
+        async fn publish(&self, data: &str) {
+            let message = NewMessage::new("c".into(), "e".into(), data.into()).unwrap();
+            self.channels.publish(&self.scope, message).await.unwrap();
+        }
+    }
+
+    async fn text(stream: &mut HeldStream) -> String {
+        let bytes = stream.next().await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_keep_up_is_cut_and_others_are_not() {
+        let hub = hub(StreamLimits::default()).await;
+        let mut slow = hub.hold(&nobody()).await;
+        let mut quick = hub.hold(&nobody()).await;
+        for n in 0..100 {
+            let data = n.to_string();
+            hub.publish(&data).await;
+            assert!(text(&mut quick).await.contains(&format!("data: {data}\n")));
+        }
+        let mut got = Vec::new();
+        while let Some(bytes) = slow.next().await {
+            got.push(bytes);
+        }
+        assert!(got.len() < 100, "{} messages waited", got.len());
+        let last = String::from_utf8(got.pop().unwrap().to_vec()).unwrap();
+        assert!(last.ends_with("data: {\"reason\":\"slow\"}\n\n"), "{last}");
+        hub.stop.cancel();
+        assert!(text(&mut quick).await.contains("shutting_down"));
+        assert!(quick.next().await.is_none());
+        let late = hub.channels.hold(&hub.scope, "c", None, &nobody()).await;
+        assert_eq!(late.err().unwrap().code(), "shutting_down");
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_the_callers_token() {
+        let hub = hub(StreamLimits::default()).await;
+        let session = CallerSession {
+            id: UserSessionId::new(),
+            until: SystemClock.now() - Duration::from_secs(1),
+        };
+        let holder = Holder {
+            session: Some(session),
+            ..nobody()
+        };
+        let mut stream = hub.hold(&holder).await;
+        assert!(text(&mut stream).await.contains("expired"));
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn streams_of_one_caller_are_counted_and_given_up() {
+        let hub = hub(StreamLimits {
+            of_project: 3,
+            of_caller: 2,
+        })
+        .await;
+        let (one, _two) = (hub.hold(&nobody()).await, hub.hold(&nobody()).await);
+        let refused = |holder: Holder| {
+            let (channels, scope) = (&hub.channels, &hub.scope);
+            async move { channels.hold(scope, "c", None, &holder).await.err() }
+        };
+        let error = refused(nobody()).await.unwrap();
+        assert_eq!(
+            (error.code(), error.kind()),
+            ("too_many_streams", ErrorKind::RateLimited)
+        );
+        let other = Holder {
+            client: Some([127, 0, 0, 2].into()),
+            ..nobody()
+        };
+        let _three = hub.hold(&other).await;
+        assert!(
+            refused(other.clone()).await.is_some(),
+            "the project has three"
+        );
+        drop(one);
+        let _again = hub.hold(&nobody()).await;
+    }
+}
