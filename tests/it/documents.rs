@@ -1,7 +1,7 @@
 //! The plugins `extract`, `documents` and `search`, one above the other.
 
-use atlashub_tests::{Project, User, shared, unique};
-use serde_json::{Value, json};
+use atlashub_tests::{DEADLINE, Project, User, shared, unique, until};
+use serde_json::json;
 
 /// A PDF whose page has no size, which the reader does not survive.
 const CRAFTED: &str = "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n\
@@ -31,9 +31,14 @@ async fn found(user: &User, query: &str) -> Vec<String> {
         .collect()
 }
 
-async fn process(user: &User) -> Value {
-    let reply = user.post("/documents/process?limit=20", json!({})).await;
-    reply.expect(200).json()
+/// Waits until all documents of a user were read, by whomever.
+async fn until_read(user: &User) {
+    until("the reading of documents", DEADLINE, || async {
+        let reply = user.post("/documents/process?limit=20", json!({})).await;
+        let now = reply.expect(200).json();
+        (now["pending"] == 0 && now["complete"] == true).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -44,7 +49,7 @@ async fn words_inside_documents_are_found_by_those_who_may_see_them() {
         and everybody in the village danced until the morning came.</p><script>hidden</script>";
     let page = put(&ada, "plans.html", page).await;
     let table = put(&ada, "sums.csv", "crop,weight\nsorghum,17\n").await;
-    assert_eq!(process(&ada).await["processed"], 2);
+    until_read(&ada).await;
 
     let document = ada
         .get(&format!("/documents/{page}"))
@@ -102,7 +107,7 @@ async fn a_document_that_breaks_its_reader_ends_as_an_error() {
     let ada = project.sign_up().await;
     let crafted = put(&ada, "crafted.pdf", CRAFTED).await;
     let honest = put(&ada, "honest.txt", "honest words").await;
-    assert_eq!(process(&ada).await["processed"], 2);
+    until_read(&ada).await;
     let document = ada.get(&format!("/documents/{crafted}")).await;
     let document = document.expect(200).json();
     assert_eq!(document["status"], "error", "{document}");
@@ -142,7 +147,7 @@ async fn the_index_comes_back_after_it_was_thrown_away() {
     let ada = project.sign_up().await;
     let name = unique("report");
     let file = put(&ada, &format!("{name}.txt"), "some millet").await;
-    let _ = process(&ada).await;
+    until_read(&ada).await;
     let _ = ada
         .post("/files/search/rebuild", json!({}))
         .await
@@ -150,4 +155,31 @@ async fn the_index_comes_back_after_it_was_thrown_away() {
     let rebuilt = project.post("/files/search/rebuild", json!({})).await;
     assert_eq!(rebuilt.expect(200).json(), json!({"done": true}));
     assert_eq!(found(&ada, "q=millet").await, [file.as_str()]);
+}
+
+#[tokio::test]
+async fn a_new_file_is_read_and_indexed_without_anybody_asking() {
+    let admin = shared().await.admin();
+    let project = project().await;
+    let ada = project.sign_up().await;
+    let file = put(&ada, "harvest.txt", "sorghum and millet").await;
+    until("the document's text", DEADLINE, || async {
+        let reply = ada.get(&format!("/documents/{file}")).await;
+        (reply.status == 200 && reply.json()["status"] == "ready").then_some(())
+    })
+    .await;
+    // Both have taken the event, each once.
+    let path = format!("/admin/v1/projects/{}/queue?state=done", project.slug);
+    until("the end of the events", DEADLINE, || async {
+        let done = admin.get(&path).await.expect(200).json();
+        let items = done["items"].as_array().expect("items").iter();
+        let mut consumers: Vec<_> = items
+            .filter(|item| item["name"] == "files.uploaded")
+            .filter_map(|item| item["consumer"].as_str())
+            .collect();
+        consumers.sort_unstable();
+        (consumers == ["documents", "search"]).then_some(())
+    })
+    .await;
+    assert_eq!(found(&ada, "q=sorghum").await, [file.as_str()]);
 }

@@ -30,6 +30,7 @@ mod keys;
 mod mails;
 mod matrix;
 mod nodes;
+mod notifications;
 mod oauth;
 mod oauth_stand_in;
 mod operations;

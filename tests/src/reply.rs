@@ -24,17 +24,26 @@ impl Reply {
         Self::try_to(request).await.expect("a whole answer")
     }
 
-    /// Sends `request` and reads the whole answer.
+    /// Sends `request` and reads the whole answer; of server-sent events, which
+    /// do not end, the first piece.
     ///
     /// # Errors
     /// When no whole answer comes.
     pub async fn try_to(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
-        let response = request.send().await?;
+        let mut response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let is_stream = headers
+            .get("content-type")
+            .is_some_and(|of_type| of_type == "text/event-stream");
+        let body = if is_stream {
+            response.chunk().await?.unwrap_or_default()
+        } else {
+            response.bytes().await?
+        };
         Ok(Self {
             status,
             headers,
-            body: response.bytes().await?,
+            body,
         })
     }
 

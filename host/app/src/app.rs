@@ -7,13 +7,14 @@ use crate::{
     audit_of_plugins::AuditOfPlugins,
     blobs::{BlobStore, BlobStoreParts},
     changes::{self, ChangeListener},
+    channels::{self, HeldChannels},
     cloudflare_access::CloudflareAccess,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
     editor::Running,
     images::Images,
     limits::{RequestLimits, StrictLimits},
     logs::PluginLog,
-    mail::{MailSettings, Mailer},
+    mail::{KeptMails, MailSettings, Mailer, MailsOfPlugins},
     maintenance,
     outgoing::{Outgoing, Reach},
     plugins::{Code, Plugins},
@@ -97,12 +98,13 @@ struct Inner {
     images: Images,
     plugin_log: PluginLog,
     passwords: Passwords,
-    strict_limits: StrictLimits,
+    strict_limits: Arc<StrictLimits>,
     request_limits: Arc<RequestLimits>,
     node: Uuid,
     session_cache: Arc<SessionCache>,
     access: Arc<AccessTokens>,
-    mailer: Mailer,
+    mailer: Arc<Mailer>,
+    channels: Arc<HeldChannels>,
     mails: MailQueue,
     refusals: Refusals,
     cloudflare_access: Option<Arc<CloudflareAccess>>,
@@ -164,12 +166,23 @@ impl App {
         let sign_ins = SignInsOfPlugins::new();
         let queue = WorkQueue::new(settings.queue);
         let events = EventsOfPlugins::new(platform.clone(), Arc::clone(&queue));
+        let channels = HeldChannels::new(platform.clone(), Arc::clone(&clock), settings.streams);
+        let strict_limits = Arc::new(StrictLimits::new(
+            platform.clone(),
+            sealer.derive("strict-limits"),
+        ));
         let services = Services {
             sql: Arc::new(databases.clone()),
             database: Arc::new(databases.clone()),
             kv: Arc::new(platform.clone()),
             audit: Arc::new(AuditOfPlugins::new(platform.clone())),
             events: Arc::clone(&events) as _,
+            channels: Arc::clone(&channels) as _,
+            mails: Arc::new(MailsOfPlugins::new(
+                platform.clone(),
+                Arc::clone(&queue),
+                Arc::clone(&strict_limits),
+            )),
             users: Arc::clone(&users) as _,
             sign_ins: Arc::clone(&sign_ins) as _,
             blobs: Arc::clone(&blobs) as _,
@@ -209,7 +222,6 @@ impl App {
             code,
             Arc::clone(&directory),
         );
-        let strict_limits = StrictLimits::new(platform.clone(), sealer.derive("strict-limits"));
         let (mail_queue, asked_mails) = MailQueue::new();
         let access = Arc::new(AccessTokens::new(
             platform.clone(),
@@ -242,7 +254,8 @@ impl App {
             node,
             session_cache: Arc::new(SessionCache::new()),
             access,
-            mailer: Mailer::new(mail)?,
+            mailer: Arc::new(Mailer::new(mail)?),
+            channels,
             mails: mail_queue,
             refusals: Refusals::new(),
             cloudflare_access,
@@ -265,6 +278,8 @@ impl App {
             Arc::clone(&app.0.blobs) as _,
             Arc::clone(&app.0.directory) as _,
             Arc::clone(&app.0.running) as _,
+            // After those that let callers in: who comes back is looked at anew.
+            Arc::clone(&app.0.channels) as _,
             Arc::new(TablesWatch(app.databases().clone())) as _,
         ];
         listeners.extend(
@@ -286,7 +301,12 @@ impl App {
             app.platform().clone(),
             Arc::clone(&app.0.queue),
             Arc::clone(app.directory()),
+            KeptMails::new(app.platform().clone(), Arc::clone(&app.0.mailer)),
         );
+        app.0.tasks.spawn(channels::follow(
+            Arc::clone(&app.0.channels),
+            app.stopping(),
+        ));
         app.0.tasks.spawn(worker.run(app.stopping()));
         app.in_background(|app| async move {
             app.plugins().load_code_in_use().await?;
@@ -321,6 +341,12 @@ impl App {
         self.in_background(move |app| async move {
             app.directory().bring_up(&project, None).await.map(drop)
         });
+    }
+
+    /// Ends the held streams, whose clients come back to other nodes: before
+    /// the connections are waited for, which would wait for those.
+    pub fn end_streams(&self) {
+        self.0.channels.end_all();
     }
 
     /// Ends the background tasks, stores what waits to be, closes the

@@ -2,7 +2,7 @@
 //! changes beyond their age, projects that were deleted. Any number of nodes
 //! may do it at once.
 
-use crate::{App, changes::chain, users::signing::KEEP_RETIRED};
+use crate::{App, changes::chain, channels::HISTORY, users::signing::KEEP_RETIRED};
 use atlashub_core::Result;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -98,6 +98,10 @@ async fn sweep(app: &App) {
         platform.auth().sweep_retired_keys(KEEP_RETIRED).await,
     );
     note("changes", platform.changes().prune(CHANGE_AGE).await);
+    note(
+        "messages of channels",
+        platform.channel_messages().prune(HISTORY).await,
+    );
     note("invitations", platform.invitations().sweep_expired().await);
     note("changes of tables", app.settle_changes(None).await);
     note(

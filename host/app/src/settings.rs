@@ -1,6 +1,9 @@
 //! What the server's settings say to the use cases, already checked.
 
-use crate::{cloudflare_access::AccessSettings, limits::CallerRates, queue::QueueSettings};
+use crate::{
+    channels::StreamLimits, cloudflare_access::AccessSettings, limits::CallerRates,
+    queue::QueueSettings,
+};
 use atlashub_core::{Digest, Slug};
 
 /// What the server's settings say to the use cases.
@@ -18,6 +21,8 @@ pub struct AppSettings {
     pub requests_per_second: u32,
     /// Requests a second of one caller, where a project sets no others.
     pub caller_rates: CallerRates,
+    /// How many streams this node holds.
+    pub streams: StreamLimits,
     /// How this node works on the queue.
     pub queue: QueueSettings,
     /// How Cloudflare Access vouches for admins, where it does.

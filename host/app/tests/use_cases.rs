@@ -10,7 +10,7 @@
 
 use atlashub_app::{
     Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, MailSettings,
-    QueueSettings, RotateKey, SignIn, limits::CallerRates,
+    QueueSettings, RotateKey, SignIn, StreamLimits, limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,
@@ -55,6 +55,7 @@ async fn start(folder: &Path) -> (App, Platform) {
                 auth: 100,
                 admin: 100,
             },
+            streams: StreamLimits::default(),
             queue: QueueSettings::default(),
             cloudflare_access: None,
             in_development: true,

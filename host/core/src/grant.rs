@@ -17,6 +17,9 @@
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
 //! | `http:$<key>` | call the host of the address that its configuration has under that key |
 //! | `plugin:<name>` | call that plugin of the same project |
+//! | `channel` | hold connections of clients, and push to them |
+//! | `mail` | send mails to the project's users |
+//! | `mail:<address>` | send mails to that address |
 //! | `events:<name>` | be told of the events of that plugin of the same project |
 
 use crate::{BucketName, Error, PluginName, Result};
@@ -58,6 +61,46 @@ pub enum Grant {
     Plugin(PluginName),
     /// Events of another plugin of the project.
     Events(PluginName),
+    /// Holding connections of clients, and pushing to them.
+    Channel,
+    /// Mails to the project's users.
+    Mail,
+    /// Mails to somebody else.
+    MailTo(MailAddress),
+}
+
+/// An e-mail address that a plugin may send to, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MailAddress {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let is_fine = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;:\"".contains(c);
+        match text.rsplit_once('@') {
+            Some((name, domain))
+                if !name.is_empty()
+                    && !domain.is_empty()
+                    && text.len() <= 254
+                    && text.chars().all(is_fine) =>
+            {
+                Ok(Self(text.to_lowercase()))
+            }
+            _ => Err(Error::invalid(
+                "invalid_address",
+                format!("`{text}` is not an e-mail address"),
+            )),
+        }
+    }
 }
 
 /// A host that a plugin may call: an exact name or address, or `*.domain`.
@@ -171,6 +214,9 @@ impl Grant {
             ),
             Self::Plugin(name) => format!("call the plugin {name} for who calls"),
             Self::Events(name) => format!("be told what happens in the plugin {name}"),
+            Self::Channel => "hold connections of clients, and push to them".to_owned(),
+            Self::Mail => "send mails to the project's users".to_owned(),
+            Self::MailTo(address) => format!("send mails to {}", address.as_str()),
         }
     }
 }
@@ -209,6 +255,9 @@ impl FromStr for Grant {
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
             ("plugin", Some(name)) => Ok(Self::Plugin(name.parse()?)),
             ("events", Some(name)) => Ok(Self::Events(name.parse()?)),
+            ("channel", None) => Ok(Self::Channel),
+            ("mail", None) => Ok(Self::Mail),
+            ("mail", Some(address)) => Ok(Self::MailTo(address.parse()?)),
             _ => Err(unknown(text)),
         }
     }
@@ -227,7 +276,8 @@ fn unknown(text: &str) -> Error {
         "unknown_grant",
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
-             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `plugin:<name>` or `events:<plugin>`"
+             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, \
+             `plugin:<name>`, `events:<plugin>`, `channel`, `mail` or `mail:<address>`"
         ),
     )
 }
@@ -268,6 +318,9 @@ impl fmt::Display for Grant {
             Self::HttpOfConfig(key) => write!(f, "http:${key}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
             Self::Events(name) => write!(f, "events:{name}"),
+            Self::Channel => f.write_str("channel"),
+            Self::Mail => f.write_str("mail"),
+            Self::MailTo(address) => write!(f, "mail:{}", address.as_str()),
         }
     }
 }
@@ -385,6 +438,9 @@ mod tests {
             "http:[::1]:80",
             "http:$endpoint_2",
             "plugin:files",
+            "channel",
+            "mail",
+            "mail:ops@example.com",
         ] {
             let grant: Grant = text.parse().unwrap();
             assert_eq!(grant.to_string(), text);
@@ -403,6 +459,9 @@ mod tests {
             "http:a b",
             "http:x:99999",
             "exec:sh",
+            "channel:x",
+            "mail:nobody",
+            "mail:a@b,c@d",
         ] {
             assert!(text.parse::<Grant>().is_err(), "{text:?} was accepted");
         }

@@ -71,7 +71,8 @@ pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };
 pub use imports::atlashub::{
-    audit, blob, database, events, identity, kv, multipart, secret, sign_in, sql, users,
+    audit, blob, channel, database, events, identity, kv, mail, multipart, secret, sign_in, sql,
+    users,
 };
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

@@ -16,8 +16,17 @@ use crate::{
 use atlashub_core::{
     Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
     capability::{
-        audit::AuditLog, blob::Blobs, database::Database, events::Events, kv::Kv, log::LogSink,
-        sign_in::SignIns, sql::Sql, users::Users,
+        audit::AuditLog,
+        blob::Blobs,
+        channel::{CallerSession, Channels},
+        database::Database,
+        events::Events,
+        kv::Kv,
+        log::LogSink,
+        mail::Mails,
+        sign_in::SignIns,
+        sql::Sql,
+        users::Users,
     },
 };
 use futures::future::BoxFuture;
@@ -49,6 +58,8 @@ pub struct RequestContext {
     pub depth: u8,
     /// How many events led to it.
     pub hops: u8,
+    /// The end user's session in which it is made.
+    pub session: Option<CallerSession>,
     /// Where it came from; nothing for what the host itself began.
     pub client: Option<IpAddr>,
 }
@@ -63,15 +74,9 @@ impl RequestContext {
             via_plugin: None,
             depth: 0,
             hops: 0,
+            session: None,
             client: None,
         }
-    }
-
-    /// The same, from a client at `address`.
-    #[must_use]
-    pub fn with_client(mut self, address: IpAddr) -> Self {
-        self.client = Some(address);
-        self
     }
 }
 
@@ -100,6 +105,10 @@ pub struct Services {
     pub audit: Arc<dyn AuditLog>,
     /// Where plugins tell others what happened.
     pub events: Arc<dyn Events>,
+    /// Held connections of plugins' clients.
+    pub channels: Arc<dyn Channels>,
+    /// Mails of plugins.
+    pub mails: Arc<dyn Mails>,
     /// The projects' end users.
     pub users: Arc<dyn Users>,
     /// Where plugins sign them in.

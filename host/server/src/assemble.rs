@@ -3,7 +3,7 @@
 use crate::{config::Config, private_file};
 use anyhow::{Context as _, bail};
 use atlashub_app::{
-    App, AppParts, AppSettings, MailSettings, SealedCredentials, limits::CallerRates,
+    App, AppParts, AppSettings, MailSettings, SealedCredentials, StreamLimits, limits::CallerRates,
 };
 use atlashub_core::{SystemClock, token};
 use atlashub_data::{
@@ -120,6 +120,10 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
             writes: config.limits.caller_writes_per_second,
             auth: config.limits.auth_requests_per_second,
             admin: config.limits.admin_requests_per_second,
+        },
+        streams: StreamLimits {
+            of_project: config.limits.streams_per_project,
+            of_caller: config.limits.streams_per_caller,
         },
         queue: config.queue.settings(),
         cloudflare_access: config.access.settings(config.secrets.is_development())?,

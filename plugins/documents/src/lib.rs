@@ -1,7 +1,8 @@
 //! Documents: which of the files can be read, what is written in them, and
 //! what they are about.
 //!
-//! A file becomes a document here when `files` tells of it, is read by
+//! A file becomes a document here when an event of `files` tells of it, or
+//! when it is found among what changed; it is read by
 //! `extract` in an instance of its own, and given to `search`. Who may see a
 //! document is what `files` says of its file, each time.
 
@@ -14,6 +15,7 @@ mod record;
 mod remote;
 mod serve;
 mod stems;
+mod told;
 mod topics;
 
 use atlashub_sdk::prelude::*;
@@ -35,4 +37,10 @@ pub fn routes() -> Router {
         .delete("/topics/{id}", topics::remove)
 }
 
-atlashub_sdk::plugin!(routes);
+/// The events that it takes.
+#[must_use]
+pub fn subscriptions() -> Subscriptions {
+    told::subscriptions()
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions);

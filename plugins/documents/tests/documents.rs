@@ -6,7 +6,7 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_plugin_documents::routes;
+use atlashub_plugin_documents::{routes, subscriptions};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::{cell::RefCell, rc::Rc};
@@ -540,4 +540,40 @@ fn without_a_sensible_model_rules_decide() {
         assert_eq!(topics[0]["name"], "finance", "{topics}");
         assert_eq!(topics[0]["source"], "rule");
     }
+}
+
+#[test]
+fn an_event_of_files_has_a_document_read_once_a_version() {
+    let world = world();
+    let tell = |name: &str, id: &str| {
+        let mut follower = Caller::new(CallerKind::SecretKey, "files");
+        follower.via_plugin = Some("documents".into());
+        world.host.set_caller(follower);
+        let event = Event::new(name, &json!({ "id": id })).unwrap();
+        let taken = world.host.deliver(&subscriptions(), event);
+        world.host.set_caller(Caller::new(CallerKind::User, "u1"));
+        taken.map_err(|error| error.code().to_owned())
+    };
+    let told = || world.stand.told.borrow().len();
+    world.stand.put("a", "u1", "a.txt", &[], BUDGET);
+    world.stand.put("b", "u1", "b.png", &[], "no text");
+    assert_eq!(tell("files.uploaded", "a"), Ok(()));
+    assert_eq!(tell("files.uploaded", "a"), Ok(()));
+    assert_eq!(tell("files.uploaded", "b"), Ok(()));
+    assert_eq!(told(), 1);
+    world.stand.rewrite("a", "Another budget.");
+    assert_eq!(tell("files.replaced", "a"), Ok(()));
+    assert_eq!(told(), 2);
+    // Its reader is away: the host tries again.
+    world.stand.rewrite("a", "busy");
+    assert_eq!(tell("files.replaced", "a"), Err("not_read_yet".to_owned()));
+    let count = || -> i64 {
+        sql::query_one("SELECT count(*) FROM documents.documents", params![]).unwrap()
+    };
+    assert_eq!(count(), 1);
+    assert_eq!(tell("files.deleted", "a"), Ok(()));
+    assert_eq!(count(), 0);
+    // What comes late of a file that is gone is taken.
+    world.stand.remove("a");
+    assert_eq!(tell("files.changed", "a"), Ok(()));
 }

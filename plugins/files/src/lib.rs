@@ -21,6 +21,7 @@ mod intake;
 mod link;
 mod list;
 mod name;
+mod notice;
 mod permissions;
 mod place;
 mod record;

@@ -10,13 +10,13 @@ use crate::{
     download::{self, Content},
     happened::{self, Change},
     intake::{Intake, decoded, stated_length},
-    name,
+    name, notice,
     place::{self, Fields},
     record::{COLUMNS, Record, now_ms, rfc3339},
     secret,
     settings::Settings,
     shares::{Allows, SHARE, Share},
-    target::Target,
+    target::{Kind, Target},
     tree::Folder,
     zip,
 };
@@ -309,6 +309,7 @@ fn serve(
         if !unchanged {
             use_up(&share)?;
             happened::tell(Change::Downloaded, &record.id, Some(&share.id));
+            notice::link_used(Kind::File, &record.id, &record.filename, &record.owner);
         }
     }
     if is_limited {
@@ -326,6 +327,7 @@ fn whole_folder(share: &Share, folder: &Folder, request: &Request) -> Result<Res
     if request.method() != Method::HEAD {
         use_up(share)?;
         happened::tell(Change::Downloaded, &folder.id, Some(&share.id));
+        notice::link_used(Kind::Folder, &folder.id, &folder.name, &folder.owner);
     }
     Ok(contents.into_response(&folder.name))
 }

@@ -5,6 +5,7 @@ use crate::{
     access::{self, Permission, Role},
     account, cursor,
     happened::{self, Change},
+    notice,
     record::{self, COLUMNS, Record, now_ms, rfc3339},
     target::{Kind, Target},
     tree::{FOLDER, Folder},
@@ -138,6 +139,7 @@ fn give(kind: Kind, id: &str, caller: &Caller, grant: Grant) -> Result<Response>
     })?;
     let detail = format!("{} {}", user.id, grant.role.as_str());
     happened::tell(Change::Granted, id, Some(&detail));
+    notice::shared(&target, &user.id, caller);
     Ok((StatusCode::CREATED, Json(Granted::of(row, Some(user)))).into_response())
 }
 

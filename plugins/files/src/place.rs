@@ -6,7 +6,7 @@ use crate::{
     account::{self, Change},
     contents::{self, Bytes},
     happened::{self, Change as Happened},
-    name,
+    name, notice,
     record::{COLUMNS, Record, Visibility, etag, now_ms},
     settings::{Settings, days_ago},
     tree::{self, Folder},
@@ -50,6 +50,7 @@ pub(crate) fn add(
     })?;
     contents::drop_duplicate(&stored.object_key, &record.object_key);
     happened::tell(Happened::Uploaded, &record.id, Some(&record.path));
+    notice::added(&record, settings);
     Ok(record)
 }
 
@@ -112,6 +113,10 @@ pub(crate) fn put(
         prune(&record.id, &record.owner, settings);
     }
     happened::tell(change, &record.id, Some(&record.path));
+    match change {
+        Happened::Uploaded => notice::added(&record, settings),
+        _ => notice::grown(&record.owner, settings),
+    }
     Ok(record)
 }
 
@@ -136,6 +141,7 @@ pub(crate) fn put_content(
     contents::drop_duplicate(&stored.object_key, &record.object_key);
     prune(id, &record.owner, settings);
     happened::tell(Happened::Replaced, id, Some(&record.path));
+    notice::grown(&record.owner, settings);
     Ok(record)
 }
 

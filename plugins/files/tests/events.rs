@@ -65,3 +65,110 @@ fn every_event_is_in_the_manifest() {
         assert!(manifest.contains(&declared), "{name} is not declared");
     }
 }
+
+/// What people are to be told: kind, whom, title.
+fn notices(host: &TestHost) -> Vec<(String, Value, String)> {
+    let all = host.events().into_iter();
+    all.filter(|event| event.name == "files.notice")
+        .map(|event| {
+            let notice: Value = event.json().unwrap();
+            let text = |name: &str| notice[name].as_str().unwrap().to_owned();
+            (text("kind"), notice["user_ids"].clone(), text("title"))
+        })
+        .collect()
+}
+
+#[test]
+fn those_whom_it_concerns_are_told_and_nobody_of_what_they_did() {
+    let user = |id: &str| atlashub_sdk::users::User {
+        id: id.to_owned(),
+        email: Some(format!("{id}@example.com")),
+        name: Some(id.to_uppercase()),
+        ..Default::default()
+    };
+    let host = TestHost::new("files")
+        .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .with_user(user("u1"))
+        .with_user(user("u2"))
+        .with_config("user_quota_bytes", "1000")
+        .with_caller(Caller::new(CallerKind::User, "u1"))
+        .with_permissions(["files:read", "files:write", "files:share"]);
+    let post = |path: &str, body: Value| {
+        let request =
+            Request::post(path, body.to_string()).with_header("content-type", "application/json");
+        let response = host.call(&routes(), request);
+        assert!(response.status().is_success(), "{}", response.status());
+        response.into_json::<Value>().unwrap()
+    };
+    let folder = post("/folders", serde_json::json!({"name": "plans"}));
+    let id = folder["id"].as_str().unwrap();
+    post(
+        &format!("/folders/{id}/permissions"),
+        serde_json::json!({"user": "u2", "role": "editor"}),
+    );
+    let put = |path: &str, bytes: usize| {
+        let upload =
+            Request::post("/files/upload", "x".repeat(bytes)).with_header("file-path", path);
+        let response = host.call(&routes(), upload);
+        assert!(response.status().is_success(), "{}", response.status());
+    };
+    put("alone.txt", 10);
+    put("plans/a.txt", 10);
+    put("b.txt", 900);
+    put("c.txt", 10);
+    let one = |id: &str| serde_json::json!([id]);
+    assert_eq!(
+        notices(&host),
+        [
+            (
+                "file_shared".to_owned(),
+                one("u2"),
+                "U1 shared the folder plans with you".to_owned()
+            ),
+            (
+                "file_added".to_owned(),
+                one("u2"),
+                "U1 added a.txt to a shared folder".to_owned()
+            ),
+            (
+                "quota_near_end".to_owned(),
+                one("u1"),
+                "92 % of your storage is in use".to_owned()
+            ),
+        ]
+    );
+}
+
+#[test]
+fn who_takes_events_of_this_plugin_reads_files_and_changes_none() {
+    let host = TestHost::new("files")
+        .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .with_caller(Caller::new(CallerKind::User, "u1"))
+        .with_permissions(["files:read", "files:write"]);
+    let upload = Request::post("/files/upload", "text").with_header("file-path", "a.txt");
+    let file: Value = host.call(&routes(), upload).into_json().unwrap();
+    let path = format!("/files/{}", file["id"].as_str().unwrap());
+    let status = |caller: Caller, method: Method| {
+        host.set_caller(caller);
+        host.call(&routes(), Request::new(method, path.clone()))
+            .status()
+            .as_u16()
+    };
+    let as_plugin = |name: &str, via: Option<&str>| {
+        let mut caller = Caller::new(CallerKind::Plugin, name);
+        caller.via_plugin = via.map(str::to_owned);
+        caller
+    };
+    assert_eq!(status(as_plugin("files", Some("search")), Method::GET), 200);
+    assert_eq!(
+        status(as_plugin("files", Some("search")), Method::DELETE),
+        404
+    );
+    assert_eq!(status(as_plugin("files", None), Method::GET), 404);
+    assert_eq!(
+        status(as_plugin("announcer", Some("search")), Method::GET),
+        404
+    );
+}

@@ -1,8 +1,9 @@
 //! Tags and search. What is searched is an index of this plugin's own, full
 //! text by the database (FTS5, `tsvector`); what is true stands in `files`.
 //!
-//! The index follows `files` by asking it, as whoever searches, for what
-//! changed since; so it can be thrown away and comes back. What is found is
+//! The index follows `files` by its events, and by asking it, as whoever
+//! searches, for what changed since; so it can be thrown away and comes back,
+//! and what no event told of is found all the same. What is found is
 //! shown only after `files` has shown it to the same caller: a stale index
 //! can miss a file, and cannot tell of one.
 
@@ -14,6 +15,7 @@ mod remote;
 mod search;
 mod spelling;
 mod tags;
+mod told;
 mod words;
 
 use atlashub_sdk::prelude::*;
@@ -32,4 +34,10 @@ pub fn routes() -> Router {
         .put("/index/{id}/content", entry::put_content)
 }
 
-atlashub_sdk::plugin!(routes);
+/// The events that it takes.
+#[must_use]
+pub fn subscriptions() -> Subscriptions {
+    told::subscriptions()
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions);

@@ -6,7 +6,7 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_plugin_search::routes;
+use atlashub_plugin_search::{routes, subscriptions};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::{cell::RefCell, rc::Rc};
@@ -424,4 +424,40 @@ fn without_files_it_says_so() {
         .with_caller(Caller::new(CallerKind::User, "u1"));
     let response = host.call(&routes(), Request::get("/files/search?q=x"));
     assert_eq!(response.status().as_u16(), 503);
+}
+
+#[test]
+fn an_event_of_files_brings_a_file_into_the_index_and_out_of_it() {
+    let world = world();
+    let tell = |name: &str, id: &str| {
+        let mut follower = Caller::new(CallerKind::SecretKey, "files");
+        follower.via_plugin = Some("search".into());
+        world.host.set_caller(follower);
+        let event = Event::new(name, &json!({ "id": id })).unwrap();
+        world.host.deliver(&subscriptions(), event).unwrap();
+        world.host.set_caller(Caller::new(CallerKind::User, "u1"));
+    };
+    let indexed =
+        || -> i64 { sql::query_one("SELECT count(*) FROM search.entries", params![]).unwrap() };
+    world.files.put("a", "u1", "Budget.txt", &[]);
+    tell("files.uploaded", "a");
+    tell("files.uploaded", "a");
+    assert_eq!(indexed(), 1);
+    assert_eq!(world.found("q=budget"), ["a"]);
+    world.files.change("a", "filename", json!("Plan.txt"));
+    tell("files.changed", "a");
+    let name: String = sql::query_one("SELECT filename FROM search.entries", params![]).unwrap();
+    assert_eq!(name, "Plan.txt");
+    tell("files.trashed", "a");
+    assert_eq!(indexed(), 0);
+    tell("files.restored", "a");
+    world
+        .files
+        .change("a", "deleted_at", json!("2024-03-02T00:00:00Z"));
+    // It comes late: the file is in the trash again.
+    tell("files.changed", "a");
+    assert_eq!(indexed(), 0);
+    world.files.remove("a");
+    tell("files.replaced", "a");
+    assert_eq!(indexed(), 0);
 }

@@ -48,7 +48,7 @@
 
 use crate::{Caller, Config, Error, Result, StatusCode, host};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 /// Publishes the event `<plugin>.<name>`; answers its id. Events with the same
 /// `key` reach each subscriber in the order in which they were published, one
@@ -63,6 +63,22 @@ pub fn publish<T: Serialize + ?Sized>(
     key: Option<&str>,
 ) -> Result<String> {
     Ok(host::publish(name, &serde_json::to_string(payload)?, key)?)
+}
+
+/// As [`publish`], to be told after some time, of at most 30 days. Events with
+/// the same `key` that come after it wait for it.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_later<T: Serialize + ?Sized>(
+    name: &str,
+    payload: &T,
+    key: Option<&str>,
+    delay: Duration,
+) -> Result<String> {
+    let seconds = u32::try_from(delay.as_secs()).unwrap_or(u32::MAX);
+    let payload = serde_json::to_string(payload)?;
+    Ok(host::publish_later(name, &payload, key, seconds)?)
 }
 
 /// An event as a subscriber gets it.

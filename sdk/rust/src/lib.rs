@@ -36,6 +36,7 @@ pub mod audit;
 pub mod bindings;
 pub mod blob;
 mod body;
+pub mod channel;
 pub mod config;
 pub mod database;
 mod decode;
@@ -51,6 +52,7 @@ pub mod identity;
 pub mod kv;
 mod lifecycle;
 mod logging;
+pub mod mail;
 pub mod multipart;
 mod request;
 mod response;
@@ -82,8 +84,8 @@ pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Json, Method, Path,
         Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions, Uri, audit,
-        blob, config, database, events, http, idempotency, identity, kv, log, multipart, params,
-        secret, sign_in, sql, users,
+        blob, channel, config, database, events, http, idempotency, identity, kv, log, mail,
+        multipart, params, secret, sign_in, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }

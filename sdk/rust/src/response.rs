@@ -1,6 +1,6 @@
 //! What a handler answers, and what can be turned into it.
 
-use crate::{Body, Error, Headers, Result, blob::Served, host};
+use crate::{Body, Error, Headers, Result, blob::Served, channel::Held, host};
 use http::StatusCode;
 use std::{borrow::Cow, fmt, io};
 
@@ -20,6 +20,8 @@ pub(crate) enum ResponseBody {
     Bytes(Cow<'static, [u8]>),
     /// The host streams an object after the handler has returned.
     Served(Served),
+    /// The host writes what is published on a channel.
+    Held(Held),
     /// Bytes from elsewhere are passed on.
     Incoming(Body),
     /// Written once the head is on its way.
@@ -34,6 +36,7 @@ impl fmt::Debug for ResponseBody {
             Self::Empty => f.write_str("Empty"),
             Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
             Self::Served(object) => object.fmt(f),
+            Self::Held(held) => held.fmt(f),
             Self::Incoming(_) => f.write_str("Incoming"),
             Self::Written(_) => f.write_str("Written"),
         }
@@ -111,13 +114,23 @@ impl Response {
         self.headers.get(name)
     }
 
+    /// What the client of this answer listens to, for tests.
+    #[must_use]
+    pub fn held(&self) -> Option<&Held> {
+        match &self.body {
+            ResponseBody::Held(held) => Some(held),
+            _ => None,
+        }
+    }
+
     /// The whole body, for tests: reads what is streamed or served.
     ///
     /// # Errors
     /// When the source of the body fails.
     pub fn into_bytes(self) -> Result<Vec<u8>> {
         match self.body {
-            ResponseBody::Empty => Ok(Vec::new()),
+            // Nothing was published yet.
+            ResponseBody::Empty | ResponseBody::Held(_) => Ok(Vec::new()),
             ResponseBody::Bytes(bytes) => Ok(bytes.into_owned()),
             ResponseBody::Served(object) => object.read()?.bytes(usize::MAX),
             ResponseBody::Incoming(body) => body.bytes(usize::MAX),
@@ -240,6 +253,18 @@ impl IntoResponse for Served {
     fn into_response(self) -> Response {
         let mut response = Response::new(StatusCode::OK);
         response.body = ResponseBody::Served(self);
+        response
+    }
+}
+
+/// The host holds the connection.
+impl IntoResponse for Held {
+    fn into_response(self) -> Response {
+        let mut response = typed("text/event-stream", Vec::new())
+            .with_header("cache-control", "no-store")
+            // For proxies that would collect the answer first.
+            .with_header("x-accel-buffering", "no");
+        response.body = ResponseBody::Held(self);
         response
     }
 }

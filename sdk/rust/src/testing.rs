@@ -24,6 +24,7 @@ use crate::{
     identity::{CallerKind, Project},
     kv::Entry,
     logging,
+    mail::Mail,
     sql::{Rows, Value},
     users::User,
 };
@@ -77,6 +78,8 @@ struct State {
     logs: Vec<String>,
     audit: Vec<String>,
     events: Vec<Event>,
+    messages: Vec<Message>,
+    mails: Vec<SentMail>,
     now_ms: u64,
 }
 
@@ -92,6 +95,26 @@ impl State {
         }
         filled.into_bytes()
     }
+}
+
+/// A message that the plugin has published on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The channel.
+    pub channel: String,
+    /// The event's type.
+    pub event: String,
+    /// JSON.
+    pub data: String,
+}
+
+/// A mail that the plugin has sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentMail {
+    /// A user's id, or an address.
+    pub to: String,
+    /// The mail, not filled in.
+    pub mail: Mail,
 }
 
 /// A value with its version and the time until which it is there.
@@ -272,6 +295,19 @@ impl TestHost {
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         self.inner.state.borrow().events.clone()
+    }
+
+    /// Messages that the plugin has published on channels.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        self.inner.state.borrow().messages.clone()
+    }
+
+    /// Mails that the plugin has sent. A mail whose key one before it has is
+    /// left out: here, all wait.
+    #[must_use]
+    pub fn mails(&self) -> Vec<SentMail> {
+        self.inner.state.borrow().mails.clone()
     }
 
     /// Hands an event to the plugin.
@@ -455,6 +491,31 @@ impl host::Host for Inner {
             max_attempts: 12,
         });
         Ok(id)
+    }
+
+    fn publish_message(&self, channel: &str, event: &str, data: &str) -> HostResult<String> {
+        let mut state = self.state.borrow_mut();
+        state.messages.push(Message {
+            channel: channel.to_owned(),
+            event: event.to_owned(),
+            data: data.to_owned(),
+        });
+        Ok(state.messages.len().to_string())
+    }
+
+    fn mail(&self, to: &str, mail: &Mail) -> HostResult<String> {
+        let mut state = self.state.borrow_mut();
+        let is_same = |sent: &SentMail| mail.key.is_some() && sent.mail.key == mail.key;
+        if !state.mails.iter().any(is_same) {
+            state.mails.push(SentMail {
+                to: to.to_owned(),
+                mail: mail.clone(),
+            });
+        }
+        Ok(format!(
+            "0190a6a8-0000-7000-9000-{:012x}",
+            state.mails.len()
+        ))
     }
 
     fn audit_append(&self, action: &str, target: Option<&str>, details: &str) {

@@ -51,6 +51,8 @@ pub(super) enum Asks {
     UsersToWrite,
     /// To be an end user.
     SignIn,
+    /// The same, of a plugin, which knows who else there is.
+    Themselves,
     /// What there is not, for anybody.
     Absent,
 }
@@ -135,6 +137,12 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/topics", Asks::Name),
     ("POST", "/topics", Asks::NameToWrite),
     ("DELETE", "/topics/{id}", Asks::ObjectToWrite),
+    ("GET", "/notifications", Asks::Themselves),
+    ("POST", "/notifications", Asks::UsersToWrite),
+    ("POST", "/notifications/mark-read", Asks::Themselves),
+    ("GET", "/notifications/stream", Asks::Themselves),
+    ("GET", "/notifications/preferences", Asks::Themselves),
+    ("PUT", "/notifications/preferences", Asks::Themselves),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Table),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -281,6 +289,9 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Password, _) => Refused(400),
         (Asks::SignIn, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
         (Asks::SignIn, _) => Refused(401),
+        (Asks::Themselves, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
+        (Asks::Themselves, Rank::Nobody) => Refused(401),
+        (Asks::Themselves, _) => Refused(403),
         (Asks::Description, rank) if is_trusted(rank) => Served,
         (_, Rank::Guest) => Refused(403),
         (Asks::Tables | Asks::Table | Asks::Description, Rank::Nobody) => Refused(401),
@@ -320,6 +331,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "files",
         "search",
         "documents",
+        "notifications",
         "db",
         "storage",
         "rpc",
@@ -488,6 +500,11 @@ pub(super) fn request(
         ("POST", "/files/{id}/permissions" | "/folders/{id}/permissions") => {
             json!({"user": things.user, "role": "viewer"})
         }
+        ("POST", "/notifications") => {
+            json!({"kind": "theirs", "user_ids": [], "title": "theirs"})
+        }
+        ("POST", "/notifications/mark-read") => json!({"all": true}),
+        ("PUT", "/notifications/preferences") => json!({"kinds": {}}),
         ("POST", "/files/zip") => json!({"ids": [things.file]}),
         ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),

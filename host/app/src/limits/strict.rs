@@ -48,6 +48,8 @@ pub enum Attempt {
     Invitation,
     /// Beginning and ending a sign-in with somebody else.
     OAuth,
+    /// Sending a plugin's mail; an address is a whole project here.
+    Mail,
 }
 
 /// Whose tries are counted.
@@ -69,6 +71,7 @@ impl Attempt {
             Self::MagicLink => 5,
             Self::Invitation => 6,
             Self::OAuth => 7,
+            Self::Mail => 8,
         }
     }
 
@@ -80,6 +83,9 @@ impl Attempt {
             (Self::SecondFactor, Of::Account) => (10, 15 * 60),
             // These send a message to somebody.
             (Self::SignUp | Self::Reset | Self::MagicLink, Of::Account) => (5, 10 * 60),
+            // Sixty an hour to one person, nine hundred of one project.
+            (Self::Mail, Of::Account) => (60, 60),
+            (Self::Mail, Of::Address) => (500, 4),
             (_, Of::Address) => (60, 2),
         };
         TryAllowance {
@@ -141,6 +147,19 @@ impl StrictLimits {
         let network = network(address).to_string();
         let slot = self.slot(attempt, Of::Address, project, network.as_bytes());
         self.take(slot, attempt.allowance(Of::Address)).await
+    }
+
+    /// Counts a mail of a project's plugins to somebody.
+    ///
+    /// # Errors
+    /// As [`count`](Self::count).
+    pub(crate) async fn count_mail(&self, project: ProjectId, recipient: &str) -> Result<()> {
+        let kind = Attempt::Mail;
+        let slot = self.slot(kind, Of::Address, Some(project), b"mails");
+        self.take(slot, kind.allowance(Of::Address)).await?;
+        let recipient = recipient.trim().to_lowercase();
+        let slot = self.slot(kind, Of::Account, Some(project), recipient.as_bytes());
+        self.take(slot, kind.allowance(Of::Account)).await
     }
 
     async fn take(&self, slot: i64, allowance: TryAllowance) -> Result<()> {

@@ -4,13 +4,16 @@
 //! Mails are queued in memory, bounded in number, and sent by a few workers,
 //! so that whoever asks for one waits for no mail server and learns nothing of
 //! an account by the time it takes. A mail that cannot be sent is tried again
-//! a few times, then given up: whoever waits for it asks for another.
+//! a few times, then given up: whoever waits for it asks for another. Mails of
+//! plugins, for which nobody would ask again, are kept in the queue instead.
 
 mod compose;
+mod of_plugins;
 mod outbox;
 
 pub use compose::escape;
 pub(crate) use compose::{Mail, fill};
+pub(crate) use of_plugins::{KeptMails, MailsOfPlugins};
 
 use atlashub_core::{Error, Result};
 use lettre::{
@@ -52,6 +55,13 @@ pub(crate) struct Mailer {
     way: Way,
 }
 
+/// Why a mail was not sent.
+pub(crate) struct Refused {
+    /// Whether another try is of no use.
+    pub(crate) for_good: bool,
+    pub(crate) error: Error,
+}
+
 enum Way {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Outbox(Outbox),
@@ -83,6 +93,27 @@ impl Mailer {
             }
         };
         Ok(Self { from, way })
+    }
+
+    /// Tries once to send a mail.
+    pub(crate) async fn try_to_send(&self, mail: Mail) -> std::result::Result<(), Refused> {
+        let message = mail.message(self.from.clone()).map_err(|error| Refused {
+            for_good: true,
+            error,
+        })?;
+        match &self.way {
+            Way::Outbox(outbox) => outbox.keep(&message).await.map_err(|error| Refused {
+                for_good: false,
+                error,
+            }),
+            Way::Smtp(transport) => match transport.send(message).await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Refused {
+                    for_good: error.is_permanent(),
+                    error: Error::internal("send a mail", error),
+                }),
+            },
+        }
     }
 
     /// Sends a mail; one that the server does not take now is tried again.

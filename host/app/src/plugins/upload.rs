@@ -152,7 +152,7 @@ fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)>
 /// What it imports of the host's own capabilities, it has to ask for.
 fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<()> {
     let asks = |wanted: fn(&Grant) -> bool| manifest.grants.iter().any(wanted);
-    let needs: [(&str, &str, bool); 6] = [
+    let needs: [(&str, &str, bool); 8] = [
         (
             "atlashub:sql",
             "sql",
@@ -184,6 +184,16 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
             "atlashub:blob",
             "blob:<bucket>",
             asks(|grant| matches!(grant, Grant::Blob { .. })),
+        ),
+        (
+            "atlashub:channel",
+            "channel",
+            asks(|grant| matches!(grant, Grant::Channel)),
+        ),
+        (
+            "atlashub:mail",
+            "mail",
+            asks(|grant| matches!(grant, Grant::Mail | Grant::MailTo(_))),
         ),
     ];
     for (package, grant, asked) in needs {

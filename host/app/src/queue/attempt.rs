@@ -1,7 +1,10 @@
 //! One try at an item: finds the plugin, hands it over, says what came of it.
 
 use super::{backoff::wait_after, publish::subscribed};
-use crate::directory::{Directory, InstalledPlugin};
+use crate::{
+    directory::{Directory, InstalledPlugin},
+    mail::KeptMails,
+};
 use atlashub_core::{
     Caller, Error, ErrorKind, EventId, PluginName, RequestId, Result,
     capability::events::{DeliveredEvent, EventRefusal},
@@ -22,6 +25,7 @@ const MESSAGE_CHARS: usize = 1_000;
 pub(super) struct Attempts {
     pub(super) platform: Platform,
     pub(super) directory: Arc<Directory>,
+    pub(super) mails: KeptMails,
 }
 
 impl Attempts {
@@ -50,6 +54,10 @@ impl Attempts {
     async fn outcome(&self, item: &QueueItem) -> Outcome {
         match &item.kind {
             ItemKind::Event => self.deliver(item).await,
+            ItemKind::Mail => match self.mails.send(item).await {
+                Ok(outcome) => outcome,
+                Err(why) => self.failed(item, why),
+            },
             // A newer node knows what to do with it.
             ItemKind::Other(_) => self.later(HELD),
         }

@@ -18,7 +18,8 @@ pub(crate) use publish::EventsOfPlugins;
 pub use settings::QueueSettings;
 pub(crate) use worker::Worker;
 
-use atlashub_data::platform::Retention;
+use atlashub_core::{ProjectId, Result};
+use atlashub_data::platform::{Backlog, Platform, Retention};
 use backlog::BacklogBudget;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
@@ -45,6 +46,19 @@ impl WorkQueue {
     /// Says that there may be work.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Takes of what a project may have in the queue.
+    ///
+    /// # Errors
+    /// `queue_full`.
+    pub(crate) async fn take_share(
+        &self,
+        platform: &Platform,
+        project: ProjectId,
+        more: Backlog,
+    ) -> Result<()> {
+        self.backlog.take(platform, project, more).await
     }
 
     /// How long items are kept after their end.

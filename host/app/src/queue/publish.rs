@@ -54,6 +54,7 @@ impl Events for EventsOfPlugins {
             return Ok(id);
         };
         let name = format!("{}.{}", scope.plugin, event.name);
+        let due_at = (!event.delay.is_zero()).then(|| self.platform.now() + event.delay);
         let items: Vec<NewItem> = routes
             .plugins()
             .filter_map(|installed| {
@@ -72,7 +73,7 @@ impl Events for EventsOfPlugins {
                     unique_key: None,
                     priority: 0,
                     hops: event.hops + 1,
-                    due_at: None,
+                    due_at,
                     max_attempts,
                 })
             })
@@ -86,8 +87,7 @@ impl Events for EventsOfPlugins {
             bytes: (items.len() * event.payload.len()) as u64,
         };
         self.queue
-            .backlog
-            .take(&self.platform, scope.project, more)
+            .take_share(&self.platform, scope.project, more)
             .await?;
         self.platform.queue().enqueue(items).await?;
         self.queue.wake();

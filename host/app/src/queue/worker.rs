@@ -7,7 +7,7 @@
 //! handing the rest back.
 
 use super::{WorkQueue, attempt::Attempts, backoff::wait_after};
-use crate::{changes::chain, directory::Directory};
+use crate::{changes::chain, directory::Directory, mail::KeptMails};
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
 use atlashub_data::platform::{ChangeHints, Platform, QueueItem};
 use futures::StreamExt as _;
@@ -60,10 +60,12 @@ impl Worker {
         platform: Platform,
         queue: Arc<WorkQueue>,
         directory: Arc<Directory>,
+        mails: KeptMails,
     ) -> Self {
         let attempts = Arc::new(Attempts {
             platform: platform.clone(),
             directory,
+            mails,
         });
         Self {
             id: WorkerId::new(),

@@ -199,8 +199,8 @@ impl AccessTokens {
                 || jwt::unverified::<Issuer>(token).is_some_and(|said| said.iss == self.issuer))
     }
 
-    /// The user whose access token this is; the session may still await the
-    /// second factor.
+    /// The user whose access token this is, and when the token ends; the
+    /// session may still await the second factor.
     ///
     /// # Errors
     /// 401 `invalid_token`: not valid here, over, or its session has ended.
@@ -208,7 +208,7 @@ impl AccessTokens {
         &self,
         project: ProjectId,
         token: &str,
-    ) -> Result<Arc<SignedInUser>> {
+    ) -> Result<(Arc<SignedInUser>, OffsetDateTime)> {
         let verified = self.verify(project, token).await?;
         if !self.project(project).await?.settings.enabled {
             return Err(refused());
@@ -225,7 +225,8 @@ impl AccessTokens {
         if known.project != project || known.user.id != *verified.user.as_uuid() {
             return Err(refused());
         }
-        Ok(known)
+        let until = OffsetDateTime::from_unix_timestamp(verified.expires_at + LEEWAY);
+        Ok((known, until.map_err(|_| refused())?))
     }
 
     async fn verify(&self, project: ProjectId, token: &str) -> Result<Verified> {

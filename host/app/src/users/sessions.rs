@@ -2,7 +2,7 @@
 
 use super::SignedInUser;
 use crate::App;
-use atlashub_core::{Error, ProjectId, Result, UserSessionId};
+use atlashub_core::{Error, ProjectId, Result, UserSessionId, capability::channel::CallerSession};
 use atlashub_data::platform::{EndUser, UserSession};
 use std::sync::Arc;
 
@@ -18,7 +18,23 @@ impl App {
         project: ProjectId,
         token: &str,
     ) -> Result<Arc<SignedInUser>> {
-        self.access().authenticate(project, token).await
+        let (user, _) = self.access().authenticate(project, token).await?;
+        Ok(user)
+    }
+
+    /// As [`authenticate_user`](Self::authenticate_user), with the session
+    /// and when the token ends.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn authenticate_session(
+        &self,
+        project: ProjectId,
+        token: &str,
+    ) -> Result<(Arc<SignedInUser>, CallerSession)> {
+        let (user, until) = self.access().authenticate(project, token).await?;
+        let id = user.session;
+        Ok((user, CallerSession { id, until }))
     }
 
     /// Whether a bearer token says that this host issued it. It may be

@@ -3,12 +3,15 @@
 use super::PluginScope;
 use crate::{Error, ErrorKind, EventId, PluginName, RequestId, Result};
 use async_trait::async_trait;
+use std::time::Duration;
 use time::OffsetDateTime;
 
 /// Longest payload, bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// Most events that lead to one another.
 pub const MAX_HOPS: u8 = 16;
+/// Longest that an event waits before it is told.
+pub const MAX_DELAY: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Longest ordering key, bytes.
 pub const MAX_KEY_BYTES: usize = 200;
 
@@ -26,6 +29,8 @@ pub struct NewEvent {
     /// How many events led to this one, each published by a handler of the
     /// one before.
     pub hops: u8,
+    /// How long it waits before it is told.
+    pub delay: Duration,
 }
 
 impl NewEvent {
@@ -74,7 +79,20 @@ impl NewEvent {
             key,
             request,
             hops,
+            delay: Duration::ZERO,
         })
+    }
+
+    /// Lets it wait before it is told.
+    ///
+    /// # Errors
+    /// `invalid_event` beyond [`MAX_DELAY`].
+    pub fn after(self, delay: Duration) -> Result<Self> {
+        if delay > MAX_DELAY {
+            let days = MAX_DELAY.as_secs() / (24 * 3_600);
+            return Err(invalid(format!("an event waits {days} days at most")));
+        }
+        Ok(Self { delay, ..self })
     }
 }
 
@@ -136,6 +154,14 @@ mod tests {
         let after = |hops| NewEvent::new("a".into(), "1".into(), None, RequestId::new(), hops);
         assert!(after(MAX_HOPS - 1).is_ok());
         assert_eq!(after(MAX_HOPS).unwrap_err().code(), "event_loop");
+    }
+
+    #[test]
+    fn events_wait_for_a_bounded_time() {
+        let after = |delay| made("1", None).unwrap().after(delay);
+        assert_eq!(after(MAX_DELAY).unwrap().delay, MAX_DELAY);
+        let longer = after(MAX_DELAY + Duration::from_secs(1));
+        assert_eq!(longer.unwrap_err().code(), "invalid_event");
     }
 
     #[test]

@@ -4,10 +4,12 @@
 
 pub mod audit;
 pub mod blob;
+pub mod channel;
 pub mod database;
 pub mod events;
 pub mod kv;
 pub mod log;
+pub mod mail;
 pub mod sign_in;
 pub mod sql;
 pub mod users;

@@ -1,11 +1,14 @@
 //! Hints that the changes feed has grown, or that the queue has more than one
-//! node can take.
+//! node can take, or that there are messages to held streams.
 //!
 //! On Postgres they come from every node, by a connection of their own that
 //! is opened again when it is lost; on SQLite from this process. A hint may be
 //! missed or come without cause: poll the feed as well.
 
-use super::{Engine, Platform, changes::CHANNEL, failure::failed, unit::statement};
+use super::{
+    Engine, Platform, changes::CHANNEL, channel_messages::CHANNEL as MESSAGES, failure::failed,
+    unit::statement,
+};
 use atlashub_core::{Error, Result};
 use futures::{Stream, StreamExt as _, stream};
 use sea_orm::{
@@ -53,6 +56,23 @@ impl Platform {
                     .await
                     .map_err(|error| Error::internal("listen for work", error))?;
                 Ok(from_postgres(options.clone(), listener, WORK))
+            }
+            None => Ok(stream::pending().boxed()),
+        }
+    }
+
+    /// Starts to listen for messages to held streams. A stream that yields
+    /// nothing on SQLite, where only this process publishes.
+    ///
+    /// # Errors
+    /// On Postgres, when the connection that listens cannot be made.
+    pub async fn listen_for_messages(&self) -> Result<ChangeHints> {
+        match &self.pools().listen {
+            Some(options) => {
+                let listener = open(options.clone(), MESSAGES)
+                    .await
+                    .map_err(|error| Error::internal("listen for messages", error))?;
+                Ok(from_postgres(options.clone(), listener, MESSAGES))
             }
             None => Ok(stream::pending().boxed()),
         }

@@ -7,10 +7,10 @@
 //! and no row lock is taken after it.
 
 use super::{
-    Admins, Audit, AuthProviders, AuthStore, Buckets, Changes, Credentials, Domains, Engine,
-    IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes,
-    OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects, Queue,
-    Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
+    Admins, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages, Credentials,
+    Domains, Engine, IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes,
+    OAuthCodes, OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects,
+    Queue, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -242,6 +242,8 @@ repositories! {
     idempotency: IdempotencyKeys,
     /// What other nodes must take up.
     changes: Changes,
+    /// Messages to held streams.
+    channel_messages: ChannelMessages,
     /// Tries at signing in and the like.
     tries: Tries,
     /// The nodes that are up.

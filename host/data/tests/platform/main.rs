@@ -13,6 +13,7 @@
 mod admins;
 mod audit;
 mod changes;
+mod channel_messages;
 mod durability;
 mod fixture;
 mod idempotency;

@@ -4,12 +4,14 @@
 
 pub(crate) mod audit;
 pub(crate) mod blob;
+pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod kv;
 pub(crate) mod logging;
+pub(crate) mod mail;
 pub(crate) mod multipart;
 pub(crate) mod secret;
 pub(crate) mod sign_in;
@@ -35,6 +37,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::sign_in::sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::secret::stand_ins::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::channel::hub::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::mail::sender::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)

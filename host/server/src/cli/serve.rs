@@ -95,6 +95,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             signal.cancel();
         }
     });
+    let streams = app.clone();
+    let ending = stop.clone();
+    tasks.spawn(async move {
+        ending.cancelled().await;
+        streams.end_streams();
+    });
     listen::serve(listener, entry, &limits, stop.clone()).await;
     app.shutdown().await;
     tasks.close();

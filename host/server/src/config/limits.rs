@@ -37,6 +37,10 @@ pub(crate) struct LimitsConfig {
     /// What a plugin of a project may send a second of bytes that it writes
     /// itself, over all its answers.
     pub(crate) plugin_bytes_per_second: u64,
+    /// Held streams of one project on this node.
+    pub(crate) streams_per_project: u32,
+    /// Held streams of one user on this node, or of one address.
+    pub(crate) streams_per_caller: u32,
 }
 
 impl Default for LimitsConfig {
@@ -55,6 +59,8 @@ impl Default for LimitsConfig {
             admin_requests_per_second: 1_000,
             concurrency: 512,
             plugin_bytes_per_second: 64 * 1024 * 1024,
+            streams_per_project: 20_000,
+            streams_per_caller: 32,
         }
     }
 }

@@ -229,6 +229,16 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     (
+        "ATLASHUB_STREAMS_PER_PROJECT",
+        "limits.streams_per_project",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_STREAMS_PER_CALLER",
+        "limits.streams_per_caller",
+        Reading::Number,
+    ),
+    (
         "ATLASHUB_MAX_CONNECTIONS",
         "limits.max_connections",
         Reading::Number,

@@ -4,7 +4,7 @@
 use super::address::{bearer, is_key};
 use crate::admin::credentials;
 use atlashub_app::{App, directory::KnownKey, users::SignedInUser};
-use atlashub_core::{Caller, ProjectId, Result};
+use atlashub_core::{Caller, ProjectId, Result, capability::channel::CallerSession};
 use http::{HeaderMap, HeaderName, header};
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ const KEY_HEADERS: [HeaderName; 2] = [
 pub(super) struct Identified {
     pub(super) caller: Caller,
     pub(super) user: Option<Arc<SignedInUser>>,
+    pub(super) session: Option<CallerSession>,
     /// The end user of a session that awaits the second factor: it is nobody
     /// yet, and whatever key came beside it does not count.
     pub(super) awaiting: Option<Arc<SignedInUser>>,
@@ -30,13 +31,13 @@ pub(super) async fn identify(
     project: ProjectId,
     key: Option<&KnownKey>,
 ) -> Result<Identified> {
-    let user = match bearer(headers) {
+    let (user, session) = match bearer(headers) {
         Some(token) if !is_hosts(token) && app.is_access_token(token) => {
-            let user = app.authenticate_user(project, token).await?;
+            let (user, of) = app.authenticate_session(project, token).await?;
             headers.remove(header::AUTHORIZATION);
-            Some(user)
+            (Some(user), Some(of))
         }
-        _ => None,
+        _ => (None, None),
     };
     let (user, awaiting) = match user {
         Some(user) if user.awaits_factor() => (None, Some(user)),
@@ -69,6 +70,7 @@ pub(super) async fn identify(
     Ok(Identified {
         caller,
         user,
+        session,
         awaiting,
     })
 }

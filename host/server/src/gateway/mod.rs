@@ -232,7 +232,11 @@ impl Gateway {
         request
             .headers_mut()
             .insert(request_id::HEADER, tag.header());
-        let context = RequestContext::new(tag.id(), caller).with_client(client.0);
+        let context = RequestContext {
+            session: found.session,
+            client: Some(client.0),
+            ..RequestContext::new(tag.id(), caller)
+        };
         let limit = plugin.limits().max_body_bytes;
         let response = if limit == 0 {
             plugin.handle(request, context).await?

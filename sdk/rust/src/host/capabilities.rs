@@ -6,8 +6,9 @@ use crate::{
     Body,
     bindings::imports::{
         atlashub::{
-            audit::log as wit_audit, blob::objects, database::client as wit_database,
-            events::publisher as wit_events, identity::caller as wit_caller, kv::store as wit_kv,
+            audit::log as wit_audit, blob::objects, channel::hub as wit_channel,
+            database::client as wit_database, events::publisher as wit_events,
+            identity::caller as wit_caller, kv::store as wit_kv, mail::sender as wit_mail,
             multipart::form as wit_form, secret::stand_ins as wit_secret,
             sign_in::sessions as wit_sign_in, sql::client as wit_sql,
             users::directory as wit_users,
@@ -19,9 +20,11 @@ use crate::{
         },
     },
     blob::{Object, Page, PutOptions, Served, Stored},
+    channel::Held,
     database::{Column, ForeignKey, Table},
     identity::{Caller, Project},
     kv::Entry,
+    mail::Mail,
     multipart::Part,
     sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
@@ -39,7 +42,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_events wit_sql wit_kv wit_form wit_secret wit_users }
+host_error! { wit_audit wit_channel wit_events wit_mail wit_sql wit_kv wit_form wit_secret wit_users }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -162,6 +165,60 @@ pub(crate) fn sign_in(credentials: Credentials) -> HostResult<Tokens> {
 
 pub(crate) fn publish(name: &str, payload: &str, key: Option<&str>) -> HostResult<String> {
     Ok(wit_events::publish(name, payload, key)?)
+}
+
+pub(crate) fn publish_later(
+    name: &str,
+    payload: &str,
+    key: Option<&str>,
+    seconds: u32,
+) -> HostResult<String> {
+    Ok(wit_events::publish_later(name, payload, key, seconds)?)
+}
+
+// Channels, mails
+
+/// Lets the client of an answer listen to a channel.
+pub(crate) type AttachChannel = fn(&Held, &OutgoingResponse) -> HostResult<()>;
+
+pub(crate) fn hold(held: &Held, response: &OutgoingResponse) -> HostResult<()> {
+    Ok(wit_channel::hold(
+        &held.channel,
+        held.last_id.as_deref(),
+        response,
+    )?)
+}
+
+pub(crate) fn publish_message(channel: &str, event: &str, data: &str) -> HostResult<String> {
+    Ok(wit_channel::publish(channel, event, data)?)
+}
+
+fn template(mail: &Mail) -> wit_mail::Template {
+    wit_mail::Template {
+        subject: mail.subject.clone(),
+        text: mail.text.clone(),
+        html: mail.html.clone(),
+    }
+}
+
+pub(crate) fn mail_user(id: &str, mail: &Mail) -> HostResult<String> {
+    let key = mail.key.as_deref();
+    Ok(wit_mail::send_to_user(
+        id,
+        &template(mail),
+        &mail.values,
+        key,
+    )?)
+}
+
+pub(crate) fn mail_address(address: &str, mail: &Mail) -> HostResult<String> {
+    let key = mail.key.as_deref();
+    Ok(wit_mail::send_to_address(
+        address,
+        &template(mail),
+        &mail.values,
+        key,
+    )?)
 }
 
 // Configuration, log

@@ -144,6 +144,10 @@ fn respond(out: ResponseOutparam, mut response: Response) {
             Ok(_) => ResponseOutparam::set(out, Ok(head)),
             Err(error) => respond(out, Response::from_error(error.into()).settle()),
         },
+        ResponseBody::Held(held) => match (held.attach)(&held, &head) {
+            Ok(()) => ResponseOutparam::set(out, Ok(head)),
+            Err(error) => respond(out, Response::from_error(error.into()).settle()),
+        },
         ResponseBody::Bytes(bytes) => send(out, head, |writer| writer.all(&bytes).is_ok()),
         ResponseBody::Written(write) => send(out, head, |writer| write(writer).is_ok()),
         ResponseBody::Incoming(mut body) => send(out, head, |writer| match body.source() {

@@ -10,6 +10,7 @@ use crate::{
     http::{Answer, Call},
     identity::{Caller, Project},
     kv::Entry,
+    mail::Mail,
     multipart::Part,
     sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
@@ -38,6 +39,8 @@ pub(crate) trait Host {
     fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
     fn publish(&self, name: &str, payload: &str, key: Option<&str>) -> HostResult<String>;
+    fn publish_message(&self, channel: &str, event: &str, data: &str) -> HostResult<String>;
+    fn mail(&self, to: &str, mail: &Mail) -> HostResult<String>;
     fn audit_append(&self, action: &str, target: Option<&str>, details: &str);
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>>;
     fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64;
@@ -176,6 +179,27 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
     users.truncate(limit);
     let next_cursor = users.last().filter(|_| more).map(|user| user.id.clone());
     Ok(UserPage { users, next_cursor })
+}
+
+pub(crate) fn publish_later(
+    name: &str,
+    payload: &str,
+    key: Option<&str>,
+    _seconds: u32,
+) -> HostResult<String> {
+    host()?.publish(name, payload, key)
+}
+
+pub(crate) fn publish_message(channel: &str, event: &str, data: &str) -> HostResult<String> {
+    host()?.publish_message(channel, event, data)
+}
+
+pub(crate) fn mail_user(id: &str, mail: &Mail) -> HostResult<String> {
+    host()?.mail(id, mail)
+}
+
+pub(crate) fn mail_address(address: &str, mail: &Mail) -> HostResult<String> {
+    host()?.mail(address, mail)
 }
 
 pub(crate) fn config_get(key: &str) -> HostResult<Option<String>> {

@@ -16,6 +16,7 @@ mod pocketbase;
 mod report;
 mod scale;
 mod speed;
+mod streams;
 mod tables;
 mod transfer;
 
@@ -39,6 +40,8 @@ struct Plan {
     upload_bytes: u64,
     /// How many projects are made for the figures of many.
     many_projects: usize,
+    /// How many streams are held.
+    streams: usize,
 }
 
 const FULL: Plan = Plan {
@@ -46,6 +49,7 @@ const FULL: Plan = Plan {
     rounds: 3,
     upload_bytes: 1 << 30,
     many_projects: 1_000,
+    streams: 10_000,
 };
 
 /// To see that all works; its figures are no more than hints.
@@ -54,6 +58,7 @@ const QUICK: Plan = Plan {
     rounds: 2,
     upload_bytes: 256 << 20,
     many_projects: 100,
+    streams: 1_000,
 };
 
 /// What everything needs.
@@ -74,6 +79,7 @@ const PARTS: &[&str] = &[
     "first",
     "tenants",
     "many",
+    "streams",
     "neighbour",
 ];
 
@@ -139,6 +145,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     if wanted("many") {
         scale::idle(&bench, &mut report)?;
         scale::many(&bench, &mut report)?;
+    }
+    if wanted("streams") {
+        streams::streams(&bench, &mut report)?;
     }
     if wanted("neighbour") {
         neighbour::neighbour(&bench, &mut report)?;

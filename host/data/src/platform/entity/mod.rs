@@ -20,6 +20,7 @@ pub(super) mod auth_settings;
 pub(super) mod auth_signing_key;
 pub(super) mod bucket;
 pub(super) mod change;
+pub(super) mod channel_message;
 pub(super) mod domain;
 pub(super) mod idempotency_key;
 pub(super) mod installation;

@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub enum ItemKind {
     /// An event to be handed to a subscriber.
     Event,
+    /// A mail to be sent.
+    Mail,
     /// Something that this version does not know.
     Other(String),
 }
@@ -24,6 +26,7 @@ impl ItemKind {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Event => "event",
+            Self::Mail => "mail",
             Self::Other(kind) => kind,
         }
     }
@@ -31,6 +34,7 @@ impl ItemKind {
     fn from_stored(kind: String) -> Self {
         match kind.as_str() {
             "event" => Self::Event,
+            "mail" => Self::Mail,
             _ => Self::Other(kind),
         }
     }

@@ -1,0 +1,52 @@
+//! What `files` tells of: a file that can be read is read when it is new or
+//! has another version, without anybody asking. What cannot be read now is
+//! tried again by the host, and among the project's dead work in the end.
+
+use crate::{
+    follow, process,
+    record::{Record, Status},
+    remote,
+};
+use atlashub_sdk::prelude::*;
+
+/// The events that it takes.
+pub(crate) fn subscriptions() -> Subscriptions {
+    Subscriptions::new()
+        .on("files.uploaded", take)
+        .on("files.replaced", take)
+        .on("files.changed", take)
+        .on("files.restored", take)
+        .on("files.deleted", forget)
+}
+
+/// Which file.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Told {
+    id: String,
+}
+
+/// As the file is now: a version that was read is not read again, so the same
+/// event may come twice.
+fn take(Payload(told): Payload<Told>) -> Result<()> {
+    let Some(file) = remote::file(&told.id)? else {
+        return Ok(());
+    };
+    if !file.is_document() {
+        return Ok(());
+    }
+    follow::note(&file)?;
+    process::process(&told.id)?;
+    let waits = Record::find(&told.id)?.is_some_and(|record| record.status == Status::Pending);
+    if waits {
+        return Err(Error::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_read_yet",
+            "the document could not be read now",
+        ));
+    }
+    Ok(())
+}
+
+fn forget(Payload(told): Payload<Told>) -> Result<()> {
+    follow::forget(&told.id)
+}

@@ -1,0 +1,39 @@
+//! What `files` tells of: each file is put into the index when it is new or
+//! another, and taken out when it is gone. `files` shows a file to whoever
+//! takes its events, so that nobody has to search first.
+
+use crate::{entry, remote};
+use atlashub_sdk::prelude::*;
+
+/// The events that it takes.
+pub(crate) fn subscriptions() -> Subscriptions {
+    Subscriptions::new()
+        .on("files.uploaded", take)
+        .on("files.replaced", take)
+        .on("files.changed", take)
+        .on("files.restored", take)
+        .on("files.trashed", forget)
+        .on("files.deleted", forget)
+}
+
+/// Which file.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Told {
+    id: String,
+}
+
+/// As the file is now, whatever has happened since: the same event again
+/// changes nothing, and one that comes late brings nothing back.
+fn take(Payload(told): Payload<Told>) -> Result<()> {
+    let there = remote::file(&told.id)?;
+    let Some(file) = there.filter(|file| file["deleted_at"].is_null()) else {
+        return entry::forget(&told.id);
+    };
+    let file = serde_json::from_value(file)?;
+    let text = remote::text(&told.id);
+    sql::transaction(|transaction| entry::put(transaction, &file, text.as_deref()))
+}
+
+fn forget(Payload(told): Payload<Told>) -> Result<()> {
+    entry::forget(&told.id)
+}
