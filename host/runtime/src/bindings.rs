@@ -70,7 +70,7 @@ pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };
 pub use imports::atlashub::{
-    audit, blob, channel, database, events, identity, kv, mail, multipart, sql, users,
+    audit, blob, channel, database, events, identity, kv, mail, multipart, sql, upload, users,
 };
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

@@ -15,6 +15,7 @@ pub(crate) mod mail;
 pub(crate) mod multipart;
 pub(crate) mod sql;
 pub(crate) mod transfer;
+pub(crate) mod upload;
 pub(crate) mod users;
 
 use crate::{bindings, state::State};
@@ -37,6 +38,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::mail::sender::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::upload::parts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 
