@@ -71,6 +71,7 @@ const PARTS: &[&str] = &[
     "login",
     "checks",
     "transfer",
+    "tus",
     "first",
     "tenants",
     "many",
@@ -129,6 +130,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     if wanted("transfer") {
         transfer::download(&bench, &mut report)?;
         transfer::upload(&bench, &mut report)?;
+    }
+    if wanted("tus") {
+        transfer::tus(&bench, &mut report)?;
     }
     if wanted("first") {
         latency::first(&bench, &mut report)?;
