@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// A PNG of this size in one colour, without a library: `stored` blocks of
 /// zlib (RFC 1950, RFC 1951).
-fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     let mut rows = Vec::new();
     for _ in 0..height {
         rows.push(0);
@@ -40,7 +40,7 @@ fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     png
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
             (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg())
@@ -49,7 +49,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 /// Width and height as the frame of a baseline JPEG states them.
-fn jpeg_size(bytes: &[u8]) -> (u16, u16) {
+pub(crate) fn jpeg_size(bytes: &[u8]) -> (u16, u16) {
     let at = bytes
         .windows(2)
         .position(|pair| pair == [0xff, 0xc0])

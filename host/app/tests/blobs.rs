@@ -15,7 +15,9 @@ use atlashub_core::{
     BucketName, Digest, Error, ProjectId, Result, SystemClock,
     capability::{
         PluginScope,
-        blob::{Blobs as _, ByteSource, ObjectKey, PutOptions, SignedAccess},
+        blob::{
+            Blobs as _, ByteSource, Checksum, ObjectKey, PartOptions, PutOptions, SignedAccess,
+        },
     },
 };
 use atlashub_data::platform::{NewProject, Platform, PlatformOptions, ProjectSettings};
@@ -570,4 +572,116 @@ async fn links_outlive_a_rotation_of_keys() {
             .verify_link(&sign([3; 32]), &Method::GET)
             .is_err()
     );
+}
+
+impl Place {
+    async fn part(&self, key: &str, size: usize, then: Then) -> Result<(u64, bool)> {
+        let mut source = Source { left: size, then };
+        let options = PartOptions::default();
+        let key: ObjectKey = key.parse()?;
+        let part = self
+            .blobs
+            .put_part(&self.scope, &self.bucket, &key, &mut source, options)
+            .await?;
+        Ok((part.object.info.size, part.complete))
+    }
+
+    async fn size_of(&self, key: &str) -> Option<u64> {
+        let key: ObjectKey = key.parse().unwrap();
+        let found = self.blobs.stat(&self.scope, &self.bucket, &key).await;
+        found.ok().map(|info| info.size)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_keeps_what_came_and_parts_become_one() {
+    for place in Place::everywhere(None).await {
+        let whole = place.part("tus/a/1", 150_000, Then::End).await.unwrap();
+        assert_eq!(whole, (150_000, true));
+        let broken = place.part("tus/a/2", 250_000, Then::Fail).await.unwrap();
+        assert_eq!(broken, (250_000, false));
+        // The caller is gone in the middle: what came is found all the same.
+        let left = tokio::time::timeout(
+            Duration::from_millis(500),
+            place.part("tus/a/3", 100_000, Then::Hang),
+        );
+        assert!(left.await.is_err(), "a source that hangs has ended");
+        let found = tokio::time::timeout(Duration::from_secs(20), async {
+            while place.size_of("tus/a/3").await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        });
+        found.await.expect("the part of a caller that is gone");
+        assert_eq!(place.size_of("tus/a/3").await, Some(100_000));
+        place.used_becomes(500_000).await;
+
+        let taken = place.part("tus/a/1", 1, Then::End).await.unwrap_err();
+        assert_eq!(taken.code(), "object_exists");
+        let keys: Vec<ObjectKey> = ["tus/a/1", "tus/a/2", "tus/a/3"]
+            .map(|key| key.parse().unwrap())
+            .into();
+        let into = "tus/a/whole".parse().unwrap();
+        let joined = place
+            .blobs
+            .join(&place.scope, &place.bucket, &keys, &into)
+            .await;
+        let joined = joined.unwrap();
+        assert_eq!(joined.info.size, 500_000);
+        assert_eq!(joined.sha256, Digest::of(&vec![7; 500_000]));
+        place.used_becomes(1_000_000).await;
+        let missing = ["tus/a/9".parse().unwrap()];
+        let refused = place
+            .blobs
+            .join(&place.scope, &place.bucket, &missing, &into)
+            .await;
+        assert_eq!(refused.unwrap_err().code(), "object_not_found");
+        place.used_becomes(1_000_000).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_other_bytes_than_said_leaves_nothing() {
+    for place in Place::everywhere(None).await {
+        let right = Digest::of(&vec![7; 1_000]).as_bytes().to_vec();
+        for (checksum, then, wanted) in [
+            (Checksum::Sha256(right.clone()), Then::End, Ok(1_000)),
+            (
+                Checksum::Sha256(vec![0; 32]),
+                Then::End,
+                Err("checksum_mismatch"),
+            ),
+            (
+                Checksum::Sha1(vec![0; 20]),
+                Then::End,
+                Err("checksum_mismatch"),
+            ),
+            (
+                Checksum::Sha256(right),
+                Then::Fail,
+                Err("upload_interrupted"),
+            ),
+        ] {
+            let key: ObjectKey = "part".parse().unwrap();
+            let mut source = Source { left: 1_000, then };
+            let options = PartOptions {
+                checksum: Some(checksum),
+                ..PartOptions::default()
+            };
+            let (scope, bucket) = (&place.scope, &place.bucket);
+            let part = place
+                .blobs
+                .put_part(scope, bucket, &key, &mut source, options)
+                .await;
+            let size = part.map(|part| part.object.info.size);
+            assert_eq!(
+                size.as_ref().map_err(|error| error.code()),
+                wanted.as_ref().map_err(|code| *code)
+            );
+            if size.is_ok() {
+                assert!(place.blobs.delete(scope, bucket, &key).await.unwrap());
+            }
+            assert_eq!(place.size_of("part").await, None);
+        }
+        place.used_becomes(0).await;
+    }
 }

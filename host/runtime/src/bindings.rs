@@ -72,7 +72,7 @@ pub use event_handler::{
 };
 pub use imports::atlashub::{
     audit, blob, channel, database, events, identity, kv, mail, multipart, secret, sign_in, sql,
-    users,
+    upload, users,
 };
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

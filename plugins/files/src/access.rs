@@ -77,7 +77,7 @@ pub(crate) fn scope(caller: &Caller, permission: Permission) -> Result<Scope> {
 
 impl Scope {
     /// Whether it covers what `owner` has.
-    fn covers(&self, owner: &str) -> bool {
+    pub(crate) fn covers(&self, owner: &str) -> bool {
         match self {
             Self::All => true,
             Self::Owner(own) => own == owner,

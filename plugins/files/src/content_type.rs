@@ -118,7 +118,7 @@ fn looks_like_text(head: &[u8]) -> bool {
 }
 
 /// A claimed `type/subtype` without parameters, if it is well-formed.
-fn essence(claimed: &str) -> Option<String> {
+pub(crate) fn essence(claimed: &str) -> Option<String> {
     let essence = claimed.split(';').next()?.trim().to_ascii_lowercase();
     let (kind, rest) = essence.split_once('/')?;
     let plain = |text: &str| {

@@ -64,6 +64,13 @@ pub(crate) fn release(transaction: &Transaction, gone: &Bytes) -> Result<()> {
             params![&gone.object_key],
         )?;
         doom(transaction, &gone.object_key)?;
+        let thumbnails: Vec<String> = transaction.query(
+            "DELETE FROM files.thumbnails WHERE object_key = $1 RETURNING thumbnail_key",
+            params![&gone.object_key],
+        )?;
+        for thumbnail in thumbnails {
+            doom(transaction, &thumbnail)?;
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod conditions;
 mod content_type;
 mod contents;
 mod cursor;
+mod direct;
 mod disposition;
 mod download;
 mod folders;
@@ -30,9 +31,12 @@ mod settings;
 mod shares;
 mod sweep;
 mod target;
+mod thumbnail;
 mod trash;
 mod tree;
+mod tus;
 mod upload;
+mod uploads;
 mod versions;
 mod zip;
 
@@ -55,6 +59,7 @@ pub fn routes() -> Router {
         .post("/files/{id}/restore", change::restore)
         .get("/files/{id}/download", download::download)
         .put("/files/{id}/content", versions::put_content)
+        .get("/files/{id}/thumbnail", thumbnail::thumbnail)
         .get("/files/{id}/versions", versions::list)
         .post("/files/{id}/versions/{n}/restore", versions::restore)
         .get("/files/{id}/activity", happened::activity)
@@ -66,6 +71,14 @@ pub fn routes() -> Router {
         .post("/files/{id}/share", shares::share_file)
         .delete("/files/{id}/share/{token}", shares::end_of_file)
         .post("/files/zip", zip::zip)
+        .route(atlashub_sdk::Method::OPTIONS, "/files/tus", tus::offer)
+        .post("/files/tus", tus::create)
+        .get("/files/tus/{id}", tus::status)
+        .post("/files/tus/{id}", tus::overridden)
+        .patch("/files/tus/{id}", tus::append)
+        .delete("/files/tus/{id}", tus::end)
+        .post("/files/upload-url", direct::announce)
+        .post("/files/{id}/confirm", direct::confirm)
         .post("/files/sweep", sweep::at_will)
         .get("/users/me/quota", account::quota)
         .get("/folders", folders::list)

@@ -400,7 +400,7 @@ fn receive(request: &mut Request, folder: &Folder, settings: Settings) -> Result
         let Intake {
             owner, settings, ..
         } = &intake;
-        let record = place::add(owner, stored, &fields, settings, false)?;
+        let record = place::add(owner, stored, &fields, settings)?;
         intake.stored.pop();
         taken.push(Taken {
             filename: record.filename,

@@ -30,6 +30,8 @@ pub(crate) struct Stored {
 /// What a client says of its files beside their bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields {
+    /// The id that a new file is to have; without one it gets any.
+    pub(crate) id: Option<String>,
     pub(crate) folder_id: Option<String>,
     pub(crate) visibility: Option<Visibility>,
     pub(crate) description: Option<String>,
@@ -37,17 +39,15 @@ pub(crate) struct Fields {
 }
 
 /// A new file in the folder of `fields`, which is the owner's. A name that is
-/// taken gets a number. `charged` when the bytes count already.
+/// taken gets a number.
 pub(crate) fn add(
     owner: &str,
     stored: &Stored,
     fields: &Fields,
     settings: &Settings,
-    charged: bool,
 ) -> Result<Record> {
-    let record = sql::transaction(|transaction| {
-        add_within(transaction, owner, stored, fields, settings, charged)
-    })?;
+    let record =
+        sql::transaction(|transaction| add_within(transaction, owner, stored, fields, settings))?;
     contents::drop_duplicate(&stored.object_key, &record.object_key);
     happened::tell(Happened::Uploaded, &record.id, Some(&record.path));
     notice::added(&record, settings);
@@ -61,10 +61,8 @@ pub(crate) fn add_within(
     stored: &Stored,
     fields: &Fields,
     settings: &Settings,
-    charged: bool,
 ) -> Result<Record> {
-    let size = if charged { 0 } else { stored.size };
-    account::charge(transaction, owner, Change::file(size), settings)?;
+    account::charge(transaction, owner, Change::file(stored.size), settings)?;
     let folder = folder_of(transaction, owner, fields.folder_id.as_deref())?;
     for number in 1..=MAX_TRIES {
         let filename = name::numbered(&stored.filename, number);
@@ -192,7 +190,10 @@ fn insert(
              ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12, $12, NULL, $13, $14) RETURNING {COLUMNS}"
         ),
         params![
-            Uuid::now_v7().to_string(),
+            fields
+                .id
+                .clone()
+                .unwrap_or_else(|| Uuid::now_v7().to_string()),
             object_key,
             owner,
             path,
@@ -242,6 +243,7 @@ fn replace(
         keep_version(transaction, there)?;
     }
     let fields = Fields {
+        id: None,
         folder_id: None,
         visibility: fields.visibility.or(Some(there.visibility)),
         description: fields

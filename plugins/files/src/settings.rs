@@ -63,6 +63,20 @@ pub(crate) fn days_ago(now: i64, days: u32) -> i64 {
 }
 
 impl Settings {
+    /// Refuses a file that is larger than one may be.
+    pub(crate) fn check_size(&self, size: u64) -> Result<()> {
+        match self.max_file_bytes.filter(|most| size > *most) {
+            Some(most) => Err(Error::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "object_too_large",
+                format!("files have {most} bytes at most here"),
+            )
+            .with_field("limit_bytes", most)
+            .with_field("requested_bytes", size)),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses a type that is not taken here.
     pub(crate) fn check_type(&self, mime_type: &str) -> Result<()> {
         let refused = match &self.refused_types {

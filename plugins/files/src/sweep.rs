@@ -9,7 +9,7 @@ use crate::{
     BUCKET, account, contents, place,
     record::now_ms,
     settings::{Settings, days_ago},
-    trash,
+    trash, uploads,
 };
 use atlashub_sdk::prelude::*;
 use std::{cell::Cell, time::Duration};
@@ -85,6 +85,7 @@ fn sweep(settings: &Settings) -> Result<Swept> {
     }
     let files = condemned()?;
     old_versions(settings)?;
+    uploads::end_expired(STEP)?;
     sql::execute(
         "DELETE FROM files.activity WHERE at < $1",
         params![days_ago(now, ACTIVITY_DAYS)],
@@ -205,8 +206,10 @@ fn orphans(now: i64) -> Result<usize> {
         }
         let spoken_of: Option<i64> = sql::query_optional(
             "SELECT 1 FROM files.contents WHERE object_key = $1 \
-             UNION ALL SELECT 1 FROM files.doomed WHERE object_key = $1",
-            params![&object.key],
+             UNION ALL SELECT 1 FROM files.doomed WHERE object_key = $1 \
+             UNION ALL SELECT 1 FROM files.thumbnails WHERE thumbnail_key = $1 \
+             UNION ALL SELECT 1 FROM files.uploads WHERE id = $2 AND file_id IS NULL",
+            params![&object.key, uploads::of_key(&object.key)],
         )?;
         if spoken_of.is_none() {
             contents::delete_object(&object.key);

@@ -188,7 +188,7 @@ impl Upload {
             let Intake {
                 owner, settings, ..
             } = &self.intake;
-            records.push(place::add(owner, stored, &self.fields, settings, false)?);
+            records.push(place::add(owner, stored, &self.fields, settings)?);
             self.intake.stored.pop();
         }
         Ok(records)

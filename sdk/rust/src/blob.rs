@@ -40,6 +40,39 @@ pub struct PutOptions {
     pub max_size: Option<u64>,
 }
 
+/// A part of an upload, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, hexadecimal.
+    pub sha256: String,
+    /// The first 512 bytes at most, to tell the type by.
+    pub head: Vec<u8>,
+    /// Whether its source came to its end.
+    pub complete: bool,
+}
+
+/// What the bytes of a part must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// 20 bytes.
+    Sha1(Vec<u8>),
+    /// 32 bytes.
+    Sha256(Vec<u8>),
+}
+
+/// How a part is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartOptions {
+    /// The size, when it is known beforehand.
+    pub expected_size: Option<u64>,
+    /// Refuse more bytes than this.
+    pub max_size: Option<u64>,
+    /// With one, a source that breaks off leaves nothing.
+    pub checksum: Option<Checksum>,
+}
+
 /// Objects in the order of their keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -79,6 +112,31 @@ impl Bucket<'_> {
     /// As [`Bucket::put`].
     pub fn put_bytes(self, bytes: &[u8], options: &PutOptions) -> Result<Stored> {
         Ok(host::blob_put_bytes(self.0, bytes, options)?)
+    }
+
+    /// Writes a part of an upload under a key that must be free. Should the
+    /// body break off, or this plugin be gone before its end, then the bytes
+    /// that came are kept: look for them with [`Bucket::stat`]. The body must
+    /// not have been read before.
+    ///
+    /// # Errors
+    /// As [`Bucket::put`], and `checksum_mismatch`.
+    pub fn put_part(self, key: &str, mut body: Body, options: &PartOptions) -> Result<Part> {
+        let stream = match body.source()? {
+            Source::Stream(stream) => stream,
+            Source::Bytes(bytes) => host::InputStream::from_bytes(bytes)?,
+        };
+        Ok(host::blob_put_part(self.0, key, stream, options)?)
+    }
+
+    /// Puts objects together into a new one under the key `into`, which must
+    /// be free, in the order given; 10,000 at most. They stay: delete them
+    /// once the new one is written down.
+    ///
+    /// # Errors
+    /// `object_not_found`, and as [`Bucket::put`].
+    pub fn join(self, keys: &[String], into: &str) -> Result<Stored> {
+        Ok(host::blob_join(self.0, keys, into)?)
     }
 
     /// What is known of an object.

@@ -17,7 +17,7 @@ mod objects;
 
 use crate::{
     Body, Caller, Error, Event, Request, Response, Result, Router, Subscriptions,
-    blob::{Object, PutOptions, Stored},
+    blob::{Checksum, Object, PutOptions, Stored},
     database::Table,
     host::{self, HostError, HostResult},
     http::{Answer, Call, address},
@@ -561,6 +561,10 @@ impl host::Host for Inner {
 
     fn blob_put(&self, bucket: &str, bytes: Vec<u8>, options: &PutOptions) -> HostResult<Stored> {
         self.objects.borrow_mut().put(bucket, bytes, options)
+    }
+
+    fn blob_fits(&self, bytes: &[u8], checksum: &Checksum) -> bool {
+        Objects::fits(bytes, checksum)
     }
 
     fn blob_stat(&self, bucket: &str, key: &str) -> HostResult<Object> {

@@ -59,6 +59,11 @@ pub(crate) const NPM_PARTS: &[NpmPart] = &[
         what: "@supabase/auth-js (a client of /auth/v1)",
         variable: "ATLASHUB_TEST_AUTH_JS",
     },
+    NpmPart {
+        folder: "tus",
+        what: "tus-js-client (a client of /files/tus)",
+        variable: "ATLASHUB_TEST_TUS",
+    },
 ];
 
 /// Fetches everything that `cargo xtask test` uses.

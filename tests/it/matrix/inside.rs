@@ -89,7 +89,16 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/files/{id}/share", Asks::ObjectToWrite),
     ("POST", "/files/{id}/share", Asks::ObjectToWrite),
     ("DELETE", "/files/{id}/share/{token}", Asks::ObjectToWrite),
+    ("GET", "/files/{id}/thumbnail", Asks::Object),
     ("POST", "/files/zip", Asks::Object),
+    ("POST", "/files/upload-url", Asks::NameToWrite),
+    ("POST", "/files/{id}/confirm", Asks::Absent),
+    ("POST", "/files/tus", Asks::NameToWrite),
+    // The upload's id is what they ask for; here it is nobody's.
+    ("GET", "/files/tus/{id}", Asks::Absent),
+    ("POST", "/files/tus/{id}", Asks::Absent),
+    ("PATCH", "/files/tus/{id}", Asks::Absent),
+    ("DELETE", "/files/tus/{id}", Asks::Absent),
     ("POST", "/files/sweep", Asks::UsersToWrite),
     ("GET", "/users/me/quota", Asks::Name),
     ("GET", "/folders", Asks::Name),
@@ -329,6 +338,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
     let plugins = [
         "hello",
         "files",
+        "images",
         "search",
         "documents",
         "notifications",
@@ -358,6 +368,7 @@ pub(super) struct Things {
     file: String,
     /// Where it lies.
     path: String,
+    picture: String,
     folder: String,
     /// The id of a link to the file, and of one to the folder.
     links: [String; 2],
@@ -374,6 +385,9 @@ impl Things {
     pub(super) async fn make(owner: &Admin, project: &Project) -> Self {
         let name = unique(HIDDEN);
         let file = project.upload(&name, HIDDEN).await.expect(201).json();
+        let picture = crate::avatars::png(8, 8, [7, 7, 7]);
+        let picture = project.upload(&unique("picture"), picture).await;
+        let picture = picture.expect(201).json();
         let folder = project.post("/folders", json!({"name": unique(HIDDEN)}));
         let folder = folder.await.expect(201).json();
         let mut links = [String::new(), String::new()];
@@ -415,6 +429,7 @@ impl Things {
             links,
             file: file["id"].as_str().expect("an id").to_owned(),
             path: file["path"].as_str().expect("a path").to_owned(),
+            picture: picture["id"].as_str().expect("an id").to_owned(),
             folder: folder["id"].as_str().expect("an id").to_owned(),
             user: user["id"].as_str().expect("an id").to_owned(),
             role,
@@ -441,7 +456,9 @@ impl Things {
     /// The path with these things in it.
     fn path(&self, path: &str) -> String {
         let [to_file, to_folder] = &self.links;
-        let (id, link) = if path.starts_with("/files") || path.starts_with("/documents") {
+        let (id, link) = if path.ends_with("/thumbnail") {
+            (&self.picture, to_file)
+        } else if path.starts_with("/files") || path.starts_with("/documents") {
             (&self.file, to_file)
         } else if path.starts_with("/folders") {
             (&self.folder, to_folder)
@@ -505,6 +522,17 @@ pub(super) fn request(
         }
         ("POST", "/notifications/mark-read") => json!({"all": true}),
         ("PUT", "/notifications/preferences") => json!({"kinds": {}}),
+        ("POST", "/files/tus") => {
+            return request
+                .header("tus-resumable", "1.0.0")
+                .header("upload-length", "1");
+        }
+        ("POST", "/files/tus/{id}") => {
+            return request.header("x-http-method-override", "HEAD");
+        }
+        ("POST", "/files/upload-url") => json!({
+            "filename": unique("theirs"), "size": 1, "content_type": "text/plain",
+        }),
         ("POST", "/files/zip") => json!({"ids": [things.file]}),
         ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),

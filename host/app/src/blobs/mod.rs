@@ -6,6 +6,7 @@
 //! when the caller goes away. Grants are checked before this is reached.
 
 mod links;
+mod parts;
 mod quota;
 
 use atlashub_core::{
@@ -13,8 +14,8 @@ use atlashub_core::{
     capability::{
         PluginScope,
         blob::{
-            Blobs, ByteSource, MAX_LIST, ObjectBody, ObjectInfo, ObjectKey, ObjectPage, PutOptions,
-            SignedAccess, StoredObject,
+            Blobs, ByteSource, MAX_LIST, ObjectBody, ObjectInfo, ObjectKey, ObjectPage,
+            PartOptions, PutOptions, SignedAccess, StoredObject, StoredPart,
         },
     },
 };
@@ -154,6 +155,24 @@ impl BlobStore {
         }
     }
 
+    /// The most bytes that an object may have: what the bucket allows, or less.
+    async fn limit(
+        &self,
+        project: ProjectId,
+        bucket: &BucketName,
+        wanted: Option<u64>,
+    ) -> Result<Option<u64>> {
+        let of_bucket = self.bucket(project, bucket).await?;
+        Ok([wanted, of_bucket].into_iter().flatten().min())
+    }
+
+    fn stores(&self) -> Stores {
+        Stores {
+            storage: self.storage.clone(),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
     /// Deletes an object and accounts for it. While the object goes, its
     /// bytes are counted as a reservation, which runs out should the host die
     /// before the end.
@@ -236,6 +255,67 @@ impl BlobStore {
     }
 }
 
+/// Where objects are: what an upload needs that outlives the call which began
+/// it.
+struct Stores {
+    storage: Storage,
+    clock: Arc<dyn Clock>,
+}
+
+impl Stores {
+    /// Takes in an object, for which `reservation` has something set aside or
+    /// sets it aside as the bytes come.
+    async fn take_in(
+        self,
+        intake: Intake,
+        mut reservation: Reservation,
+        source: &mut dyn ByteSource,
+    ) -> Result<StoredObject> {
+        let Intake {
+            key,
+            path,
+            mode,
+            expected_size,
+            max_size,
+        } = intake;
+        // A size beyond the limit is refused by the store before any byte.
+        let affordable = expected_size.filter(|size| max_size.is_none_or(|limit| *size <= limit));
+        if let Some(size) = affordable {
+            reservation.reach(size, 0).await?;
+        }
+        let mut metered = Metered::new(source, &mut reservation, max_size);
+        let write_options = WriteOptions {
+            mode,
+            expected_size,
+            max_size,
+        };
+        let pending = self
+            .storage
+            .write(&path, &mut metered, write_options)
+            .await?;
+        let finish = BlobStore::finish(self.storage, path, pending, reservation, mode);
+        let written = to_the_end(finish).await?;
+        Ok(StoredObject {
+            info: ObjectInfo {
+                key,
+                size: written.size,
+                modified: Some(self.clock.now()),
+            },
+            sha256: written.sha256,
+            head: written.head,
+        })
+    }
+}
+
+/// An object that is to be taken in.
+struct Intake {
+    key: ObjectKey,
+    path: ObjectPath,
+    mode: WriteMode,
+    expected_size: Option<u64>,
+    max_size: Option<u64>,
+}
+
 async fn hand_over(unit: &Unit, project: ProjectId, size: u64) -> Result<ReservationId> {
     unit.usage().give_back(project, size).await?;
     unit.usage().reserve(project, size, DELETION_TTL).await
@@ -281,43 +361,67 @@ impl Blobs for BlobStore {
         source: &mut dyn ByteSource,
         options: PutOptions,
     ) -> Result<StoredObject> {
-        let bucket_limit = self.bucket(scope.project, bucket).await?;
-        let max_size = [options.max_size, bucket_limit].into_iter().flatten().min();
+        let max_size = self.limit(scope.project, bucket, options.max_size).await?;
         let (key, mode) = match options.key {
             None => (uuid::Uuid::now_v7().to_string().parse()?, WriteMode::Fresh),
             Some(key) if options.create_only => (key, WriteMode::CreateOnly),
             Some(key) => (key, WriteMode::Replace),
         };
         let path = path(scope, bucket, &key)?;
-        let mut reservation = Reservation::new(self.platform.clone(), scope.project);
-        // A size beyond the limit is refused by the store before any byte.
-        let affordable = options
-            .expected_size
-            .filter(|size| max_size.is_none_or(|limit| *size <= limit));
-        if let Some(size) = affordable {
-            reservation.reach(size, 0).await?;
-        }
-        let mut metered = Metered::new(source, &mut reservation, max_size);
-        let write_options = WriteOptions {
+        let reservation = Reservation::new(self.platform.clone(), scope.project);
+        let intake = Intake {
+            key,
+            path,
             mode,
             expected_size: options.expected_size,
             max_size,
         };
-        let pending = self
-            .storage
-            .write(&path, &mut metered, write_options)
-            .await?;
-        let storage = self.storage.clone();
-        let written = to_the_end(Self::finish(storage, path, pending, reservation, mode)).await?;
-        Ok(StoredObject {
-            info: ObjectInfo {
-                key,
-                size: written.size,
-                modified: Some(self.clock.now()),
-            },
-            sha256: written.sha256,
-            head: written.head,
-        })
+        self.stores().take_in(intake, reservation, source).await
+    }
+
+    async fn put_part(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        source: &mut dyn ByteSource,
+        options: PartOptions,
+    ) -> Result<StoredPart> {
+        let max_size = self.limit(scope.project, bucket, options.max_size).await?;
+        let reservation = Reservation::new(self.platform.clone(), scope.project);
+        let intake = Intake {
+            key: key.clone(),
+            path: path(scope, bucket, key)?,
+            mode: WriteMode::CreateOnly,
+            expected_size: options.expected_size,
+            max_size,
+        };
+        parts::put(self.stores(), intake, reservation, source, options.checksum).await
+    }
+
+    async fn join(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        into: &ObjectKey,
+    ) -> Result<StoredObject> {
+        let max_size = self.limit(scope.project, bucket, None).await?;
+        let paths = keys.iter().map(|key| path(scope, bucket, key));
+        let mut source = parts::Chain::new(self.storage.clone(), paths.collect::<Result<_>>()?)?;
+        let size = source.size().await?;
+        let path = path(scope, bucket, into)?;
+        let mut reservation = Reservation::new(self.platform.clone(), scope.project);
+        reservation.double(size).await?;
+        let intake = Intake {
+            key: into.clone(),
+            path,
+            mode: WriteMode::CreateOnly,
+            expected_size: Some(size),
+            max_size,
+        };
+        let stores = self.stores();
+        stores.take_in(intake, reservation, &mut source).await
     }
 
     async fn stat(

@@ -60,6 +60,22 @@ impl Reservation {
         })
     }
 
+    /// Sets `total` bytes aside for what is there already, in other objects
+    /// that go afterwards: up to twice the project's limit. Nothing was set
+    /// aside before.
+    ///
+    /// # Errors
+    /// `quota_exceeded`.
+    pub(super) async fn double(&mut self, total: u64) -> Result<()> {
+        let usage = self.platform.usage();
+        self.held = Some(Held {
+            id: usage.reserve_twice(self.project, total, TTL).await?,
+            bytes: total,
+            renewed: Instant::now(),
+        });
+        Ok(())
+    }
+
     async fn add(&mut self, more: u64) -> Result<()> {
         let usage = self.platform.usage();
         match &mut self.held {

@@ -14,6 +14,9 @@ pub const HEAD_BYTES: usize = 512;
 /// Most objects that one `list` returns.
 pub const MAX_LIST: usize = 1_000;
 
+/// Most objects that one `join` puts together.
+pub const MAX_PARTS: usize = 10_000;
+
 /// Bytes on their way.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 
@@ -121,6 +124,36 @@ pub struct PutOptions {
     pub max_size: Option<u64>,
 }
 
+/// What the bytes of a part must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// 20 bytes.
+    Sha1(Vec<u8>),
+    /// 32 bytes.
+    Sha256(Vec<u8>),
+}
+
+/// How a part of an upload is written.
+#[derive(Clone, Debug, Default)]
+pub struct PartOptions {
+    /// The size, when known beforehand: reserved in the quota at once.
+    pub expected_size: Option<u64>,
+    /// Refuse more bytes than this (`object_too_large`).
+    pub max_size: Option<u64>,
+    /// Refuse other bytes than these (`checksum_mismatch`), and those of a
+    /// source that breaks off.
+    pub checksum: Option<Checksum>,
+}
+
+/// A part that was written.
+#[derive(Clone, Debug)]
+pub struct StoredPart {
+    /// The object.
+    pub object: StoredObject,
+    /// Whether its source came to its end.
+    pub complete: bool,
+}
+
 /// An object and its bytes.
 pub struct ObjectBody {
     /// The object.
@@ -162,7 +195,7 @@ pub enum SignedAccess {
 ///
 /// Codes: `object_not_found`, `object_exists`, `object_too_large`,
 /// `quota_exceeded` (with `limit_bytes`, `used_bytes`, `requested_bytes`),
-/// `invalid_object_key`, `upload_interrupted`.
+/// `invalid_object_key`, `upload_interrupted`, `checksum_mismatch`.
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Writes an object from `source`; it is visible whole or not at all.
@@ -172,6 +205,29 @@ pub trait Blobs: Send + Sync {
         bucket: &BucketName,
         source: &mut dyn ByteSource,
         options: PutOptions,
+    ) -> Result<StoredObject>;
+
+    /// Writes a part of an upload under a key that must be free. When the
+    /// source breaks off, or this future is dropped, what came before is kept.
+    async fn put_part(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        source: &mut dyn ByteSource,
+        options: PartOptions,
+    ) -> Result<StoredPart>;
+
+    /// Puts objects together into a new one under a key that must be free,
+    /// in the order given; [`MAX_PARTS`] at most. They stay, and while both
+    /// are there both count: for this alone a project may go beyond its
+    /// limit, by as much again.
+    async fn join(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        keys: &[ObjectKey],
+        into: &ObjectKey,
     ) -> Result<StoredObject>;
 
     /// What is known of an object, without its bytes.

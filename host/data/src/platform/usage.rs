@@ -88,8 +88,32 @@ impl<'a> Usage<'a> {
         bytes: u64,
         ttl: Duration,
     ) -> Result<ReservationId> {
+        self.reserve_within(project, bytes, ttl, 0).await
+    }
+
+    /// As [`reserve`](Self::reserve), up to twice the limit: for bytes that
+    /// the project has already and that go once their copy is there.
+    ///
+    /// # Errors
+    /// As `reserve`.
+    pub async fn reserve_twice(
+        &self,
+        project: ProjectId,
+        bytes: u64,
+        ttl: Duration,
+    ) -> Result<ReservationId> {
+        self.reserve_within(project, bytes, ttl, 1).await
+    }
+
+    async fn reserve_within(
+        &self,
+        project: ProjectId,
+        bytes: u64,
+        ttl: Duration,
+        beyond: i64,
+    ) -> Result<ReservationId> {
         let unit = self.db.begin().await?;
-        take(&unit, project, bytes).await?;
+        take_within(&unit, project, bytes, beyond).await?;
         let id = ReservationId(Uuid::now_v7());
         let now = unit.now();
         storage_reservation::Entity::insert(storage_reservation::ActiveModel {
@@ -261,6 +285,11 @@ impl<'a> Usage<'a> {
 
 /// Adds `bytes` to what a project uses, if they fit.
 async fn take(unit: &Unit, project: ProjectId, bytes: u64) -> Result<()> {
+    take_within(unit, project, bytes, 0).await
+}
+
+/// As [`take`], beyond the limit by so many times the limit: none or one.
+async fn take_within(unit: &Unit, project: ProjectId, bytes: u64, beyond: i64) -> Result<()> {
     use storage_usage::Entity;
     let context = failed("reserve storage");
     let fits = match i64::try_from(bytes) {
@@ -271,8 +300,14 @@ async fn take(unit: &Unit, project: ProjectId, bytes: u64) -> Result<()> {
                 statement(
                     unit.engine(),
                     "UPDATE storage_usage SET used_bytes = used_bytes + $2 WHERE project_id = $1 \
-                     AND used_bytes + $2 <= COALESCE(limit_bytes, $3) RETURNING project_id",
-                    [uuid(project).into(), amount.into(), MAX_BYTES.into()],
+                     AND used_bytes + $2 - COALESCE(limit_bytes, $3) * $4 \
+                     <= COALESCE(limit_bytes, $3) RETURNING project_id",
+                    [
+                        uuid(project).into(),
+                        amount.into(),
+                        MAX_BYTES.into(),
+                        beyond.into(),
+                    ],
                 ),
             )
             .await

@@ -67,7 +67,7 @@ fn valid_for(seconds: u32) -> Duration {
 }
 
 impl PluginShared {
-    fn bucket(&self, name: &str, write: bool) -> Result<BucketName> {
+    pub(super) fn bucket(&self, name: &str, write: bool) -> Result<BucketName> {
         let bucket: BucketName = name.parse()?;
         if self.grants.allows_blob(&bucket, write) {
             Ok(bucket)
@@ -78,7 +78,7 @@ impl PluginShared {
         }
     }
 
-    fn bucket_and_key(
+    pub(super) fn bucket_and_key(
         &self,
         bucket: &str,
         key: &str,

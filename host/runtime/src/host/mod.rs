@@ -17,6 +17,7 @@ pub(crate) mod secret;
 pub(crate) mod sign_in;
 pub(crate) mod sql;
 pub(crate) mod transfer;
+pub(crate) mod upload;
 pub(crate) mod users;
 
 use crate::{bindings, state::State};
@@ -41,6 +42,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::mail::sender::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::upload::parts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 

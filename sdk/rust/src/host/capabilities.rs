@@ -10,7 +10,7 @@ use crate::{
             database::client as wit_database, events::publisher as wit_events,
             identity::caller as wit_caller, kv::store as wit_kv, mail::sender as wit_mail,
             multipart::form as wit_form, secret::stand_ins as wit_secret,
-            sign_in::sessions as wit_sign_in, sql::client as wit_sql,
+            sign_in::sessions as wit_sign_in, sql::client as wit_sql, upload::parts,
             users::directory as wit_users,
         },
         wasi::{
@@ -19,7 +19,7 @@ use crate::{
             logging::logging as wit_log,
         },
     },
-    blob::{Object, Page, PutOptions, Served, Stored},
+    blob::{Checksum, Object, Page, Part as UploadPart, PartOptions, PutOptions, Served, Stored},
     channel::Held,
     database::{Column, ForeignKey, Table},
     identity::{Caller, Project},
@@ -496,6 +496,52 @@ pub(crate) fn blob_put_bytes(
         bytes,
         &put_options(options),
     )?))
+}
+
+impl From<parts::Error> for HostError {
+    fn from(error: parts::Error) -> Self {
+        Self {
+            details: error.details,
+            ..Self::new(&error.code, error.message)
+        }
+    }
+}
+
+pub(crate) fn blob_put_part(
+    bucket: &str,
+    key: &str,
+    source: InputStream,
+    options: &PartOptions,
+) -> HostResult<UploadPart> {
+    let checksum = options.checksum.clone().map(|checksum| match checksum {
+        Checksum::Sha1(bytes) => parts::Checksum::Sha1(bytes),
+        Checksum::Sha256(bytes) => parts::Checksum::Sha256(bytes),
+    });
+    let options = parts::Options {
+        expected_size: options.expected_size,
+        max_size: options.max_size,
+        checksum,
+    };
+    let part = parts::put(bucket, key, source.handle(), &options)?;
+    Ok(UploadPart {
+        size: part.size,
+        sha256: part.sha256,
+        head: part.head,
+        complete: part.complete,
+    })
+}
+
+pub(crate) fn blob_join(bucket: &str, keys: &[String], into: &str) -> HostResult<Stored> {
+    let joined = parts::join(bucket, keys, into)?;
+    Ok(Stored {
+        object: Object {
+            key: into.to_owned(),
+            size: joined.size,
+            modified_ms: None,
+        },
+        sha256: joined.sha256,
+        head: joined.head,
+    })
 }
 
 pub(crate) fn blob_stat(bucket: &str, key: &str) -> HostResult<Object> {

@@ -4,7 +4,7 @@
 use super::{HostError, HostResult};
 use crate::{
     Headers,
-    blob::{Object, Page, PutOptions, Stored},
+    blob::{Checksum, Object, Page, Part as UploadPart, PartOptions, PutOptions, Stored},
     body::Source,
     database::Table,
     http::{Answer, Call},
@@ -51,6 +51,7 @@ pub(crate) trait Host {
     fn blob_read(&self, bucket: &str, key: &str, range: Option<Range<u64>>) -> HostResult<Vec<u8>>;
     fn blob_delete(&self, bucket: &str, key: &str) -> HostResult<bool>;
     fn blob_keys(&self, bucket: &str) -> HostResult<Vec<String>>;
+    fn blob_fits(&self, bytes: &[u8], checksum: &Checksum) -> bool;
     fn blob_sign(&self, bucket: &str, key: &str, write: bool) -> HostResult<String>;
 }
 
@@ -428,6 +429,52 @@ pub(crate) fn blob_put_bytes(
     options: &PutOptions,
 ) -> HostResult<Stored> {
     host()?.blob_put(bucket, bytes.to_vec(), options)
+}
+
+pub(crate) fn blob_put_part(
+    bucket: &str,
+    key: &str,
+    source: InputStream,
+    options: &PartOptions,
+) -> HostResult<UploadPart> {
+    let put = PutOptions {
+        key: Some(key.to_owned()),
+        create_only: true,
+        expected_size: options.expected_size,
+        max_size: options.max_size,
+    };
+    let host = host()?;
+    let is_right = match &options.checksum {
+        None => true,
+        Some(checksum) => host.blob_fits(&source.0, checksum),
+    };
+    if !is_right {
+        return Err(HostError::new(
+            "checksum_mismatch",
+            "the bytes are not those of the checksum",
+        ));
+    }
+    let stored = host.blob_put(bucket, source.0, &put)?;
+    Ok(UploadPart {
+        size: stored.object.size,
+        sha256: stored.sha256,
+        head: stored.head,
+        complete: true,
+    })
+}
+
+pub(crate) fn blob_join(bucket: &str, keys: &[String], into: &str) -> HostResult<Stored> {
+    let host = host()?;
+    let mut bytes = Vec::new();
+    for key in keys {
+        bytes.extend(host.blob_read(bucket, key, None)?);
+    }
+    let options = PutOptions {
+        key: Some(into.to_owned()),
+        create_only: true,
+        ..PutOptions::default()
+    };
+    host.blob_put(bucket, bytes, &options)
 }
 
 pub(crate) fn blob_stat(bucket: &str, key: &str) -> HostResult<Object> {

@@ -1,9 +1,10 @@
 //! Buckets in memory, with one quota over all of them.
 
 use crate::{
-    blob::{Object, PutOptions, Stored},
+    blob::{Checksum, Object, PutOptions, Stored},
     host::{HostError, HostResult},
 };
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, ops::Range};
 
@@ -74,6 +75,14 @@ impl Objects {
             sha256,
             head,
         })
+    }
+
+    /// Whether the bytes are those of the checksum.
+    pub(super) fn fits(bytes: &[u8], checksum: &Checksum) -> bool {
+        match checksum {
+            Checksum::Sha1(wanted) => Sha1::digest(bytes).as_slice() == wanted,
+            Checksum::Sha256(wanted) => Sha256::digest(bytes).as_slice() == wanted,
+        }
     }
 
     fn get(&self, bucket: &str, key: &str) -> HostResult<&Vec<u8>> {

@@ -76,6 +76,7 @@ const PARTS: &[&str] = &[
     "login",
     "checks",
     "transfer",
+    "tus",
     "first",
     "tenants",
     "many",
@@ -135,6 +136,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     if wanted("transfer") {
         transfer::download(&bench, &mut report)?;
         transfer::upload(&bench, &mut report)?;
+    }
+    if wanted("tus") {
+        transfer::tus(&bench, &mut report)?;
     }
     if wanted("first") {
         latency::first(&bench, &mut report)?;

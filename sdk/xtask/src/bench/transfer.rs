@@ -121,6 +121,38 @@ pub(super) fn download(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// A large upload by TUS against the same by a plain request.
+pub(super) fn tus(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
+    let size = bench.plan.upload_bytes;
+    report.part(&format!("upload of {} MiB by TUS", size >> 20));
+    let (_, node, key) = start(bench, "tus")?;
+    let file: PathBuf = bench.folder.path().join("upload.bin");
+    write_noise(&file, size)?;
+    let plain = || -> Result<f64> {
+        let (id, seconds) = node.upload_file(&key, &file)?;
+        node.delete_file(&key, &id)?;
+        Ok(seconds)
+    };
+    let (mut control, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..bench.plan.rounds {
+        control.push(plain()?);
+        let (id, seconds) = node.upload_by_tus(&key, &file)?;
+        node.delete_file(&key, &id)?;
+        ours.push(seconds);
+    }
+    control.push(plain()?);
+    let (control, ours) = (middle(control), middle(ours));
+    report.note(&format!("plain {control:.2} s, TUS {ours:.2} s"));
+    report.ratio(
+        "upload by TUS",
+        "a plain upload",
+        control / ours,
+        Goal::AtLeast(0.8),
+    );
+    std::fs::remove_file(file)?;
+    Ok(())
+}
+
 /// A large upload against axum streaming it to the operator; both are on the
 /// disk when they are acknowledged.
 pub(super) fn upload(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
