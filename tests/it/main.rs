@@ -12,6 +12,7 @@
 mod addressing;
 mod admin_accounts;
 mod admins;
+mod app_passwords;
 mod auth_js;
 mod avatars;
 mod client_ts;

@@ -8,6 +8,7 @@
 
 mod access;
 mod account;
+mod by_path;
 mod change;
 mod conditions;
 mod content_type;
@@ -65,6 +66,9 @@ pub fn routes() -> Router {
         .post("/files/{id}/share", shares::share_file)
         .delete("/files/{id}/share/{token}", shares::end_of_file)
         .post("/files/zip", zip::zip)
+        .get("/files/at", by_path::at)
+        .post("/files/move", by_path::move_to)
+        .post("/files/copy", by_path::copy)
         .post("/files/sweep", sweep::at_will)
         .get("/users/me/quota", account::quota)
         .get("/folders", folders::list)

@@ -15,6 +15,8 @@ pub struct Call {
     pub(crate) url: String,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
+    /// Instead of `body`: bytes that are passed on as they arrive.
+    pub(crate) stream: Option<Body>,
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -56,6 +58,7 @@ pub fn call(method: Method, url: impl Into<String>) -> Call {
         url: url.into(),
         headers: Headers::new(),
         body: Vec::new(),
+        stream: None,
         timeout: None,
     }
 }
@@ -70,6 +73,14 @@ impl Call {
     /// Sets the body.
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    /// Passes a body on as it arrives: its bytes do not enter the plugin. Set
+    /// `content-length` beside it where the length is known. Should it break
+    /// off, so does the call.
+    pub fn stream(mut self, body: Body) -> Self {
+        self.stream = Some(body);
         self
     }
 

@@ -363,14 +363,18 @@ impl host::Host for Inner {
                 "no such service was set up in the test",
             ));
         };
-        let mut request = Request::new(call.method, address.target).with_body(call.body);
+        let failed = |error: Error| HostError::new("upstream_failed", error.to_string());
+        let body = match call.stream {
+            Some(stream) => stream.bytes(usize::MAX).map_err(failed)?,
+            None => call.body,
+        };
+        let mut request = Request::new(call.method, address.target).with_body(body);
         for (name, value) in call.headers.iter() {
             request = request.with_header(name, value);
         }
         let mut response = service(request);
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let failed = |error: Error| HostError::new("upstream_failed", error.to_string());
         let body = Body::from(response.into_bytes().map_err(failed)?);
         Ok(Answer {
             status,

@@ -6,13 +6,17 @@ use super::{
 };
 use crate::{
     Body, Headers, Method, StatusCode,
-    bindings::imports::wasi::http::{
-        outgoing_handler,
-        types::{
-            self as wasi_http, ErrorCode, Fields, OutgoingBody, OutgoingRequest, RequestOptions,
-            Scheme,
+    bindings::imports::wasi::{
+        http::{
+            outgoing_handler,
+            types::{
+                self as wasi_http, ErrorCode, Fields, OutgoingBody, OutgoingRequest,
+                RequestOptions, Scheme,
+            },
         },
+        io::streams::OutputStream,
     },
+    body::Source,
     http::{Answer, Call, address},
 };
 use std::time::Duration;
@@ -53,17 +57,20 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
 
     let future =
         outgoing_handler::handle(request, options(call.timeout)?).map_err(|code| failure(&code))?;
-    if !call.body.is_empty()
-        && let Ok(stream) = body.write()
-    {
-        // A service may answer before it has read everything: what it
-        // answers tells more than a failed write.
-        let written = Writer(stream).all(&call.body);
-        if written.is_err() {
-            log::debug!("the body of a call was not read to its end");
-        }
-    }
-    let finished = OutgoingBody::finish(body, None);
+    let whole = match body.write() {
+        Ok(stream) => write(stream, &call.body, call.stream),
+        Err(()) => true,
+    };
+    // A service may answer before it has read everything: what it answers
+    // tells more than a failed write. A body that was cut off must not look
+    // whole to it.
+    let finished = if whole {
+        OutgoingBody::finish(body, None)
+    } else {
+        log::debug!("the body of a call did not come to its end");
+        drop(body);
+        Ok(())
+    };
     let response = loop {
         match future.get() {
             Some(Ok(Ok(response))) => break response,
@@ -94,6 +101,20 @@ pub(crate) fn send(call: Call) -> HostResult<Answer> {
         headers,
         body,
     })
+}
+
+/// Writes the body of a call; whether that came to its end.
+fn write(stream: OutputStream, bytes: &[u8], passed_on: Option<Body>) -> bool {
+    let mut writer = Writer(stream);
+    let mut passed_on = match passed_on {
+        Some(body) => body,
+        None => return bytes.is_empty() || writer.all(bytes).is_ok(),
+    };
+    match passed_on.source() {
+        Ok(Source::Stream(source)) => writer.splice(source.handle()).is_ok(),
+        Ok(Source::Bytes(bytes)) => bytes.is_empty() || writer.all(&bytes).is_ok(),
+        Err(_) => false,
+    }
 }
 
 fn options(timeout: Option<Duration>) -> HostResult<Option<RequestOptions>> {
