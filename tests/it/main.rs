@@ -48,3 +48,4 @@ mod user_roles;
 mod user_sessions;
 mod users;
 mod walk;
+mod webdav;

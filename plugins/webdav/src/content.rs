@@ -3,7 +3,7 @@
 use crate::{
     lock::require_parent,
     remote::{self, Node},
-    scene::Scene,
+    scene::{READ, Scene, WRITE},
 };
 use atlashub_sdk::prelude::*;
 
@@ -23,7 +23,7 @@ const TOLD: [&str; 10] = [
 
 /// `GET` and `HEAD` of a file.
 pub(crate) fn get(request: Request, caller: Caller) -> Result<Response> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, READ)?;
     let file = match scene.node()? {
         Node::File { file } => file,
         Node::Folder { .. } => {
@@ -45,7 +45,7 @@ pub(crate) fn get(request: Request, caller: Caller) -> Result<Response> {
 
 /// `PUT`: a new file, or new bytes for one.
 pub(crate) fn put(mut request: Request, caller: Caller) -> Result<Response> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, WRITE)?;
     let place = scene.place();
     if request.header("content-range").is_some() {
         return Err(Error::bad_request(

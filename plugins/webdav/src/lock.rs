@@ -5,7 +5,7 @@ use crate::{
     locks::{self, Lock},
     properties::lock_discovery,
     remote,
-    scene::{Depth, Scene, depth},
+    scene::{Depth, Scene, WRITE, depth},
     xml,
 };
 use atlashub_sdk::prelude::*;
@@ -13,8 +13,7 @@ use atlashub_sdk::prelude::*;
 /// `LOCK`: makes a lock, on something that is not there by making an empty
 /// file of it; without a body, lets one hold for longer.
 pub(crate) fn lock(mut request: Request, caller: Caller) -> Result<Response> {
-    let mut scene = Scene::enter(&request, &caller)?;
-    users::require_of_users("files:write")?;
+    let mut scene = Scene::enter(&request, &caller, WRITE)?;
     let seconds = locks::seconds(&request);
     let Some(info) = xml::body(&mut request)? else {
         return refresh(scene, seconds);
@@ -99,7 +98,7 @@ fn discovery(scene: &Scene) -> Response {
 
 /// `UNLOCK`.
 pub(crate) fn unlock(request: Request, caller: Caller) -> Result<StatusCode> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, WRITE)?;
     let token = request
         .header("lock-token")
         .and_then(|text| text.trim().strip_prefix('<')?.strip_suffix('>'))

@@ -3,7 +3,7 @@
 use crate::{
     properties::{self, Subject, Wanted, dead_of, is_live, propstat},
     remote::{self, Node},
-    scene::{Depth, Scene, depth},
+    scene::{Depth, READ, Scene, WRITE, depth},
     xml::{self, Element, Name},
 };
 use atlashub_sdk::prelude::*;
@@ -16,7 +16,7 @@ const MOST: usize = 100;
 
 /// `PROPFIND`: a thing, or a folder and what lies in it.
 pub(crate) fn find(mut request: Request, caller: Caller) -> Result<Response> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, READ)?;
     let depth = depth(&request)?;
     let wanted = wanted(xml::body(&mut request)?)?;
     let node = scene.node()?;
@@ -108,11 +108,10 @@ struct Change {
 
 /// `PROPPATCH`: all changes, or none.
 pub(crate) fn patch(mut request: Request, caller: Caller) -> Result<Response> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, WRITE)?;
     scene.may_change(&[&scene.place().path], &[])?;
     let body = xml::body(&mut request)?;
     let changes = changes(body.as_ref())?;
-    users::require_of_users("files:write")?;
     let node = scene.node()?;
     let Some(id) = node.id() else {
         return Err(Error::forbidden("the drive itself keeps no properties"));

@@ -9,6 +9,11 @@ use crate::{
 };
 use atlashub_sdk::{identity::CallerKind, prelude::*};
 
+/// What `files` lets users do who have them.
+pub(crate) const READ: &str = "files:read";
+pub(crate) const WRITE: &str = "files:write";
+pub(crate) const DELETE: &str = "files:delete";
+
 /// How far down a request reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
@@ -26,17 +31,18 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Sets it.
+    /// Sets it, for who may do so much with files.
     ///
     /// # Errors
     /// 401, 403; 400 for an address or a condition that cannot be read; 412
     /// when no condition holds.
-    pub(crate) fn enter(request: &Request, caller: &Caller) -> Result<Self> {
+    pub(crate) fn enter(request: &Request, caller: &Caller, permission: &str) -> Result<Self> {
         // As `files` names owners.
         let owner = match caller.kind {
             CallerKind::Admin => caller.id.clone().unwrap_or_default(),
             _ => caller.require_id()?.to_owned(),
         };
+        users::require_of_users(permission)?;
         let address = Address::of(request)?;
         let conditions = Conditions::of(request, &address)?;
         let locks = locks::of(&owner)?;

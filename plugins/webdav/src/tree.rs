@@ -5,14 +5,14 @@ use crate::{
     lock::require_parent,
     locks, properties,
     remote,
-    scene::{Depth, Scene, depth, overwrites},
+    scene::{DELETE, Depth, Scene, WRITE, depth, overwrites},
 };
 use atlashub_sdk::prelude::*;
 use serde_json::json;
 
 /// `MKCOL`.
 pub(crate) fn make(mut request: Request, caller: Caller) -> Result<StatusCode> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, WRITE)?;
     if request.take_body().chunk()?.is_some() {
         return Err(Error::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -44,7 +44,7 @@ pub(crate) fn make(mut request: Request, caller: Caller) -> Result<StatusCode> {
 
 /// `DELETE`: to the trash.
 pub(crate) fn delete(request: Request, caller: Caller) -> Result<StatusCode> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, DELETE)?;
     let node = scene.node()?;
     let place = scene.place();
     not_the_top(place)?;
@@ -56,7 +56,7 @@ pub(crate) fn delete(request: Request, caller: Caller) -> Result<StatusCode> {
 
 /// `COPY`.
 pub(crate) fn copy(request: Request, caller: Caller) -> Result<StatusCode> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, WRITE)?;
     let shallow = match depth(&request)? {
         Depth::Zero => true,
         Depth::Infinity => false,
@@ -81,7 +81,7 @@ pub(crate) fn copy(request: Request, caller: Caller) -> Result<StatusCode> {
 
 /// `MOVE`.
 pub(crate) fn rename(request: Request, caller: Caller) -> Result<StatusCode> {
-    let scene = Scene::enter(&request, &caller)?;
+    let scene = Scene::enter(&request, &caller, WRITE)?;
     let to = destination(&scene, &request)?;
     let from = scene.place();
     not_the_top(from)?;

@@ -43,6 +43,10 @@ pub(super) enum Asks {
     UsersToWrite,
     /// To be an end user.
     SignIn,
+    /// Who it is, for a drive of the caller's own; nothing is in it here.
+    Drive,
+    /// The same, and leave to change something.
+    DriveToWrite,
     /// What there is not, for anybody.
     Absent,
 }
@@ -130,6 +134,27 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/topics", Asks::Name),
     ("POST", "/topics", Asks::NameToWrite),
     ("DELETE", "/topics/{id}", Asks::ObjectToWrite),
+    ("OPTIONS", "/dav/{*path}", Asks::Nothing),
+    ("PROPFIND", "/dav/{*path}", Asks::Drive),
+    ("PROPPATCH", "/dav/{*path}", Asks::DriveToWrite),
+    ("GET", "/dav/{*path}", Asks::Drive),
+    ("PUT", "/dav/{*path}", Asks::DriveToWrite),
+    ("MKCOL", "/dav/{*path}", Asks::DriveToWrite),
+    ("DELETE", "/dav/{*path}", Asks::DriveToWrite),
+    ("COPY", "/dav/{*path}", Asks::DriveToWrite),
+    ("MOVE", "/dav/{*path}", Asks::DriveToWrite),
+    ("LOCK", "/dav/{*path}", Asks::DriveToWrite),
+    ("UNLOCK", "/dav/{*path}", Asks::DriveToWrite),
+    ("OPTIONS", "/dav", Asks::Nothing),
+    ("PROPFIND", "/dav", Asks::Drive),
+    ("PROPPATCH", "/dav", Asks::DriveToWrite),
+    ("LOCK", "/dav", Asks::DriveToWrite),
+    ("UNLOCK", "/dav", Asks::DriveToWrite),
+    ("OPTIONS", "/dav/", Asks::Nothing),
+    ("PROPFIND", "/dav/", Asks::Drive),
+    ("PROPPATCH", "/dav/", Asks::DriveToWrite),
+    ("LOCK", "/dav/", Asks::DriveToWrite),
+    ("UNLOCK", "/dav/", Asks::DriveToWrite),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Table),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -260,7 +285,11 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
     use Verdict::{Refused, Served, Unmoved};
     let writes = matches!(
         asks,
-        Asks::NameToWrite | Asks::ObjectToWrite | Asks::RowsToWrite | Asks::UsersToWrite
+        Asks::NameToWrite
+            | Asks::ObjectToWrite
+            | Asks::RowsToWrite
+            | Asks::UsersToWrite
+            | Asks::DriveToWrite
     );
     match (asks, rank) {
         (Asks::Nothing, _) => Served,
@@ -285,6 +314,7 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         }
         (Asks::Users | Asks::UsersToWrite, Rank::Reader | Rank::User) => Refused(403),
         (_, Rank::PlatformViewer) if writes => Refused(403),
+        (Asks::Drive | Asks::DriveToWrite, _) => Unmoved,
         _ => Served,
     }
 }
@@ -299,7 +329,15 @@ fn is_trusted(rank: Rank) -> bool {
 
 /// A project with its plugins, and with a table that has no policies.
 pub(super) async fn project(owner: &Admin) -> Project {
-    let plugins = ["hello", "files", "search", "documents", "db", "storage"];
+    let plugins = [
+        "hello",
+        "files",
+        "search",
+        "documents",
+        "db",
+        "storage",
+        "webdav",
+    ];
     let project = owner.project_with(&plugins).await;
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
@@ -420,6 +458,7 @@ impl Things {
             .replace("{tag_id}", &self.tag)
             .replace("{whose}", &self.user)
             .replace("{bucket}", &self.bucket)
+            .replace("/dav/{*path}", "/dav/none/none")
             .replace("{*path}", &self.object)
             .replace("{function}", "version")
     }
