@@ -86,7 +86,11 @@ async fn what_does_not_fit_is_refused_with_a_challenge() {
         assert_eq!(reply.expect_problem(401), "invalid_app_password");
         let asked = reply.headers.get_all("www-authenticate").iter();
         let realm = format!("Basic realm=\"{}\", charset=\"UTF-8\"", project.slug);
-        assert!(asked.map(|value| value.to_str().unwrap()).any(|value| value == realm));
+        assert!(
+            asked
+                .map(|value| value.to_str().unwrap())
+                .any(|value| value == realm)
+        );
     }
     // The same plugin in another project knows nothing of it.
     let (there, its_route) = self::project(&shared().await.admin()).await;
@@ -109,7 +113,11 @@ async fn a_browser_is_neither_asked_nor_heard() {
             .basic_auth(&user.email, Some(password(&made)));
         let reply = Reply::to(request).await;
         assert_eq!(reply.expect_problem(403), "not_for_browsers");
-        assert!(!reply.headers.contains_key("access-control-allow-credentials"));
+        assert!(
+            !reply
+                .headers
+                .contains_key("access-control-allow-credentials")
+        );
     }
 }
 
@@ -202,7 +210,10 @@ async fn an_admin_sees_and_ends_a_users_app_passwords() {
     admin.delete(&one).await.expect_problem(404);
     until_refused(&project, &route, &user.email, password(&made)).await;
     let audit = admin
-        .get(&format!("/admin/v1/audit?project={}&limit=100", project.slug))
+        .get(&format!(
+            "/admin/v1/audit?project={}&limit=100",
+            project.slug
+        ))
         .await
         .expect(200)
         .text();

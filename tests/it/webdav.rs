@@ -19,14 +19,20 @@ struct Drive {
 
 impl Drive {
     async fn new() -> Self {
-        let project = shared().await.admin().project_with(&["files", "webdav"]).await;
+        let project = shared()
+            .await
+            .admin()
+            .project_with(&["files", "webdav"])
+            .await;
         Self::of(project).await
     }
 
     /// Another user's in the same project.
     async fn of(project: Project) -> Self {
         let user = project.sign_up().await;
-        let made = user.post("/v1/auth/app-passwords", json!({"name": "Desktop"})).await;
+        let made = user
+            .post("/v1/auth/app-passwords", json!({"name": "Desktop"}))
+            .await;
         let app_password = made.expect(201).json();
         Self {
             mount: format!("/p/{}/dav", project.slug),
@@ -101,7 +107,10 @@ async fn rclone(drive: &Drive, words: &[&str]) -> String {
         .env("RCLONE_CONFIG_DRIVE_VENDOR", "other")
         .env("RCLONE_CONFIG_DRIVE_URL", drive.url().await)
         .env("RCLONE_CONFIG_DRIVE_USER", &drive.user.email)
-        .env("RCLONE_CONFIG_DRIVE_PASS", String::from_utf8_lossy(&hidden.stdout).trim())
+        .env(
+            "RCLONE_CONFIG_DRIVE_PASS",
+            String::from_utf8_lossy(&hidden.stdout).trim(),
+        )
         .output()
         .await
         .expect("run rclone");
@@ -121,7 +130,10 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 folders.push(path);
             } else {
                 let name = path.strip_prefix(folder).unwrap();
-                found.insert(name.to_str().unwrap().to_owned(), std::fs::read(&path).unwrap());
+                found.insert(
+                    name.to_str().unwrap().to_owned(),
+                    std::fs::read(&path).unwrap(),
+                );
             }
         }
     }
@@ -162,7 +174,11 @@ async fn rclone_brings_a_tree_up_and_down_again_whatever_it_is_called() {
     std::fs::remove_file(here.path().join(NAMES[4])).unwrap();
     std::fs::remove_dir_all(here.path().join(format!("folder {}", NAMES[5]))).unwrap();
     rclone(&drive, &["sync", &path(&here), "drive:mirror"]).await;
-    rclone(&drive, &["moveto", "drive:mirror/large.bin", "drive:mirror/moved.bin"]).await;
+    rclone(
+        &drive,
+        &["moveto", "drive:mirror/large.bin", "drive:mirror/moved.bin"],
+    )
+    .await;
     std::fs::rename(here.path().join("large.bin"), here.path().join("moved.bin")).unwrap();
     rclone(&drive, &["sync", "drive:mirror", &path(&there)]).await;
     assert_eq!(tree(there.path()), tree(here.path()));
@@ -175,26 +191,48 @@ async fn rclone_brings_a_tree_up_and_down_again_whatever_it_is_called() {
 async fn a_lock_of_one_program_keeps_another_out() {
     let drive = Drive::new().await;
     let _ = drive.put("/a.txt", "first").await.expect(201);
-    let lock = drive.request("LOCK", "/a.txt").header("timeout", "Second-60").body(LOCK);
+    let lock = drive
+        .request("LOCK", "/a.txt")
+        .header("timeout", "Second-60")
+        .body(LOCK);
     let locked = Reply::to(lock).await.expect(200);
     let token = locked.header("lock-token").to_owned();
-    assert!(locked.text().contains("ada &amp; &lt;co&gt;"), "{}", locked.text());
-    for (method, to) in [("PUT", ""), ("DELETE", ""), ("MOVE", "/b.txt"), ("PROPPATCH", "")] {
+    assert!(
+        locked.text().contains("ada &amp; &lt;co&gt;"),
+        "{}",
+        locked.text()
+    );
+    for (method, to) in [
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("MOVE", "/b.txt"),
+        ("PROPPATCH", ""),
+    ] {
         let to = format!("{}{to}", drive.mount);
         let request = drive.request(method, "/a.txt").header("destination", to);
         let reply = Reply::to(request.body("<x/>")).await;
         assert_eq!(reply.expect_problem(423), "locked", "{method}");
     }
     let _ = drive.put("/c.txt", "free").await.expect(201);
-    drive.go("COPY", "/c.txt", "/a.txt").await.expect_problem(423);
-    let held = drive.request("PUT", "/a.txt").header("if", format!("({token})"));
+    drive
+        .go("COPY", "/c.txt", "/a.txt")
+        .await
+        .expect_problem(423);
+    let held = drive
+        .request("PUT", "/a.txt")
+        .header("if", format!("({token})"));
     let _ = Reply::to(held.body("second")).await.expect(204);
     let again = Reply::to(drive.request("LOCK", "/a.txt").body(LOCK)).await;
     again.expect_problem(423);
-    let free = drive.request("UNLOCK", "/a.txt").header("lock-token", &token);
+    let free = drive
+        .request("UNLOCK", "/a.txt")
+        .header("lock-token", &token);
     let _ = Reply::to(free).await.expect(204);
     let _ = drive.put("/a.txt", "third").await.expect(204);
-    assert_eq!(drive.call("GET", "/a.txt").await.expect(200).text(), "third");
+    assert_eq!(
+        drive.call("GET", "/a.txt").await.expect(200).text(),
+        "third"
+    );
 }
 
 #[tokio::test]
@@ -220,7 +258,11 @@ async fn a_drive_is_its_owners_and_nobody_elses() {
     let nobody = Reply::to(drive.project.bare_request(nobody, &drive.mount)).await;
     nobody.expect_problem(401);
     let asked = nobody.headers.get_all("www-authenticate");
-    assert!(asked.iter().any(|value| value.to_str().unwrap().starts_with("Basic ")));
+    assert!(
+        asked
+            .iter()
+            .any(|value| value.to_str().unwrap().starts_with("Basic "))
+    );
     // What it is, everybody may ask.
     let options = drive.project.bare_request(Method::OPTIONS, &drive.mount);
     let options = Reply::to(options).await.expect(200);
@@ -235,9 +277,11 @@ async fn a_revoked_app_password_is_out_within_a_second() {
     let id = drive.app_password["id"].as_str().unwrap();
     let path = format!("/v1/auth/app-passwords/{id}");
     let _ = drive.user.delete(&path, json!({})).await.expect(204);
-    until("the end of the app password", Duration::from_secs(1), || async {
-        (drive.call("GET", "/a.txt").await.status == 401).then_some(())
-    })
+    until(
+        "the end of the app password",
+        Duration::from_secs(1),
+        || async { (drive.call("GET", "/a.txt").await.status == 401).then_some(()) },
+    )
     .await;
 }
 
@@ -271,15 +315,27 @@ async fn properties_follow_a_file_that_moves_or_is_copied() {
     let _ = drive.go("COPY", "/f/", "/g/").await.expect(201);
     for path in ["/f/b.txt", "/g/b.txt"] {
         let ask = "<D:propfind xmlns:D='DAV:'><D:prop><n xmlns='urn:z'/><note xmlns='urn:z'/></D:prop></D:propfind>";
-        let request = drive.request("PROPFIND", path).header("depth", "0").body(ask);
+        let request = drive
+            .request("PROPFIND", path)
+            .header("depth", "0")
+            .body(ask);
         let text = Reply::to(request).await.expect(207).text();
-        assert!(text.contains("Straße &amp; ") && text.contains("🎯"), "{text}");
-        assert!(text.contains("xml:lang=\"de\"") && text.contains("404"), "{text}");
+        assert!(
+            text.contains("Straße &amp; ") && text.contains("🎯"),
+            "{text}"
+        );
+        assert!(
+            text.contains("xml:lang=\"de\"") && text.contains("404"),
+            "{text}"
+        );
     }
     let protected = "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:getetag>x</D:getetag><D:y/></D:prop></D:set></D:propertyupdate>";
     let reply = Reply::to(drive.request("PROPPATCH", "/f/b.txt").body(protected)).await;
     let text = reply.expect(207).text();
-    assert!(text.contains("403 Forbidden") && text.contains("424"), "{text}");
+    assert!(
+        text.contains("403 Forbidden") && text.contains("424"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -288,15 +344,27 @@ async fn what_is_too_much_is_refused() {
     let endless = Reply::to(drive.request("PROPFIND", "/").header("depth", "infinity")).await;
     assert!(endless.expect(403).text().contains("propfind-finite-depth"));
     let bomb = "<!DOCTYPE a [<!ENTITY b 'bbbbbbbb'><!ENTITY c '&b;&b;&b;'>]><D:propfind xmlns:D='DAV:'>&c;</D:propfind>";
-    let request = drive.request("PROPFIND", "/").header("depth", "0").body(bomb);
+    let request = drive
+        .request("PROPFIND", "/")
+        .header("depth", "0")
+        .body(bomb);
     assert_eq!(Reply::to(request).await.expect_problem(400), "invalid_xml");
-    let long = drive.request("PROPFIND", "/").header("depth", "0").body(" ".repeat(1 << 20));
+    let long = drive
+        .request("PROPFIND", "/")
+        .header("depth", "0")
+        .body(" ".repeat(1 << 20));
     assert_eq!(Reply::to(long).await.status, 413);
     let _ = drive.call("DELETE", "/").await.expect(403);
     let quota = "<D:propfind xmlns:D='DAV:'><D:prop><D:quota-available-bytes/><D:quota-used-bytes/></D:prop></D:propfind>";
-    let request = drive.request("PROPFIND", "/").header("depth", "0").body(quota);
+    let request = drive
+        .request("PROPFIND", "/")
+        .header("depth", "0")
+        .body(quota);
     let text = Reply::to(request).await.expect(207).text();
-    assert!(text.contains("<D:quota-used-bytes>0</D:quota-used-bytes>"), "{text}");
+    assert!(
+        text.contains("<D:quota-used-bytes>0</D:quota-used-bytes>"),
+        "{text}"
+    );
     let much = drive.put("/much", vec![0; 101 << 20]).await;
     assert_eq!(much.expect_problem(507), "quota_exceeded");
 }
@@ -304,12 +372,17 @@ async fn what_is_too_much_is_refused() {
 #[tokio::test]
 async fn a_page_that_was_uploaded_does_not_run_here() {
     let drive = Drive::new().await;
-    let _ = drive.put("/page.html", "<script>alert(1)</script>").await.expect(201);
+    let _ = drive
+        .put("/page.html", "<script>alert(1)</script>")
+        .await
+        .expect(201);
     let page = drive.call("GET", "/page.html").await.expect(200);
     assert!(page.header("content-disposition").starts_with("attachment"));
     assert!(page.header("content-security-policy").contains("sandbox"));
     assert_eq!(page.header("x-content-type-options"), "nosniff");
-    let part = drive.request("GET", "/page.html").header("range", "bytes=0-6");
+    let part = drive
+        .request("GET", "/page.html")
+        .header("range", "bytes=0-6");
     assert_eq!(Reply::to(part).await.expect(206).text(), "<script");
     let head = drive.call("HEAD", "/page.html").await.expect(200);
     assert_eq!(head.header("content-length"), "25");

@@ -263,11 +263,9 @@ impl Plan {
         let above = name::split(&self.to).0;
         let parent = match above {
             "" => None,
-            above => Some(
-                Folder::at(transaction, &self.owner, above)?.ok_or_else(|| {
-                    Error::conflict("folder_missing", "there is no folder for it, make it first")
-                })?,
-            ),
+            above => Some(Folder::at(transaction, &self.owner, above)?.ok_or_else(|| {
+                Error::conflict("folder_missing", "there is no folder for it, make it first")
+            })?),
         };
         let target = Entry::within(transaction, &self.owner, &self.to)?;
         if target.is_some() && !self.replace {
@@ -372,11 +370,7 @@ fn give_bytes(
 ) -> Result<(Entry, Done)> {
     let stored = Stored::of(source);
     let written = place::replace(transaction, target, &stored, &Fields::default(), settings)?;
-    let happened = vec![(
-        Happened::Replaced,
-        written.id.clone(),
-        written.path.clone(),
-    )];
+    let happened = vec![(Happened::Replaced, written.id.clone(), written.path.clone())];
     let done = Done {
         copies: vec![(source.id.clone(), written.id.clone())],
         replaced: true,

@@ -151,7 +151,10 @@ mod tests {
         assert_eq!(plain.href("a b", true), "/dav/a%20b/");
         let inside = address("/dav/x", Some("/p/demo/drive/x"));
         assert_eq!(inside.href("é/x", false), "/p/demo/drive/%C3%A9/x");
-        assert_eq!(address("/dav", Some("/p/demo/dav")).href("", true), "/p/demo/dav/");
+        assert_eq!(
+            address("/dav", Some("/p/demo/dav")).href("", true),
+            "/p/demo/dav/"
+        );
     }
 
     #[test]

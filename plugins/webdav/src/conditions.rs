@@ -132,7 +132,9 @@ fn tests(text: &str) -> Result<(Vec<Test>, &str)> {
             }
             return Ok((tests, after));
         }
-        let not = rest.get(..3).is_some_and(|word| word.eq_ignore_ascii_case("not"));
+        let not = rest
+            .get(..3)
+            .is_some_and(|word| word.eq_ignore_ascii_case("not"));
         if not {
             rest = rest.get(3..).unwrap_or_default().trim_start();
         }
@@ -184,7 +186,16 @@ mod tests_of_conditions {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for header in ["", "()", "(", "(<a)", "<a>", "([\"e\")", "(a)", "<a> <b> (<c>)"] {
+        for header in [
+            "",
+            "()",
+            "(",
+            "(<a)",
+            "<a>",
+            "([\"e\")",
+            "(a)",
+            "<a> <b> (<c>)",
+        ] {
             let request = Request::get("/dav/a").with_header("if", header);
             let address = Address::of(&request).unwrap();
             assert!(Conditions::of(&request, &address).is_err(), "{header:?}");

@@ -11,8 +11,8 @@ mod conditions;
 mod content;
 mod lock;
 mod locks;
-mod propfind;
 mod properties;
+mod propfind;
 mod remote;
 mod scene;
 mod tree;
@@ -21,7 +21,8 @@ mod xml;
 use atlashub_sdk::prelude::*;
 
 /// What may be done with files and folders here.
-const ALLOWED: &str = "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK";
+const ALLOWED: &str =
+    "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK";
 
 /// The plugin's routes.
 #[must_use]

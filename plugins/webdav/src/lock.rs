@@ -103,7 +103,10 @@ pub(crate) fn unlock(request: Request, caller: Caller) -> Result<StatusCode> {
         .header("lock-token")
         .and_then(|text| text.trim().strip_prefix('<')?.strip_suffix('>'))
         .ok_or_else(|| {
-            Error::bad_request("invalid_lock_token", "send `Lock-Token` with the token in <…>")
+            Error::bad_request(
+                "invalid_lock_token",
+                "send `Lock-Token` with the token in <…>",
+            )
         })?;
     let path = &scene.place().path;
     let is_meant = |lock: &&Lock| lock.token == token && lock.covers(path);

@@ -64,7 +64,11 @@ impl Lock {
 
     /// Writes it as an element of `lockdiscovery`.
     pub(crate) fn write(&self, href: &str, out: &mut String) {
-        let scope = if self.is_shared() { "shared" } else { "exclusive" };
+        let scope = if self.is_shared() {
+            "shared"
+        } else {
+            "exclusive"
+        };
         let depth = if self.deep == 1 { "infinity" } else { "0" };
         let left = (self.expires_at - now()).max(1);
         out.push_str(&format!(
@@ -236,7 +240,9 @@ pub(crate) fn seconds(request: &Request) -> Option<i64> {
             if wish.eq_ignore_ascii_case("infinite") {
                 return Some(MOST_SECONDS);
             }
-            let number = wish.get(..7).filter(|word| word.eq_ignore_ascii_case("second-"));
+            let number = wish
+                .get(..7)
+                .filter(|word| word.eq_ignore_ascii_case("second-"));
             number.and_then(|_| wish.get(7..)?.parse::<i64>().ok())
         })
         .map(|seconds| seconds.clamp(1, MOST_SECONDS))
@@ -258,7 +264,11 @@ pub(crate) fn wish(info: &Element, path: &str, deep: bool, seconds: Option<i64>)
         Some(scope) if scope.dav("shared").is_some() => true,
         _ => return Err(refused("the lock's scope is `exclusive` or `shared`")),
     };
-    if info.dav("locktype").and_then(|kind| kind.dav("write")).is_none() {
+    if info
+        .dav("locktype")
+        .and_then(|kind| kind.dav("write"))
+        .is_none()
+    {
         return Err(refused("the lock's type is `write`"));
     }
     let mut holder = String::new();

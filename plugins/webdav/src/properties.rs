@@ -291,13 +291,18 @@ pub(crate) fn put(
 /// Copies what clients keep of things to what was made of them.
 pub(crate) fn copy(owner: &str, copies: &[(String, String)]) -> Result<()> {
     for copies in copies.chunks(CHUNK) {
-        let places: Vec<String> = (1..=copies.len()).map(|place| format!("${place}")).collect();
+        let places: Vec<String> = (1..=copies.len())
+            .map(|place| format!("${place}"))
+            .collect();
         let kept: Vec<String> = sql::query(
             &format!(
                 "SELECT DISTINCT target FROM webdav.properties WHERE target IN ({})",
                 places.join(", ")
             ),
-            copies.iter().map(|(from, _)| from.as_str().into()).collect(),
+            copies
+                .iter()
+                .map(|(from, _)| from.as_str().into())
+                .collect(),
         )?;
         for (from, to) in copies.iter().filter(|(from, _)| kept.contains(from)) {
             sql::transaction(|transaction| {

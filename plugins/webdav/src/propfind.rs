@@ -116,14 +116,19 @@ pub(crate) fn patch(mut request: Request, caller: Caller) -> Result<Response> {
     let Some(id) = node.id() else {
         return Err(Error::forbidden("the drive itself keeps no properties"));
     };
-    let protected: Vec<&Change> = changes.iter().filter(|change| is_live(&change.name)).collect();
+    let protected: Vec<&Change> = changes
+        .iter()
+        .filter(|change| is_live(&change.name))
+        .collect();
     let mut out = format!(
         "{HEAD}<D:response><D:href>{}</D:href>",
         scene.address.href(node.path(), node.is_folder())
     );
     let names = |changes: &[&Change]| {
         let mut names = String::new();
-        changes.iter().for_each(|change| change.name.write(&mut names));
+        changes
+            .iter()
+            .for_each(|change| change.name.write(&mut names));
         names
     };
     if protected.is_empty() {
@@ -134,10 +139,17 @@ pub(crate) fn patch(mut request: Request, caller: Caller) -> Result<Response> {
                 properties::put(transaction, &scene.owner, id, &change.name, xml)
             })
         })?;
-        propstat(&names(&changes.iter().collect::<Vec<_>>()), "200 OK", &mut out);
+        propstat(
+            &names(&changes.iter().collect::<Vec<_>>()),
+            "200 OK",
+            &mut out,
+        );
     } else {
         propstat(&names(&protected), "403 Forbidden", &mut out);
-        let others: Vec<_> = changes.iter().filter(|change| !is_live(&change.name)).collect();
+        let others: Vec<_> = changes
+            .iter()
+            .filter(|change| !is_live(&change.name))
+            .collect();
         if !others.is_empty() {
             propstat(&names(&others), "424 Failed Dependency", &mut out);
         }
@@ -162,7 +174,10 @@ fn changes(body: Option<&Element>) -> Result<Vec<Change>> {
         if !sets && !step.name.is_dav("remove") {
             continue;
         }
-        for prop in step.elements().filter(|element| element.name.is_dav("prop")) {
+        for prop in step
+            .elements()
+            .filter(|element| element.name.is_dav("prop"))
+        {
             let language = prop
                 .language()
                 .or_else(|| step.language())
@@ -173,7 +188,10 @@ fn changes(body: Option<&Element>) -> Result<Vec<Change>> {
                     property.clone().with_language(language).write(&mut xml);
                     xml
                 });
-                if xml.as_ref().is_some_and(|xml| xml.len() > properties::MAX_BYTES) {
+                if xml
+                    .as_ref()
+                    .is_some_and(|xml| xml.len() > properties::MAX_BYTES)
+                {
                     return Err(unclear("a property has more than 16 KiB"));
                 }
                 changes.push(Change {

@@ -116,7 +116,10 @@ pub(crate) fn at(path: &str) -> Result<Option<Node>> {
 
 /// Hands what lies in a folder, the top's when it has no id, to `take`, page
 /// by page.
-pub(crate) fn each_in(folder: Option<&str>, mut take: impl FnMut(Vec<Node>) -> Result<()>) -> Result<()> {
+pub(crate) fn each_in(
+    folder: Option<&str>,
+    mut take: impl FnMut(Vec<Node>) -> Result<()>,
+) -> Result<()> {
     let folder = encoded(folder.unwrap_or("root"));
     let url = format!("{BASE}/folders?limit={PAGE}&parent_id={folder}");
     each_page(&url, |folders: Vec<Folder>| {
@@ -261,7 +264,12 @@ const CODES: [&str; 12] = [
 
 fn refusal(status: StatusCode, problem: &[u8]) -> Error {
     let problem: Value = serde_json::from_slice(problem).unwrap_or_default();
-    let text = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| {
+        problem
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let code = CODES.into_iter().find(|code| *code == text("code"));
     if status.is_server_error() {
         let error = Error::new(

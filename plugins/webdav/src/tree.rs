@@ -3,8 +3,7 @@
 use crate::{
     address::Place,
     lock::require_parent,
-    locks, properties,
-    remote,
+    locks, properties, remote,
     scene::{DELETE, Depth, Scene, WRITE, depth, overwrites},
 };
 use atlashub_sdk::prelude::*;
@@ -70,12 +69,17 @@ pub(crate) fn copy(request: Request, caller: Caller) -> Result<StatusCode> {
     let to = destination(&scene, &request)?;
     not_the_top(scene.place())?;
     scene.may_change(&[to.split().0], &[&to.path])?;
-    let done = go(&scene, "copy", &to, &json!({
-        "from": scene.place().path,
-        "to": to.path,
-        "replace": overwrites(&request),
-        "shallow": shallow,
-    }))?;
+    let done = go(
+        &scene,
+        "copy",
+        &to,
+        &json!({
+            "from": scene.place().path,
+            "to": to.path,
+            "replace": overwrites(&request),
+            "shallow": shallow,
+        }),
+    )?;
     Ok(status(&done))
 }
 
@@ -85,15 +89,17 @@ pub(crate) fn rename(request: Request, caller: Caller) -> Result<StatusCode> {
     let to = destination(&scene, &request)?;
     let from = scene.place();
     not_the_top(from)?;
-    scene.may_change(
-        &[from.split().0, to.split().0],
-        &[&from.path, &to.path],
+    scene.may_change(&[from.split().0, to.split().0], &[&from.path, &to.path])?;
+    let done = go(
+        &scene,
+        "move",
+        &to,
+        &json!({
+            "from": from.path,
+            "to": to.path,
+            "replace": overwrites(&request),
+        }),
     )?;
-    let done = go(&scene, "move", &to, &json!({
-        "from": from.path,
-        "to": to.path,
-        "replace": overwrites(&request),
-    }))?;
     // A lock stays where it is, and there is nothing any more.
     locks::end_tree(&scene.owner, &scene.locks, &from.path)?;
     Ok(status(&done))
@@ -105,12 +111,7 @@ fn destination(scene: &Scene, request: &Request) -> Result<Place> {
     Ok(to)
 }
 
-fn go(
-    scene: &Scene,
-    what: &str,
-    to: &Place,
-    wish: &serde_json::Value,
-) -> Result<remote::Outcome> {
+fn go(scene: &Scene, what: &str, to: &Place, wish: &serde_json::Value) -> Result<remote::Outcome> {
     // Found as any request finds it: a file is none with a slash at its end.
     scene.node()?;
     let done = remote::relocate(what, wish).map_err(|error| match error.code() {

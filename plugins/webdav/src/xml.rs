@@ -144,7 +144,11 @@ fn open(name: &Name, attributes: &[(Name, String)], out: &mut String) {
                 format!("{prefix}:")
             }
         };
-        out.push_str(&format!(" {prefix}{}=\"{}\"", name.local, escape(value.as_str())));
+        out.push_str(&format!(
+            " {prefix}{}=\"{}\"",
+            name.local,
+            escape(value.as_str())
+        ));
     }
 }
 
@@ -178,7 +182,9 @@ pub(crate) fn parse(text: &str) -> Result<Element> {
     let mut root = None;
     let mut nodes = 0;
     loop {
-        let event = reader.read_event().map_err(|error| refused(error.to_string()))?;
+        let event = reader
+            .read_event()
+            .map_err(|error| refused(error.to_string()))?;
         nodes += 1;
         if nodes > MAX_NODES || open.len() > MAX_DEPTH {
             return Err(refused("it has too much in it"));
@@ -221,10 +227,10 @@ pub(crate) fn parse(text: &str) -> Result<Element> {
 }
 
 fn add(open: &mut [Element], text: &str) -> Result<()> {
-    if text
-        .chars()
-        .any(|c| (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}')) || matches!(c, '\u{fffe}' | '\u{ffff}'))
-    {
+    if text.chars().any(|c| {
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}'))
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    }) {
         return Err(refused("it has a character that XML has not"));
     }
     let Some(around) = open.last_mut() else {
@@ -252,7 +258,9 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element> 
         if let Some(binding) = attribute.key.as_namespace_binding() {
             // Namespaces in XML 1.0 §2.2: a prefix cannot be unbound.
             if value.is_empty() && attribute.key.into_inner() != "xmlns" {
-                return Err(refused(format!("the prefix of {binding:?} is bound to nothing")));
+                return Err(refused(format!(
+                    "the prefix of {binding:?} is bound to nothing"
+                )));
             }
             continue;
         }
@@ -274,7 +282,8 @@ fn name(namespace: &ResolveResult<'_>, local: &str) -> Result<Name> {
         ResolveResult::Unbound => String::new(),
         ResolveResult::Unknown(_) => return Err(refused("it has a prefix that nothing binds")),
     };
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '\u{b7}') || c > '\u{7f}';
+    let plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '\u{b7}') || c > '\u{7f}';
     let begins = |c: char| c.is_alphabetic() || c == '_' || c > '\u{7f}';
     if !local.starts_with(begins) || !local.chars().all(plain) {
         return Err(refused("it has a name that is none"));

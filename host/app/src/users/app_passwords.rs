@@ -194,7 +194,11 @@ impl App {
     ///
     /// # Errors
     /// `not_found` when there is no such user.
-    pub async fn app_passwords(&self, project: ProjectId, user: UserId) -> Result<Vec<AppPassword>> {
+    pub async fn app_passwords(
+        &self,
+        project: ProjectId,
+        user: UserId,
+    ) -> Result<Vec<AppPassword>> {
         let user = self.platform().users().get(project, user).await?;
         self.platform().app_passwords().list(project, user.id).await
     }

@@ -87,9 +87,9 @@ pub use unit::Unit;
 pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
 pub use users::{
     AppPassword, AppPasswordUser, AppPasswords, EndUser, Identities, Identity, MAX_APP_PASSWORDS,
-    MAX_AWAITING, MAX_SESSIONS, NewAppPassword, NewIdentity, NewUser,
-    NewUserSession, OneTimeKind, OneTimeToken, OneTimeTokens, Refreshed, Role, Roles, SecondFactor,
-    SessionLevel, SessionUser, UserFilter, UserPatch, UserSession, UserSessions, Users,
+    MAX_AWAITING, MAX_SESSIONS, NewAppPassword, NewIdentity, NewUser, NewUserSession, OneTimeKind,
+    OneTimeToken, OneTimeTokens, Refreshed, Role, Roles, SecondFactor, SessionLevel, SessionUser,
+    UserFilter, UserPatch, UserSession, UserSessions, Users,
 };
 
 use atlashub_core::Result;

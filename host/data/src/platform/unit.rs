@@ -7,17 +7,11 @@
 //! and no row lock is taken after it.
 
 use super::{
-<<<<<<< HEAD
-    Admins, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages, Credentials,
-    Domains, Engine, IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes,
-    OAuthCodes, OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects,
-    Queue, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
-=======
-    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Buckets, Changes, Credentials, Domains, Engine,
-    IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes,
-    OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects, Queue,
-    Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
->>>>>>> bfd5924 (data, app, server: app passwords, and routes that take them)
+    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages,
+    Credentials, Domains, Engine, IdempotencyKeys, Identities, Installations, Invitations, Keys,
+    KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform, PluginLogs,
+    ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries,
+    Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
