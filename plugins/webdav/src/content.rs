@@ -8,7 +8,7 @@ use crate::{
 use atlashub_sdk::prelude::*;
 
 /// What is told of a file beside its bytes.
-const TOLD: [&str; 10] = [
+const TOLD: [&str; 9] = [
     "accept-ranges",
     "cache-control",
     "content-disposition",
@@ -16,7 +16,6 @@ const TOLD: [&str; 10] = [
     "content-range",
     "content-security-policy",
     "content-type",
-    "etag",
     "last-modified",
     "x-content-type-options",
 ];
@@ -35,11 +34,12 @@ pub(crate) fn get(request: Request, caller: Caller) -> Result<Response> {
             .with_header("allow", crate::ALLOWED));
         }
     };
-    let answer = remote::download(&file.id, request.method().clone(), request.headers())?;
-    let headers: Headers = TOLD
+    let answer = remote::download(&file, request.method().clone(), request.headers())?;
+    let mut headers: Headers = TOLD
         .into_iter()
         .filter_map(|name| Some((name, answer.headers.get_bytes(name)?.to_vec())))
         .collect();
+    headers.set("etag", file.etag());
     Ok((answer.status, headers, answer.body).into_response())
 }
 
@@ -68,15 +68,14 @@ pub(crate) fn put(mut request: Request, caller: Caller) -> Result<Response> {
             scene.may_change(&[&place.path], &[])?;
             // Whoever named bytes to replace replaces those only.
             let named = request.header("if-match").is_some() || request.header("if").is_some();
-            let etag = named.then_some(file.etag.as_str());
-            let file = remote::replace(&file.id, etag, &mut request)?;
-            Ok(Response::new(StatusCode::NO_CONTENT).with_header("etag", file.etag))
+            let file = remote::replace(&file, named, &mut request)?;
+            Ok(Response::new(StatusCode::NO_CONTENT).with_header("etag", file.etag()))
         }
         _ => {
             require_parent(place)?;
             scene.may_change(&[&place.path, place.split().0], &[])?;
             let file = remote::upload(&place.path, &mut request)?;
-            Ok(Response::new(StatusCode::CREATED).with_header("etag", file.etag))
+            Ok(Response::new(StatusCode::CREATED).with_header("etag", file.etag()))
         }
     }
 }
@@ -88,7 +87,7 @@ fn check_preconditions(request: &Request, there: Option<&Node>) -> Result<()> {
         header
             .split(',')
             .map(str::trim)
-            .any(|one| (one == "*" && etag.is_some()) || Some(one) == etag)
+            .any(|one| (one == "*" && etag.is_some()) || Some(one) == etag.as_deref())
     };
     let met = request.header("if-match").is_none_or(lists)
         && !request.header("if-none-match").is_some_and(lists);

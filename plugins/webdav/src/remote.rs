@@ -25,7 +25,7 @@ pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) size: u64,
     pub(crate) mime_type: String,
-    pub(crate) etag: String,
+    etag: String,
     created_at: String,
     updated_at: String,
 }
@@ -59,6 +59,18 @@ struct Page<T> {
     next_cursor: Option<String>,
 }
 
+/// Characters of an entity tag here.
+const TAG: usize = 32;
+
+impl File {
+    /// The entity tag: 128 bits of the one that `files` gives, for there are
+    /// clients that keep little room for conditions.
+    pub(crate) fn etag(&self) -> String {
+        let digest = self.etag.trim_matches('"');
+        format!("\"{}\"", digest.get(..TAG).unwrap_or(digest))
+    }
+}
+
 impl Node {
     pub(crate) fn is_folder(&self) -> bool {
         matches!(self, Self::Folder { .. })
@@ -79,9 +91,9 @@ impl Node {
         }
     }
 
-    pub(crate) fn etag(&self) -> Option<&str> {
+    pub(crate) fn etag(&self) -> Option<String> {
         match self {
-            Self::File { file } => Some(&file.etag),
+            Self::File { file } => Some(file.etag()),
             Self::Folder { .. } => None,
         }
     }
@@ -154,8 +166,9 @@ fn each_page<T: serde::de::DeserializeOwned>(
 }
 
 /// The bytes of a file, as conditions and range want them.
-pub(crate) fn download(id: &str, method: Method, wishes: &Headers) -> Result<Answer> {
-    let mut call = http::call(method, format!("{BASE}/files/{}/download", encoded(id)));
+pub(crate) fn download(file: &File, method: Method, wishes: &Headers) -> Result<Answer> {
+    let id = encoded(&file.id);
+    let mut call = http::call(method, format!("{BASE}/files/{id}/download"));
     for name in [
         "range",
         "if-range",
@@ -165,17 +178,18 @@ pub(crate) fn download(id: &str, method: Method, wishes: &Headers) -> Result<Ans
         "if-unmodified-since",
     ] {
         if let Some(value) = wishes.get(name) {
-            call = call.header(name, value);
+            call = call.header(name, value.replace(&file.etag(), &file.etag));
         }
     }
     call.send().map_err(absent)
 }
 
-/// Stores a body as new bytes of a file, if it still has those of `etag`.
-pub(crate) fn replace(id: &str, etag: Option<&str>, request: &mut Request) -> Result<File> {
-    let mut call = http::put(format!("{BASE}/files/{}/content", encoded(id)));
-    if let Some(etag) = etag {
-        call = call.header("if-match", etag);
+/// Stores a body as new bytes of a file; with `unchanged` only if it still
+/// has those that it had.
+pub(crate) fn replace(file: &File, unchanged: bool, request: &mut Request) -> Result<File> {
+    let mut call = http::put(format!("{BASE}/files/{}/content", encoded(&file.id)));
+    if unchanged {
+        call = call.header("if-match", file.etag.as_str());
     }
     read(send_body(call, request)?)
 }

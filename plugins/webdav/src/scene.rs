@@ -53,7 +53,7 @@ impl Scene {
                     .iter()
                     .any(|lock| lock.token == token && lock.covers(path))
             },
-            |path| Ok(remote::at(path)?.and_then(|node| node.etag().map(str::to_owned))),
+            |path| Ok(remote::at(path)?.and_then(|node| node.etag())),
         )?;
         Ok(Self {
             shown: conditions.tokens().map(str::to_owned).collect(),

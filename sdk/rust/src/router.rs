@@ -156,7 +156,9 @@ fn refuse_method(method: &Method, methods: &[(Method, BoxedHandler)]) -> Respons
     if allowed.contains(&"GET") && !allowed.contains(&"HEAD") {
         allowed.push("HEAD");
     }
-    allowed.push("OPTIONS");
+    if !allowed.contains(&"OPTIONS") {
+        allowed.push("OPTIONS");
+    }
     allowed.sort_unstable();
     let allowed = allowed.join(", ");
     if method == Method::OPTIONS {
