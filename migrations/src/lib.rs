@@ -36,11 +36,8 @@ mod m0046_sql_editor;
 mod m0050_oauth;
 mod m0051_session_levels;
 mod m0060_queue;
-<<<<<<< HEAD
-mod m0080_channel_messages;
-=======
 mod m0070_user_app_passwords;
->>>>>>> bfd5924 (data, app, server: app passwords, and routes that take them)
+mod m0080_channel_messages;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +72,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0050_oauth::Migration),
             Box::new(m0051_session_levels::Migration),
             Box::new(m0060_queue::Migration),
-<<<<<<< HEAD
-            Box::new(m0080_channel_messages::Migration),
-=======
             Box::new(m0070_user_app_passwords::Migration),
->>>>>>> bfd5924 (data, app, server: app passwords, and routes that take them)
+            Box::new(m0080_channel_messages::Migration),
         ]
     }
 }
