@@ -37,6 +37,7 @@ mod m0050_oauth;
 mod m0051_session_levels;
 mod m0052_oauth_links;
 mod m0060_queue;
+mod m0070_user_app_passwords;
 mod m0080_channel_messages;
 
 /// Applies the platform's migrations in order.
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0051_session_levels::Migration),
             Box::new(m0052_oauth_links::Migration),
             Box::new(m0060_queue::Migration),
+            Box::new(m0070_user_app_passwords::Migration),
             Box::new(m0080_channel_messages::Migration),
         ]
     }

@@ -12,6 +12,7 @@
 mod addressing;
 mod admin_accounts;
 mod admins;
+mod app_passwords;
 mod auth_js;
 mod avatars;
 mod classifier;
@@ -52,3 +53,4 @@ mod user_roles;
 mod user_sessions;
 mod users;
 mod walk;
+mod webdav;

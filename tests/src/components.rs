@@ -131,6 +131,17 @@ fn declared(plugin: &str, folder: &std::path::Path, routes: &mut Vec<PluginRoute
                 });
             }
         }
+        for piece in text.split(".on(\"").skip(1) {
+            let Some((method, rest)) = piece.split_once("\", \"/") else {
+                continue;
+            };
+            let (path, _) = rest.split_once('"').expect("the end of a path");
+            routes.push(PluginRoute {
+                plugin: plugin.to_owned(),
+                method: method.to_owned(),
+                path: format!("/{path}"),
+            });
+        }
         assert!(
             !text.contains(".route(Method"),
             "{}: a route that this does not find",

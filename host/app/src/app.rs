@@ -358,6 +358,9 @@ impl App {
         if let Err(error) = self.0.directory.flush_key_use().await {
             tracing::warn!(%error, "when keys were last used was not noted");
         }
+        if let Err(error) = self.flush_app_password_use().await {
+            tracing::warn!(%error, "when app passwords were last used was not noted");
+        }
         self.0.stop_log.cancel();
         self.0.log_tasks.close();
         self.0.log_tasks.wait().await;

@@ -43,6 +43,7 @@ pub(crate) async fn run(app: App) {
             _ = beat.tick() => note("nodes", app.beat().await.map(|()| 0)),
             _ = key_use.tick() => {
                 note("key use", app.directory().flush_key_use().await.map(|()| 0));
+                note("app passwords' use", app.flush_app_password_use().await.map(|()| 0));
             }
             () = app.purge_wanted() => {
                 if stop.run_until_cancelled(tokio::time::sleep(NOTICE)).await.is_none() {

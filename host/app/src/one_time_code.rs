@@ -99,9 +99,15 @@ pub fn recovery_hash(code: &str) -> Option<Digest> {
 }
 
 fn recovery_code() -> Result<String> {
-    let mut bytes = [0; RECOVERY_CHARACTERS];
+    typeable::<RECOVERY_CHARACTERS>()
+}
+
+/// A secret of so many characters, five bits each, in groups of four: made
+/// to be typed, if need be.
+pub(crate) fn typeable<const CHARACTERS: usize>() -> Result<String> {
+    let mut bytes = [0; CHARACTERS];
     token::fill(&mut bytes)?;
-    let mut code = String::with_capacity(RECOVERY_CHARACTERS + 3);
+    let mut code = String::with_capacity(CHARACTERS + CHARACTERS / 4);
     for (place, byte) in bytes.into_iter().enumerate() {
         if place > 0 && place % 4 == 0 {
             code.push('-');

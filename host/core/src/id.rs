@@ -80,6 +80,10 @@ id! {
     UserSessionId
 }
 id! {
+    /// A password that an end user made for one program.
+    AppPasswordId
+}
+id! {
     /// Who an end user is elsewhere.
     IdentityId
 }

@@ -25,8 +25,8 @@ pub use digest::Digest;
 pub use error::{Error, ErrorKind, Result};
 pub use grant::{Grant, GrantSet};
 pub use id::{
-    AdminId, EventId, IdentityId, InstallationId, InvitationId, ItemId, KeyId, ProjectId,
-    RequestId, RevisionId, SessionId, SigningKeyId, UserId, UserSessionId, WorkerId,
+    AdminId, AppPasswordId, EventId, IdentityId, InstallationId, InvitationId, ItemId, KeyId,
+    ProjectId, RequestId, RevisionId, SessionId, SigningKeyId, UserId, UserSessionId, WorkerId,
 };
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};

@@ -86,6 +86,10 @@ pub struct Route {
     /// mounted at `/`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strip: bool,
+    /// Whether programs may come in with `Authorization: Basic`: a user's
+    /// address and an app password.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub basic: bool,
 }
 
 /// One step of a plugin's schema. `sql` serves both engines unless one of
@@ -137,7 +141,11 @@ impl Manifest {
             name,
             version: semver::Version::new(0, 0, 0),
             description: String::new(),
-            routes: vec![Route { path, strip: true }],
+            routes: vec![Route {
+                path,
+                strip: true,
+                basic: false,
+            }],
             grants: Vec::new(),
             permissions: Vec::new(),
             events: Vec::new(),

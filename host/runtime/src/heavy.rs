@@ -9,7 +9,8 @@
 //! share among the others first.
 //!
 //! The threads start with the first heavy guest and end with the runtime. A
-//! guest whose request is gone is dropped at its next step.
+//! guest whose request is gone is dropped at its next step. One that waits, for
+//! the database or for another plugin, gives its thread up.
 
 use crate::cpu::Meter;
 use parking_lot::{Condvar, Mutex};
@@ -22,7 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 #[cfg(target_os = "linux")]
@@ -183,14 +184,12 @@ impl Drop for HeavyThreads {
 
 impl Shared {
     /// What a thread does.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         come_last();
         crate::cpu::count_thread_time();
         while let Some(work) = self.next() {
             // A panic below ends the guest, not the thread.
-            if let Ok(Some(work)) = catch_unwind(AssertUnwindSafe(|| self.turn(work))) {
-                self.queue.lock().waiting.push_back(work);
-            }
+            let _ = catch_unwind(AssertUnwindSafe(|| self.turn(work)));
         }
     }
 
@@ -209,28 +208,88 @@ impl Shared {
         }
     }
 
-    /// Runs a guest until it has ended, or has had its turn and others wait.
-    fn turn(&self, mut work: Work) -> Option<Work> {
+    fn line_up(&self, work: Work) {
+        let mut queue = self.queue.lock();
+        if queue.ended {
+            drop(queue);
+            return drop(work);
+        }
+        queue.waiting.push_back(work);
+        drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Runs a guest until it has ended, waits for something, or has had its
+    /// turn and others wait.
+    fn turn(self: &Arc<Self>, mut work: Work) {
         let runtime = work.runtime.clone();
-        let ended = runtime.block_on(poll_fn(|context| match work.guest.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if work.meter.gave_way() => {
+        let _inside = runtime.enter();
+        loop {
+            let rest = Arc::new(Rest {
+                shared: Arc::clone(self),
+                resting: Mutex::default(),
+            });
+            let waker = Waker::from(Arc::clone(&rest));
+            let polled = work.guest.as_mut().poll(&mut Context::from_waker(&waker));
+            if polled.is_ready() {
+                return;
+            }
+            if work.meter.gave_way() {
                 // The kernel alone would look for who comes before this
                 // thread at its next tick, milliseconds from now.
                 std::thread::yield_now();
                 if self.others_wait() {
-                    return Poll::Ready(false);
+                    return self.line_up(work);
                 }
-                Poll::Pending
             }
-            Poll::Pending => Poll::Pending,
-        }));
-        (!ended).then_some(work)
+            match rest.lie_down(work) {
+                Some(woken) => work = woken,
+                None => return,
+            }
+        }
     }
 
     fn others_wait(&self) -> bool {
         let queue = self.queue.lock();
         queue.ended || !queue.waiting.is_empty()
+    }
+}
+
+/// A guest that waits for something. It holds no thread meanwhile: what it
+/// waits for may be another guest that needs one.
+struct Rest {
+    shared: Arc<Shared>,
+    resting: Mutex<Resting>,
+}
+
+#[derive(Default)]
+enum Resting {
+    /// The guest is being polled.
+    #[default]
+    NotYet,
+    Guest(Work),
+    /// It has been woken, maybe before it lay down.
+    Woken,
+}
+
+impl Rest {
+    /// Keeps a guest until it is woken; gives back one that was already.
+    fn lie_down(&self, work: Work) -> Option<Work> {
+        let mut resting = self.resting.lock();
+        if matches!(*resting, Resting::Woken) {
+            return Some(work);
+        }
+        *resting = Resting::Guest(work);
+        None
+    }
+}
+
+impl Wake for Rest {
+    fn wake(self: Arc<Self>) {
+        let before = std::mem::replace(&mut *self.resting.lock(), Resting::Woken);
+        if let Resting::Guest(work) = before {
+            self.shared.line_up(work);
+        }
     }
 }
 
@@ -327,5 +386,41 @@ impl<T> Drop for Placed<T> {
         if matches!(self.place, Place::There(_)) && self.meter.is_heavy() {
             self.weight.found_heavy();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_guest_that_waits_leaves_its_thread_to_others() {
+        let threads = HeavyThreads::new(1);
+        let (tell, told) = oneshot::channel();
+        let waits = threads.take(
+            Box::pin(async move { told.await.expect("the other's word") }),
+            Arc::new(Meter::new()),
+        );
+        let tells = threads.take(
+            Box::pin(async move { tell.send(7).expect("the other waits") }),
+            Arc::new(Meter::new()),
+        );
+        tells.await.expect("it ended");
+        assert_eq!(waits.await.expect("it ended"), 7);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_guest_that_nobody_waits_for_goes_away() {
+        let threads = HeavyThreads::new(1);
+        let (held, gone) = oneshot::channel::<()>();
+        let outcome = threads.take(
+            Box::pin(async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            }),
+            Arc::new(Meter::new()),
+        );
+        drop(outcome);
+        assert!(gone.await.is_err());
     }
 }

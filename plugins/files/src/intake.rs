@@ -104,6 +104,7 @@ impl Intake {
             sha256: object.sha256,
             filename,
             mime_type,
+            shared: false,
         });
         verdict
     }

@@ -8,6 +8,7 @@
 
 mod access;
 mod account;
+mod by_path;
 mod change;
 mod conditions;
 mod content_type;
@@ -79,6 +80,9 @@ pub fn routes() -> Router {
         .delete("/files/tus/{id}", tus::end)
         .post("/files/upload-url", direct::announce)
         .post("/files/{id}/confirm", direct::confirm)
+        .get("/files/at", by_path::at)
+        .post("/files/move", by_path::move_to)
+        .post("/files/copy", by_path::copy)
         .post("/files/sweep", sweep::at_will)
         .get("/users/me/quota", account::quota)
         .get("/folders", folders::list)

@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// How often a name is tried with another number.
 const MAX_TRIES: u32 = 100;
 
-/// Bytes that are in the store, and no row speaks of yet.
+/// Bytes that are in the store, for a row that does not speak of them yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) object_key: String,
@@ -25,6 +25,31 @@ pub(crate) struct Stored {
     pub(crate) sha256: String,
     pub(crate) filename: String,
     pub(crate) mime_type: String,
+    /// Whether they are a file's already, which the new row shares them with.
+    pub(crate) shared: bool,
+}
+
+impl Stored {
+    /// The bytes that a file has.
+    pub(crate) fn of(record: &Record) -> Self {
+        Self {
+            object_key: record.object_key.clone(),
+            size: record.size,
+            sha256: record.sha256.clone(),
+            filename: record.filename.clone(),
+            mime_type: record.mime_type.clone(),
+            shared: true,
+        }
+    }
+
+    /// Counts a row that has them; says in which object they are.
+    fn take_up(&self, transaction: &Transaction) -> Result<String> {
+        if self.shared {
+            contents::share(transaction, &self.object_key)?;
+            return Ok(self.object_key.clone());
+        }
+        contents::adopt(transaction, &self.object_key, &self.sha256, self.size)
+    }
 }
 
 /// What a client says of its files beside their bytes.
@@ -175,7 +200,8 @@ pub(crate) fn folder_of(
         .ok_or_else(tree::unknown_folder)
 }
 
-fn insert(
+/// The row of a new file; its bytes are charged and its path is free.
+pub(crate) fn insert(
     transaction: &Transaction,
     owner: &str,
     folder: Option<&Folder>,
@@ -183,7 +209,7 @@ fn insert(
     stored: &Stored,
     fields: &Fields,
 ) -> Result<Record> {
-    let object_key = contents::adopt(transaction, &stored.object_key, &stored.sha256, stored.size)?;
+    let object_key = stored.take_up(transaction)?;
     let inserted: Option<Record> = transaction.query_optional(
         &format!(
             "INSERT INTO files.objects ({COLUMNS}) VALUES \
@@ -214,7 +240,7 @@ fn insert(
 
 /// The row with new bytes; what it was becomes a former version, or goes when
 /// none are kept. The owner's lock is held.
-fn replace(
+pub(crate) fn replace(
     transaction: &Transaction,
     there: &Record,
     stored: &Stored,
@@ -235,7 +261,7 @@ fn replace(
     if !keeps && release_first {
         contents::release(transaction, &former)?;
     }
-    let object_key = contents::adopt(transaction, &stored.object_key, &stored.sha256, stored.size)?;
+    let object_key = stored.take_up(transaction)?;
     if !keeps && !release_first {
         contents::release(transaction, &former)?;
     }

@@ -29,6 +29,15 @@ pub(crate) fn throw_file(id: &str) -> Result<bool> {
     Ok(thrown > 0)
 }
 
+/// As [`throw_file`], in a transaction.
+pub(crate) fn throw_file_within(transaction: &Transaction, id: &str) -> Result<()> {
+    transaction.execute(
+        "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
+        params![id, now_ms()],
+    )?;
+    Ok(())
+}
+
 /// Throws a folder away with all that lies in it.
 pub(crate) fn throw_folder(folder: &Folder) -> Result<()> {
     sql::transaction(|transaction| {
@@ -40,7 +49,8 @@ pub(crate) fn throw_folder(folder: &Folder) -> Result<()> {
     })
 }
 
-fn mark_tree(transaction: &Transaction, folder: &Folder) -> Result<()> {
+/// Throws away a folder that was read under its owner's lock.
+pub(crate) fn mark_tree(transaction: &Transaction, folder: &Folder) -> Result<()> {
     for (table, itself) in [
         ("folders", "id = $2 OR "),
         ("objects", "folder_id = $2 OR "),

@@ -52,7 +52,8 @@ impl Folder {
         )
     }
 
-    fn at(transaction: &Transaction, owner: &str, path: &str) -> Result<Option<Self>> {
+    /// The folder at a path, unless it is in the trash.
+    pub(crate) fn at(transaction: &Transaction, owner: &str, path: &str) -> Result<Option<Self>> {
         transaction.query_optional(
             &format!(
                 "SELECT {FOLDER} FROM files.folders WHERE owner = $1 AND path = $2 AND deleted_at IS NULL"

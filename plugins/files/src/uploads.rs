@@ -289,6 +289,7 @@ fn finish_if_whole(upload: &mut Upload, settings: &Settings) -> Result<()> {
         sha256: sha256.clone(),
         filename: name::of_path(&upload.path).to_owned(),
         mime_type,
+        shared: false,
     };
     if let Some(record) = make_file(upload, &stored, settings)? {
         happened::tell(Happened::Uploaded, &record.id, Some(&record.path));

@@ -31,18 +31,17 @@ pub(crate) fn store(caller: Caller, mut request: Request) -> Result<Response> {
         );
     };
     let mut call = http::post(format!("{FILES}/files/upload")).header("file-path", path);
-    for name in ["description", "content-type", "idempotency-key"] {
+    for name in [
+        "content-length",
+        "content-type",
+        "description",
+        "idempotency-key",
+    ] {
         if let Some(value) = request.header(name) {
             call = call.header(name, value);
         }
     }
-    let length = request
-        .header("content-length")
-        .and_then(|text| text.parse().ok());
-    let answer = call
-        .stream(request.take_body(), length)
-        .send()
-        .map_err(absent)?;
+    let answer = call.stream(request.take_body()).send().map_err(absent)?;
     if !answer.status.is_success() {
         return pass_refusal(answer);
     }

@@ -74,24 +74,21 @@ impl Call {
     }
 
     /// Passes a body on as it arrives, such as the one of the request that is
-    /// being handled: its bytes do not enter the guest. `length` is how many
-    /// there are, where that is known; a service may want to know.
+    /// being handled: its bytes do not enter the plugin. Set `content-length`
+    /// beside it where the length is known. Should it break off, so does the
+    /// call.
     ///
     /// ```no_run
     /// # use atlashub_sdk::prelude::*;
     /// # fn pass_on(request: &mut Request) -> Result<http::Answer> {
-    /// let length = request.header("content-length").and_then(|text| text.parse().ok());
     /// http::put("http://files.internal/files/1/content")
-    ///     .stream(request.take_body(), length)
+    ///     .stream(request.take_body())
     ///     .send()
     /// # }
     /// ```
-    pub fn stream(mut self, body: Body, length: Option<u64>) -> Self {
+    pub fn stream(mut self, body: Body) -> Self {
         self.body = body;
-        match length {
-            Some(length) => self.header("content-length", length.to_string()),
-            None => self,
-        }
+        self
     }
 
     /// Sets the body to a value as JSON, and its content type.
@@ -116,7 +113,7 @@ impl Call {
     /// # Errors
     /// `upstream_denied` when the address is not granted or not public,
     /// `upstream_timeout`, `upstream_failed`; `upload_interrupted` when a body
-    /// that is passed on breaks off.
+    /// that is passed on was read in part.
     pub fn send(mut self) -> Result<Answer> {
         let source = self.body.source()?;
         Ok(host::send(self, source)?)

@@ -53,6 +53,22 @@ impl Router {
         self.route(Method::DELETE, path, handler)
     }
 
+    /// Answers a method by its name, such as `PROPFIND`.
+    ///
+    /// # Panics
+    /// When `method` is none, and as [`Router::route`].
+    #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "a wrong method is a mistake in the plugin's source, found by its first test"
+    )]
+    pub fn on<A>(self, method: &str, path: &str, handler: impl Handler<A>) -> Self {
+        match Method::from_bytes(method.as_bytes()) {
+            Ok(method) => self.route(method, path, handler),
+            Err(error) => panic!("method `{method}`: {error}"),
+        }
+    }
+
     /// Answers `method` at `path`. A second handler for the same replaces the
     /// first.
     ///
@@ -140,7 +156,9 @@ fn refuse_method(method: &Method, methods: &[(Method, BoxedHandler)]) -> Respons
     if allowed.contains(&"GET") && !allowed.contains(&"HEAD") {
         allowed.push("HEAD");
     }
-    allowed.push("OPTIONS");
+    if !allowed.contains(&"OPTIONS") {
+        allowed.push("OPTIONS");
+    }
     allowed.sort_unstable();
     let allowed = allowed.join(", ");
     if method == Method::OPTIONS {

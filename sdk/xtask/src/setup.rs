@@ -76,6 +76,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     faketime()?;
     componentize_js()?;
     libreoffice()?;
+    webdav_clients()?;
     for part in NPM_PARTS {
         npm_part(repository, part)?;
     }
@@ -100,6 +101,13 @@ fn libreoffice() -> Result<()> {
         debian_program(program, package, purpose)?;
     }
     Ok(())
+}
+
+/// Makes sure that there are clients of WebDAV: a suite that holds servers to
+/// the standard, and a program that people use.
+pub(crate) fn webdav_clients() -> Result<()> {
+    debian_program("litmus", "litmus", "a suite for WebDAV servers")?;
+    debian_program("rclone", "rclone", "a client of WebDAV")
 }
 
 /// Makes sure that Rust can compile plugins.

@@ -266,6 +266,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
     let javascript = setup::componentize_js()?;
     setup::for_documents()?;
+    setup::webdav_clients()?;
     let mut parts = Vec::new();
     for part in setup::NPM_PARTS {
         let folder = setup::npm_part(run.repository, part)?;

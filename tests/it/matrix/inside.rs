@@ -53,6 +53,10 @@ pub(super) enum Asks {
     SignIn,
     /// The same, of a plugin, which knows who else there is.
     Themselves,
+    /// Who it is, for a drive of the caller's own; nothing is in it here.
+    Drive,
+    /// The same, and leave to change something.
+    DriveToWrite,
     /// What there is not, for anybody.
     Absent,
 }
@@ -99,6 +103,9 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/files/tus/{id}", Asks::Absent),
     ("PATCH", "/files/tus/{id}", Asks::Absent),
     ("DELETE", "/files/tus/{id}", Asks::Absent),
+    ("GET", "/files/at", Asks::Name),
+    ("POST", "/files/move", Asks::NameToWrite),
+    ("POST", "/files/copy", Asks::NameToWrite),
     ("POST", "/files/sweep", Asks::UsersToWrite),
     ("GET", "/users/me/quota", Asks::Name),
     ("GET", "/folders", Asks::Name),
@@ -152,6 +159,27 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/notifications/stream", Asks::Themselves),
     ("GET", "/notifications/preferences", Asks::Themselves),
     ("PUT", "/notifications/preferences", Asks::Themselves),
+    ("OPTIONS", "/dav/{*path}", Asks::Nothing),
+    ("PROPFIND", "/dav/{*path}", Asks::Drive),
+    ("PROPPATCH", "/dav/{*path}", Asks::DriveToWrite),
+    ("GET", "/dav/{*path}", Asks::Drive),
+    ("PUT", "/dav/{*path}", Asks::DriveToWrite),
+    ("MKCOL", "/dav/{*path}", Asks::DriveToWrite),
+    ("DELETE", "/dav/{*path}", Asks::DriveToWrite),
+    ("COPY", "/dav/{*path}", Asks::DriveToWrite),
+    ("MOVE", "/dav/{*path}", Asks::DriveToWrite),
+    ("LOCK", "/dav/{*path}", Asks::DriveToWrite),
+    ("UNLOCK", "/dav/{*path}", Asks::DriveToWrite),
+    ("OPTIONS", "/dav", Asks::Nothing),
+    ("PROPFIND", "/dav", Asks::Drive),
+    ("PROPPATCH", "/dav", Asks::DriveToWrite),
+    ("LOCK", "/dav", Asks::DriveToWrite),
+    ("UNLOCK", "/dav", Asks::DriveToWrite),
+    ("OPTIONS", "/dav/", Asks::Nothing),
+    ("PROPFIND", "/dav/", Asks::Drive),
+    ("PROPPATCH", "/dav/", Asks::DriveToWrite),
+    ("LOCK", "/dav/", Asks::DriveToWrite),
+    ("UNLOCK", "/dav/", Asks::DriveToWrite),
     ("GET", "/v1/db/tables", Asks::Tables),
     ("GET", "/v1/db/tables/{table}/columns", Asks::Table),
     ("GET", "/v1/db/{table}", Asks::Rows),
@@ -291,6 +319,7 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
             | Asks::RowsToWrite
             | Asks::TokenToWrite
             | Asks::UsersToWrite
+            | Asks::DriveToWrite
     );
     match (asks, rank) {
         (Asks::Nothing, _) => Served,
@@ -321,6 +350,7 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::TokenObject, rank) if rank != Rank::Secret => Refused(400),
         (Asks::Users | Asks::UsersToWrite, Rank::Reader | Rank::User) => Refused(403),
         (_, Rank::PlatformViewer) if writes => Refused(403),
+        (Asks::Drive | Asks::DriveToWrite, _) => Unmoved,
         _ => Served,
     }
 }
@@ -345,6 +375,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "db",
         "storage",
         "rpc",
+        "webdav",
     ];
     let project = owner.project_with(&plugins).await;
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
@@ -476,6 +507,7 @@ impl Things {
             .replace("{tag_id}", &self.tag)
             .replace("{whose}", &self.user)
             .replace("{bucket}", &self.bucket)
+            .replace("/dav/{*path}", "/dav/none/none")
             .replace("{*path}", &self.object)
             .replace("{function}", "version")
     }
@@ -493,6 +525,7 @@ pub(super) fn request(
     let at = format!("?p_file_path={}", things.path);
     let condition = match (path, method) {
         ("/v1/storage/signed-download" | "/v1/storage/object", _) => &object,
+        ("/files/at", _) => "?path=/",
         ("/v1/storage/list", _) => "?bucket=vault",
         ("/rpc/retrieve_file", _) => &at,
         ("/v1/db/{table}", "PATCH" | "DELETE") => "?eq.id=1",
@@ -533,6 +566,7 @@ pub(super) fn request(
         ("POST", "/files/upload-url") => json!({
             "filename": unique("theirs"), "size": 1, "content_type": "text/plain",
         }),
+        ("POST", "/files/move" | "/files/copy") => json!({"from": "own", "to": "other"}),
         ("POST", "/files/zip") => json!({"ids": [things.file]}),
         ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
@@ -698,6 +732,10 @@ async fn try_all(owner: &Admin, project: &Project, routes: &[(&str, String, Asks
             let reply = Reply::to(caller.present(request)).await;
             // These users have no second factor to be taken away.
             if (path.ends_with("/totp") || path.ends_with("/{factor}")) && reply.status == 404 {
+                continue;
+            }
+            // Nor have they a file of that name.
+            if matches!(path.as_str(), "/files/move" | "/files/copy") && reply.status == 404 {
                 continue;
             }
             check(caller, *asks, verdict, &reply, &what);

@@ -93,6 +93,8 @@ pub struct Mount {
     path: String,
     /// What the plugin sees in place of `path`.
     seen: String,
+    /// Whether programs may come in with `Authorization: Basic`.
+    pub basic: bool,
     /// The plugin.
     pub plugin: Arc<InstalledPlugin>,
 }
@@ -255,6 +257,7 @@ fn mounts(plugin: &Arc<InstalledPlugin>) -> Vec<Mount> {
             Mount {
                 path: route.path.clone(),
                 seen,
+                basic: declared.is_some_and(|declared| declared.basic),
                 plugin: Arc::clone(plugin),
             }
         })

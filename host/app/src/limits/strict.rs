@@ -50,6 +50,8 @@ pub enum Attempt {
     OAuth,
     /// Sending a plugin's mail; an address is a whole project here.
     Mail,
+    /// Sending an app password that fits nobody.
+    AppPassword,
 }
 
 /// Whose tries are counted.
@@ -72,12 +74,16 @@ impl Attempt {
             Self::Invitation => 6,
             Self::OAuth => 7,
             Self::Mail => 8,
+            Self::AppPassword => 9,
         }
     }
 
     fn allowance(self, of: Of) -> TryAllowance {
         let (burst, seconds) = match (self, of) {
-            (Self::SignIn | Self::SetUp | Self::Invitation | Self::OAuth, Of::Account) => (20, 10),
+            (
+                Self::SignIn | Self::SetUp | Self::Invitation | Self::OAuth | Self::AppPassword,
+                Of::Account,
+            ) => (20, 10),
             // Whoever gets here knows the password. Of a million codes three
             // fit at a time: a hundred guesses a day come to little.
             (Self::SecondFactor, Of::Account) => (10, 15 * 60),

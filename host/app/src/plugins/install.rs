@@ -370,7 +370,11 @@ fn overridden(routes: Vec<String>, declared: usize) -> Result<Option<Vec<Route>>
     }
     let routes = routes.into_iter().map(|path| {
         check_route(&path)?;
-        Ok(Route { path, strip: false })
+        Ok(Route {
+            path,
+            strip: false,
+            basic: false,
+        })
     });
     routes.collect::<Result<_>>().map(Some)
 }

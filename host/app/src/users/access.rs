@@ -6,7 +6,7 @@
 //! makes nodes look again. What was verified and looked up is remembered,
 //! bounded in number, so that a warm request asks no database.
 
-use super::{AuthSettings, jwt, signing::ProjectKeys};
+use super::{AuthSettings, app_passwords::SeenPasswords, jwt, signing::ProjectKeys};
 use crate::changes::{ChangeBatch, ChangeListener};
 use async_trait::async_trait;
 use atlashub_core::{
@@ -102,6 +102,7 @@ pub(crate) struct AccessTokens {
     projects: Cache<ProjectId, Arc<ProjectAuth>>,
     verified: Cache<Digest, Verified>,
     sessions: Cache<UserSessionId, Arc<SignedInUser>>,
+    pub(super) app_passwords: SeenPasswords,
     /// Grows when something is forgotten: what was read before is not
     /// remembered.
     epoch: AtomicU64,
@@ -133,6 +134,7 @@ impl AccessTokens {
                 .time_to_live(LONGEST)
                 .support_invalidation_closures()
                 .build(),
+            app_passwords: SeenPasswords::new(),
             epoch: AtomicU64::new(0),
             forgetting: Mutex::new(()),
         }
@@ -289,18 +291,23 @@ impl AccessTokens {
 
     pub(crate) fn forget_user(&self, user: UserId) {
         let user = *user.as_uuid();
-        self.forget_where(move |known| known.user.id == user);
+        self.forget_where(move |_, known| known.id == user);
     }
 
     pub(crate) fn forget_users_of(&self, project: ProjectId) {
-        self.forget_where(move |known| known.project == project);
+        self.forget_where(move |of, _| of == project);
     }
 
-    fn forget_where(&self, which: impl Fn(&SignedInUser) -> bool + Send + Sync + 'static) {
+    /// Forgets sessions and app passwords of users for whom `which` holds.
+    fn forget_where(&self, which: impl Fn(ProjectId, &User) -> bool + Send + Sync + 'static) {
+        let which = Arc::new(which);
+        let of_passwords = Arc::clone(&which);
+        self.app_passwords
+            .forget_where(move |project, user| of_passwords(project, user));
         self.forget(|access| {
             let outcome = access
                 .sessions
-                .invalidate_entries_if(move |_, known| which(known));
+                .invalidate_entries_if(move |_, known| which(known.project, &known.user));
             if outcome.is_err() {
                 access.sessions.invalidate_all();
             }
@@ -322,6 +329,7 @@ impl ChangeListener for AccessTokens {
                 access.projects.invalidate_all();
                 access.sessions.invalidate_all();
             });
+            self.app_passwords.clear();
             return Ok(());
         }
         let mut users = HashSet::new();
@@ -351,7 +359,7 @@ impl ChangeListener for AccessTokens {
             }
         }
         if !users.is_empty() {
-            self.forget_where(move |known| users.contains(&known.user.id));
+            self.forget_where(move |_, known| users.contains(&known.id));
         }
         Ok(())
     }

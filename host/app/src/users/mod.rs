@@ -1,8 +1,9 @@
 //! End users of projects: signing up and in, sessions, second factors, mails,
-//! profiles, roles, signing in with others. Platform admins are not users; they stand in `admins`.
+//! profiles, roles, signing in with others, passwords for programs. Platform admins are not users; they stand in `admins`.
 
 pub(crate) mod access;
 mod accounts;
+mod app_passwords;
 mod avatar;
 mod client;
 mod generate_link;

@@ -86,9 +86,10 @@ pub use tries::{Tries, TryAllowance, TryVerdict};
 pub use unit::Unit;
 pub use usage::{DEFAULT_STORAGE_BYTES, ReservationId, StorageUsage, Usage};
 pub use users::{
-    EndUser, Identities, Identity, MAX_AWAITING, MAX_SESSIONS, NewIdentity, NewUser,
-    NewUserSession, OneTimeKind, OneTimeToken, OneTimeTokens, Refreshed, Role, Roles, SecondFactor,
-    SessionLevel, SessionUser, UserFilter, UserPatch, UserSession, UserSessions, Users,
+    AppPassword, AppPasswordUser, AppPasswords, EndUser, Identities, Identity, MAX_APP_PASSWORDS,
+    MAX_AWAITING, MAX_SESSIONS, NewAppPassword, NewIdentity, NewUser, NewUserSession, OneTimeKind,
+    OneTimeToken, OneTimeTokens, Refreshed, Role, Roles, SecondFactor, SessionLevel, SessionUser,
+    UserFilter, UserPatch, UserSession, UserSessions, Users,
 };
 
 use atlashub_core::Result;

@@ -7,10 +7,11 @@
 //! and no row lock is taken after it.
 
 use super::{
-    Admins, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages, Credentials,
-    Domains, Engine, IdempotencyKeys, Identities, Installations, Invitations, Keys, KvStore, Nodes,
-    OAuthCodes, OAuthSignIns, OneTimeTokens, Platform, PluginLogs, ProjectMigrations, Projects,
-    Queue, Revisions, Roles, SavedQueries, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
+    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages,
+    Credentials, Domains, Engine, IdempotencyKeys, Identities, Installations, Invitations, Keys,
+    KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform, PluginLogs,
+    ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Sessions, SqlHistory,
+    Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -264,6 +265,8 @@ repositories! {
     roles: Roles,
     /// Sessions of end users, and their refresh tokens.
     user_sessions: UserSessions,
+    /// Passwords that end users made for single programs.
+    app_passwords: AppPasswords,
     /// Tokens that were sent to end users by mail.
     one_time_tokens: OneTimeTokens,
     /// Who end users are elsewhere.

@@ -22,6 +22,7 @@ fn state(revision: &Revision) -> InstallationState {
         config: "{}".into(),
         grants: [Grant::Sql].into_iter().collect(),
         routes: Some(vec![Route {
+            basic: false,
             path: "/hi".into(),
             strip: true,
         }]),

@@ -11,7 +11,7 @@ pub(super) fn of(method: &Method, path: &str) -> RouteClass {
     });
     if signs_in {
         RouteClass::Auth
-    } else if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    } else if matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND") {
         RouteClass::Read
     } else {
         RouteClass::Write
@@ -29,6 +29,8 @@ mod tests {
         assert_eq!(class(Method::GET, "/auth/me"), "auth");
         assert_eq!(class(Method::POST, "/v1/authors"), "writes");
         assert_eq!(class(Method::HEAD, "/authors"), "reads");
+        let propfind = Method::from_bytes(b"PROPFIND").expect("a method");
+        assert_eq!(class(propfind, "/dav"), "reads");
         assert_eq!(class(Method::DELETE, "/v1/data/x"), "writes");
     }
 }

@@ -4,6 +4,7 @@
 
 mod address;
 pub(crate) mod answer;
+mod basic;
 mod caller;
 mod class;
 mod describe;
@@ -27,7 +28,7 @@ use atlashub_core::{
 };
 use atlashub_runtime::RequestContext;
 use axum::{body::Body, response::Response};
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -35,12 +36,16 @@ use ipnet::IpNet;
 use std::{net::SocketAddr, sync::Arc};
 
 /// Forwarding headers: told to plugins by the host alone.
-const FORWARDED: [HeaderName; 4] = [
+const FORWARDED: [HeaderName; 5] = [
+    FORWARDED_PATH,
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-forwarded-proto"),
     header::FORWARDED,
 ];
+
+/// The path as the client sent it, when the plugin sees another.
+const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 
 /// Where a project describes itself, below its own address.
 const DESCRIPTION: &str = "/openapi.json";
@@ -94,12 +99,10 @@ impl Gateway {
         let mut response = if let Some(preflight) = answer::preflight(&request) {
             preflight
         } else {
-            let mut admission = None;
-            let answer = self.answer(request, peer, &tag, &mut admission).await;
+            let mut told = Told::default();
+            let answer = self.answer(request, peer, &tag, &mut told).await;
             let mut response = answer.unwrap_or_else(|error| problem::render(&error, &tag));
-            if let Some(admission) = admission {
-                rate_limit::tell(response.headers_mut(), &admission);
-            }
+            told.tell(&mut response);
             response
         };
         if origin.is_some() {
@@ -180,7 +183,7 @@ impl Gateway {
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tag: &RequestTag,
-        admission: &mut Option<Admission>,
+        told: &mut Told,
     ) -> Result<Response<Body>> {
         let directory = self.app.directory();
         let Target {
@@ -193,13 +196,22 @@ impl Gateway {
         if found.awaiting.is_some() {
             return Err(totp_required());
         }
-        let caller = found.caller;
+        let mut caller = found.caller;
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
+        if basic::is_sent(request.headers()) {
+            let routes = directory.routes(&project).await?;
+            let path = address::without_prefix(request.uri().path(), prefix).into_owned();
+            if routes.find(&path).is_some_and(|mount| mount.basic) {
+                told.challenge = basic::challenge(&project);
+                let headers = request.headers_mut();
+                caller = basic::authenticate(&self.app, headers, &project, client.0).await?;
+            }
+        }
         let class = class::of(
             request.method(),
             &address::without_prefix(request.uri().path(), prefix),
         );
-        admission
+        told.admission
             .insert(project.admit(class, &caller, client.0))
             .check()?;
         let routes = directory.routes(&project).await?;
@@ -222,6 +234,9 @@ impl Gateway {
                 .find(path)
                 .filter(|_| prefix == 0 || !is_host_path(path))
                 .ok_or_else(|| no_route(path))?;
+            if mount.basic && !basic::is_browser(request.headers()) {
+                told.challenge = basic::challenge(&project);
+            }
             let seen = mount
                 .seen(&inner)
                 .or_else(|| (prefix > 0).then(|| inner.clone().into_owned()));
@@ -247,18 +262,51 @@ impl Gateway {
     }
 }
 
+/// What the host adds to an answer, whoever made it.
+#[derive(Default)]
+struct Told {
+    /// How many more requests the caller may make.
+    admission: Option<Admission>,
+    /// What asks a program for a user's address and an app password.
+    challenge: Option<HeaderValue>,
+}
+
+impl Told {
+    fn tell(self, response: &mut Response<Body>) {
+        if let Some(admission) = self.admission {
+            rate_limit::tell(response.headers_mut(), &admission);
+        }
+        if let Some(challenge) = self.challenge
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            response
+                .headers_mut()
+                .append(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+}
+
 /// What the plugin shall see of the request.
 fn prepare(
     request: &mut Request<Incoming>,
     client: ClientAddress,
     seen: Option<String>,
 ) -> Result<()> {
-    if let Some(seen) = seen {
-        show(request, &seen)?;
-    }
+    let asked = match seen {
+        Some(seen) => {
+            let asked = request.uri().path().parse().ok();
+            show(request, &seen)?;
+            asked
+        }
+        None => None,
+    };
     let headers = request.headers_mut();
     for name in FORWARDED {
         headers.remove(name);
+    }
+    // For plugins whose answers name paths as the client has them.
+    if let Some(asked) = asked {
+        headers.insert(FORWARDED_PATH, asked);
     }
     if let Ok(value) = HeaderValue::from_str(&client.0.to_string()) {
         headers.insert(HeaderName::from_static("x-forwarded-for"), value);

@@ -73,6 +73,8 @@ pub(crate) struct Problem {
         users::signup::handle, users::login::handle, users::refresh::handle, users::logout::handle,
         users::me::show, users::me::update, users::password::handle, users::profile::handle,
         users::sessions::list, users::sessions::end,
+        users::app_passwords::create, users::app_passwords::list, users::app_passwords::end,
+        users::manage::app_passwords::list, users::manage::app_passwords::end,
         users::totp::enroll, users::totp::verify, users::totp::remove, users::jwks::handle,
         users::forgot::ask, users::forgot::reset, users::verify_email::handle, users::magic_link::handle,
         users::confirm::show, users::confirm::confirm, users::manage::invite::handle,

@@ -6,15 +6,12 @@ use super::{
 };
 use crate::{
     Body, Headers, Method, StatusCode,
-    bindings::imports::wasi::{
-        http::{
-            outgoing_handler,
-            types::{
-                self as wasi_http, ErrorCode, Fields, OutgoingBody, OutgoingRequest,
-                RequestOptions, Scheme,
-            },
+    bindings::imports::wasi::http::{
+        outgoing_handler,
+        types::{
+            self as wasi_http, ErrorCode, Fields, OutgoingBody, OutgoingRequest, RequestOptions,
+            Scheme,
         },
-        io::streams::StreamError,
     },
     body::Source,
     http::{Answer, Call, address},
@@ -60,10 +57,20 @@ pub(crate) fn send(call: Call, source: Source) -> HostResult<Answer> {
 
     let future =
         outgoing_handler::handle(request, options(call.timeout)?).map_err(|code| failure(&code))?;
-    if let Ok(stream) = body.write() {
-        write(Writer(stream), source)?;
-    }
-    let finished = OutgoingBody::finish(body, None);
+    let whole = match body.write() {
+        Ok(stream) => write(Writer(stream), source),
+        Err(()) => true,
+    };
+    // A service may answer before it has read everything: what it answers
+    // tells more than a failed write. A body that was cut off must not look
+    // whole to it.
+    let finished = if whole {
+        OutgoingBody::finish(body, None)
+    } else {
+        log::debug!("the body of a call did not come to its end");
+        drop(body);
+        Ok(())
+    };
     let response = loop {
         match future.get() {
             Some(Ok(Ok(response))) => break response,
@@ -96,27 +103,12 @@ pub(crate) fn send(call: Call, source: Source) -> HostResult<Answer> {
     })
 }
 
-/// Writes the body of a call. A service may answer before it has read
-/// everything: what it answers tells more than a failed write.
-fn write(mut writer: Writer, source: Source) -> HostResult<()> {
-    let written = match source {
-        Source::Bytes(bytes) if bytes.is_empty() => Ok(()),
-        Source::Bytes(bytes) => writer.all(&bytes),
-        Source::Stream(stream) => match writer.splice(stream.handle()) {
-            // Not finished, so that the service does not take it for whole.
-            Err(StreamError::LastOperationFailed(error)) => {
-                return Err(HostError::new(
-                    "upload_interrupted",
-                    error.to_debug_string(),
-                ));
-            }
-            other => other,
-        },
-    };
-    if written.is_err() {
-        log::debug!("the body of a call was not read to its end");
+/// Writes the body of a call; whether that came to its end.
+fn write(mut writer: Writer, source: Source) -> bool {
+    match source {
+        Source::Bytes(bytes) => bytes.is_empty() || writer.all(&bytes).is_ok(),
+        Source::Stream(stream) => writer.splice(stream.handle()).is_ok(),
     }
-    Ok(())
 }
 
 fn options(timeout: Option<Duration>) -> HostResult<Option<RequestOptions>> {

@@ -42,6 +42,7 @@ pub(super) mod storage_reservation;
 pub(super) mod storage_usage;
 pub(super) mod tries;
 pub(super) mod user;
+pub(super) mod user_app_password;
 pub(super) mod user_identity;
 pub(super) mod user_one_time_token;
 pub(super) mod user_recovery_code;

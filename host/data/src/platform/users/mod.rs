@@ -4,6 +4,7 @@
 //!
 //! Roles, sessions, second factors and mailed tokens each have a module here.
 
+mod app_passwords;
 mod identities;
 mod one_time;
 mod record;
@@ -11,6 +12,9 @@ mod roles;
 mod second_factor;
 mod sessions;
 
+pub use app_passwords::{
+    AppPassword, AppPasswordUser, AppPasswords, MAX_APP_PASSWORDS, NewAppPassword,
+};
 pub use identities::{Identities, Identity, NewIdentity};
 pub use one_time::{OneTimeKind, OneTimeToken, OneTimeTokens};
 pub use record::{EndUser, NewUser, SecondFactor, UserFilter, UserPatch};
@@ -204,7 +208,8 @@ impl<'a> Users<'a> {
     }
 
     /// Changes a user and answers what it is now. A new password, being shut
-    /// out and other roles reach all nodes; the first two end all sessions.
+    /// out, other roles and another address reach all nodes; the first two end
+    /// all sessions and app passwords.
     ///
     /// # Errors
     /// `not_found`, `email_taken`, `handle_taken`.
@@ -235,8 +240,12 @@ impl<'a> Users<'a> {
             ..ActiveModel::default()
         };
         if let Some(email) = email {
-            if email != old.email && patch.email_verified.is_none() {
-                change.email_verified_at = Set(None);
+            if email != old.email {
+                // Programs name the address beside an app password.
+                unit.announce(NewChange::user(project, id));
+                if patch.email_verified.is_none() {
+                    change.email_verified_at = Set(None);
+                }
             }
             change.email = Set(email);
         }

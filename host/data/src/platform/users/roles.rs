@@ -209,3 +209,26 @@ fn record(row: Model) -> Result<Role> {
         updated_at: instant::from_micros(row.updated_at)?,
     })
 }
+
+/// What roles of those names allow, as far as the project made them.
+pub(super) async fn permissions(
+    db: Db<'_>,
+    project: ProjectId,
+    names: &[String],
+) -> Result<BTreeSet<String>> {
+    let mut permissions = BTreeSet::new();
+    if names.is_empty() {
+        return Ok(permissions);
+    }
+    let roles = Entity::find()
+        .filter(Column::ProjectId.eq(uuid(project)))
+        .filter(Column::Name.is_in(names))
+        .all(&db.read())
+        .await
+        .map_err(failed("read a user's permissions"))?;
+    for role in roles {
+        let held: Vec<String> = instant::from_json("role", &role.permissions)?;
+        permissions.extend(held);
+    }
+    Ok(permissions)
+}

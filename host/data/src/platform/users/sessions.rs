@@ -7,7 +7,7 @@ use super::{
     super::{
         changes::{NewChange, uuid},
         entity::{
-            role, user, user_refresh_token as token,
+            user, user_refresh_token as token,
             user_session::{ActiveModel, Column, Entity, Model},
         },
         failure::failed,
@@ -303,19 +303,7 @@ impl<'a> UserSessions<'a> {
         let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
             return Ok(None);
         };
-        let mut permissions = BTreeSet::new();
-        if !user.roles.is_empty() {
-            let roles = role::Entity::find()
-                .filter(role::Column::ProjectId.eq(uuid(project)))
-                .filter(role::Column::Name.is_in(user.roles.clone()))
-                .all(&self.db.read())
-                .await
-                .map_err(failed("read a user's permissions"))?;
-            for role in roles {
-                let held: Vec<String> = instant::from_json("role", &role.permissions)?;
-                permissions.extend(held);
-            }
-        }
+        let permissions = super::roles::permissions(self.db, project, &user.roles).await?;
         Ok(Some(SessionUser {
             session,
             user,
@@ -387,7 +375,8 @@ impl<'a> UserSessions<'a> {
         Ok(result.rows_affected > 0)
     }
 
-    /// Ends all sessions of a user but `keep`; how many there were.
+    /// Ends all sessions of a user but `keep`, and all app passwords; how many
+    /// sessions there were.
     ///
     /// # Errors
     /// When the database cannot.
@@ -410,6 +399,7 @@ impl<'a> UserSessions<'a> {
             .exec(&unit.executor())
             .await
             .map_err(failed("end a user's sessions"))?;
+        unit.app_passwords().end_all(project, user).await?;
         unit.announce(NewChange::user(project, user));
         unit.commit().await?;
         Ok(result.rows_affected)

@@ -77,6 +77,14 @@ impl FromRequestParts<HostState> for MeOrAwaiting {
     }
 }
 
+/// A user as the one who did something, for the audit.
+pub(crate) fn who(me: &SignedInUser, tag: Option<&RequestTag>) -> Actor {
+    Actor {
+        caller: Caller::User(Arc::clone(&me.user)),
+        request: tag.map(RequestTag::id),
+    }
+}
+
 fn not_signed_in() -> Problem {
     Problem(Error::unauthenticated(
         "sign in, and send the access token as `authorization: Bearer …`",

@@ -2,6 +2,7 @@
 //! users of a project do. The gateway has found the project and the caller
 //! before a request comes here.
 
+pub(crate) mod app_passwords;
 mod auth_v1;
 pub(crate) mod avatar;
 pub(crate) mod caller;
@@ -65,6 +66,11 @@ fn calls(state: &HostState) -> Router<HostState> {
         .route("/password", put(password::handle))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::end))
+        .route(
+            "/app-passwords",
+            get(app_passwords::list).post(app_passwords::create),
+        )
+        .route("/app-passwords/{id}", delete(app_passwords::end))
         .route("/totp", delete(totp::remove))
         .route("/totp/enroll", post(totp::enroll))
         .route("/totp/verify", post(totp::verify))

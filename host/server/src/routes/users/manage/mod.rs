@@ -4,6 +4,7 @@
 //! its secret keys.
 
 pub(crate) mod add;
+pub(crate) mod app_passwords;
 pub(crate) mod auth;
 pub(crate) mod change;
 pub(crate) mod delete;
@@ -59,6 +60,11 @@ pub(crate) fn calls(state: &HostState) -> Router<HostState> {
         .route("/users/{id}/avatar", delete(remove_avatar::handle))
         .route("/users/{id}/invite", post(invite::handle))
         .route("/users/{id}/totp", delete(reset_totp::handle))
+        .route("/users/{id}/app-passwords", read(app_passwords::list))
+        .route(
+            "/users/{id}/app-passwords/{password}",
+            delete(app_passwords::end),
+        )
         .route("/permissions", read(permissions::handle))
         .route("/roles", read(roles::list))
         .route("/roles/{name}", patch(roles::update).delete(roles::delete))

@@ -1,0 +1,317 @@
+//! What `files` says and does, asked as the present caller.
+
+use atlashub_sdk::{http::Answer, prelude::*};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+const BASE: &str = "http://files.internal";
+/// The most that an answer about files may be, bytes.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// Files and folders that are asked for at once.
+const PAGE: u32 = 100;
+
+/// A file or a folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum Node {
+    File { file: File },
+    Folder { folder: Option<Folder> },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct File {
+    pub(crate) id: String,
+    pub(crate) path: String,
+    pub(crate) size: u64,
+    pub(crate) mime_type: String,
+    etag: String,
+    created_at: String,
+    updated_at: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Folder {
+    pub(crate) id: String,
+    pub(crate) path: String,
+    created_at: String,
+    updated_at: String,
+}
+
+/// What came of a move or a copy.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) replaced: bool,
+    /// Ids of what was copied, and of what has its place now.
+    #[serde(default)]
+    pub(crate) copies: Vec<(String, String)>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Quota {
+    pub(crate) used_bytes: i64,
+    pub(crate) available_bytes: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+/// Characters of an entity tag here.
+const TAG: usize = 32;
+
+impl File {
+    /// The entity tag: 128 bits of the one that `files` gives, for there are
+    /// clients that keep little room for conditions.
+    pub(crate) fn etag(&self) -> String {
+        let digest = self.etag.trim_matches('"');
+        format!("\"{}\"", digest.get(..TAG).unwrap_or(digest))
+    }
+}
+
+impl Node {
+    pub(crate) fn is_folder(&self) -> bool {
+        matches!(self, Self::Folder { .. })
+    }
+
+    /// The id; the top has none.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Self::File { file } => Some(&file.id),
+            Self::Folder { folder } => folder.as_ref().map(|folder| folder.id.as_str()),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::File { file } => &file.path,
+            Self::Folder { folder } => folder.as_ref().map_or("", |folder| &folder.path),
+        }
+    }
+
+    pub(crate) fn etag(&self) -> Option<String> {
+        match self {
+            Self::File { file } => Some(file.etag()),
+            Self::Folder { .. } => None,
+        }
+    }
+
+    /// When it was made and last changed.
+    pub(crate) fn times(&self) -> Option<(OffsetDateTime, OffsetDateTime)> {
+        let (created, updated) = match self {
+            Self::File { file } => (&file.created_at, &file.updated_at),
+            Self::Folder { folder } => {
+                let folder = folder.as_ref()?;
+                (&folder.created_at, &folder.updated_at)
+            }
+        };
+        let read = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        Some((read(created)?, read(updated)?))
+    }
+}
+
+/// What lies at a path of the caller's.
+pub(crate) fn at(path: &str) -> Result<Option<Node>> {
+    let url = format!("{BASE}/files/at?path={}", encoded(path));
+    let answer = http::get(url).send().map_err(absent)?;
+    if answer.status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    // No file has such a path.
+    if answer.status == StatusCode::UNPROCESSABLE_ENTITY {
+        return Ok(None);
+    }
+    read(answer).map(Some)
+}
+
+/// Hands what lies in a folder, the top's when it has no id, to `take`, page
+/// by page.
+pub(crate) fn each_in(
+    folder: Option<&str>,
+    mut take: impl FnMut(Vec<Node>) -> Result<()>,
+) -> Result<()> {
+    let folder = encoded(folder.unwrap_or("root"));
+    let url = format!("{BASE}/folders?limit={PAGE}&parent_id={folder}");
+    each_page(&url, |folders: Vec<Folder>| {
+        let nodes = folders.into_iter().map(Some);
+        take(nodes.map(|folder| Node::Folder { folder }).collect())
+    })?;
+    let url = format!("{BASE}/users/me/files?limit={PAGE}&sort=filename&folder_id={folder}");
+    each_page(&url, |files: Vec<File>| {
+        take(files.into_iter().map(|file| Node::File { file }).collect())
+    })
+}
+
+fn each_page<T: serde::de::DeserializeOwned>(
+    url: &str,
+    mut take: impl FnMut(Vec<T>) -> Result<()>,
+) -> Result<()> {
+    let mut cursor: Option<String> = None;
+    loop {
+        let url = match &cursor {
+            Some(cursor) => format!("{url}&cursor={}", encoded(cursor)),
+            None => url.to_owned(),
+        };
+        let page: Page<T> = read(http::get(url).send().map_err(absent)?)?;
+        if !page.items.is_empty() {
+            take(page.items)?;
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// The bytes of a file, as conditions and range want them.
+pub(crate) fn download(file: &File, method: Method, wishes: &Headers) -> Result<Answer> {
+    let id = encoded(&file.id);
+    let mut call = http::call(method, format!("{BASE}/files/{id}/download"));
+    for name in [
+        "range",
+        "if-range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+    ] {
+        if let Some(value) = wishes.get(name) {
+            call = call.header(name, value.replace(&file.etag(), &file.etag));
+        }
+    }
+    call.send().map_err(absent)
+}
+
+/// Stores a body as new bytes of a file; with `unchanged` only if it still
+/// has those that it had.
+pub(crate) fn replace(file: &File, unchanged: bool, request: &mut Request) -> Result<File> {
+    let mut call = http::put(format!("{BASE}/files/{}/content", encoded(&file.id)));
+    if unchanged {
+        call = call.header("if-match", file.etag.as_str());
+    }
+    read(send_body(call, request)?)
+}
+
+/// Stores a body as the file at a path.
+pub(crate) fn upload(path: &str, request: &mut Request) -> Result<File> {
+    let call = http::post(format!("{BASE}/files/upload")).header("file-path", encoded(path));
+    read(send_body(call, request)?)
+}
+
+/// Makes an empty file.
+pub(crate) fn make_file(path: &str) -> Result<File> {
+    let call = http::post(format!("{BASE}/files/upload")).header("file-path", encoded(path));
+    read(call.header("content-length", "0").send().map_err(absent)?)
+}
+
+/// Bytes go through as they come.
+fn send_body(mut call: http::Call, request: &mut Request) -> Result<Answer> {
+    for name in ["content-type", "content-length"] {
+        if let Some(value) = request.header(name) {
+            call = call.header(name, value);
+        }
+    }
+    call.stream(request.take_body()).send().map_err(absent)
+}
+
+pub(crate) fn make_folder(parent: Option<&str>, name: &str) -> Result<Folder> {
+    let call = http::post(format!("{BASE}/folders"));
+    let call = call.json(&json!({"name": name, "parent_id": parent}))?;
+    read(call.send().map_err(absent)?)
+}
+
+/// To the trash.
+pub(crate) fn delete(node: &Node) -> Result<()> {
+    let Some(id) = node.id() else {
+        return Err(Error::forbidden("the drive itself stays"));
+    };
+    let kind = if node.is_folder() { "folders" } else { "files" };
+    let answer = http::delete(format!("{BASE}/{kind}/{}", encoded(id)));
+    let answer = answer.send().map_err(absent)?;
+    if answer.status == StatusCode::NO_CONTENT {
+        return Ok(());
+    }
+    read::<Value>(answer).map(drop)
+}
+
+pub(crate) fn relocate(what: &str, wish: &Value) -> Result<Outcome> {
+    let call = http::post(format!("{BASE}/files/{what}")).json(wish)?;
+    read(call.send().map_err(absent)?)
+}
+
+pub(crate) fn quota() -> Result<Quota> {
+    let answer = http::get(format!("{BASE}/users/me/quota"));
+    read(answer.send().map_err(absent)?)
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// The answer, or the refusal as `files` put it.
+fn read<T: serde::de::DeserializeOwned>(answer: Answer) -> Result<T> {
+    let status = answer.status;
+    let bytes = answer.body.bytes(MAX_ANSWER)?;
+    if status.is_success() {
+        return Ok(serde_json::from_slice(&bytes)?);
+    }
+    Err(refusal(status, &bytes))
+}
+
+/// Codes that are looked at here, or that clients know of `files`.
+const CODES: [&str; 12] = [
+    "path_taken",
+    "same_path",
+    "folder_cycle",
+    "folder_missing",
+    "folder_too_deep",
+    "invalid_path",
+    "too_many_entries",
+    "quota_exceeded",
+    "precondition_failed",
+    "permission_needed",
+    "type_refused",
+    "upload_interrupted",
+];
+
+fn refusal(status: StatusCode, problem: &[u8]) -> Error {
+    let problem: Value = serde_json::from_slice(problem).unwrap_or_default();
+    let text = |name: &str| {
+        problem
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let code = CODES.into_iter().find(|code| *code == text("code"));
+    if status.is_server_error() {
+        let error = Error::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_failed",
+            "the files cannot be asked",
+        );
+        return error.with_cause(format_args!("it answered {status}"));
+    }
+    // RFC 4918 §11.5.
+    let status = match code {
+        Some("quota_exceeded" | "too_many_entries") => StatusCode::INSUFFICIENT_STORAGE,
+        _ => status,
+    };
+    let code = code.unwrap_or(match status {
+        StatusCode::UNAUTHORIZED => "unauthenticated",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        _ => "files_refused",
+    });
+    Error::new(status, code, text("detail").to_owned())
+}
+
+fn absent(error: Error) -> Error {
+    Error::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "files_unavailable",
+        "the plugin `files` does not answer in this project",
+    )
+    .with_cause(error)
+}
