@@ -24,6 +24,7 @@ fn state(revision: &Revision) -> InstallationState {
         routes: Some(vec![Route {
             path: "/hi".into(),
             strip: true,
+            basic: false,
         }]),
         limits: Some(Limits::default()),
     }
