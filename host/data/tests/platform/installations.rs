@@ -25,6 +25,7 @@ fn state(revision: &Revision) -> InstallationState {
             basic: false,
             path: "/hi".into(),
             strip: true,
+            basic: false,
         }]),
         limits: Some(Limits::default()),
     }
