@@ -293,6 +293,7 @@ fn finish_if_whole(upload: &mut Upload, settings: &Settings) -> Result<()> {
     };
     if let Some(record) = make_file(upload, &stored, settings)? {
         happened::tell(Happened::Uploaded, &record.id, Some(&record.path));
+        notice::added(&record, settings);
         upload.file_id = Some(record.id);
     } else if let Some(now) = find(&upload.id)? {
         *upload = now;

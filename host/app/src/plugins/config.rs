@@ -115,12 +115,15 @@ fn is_marked(schema: Option<&Value>, key: &str, mark: &str) -> bool {
     property.and_then(|property| property.get(mark)) == Some(&Value::Bool(true))
 }
 
+/// Secrets by their keys.
+pub(crate) type Secrets = Vec<(String, SecretString)>;
+
 /// What the plugin reads, texts as they are and other values as JSON; and the
 /// secrets that it uses without reading them.
 pub(crate) fn divide(
     schema: Option<&Value>,
     config: &Value,
-) -> (Vec<(String, String)>, Vec<(String, SecretString)>) {
+) -> (Vec<(String, String)>, Secrets) {
     let (mut read, mut secrets) = (Vec::new(), Vec::new());
     for (key, value) in config.as_object().into_iter().flatten() {
         let text = match value {

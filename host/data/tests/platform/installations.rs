@@ -22,7 +22,6 @@ fn state(revision: &Revision) -> InstallationState {
         config: "{}".into(),
         grants: [Grant::Sql].into_iter().collect(),
         routes: Some(vec![Route {
-            basic: false,
             path: "/hi".into(),
             strip: true,
             basic: false,
