@@ -45,6 +45,18 @@ async fn an_image_is_shown_small_and_its_thumbnails_go_with_it() {
 }
 
 #[tokio::test]
+async fn an_image_as_large_as_can_be_fits_into_memory() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["files", "images"]).await;
+    let image = png(2_360, 2_360, [1, 2, 3]);
+    assert!((16_000_000..16 * 1024 * 1024).contains(&image.len()));
+    let id = uploaded(&project, "large.png", image).await;
+    let path = format!("/files/{id}/thumbnail?size=64");
+    let reply = project.get(&path).await.expect(200);
+    assert_eq!(jpeg_size(&reply.body), (64, 64));
+}
+
+#[tokio::test]
 async fn what_cannot_be_shown_small_is_never_the_servers_fault() {
     let admin = shared().await.admin();
     let project = admin.project_with(&["files", "images"]).await;

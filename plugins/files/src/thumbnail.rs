@@ -76,7 +76,7 @@ pub(crate) fn thumbnail(
         let served = BUCKET.serve(kept.thumbnail_key.as_str(), None);
         return Ok((headers.headers().clone(), served).into_response());
     }
-    let made = make(&record.object_key, size)?;
+    let made = make(&record, size)?;
     keep(&record.object_key, size, &made);
     Ok(head(StatusCode::OK)
         .with_header("content-type", made.content_type)
@@ -131,8 +131,19 @@ fn find(object_key: &str, size: u32) -> Result<Option<Kept>> {
     )
 }
 
-fn make(object_key: &str, size: u32) -> Result<Made> {
-    let image = BUCKET.read(object_key, None)?.bytes(MAX_IMAGE)?;
+/// The image, in memory of just that size: a plugin has little.
+fn read(record: &Record) -> Result<Vec<u8>> {
+    let mut body = BUCKET.read(&record.object_key, None)?;
+    let size = usize::try_from(record.size).unwrap_or_default();
+    let mut image = Vec::with_capacity(size.min(MAX_IMAGE));
+    while let Some(chunk) = body.chunk()? {
+        image.extend_from_slice(&chunk);
+    }
+    Ok(image)
+}
+
+fn make(record: &Record, size: u32) -> Result<Made> {
+    let image = read(record)?;
     let url = format!("http://images.internal/thumbnail?width={size}&height={size}&fit=contain");
     let answer = match http::post(url).body(image).timeout(PATIENCE).send() {
         Ok(answer) => answer,
