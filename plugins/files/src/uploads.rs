@@ -13,7 +13,7 @@ use crate::{
     account::{self, Change},
     content_type, contents,
     happened::{self, Change as Happened},
-    name,
+    name, notice,
     place::{self, Fields, Stored},
     record::{Record, Visibility, now_ms},
     settings::Settings,

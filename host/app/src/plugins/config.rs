@@ -120,10 +120,7 @@ pub(crate) type Secrets = Vec<(String, SecretString)>;
 
 /// What the plugin reads, texts as they are and other values as JSON; and the
 /// secrets that it uses without reading them.
-pub(crate) fn divide(
-    schema: Option<&Value>,
-    config: &Value,
-) -> (Vec<(String, String)>, Secrets) {
+pub(crate) fn divide(schema: Option<&Value>, config: &Value) -> (Vec<(String, String)>, Secrets) {
     let (mut read, mut secrets) = (Vec::new(), Vec::new());
     for (key, value) in config.as_object().into_iter().flatten() {
         let text = match value {
