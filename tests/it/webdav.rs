@@ -352,7 +352,7 @@ async fn what_is_too_much_is_refused() {
     let long = drive
         .request("PROPFIND", "/")
         .header("depth", "0")
-        .body(" ".repeat(1 << 20));
+        .body(" ".repeat((256 << 10) + 1));
     assert_eq!(Reply::to(long).await.status, 413);
     let _ = drive.call("DELETE", "/").await.expect(405);
     let quota = "<D:propfind xmlns:D='DAV:'><D:prop><D:quota-available-bytes/><D:quota-used-bytes/></D:prop></D:propfind>";

@@ -264,7 +264,7 @@ impl From<HostError> for Error {
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some("the plugin has not been set up for this"),
             ),
-            "rate_limited" => (StatusCode::TOO_MANY_REQUESTS, None),
+            "too_many_streams" | "rate_limited" => (StatusCode::TOO_MANY_REQUESTS, None),
             "busy" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
             "invalid_object_key" | "kv_key_invalid" | "invalid_event" | "event_not_declared"

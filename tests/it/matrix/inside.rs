@@ -500,6 +500,7 @@ impl Things {
         };
         path.replace("{id}", id)
             .replace("{factor}", id)
+            .replace("{password}", id)
             .replace("{name}", &self.role)
             .replace("{table}", TABLE)
             .replace("{n}", "1")
@@ -730,8 +731,10 @@ async fn try_all(owner: &Admin, project: &Project, routes: &[(&str, String, Asks
             let things = Things::make(owner, project).await;
             let request = request(project, method, path, &things);
             let reply = Reply::to(caller.present(request)).await;
-            // These users have no second factor to be taken away.
-            if (path.ends_with("/totp") || path.ends_with("/{factor}")) && reply.status == 404 {
+            // These users have no second factor and no app password to be
+            // taken away.
+            let absent = ["/totp", "/{factor}", "/{password}"];
+            if absent.iter().any(|end| path.ends_with(end)) && reply.status == 404 {
                 continue;
             }
             // Nor have they a file of that name.
