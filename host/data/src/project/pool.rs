@@ -18,7 +18,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -84,6 +84,8 @@ pub(super) struct Pool<C: Pooled> {
 struct Shared<C: Pooled> {
     groups: RwLock<HashMap<Place, Arc<Group<C>>>>,
     slots: Arc<Semaphore>,
+    /// How many wait for a slot: what comes free is theirs.
+    waiting: AtomicUsize,
     readers: u32,
     writers: u32,
     idle_time: Duration,
@@ -144,7 +146,8 @@ impl<C: Pooled> Drop for Lease<C> {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        let keep = connection.renew();
+        // A slot in a connection that rests would help nobody who waits for one.
+        let keep = connection.renew() && self.shared.waiting.load(Ordering::SeqCst) == 0;
         let Some(slot) = self.slot.take() else { return };
         let since = self.shared.now();
         if keep {
@@ -167,6 +170,22 @@ impl<C: Pooled> Drop for Lease<C> {
     }
 }
 
+/// One who waits for a slot.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Closes connections away from the asynchronous threads: closing may write.
 fn discard<C: Pooled>(connections: Vec<Idle<C>>) {
     if connections.is_empty() {
@@ -185,6 +204,7 @@ impl<C: Pooled> Pool<C> {
             shared: Arc::new(Shared {
                 groups: RwLock::new(HashMap::new()),
                 slots: Arc::new(Semaphore::new(options.max_connections.max(1) as usize)),
+                waiting: AtomicUsize::new(0),
                 readers: readers.max(1),
                 writers: writers.max(1),
                 idle_time: options.idle_time,
@@ -242,6 +262,9 @@ impl<C: Pooled> Pool<C> {
         if let Ok(slot) = self.shared.slots.clone().try_acquire_owned() {
             return Ok(slot);
         }
+        // First, so that what comes free from here on is not kept, and what has
+        // come free before is found.
+        let _waiting = Waiting::new(&self.shared.waiting);
         self.shared.evict();
         let waiting = self.shared.slots.clone().acquire_owned();
         match tokio::time::timeout(self.shared.queue_time, waiting).await {

@@ -159,3 +159,26 @@ async fn open_connections_are_bounded_and_close_when_idle() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_comes_free_goes_to_who_waits_for_one() {
+    let options = Options {
+        max_connections: 1,
+        ..Options::default()
+    };
+    for world in World::both_with(options).await {
+        let other = scope("files");
+        world.databases.provision(other.project).await.unwrap();
+        world.databases.provision_plugin(&other).await.unwrap();
+        let held = world.databases.begin(&world.scope).await.unwrap();
+        let (databases, there) = (world.databases.clone(), other.clone());
+        let waiting =
+            tokio::spawn(async move { databases.query(&there, "SELECT 1", Vec::new()).await });
+        // In it, nothing is idle that could be closed for the other.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        held.rollback().await.unwrap();
+        let rows = waiting.await.unwrap().unwrap();
+        assert_eq!(rows.rows, [[SqlValue::Integer(1)]]);
+        world.databases.drop(other.project).await.unwrap();
+    }
+}
