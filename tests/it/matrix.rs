@@ -2,6 +2,7 @@
 //! caller. The routes come from the server's own description, so that one
 //! without a row here fails the test.
 
+mod asks;
 mod callers;
 mod credentials;
 mod inside;

@@ -2,10 +2,9 @@
 //! inside a project they are refused, never taken for none.
 
 use super::{
+    asks::{PLUGIN_ROUTES, dialect_routes, host_routes},
     callers::{AT_ONCE, bearer, beside, key, owner, platform_admin, user_with},
-    inside::{
-        HIDDEN, PLUGIN_ROUTES, Things, dialect_routes, host_routes, project, request, state_of,
-    },
+    inside::{HIDDEN, Things, project, request, state_of},
     revoked_key,
 };
 use atlashub_tests::{Admin, Project, Reply, TestServer, User, until};

@@ -1,0 +1,281 @@
+//! Every route inside a project, and what it asks of its caller.
+
+use super::{Access, ROUTES};
+
+/// What a route inside a project asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Nothing.
+    Nothing,
+    /// To be somebody, and of users leave to read; a table without policies
+    /// is not told of.
+    Tables,
+    /// The same, of this very table.
+    Table,
+    /// To be a server of the project, or an admin.
+    Description,
+    /// Who it is, for what belongs to the caller.
+    Name,
+    /// The same, and leave to change something.
+    NameToWrite,
+    /// To own the object, or to be trusted with everybody's; here it is
+    /// somebody else's.
+    Object,
+    /// The same, and leave to change something.
+    ObjectToWrite,
+    /// Who it is; who looks after the project sees what everybody's are called.
+    Overview,
+    /// A password; here it is a wrong one.
+    Password,
+    /// Who it is, told by a token or a secret key.
+    TokenToWrite,
+    /// The same, and to have something there; here a secret key has it.
+    TokenObject,
+    /// Row policies; here there is none that gives a row.
+    Rows,
+    /// The same, and leave to change something.
+    RowsToWrite,
+    /// To look after the project: its users, its buckets.
+    Users,
+    /// The same, and leave to change something.
+    UsersToWrite,
+    /// To be an end user.
+    SignIn,
+    /// The same, of a plugin, which knows who else there is.
+    Themselves,
+    /// Who it is, for a drive of the caller's own; nothing is in it here.
+    Drive,
+    /// The same, and leave to change something.
+    DriveToWrite,
+    /// What there is not, for anybody.
+    Absent,
+}
+
+/// Every route of a built-in plugin and what it asks.
+pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
+    ("GET", "/hello", Asks::Nothing),
+    ("GET", "/hello/{name}", Asks::Nothing),
+    ("GET", "/files", Asks::Overview),
+    ("GET", "/users/me/files", Asks::Name),
+    ("GET", "/files/trash", Asks::Name),
+    ("POST", "/files/upload", Asks::NameToWrite),
+    ("GET", "/files/{id}", Asks::Object),
+    ("PATCH", "/files/{id}", Asks::ObjectToWrite),
+    ("DELETE", "/files/{id}", Asks::ObjectToWrite),
+    ("POST", "/files/{id}/restore", Asks::ObjectToWrite),
+    ("GET", "/files/{id}/download", Asks::Object),
+    ("PUT", "/files/{id}/content", Asks::ObjectToWrite),
+    ("GET", "/files/{id}/versions", Asks::Object),
+    (
+        "POST",
+        "/files/{id}/versions/{n}/restore",
+        Asks::ObjectToWrite,
+    ),
+    ("GET", "/files/{id}/activity", Asks::Object),
+    ("GET", "/files/shared-with-me", Asks::Name),
+    ("GET", "/files/{id}/permissions", Asks::Object),
+    ("POST", "/files/{id}/permissions", Asks::ObjectToWrite),
+    (
+        "DELETE",
+        "/files/{id}/permissions/{whose}",
+        Asks::ObjectToWrite,
+    ),
+    ("GET", "/files/{id}/share", Asks::ObjectToWrite),
+    ("POST", "/files/{id}/share", Asks::ObjectToWrite),
+    ("DELETE", "/files/{id}/share/{token}", Asks::ObjectToWrite),
+    ("GET", "/files/{id}/thumbnail", Asks::Object),
+    ("POST", "/files/zip", Asks::Object),
+    ("POST", "/files/upload-url", Asks::NameToWrite),
+    ("POST", "/files/{id}/confirm", Asks::Absent),
+    ("POST", "/files/tus", Asks::NameToWrite),
+    // The upload's id is what they ask for; here it is nobody's.
+    ("GET", "/files/tus/{id}", Asks::Absent),
+    ("POST", "/files/tus/{id}", Asks::Absent),
+    ("PATCH", "/files/tus/{id}", Asks::Absent),
+    ("DELETE", "/files/tus/{id}", Asks::Absent),
+    ("GET", "/files/at", Asks::Name),
+    ("POST", "/files/move", Asks::NameToWrite),
+    ("POST", "/files/copy", Asks::NameToWrite),
+    ("POST", "/files/sweep", Asks::UsersToWrite),
+    ("GET", "/users/me/quota", Asks::Name),
+    ("GET", "/folders", Asks::Name),
+    ("POST", "/folders", Asks::NameToWrite),
+    ("GET", "/folders/trash", Asks::Name),
+    ("GET", "/folders/{id}", Asks::Object),
+    ("PATCH", "/folders/{id}", Asks::ObjectToWrite),
+    ("DELETE", "/folders/{id}", Asks::ObjectToWrite),
+    ("POST", "/folders/{id}/move", Asks::ObjectToWrite),
+    ("POST", "/folders/{id}/restore", Asks::ObjectToWrite),
+    ("GET", "/folders/shared-with-me", Asks::Name),
+    ("GET", "/folders/{id}/permissions", Asks::Object),
+    ("POST", "/folders/{id}/permissions", Asks::ObjectToWrite),
+    (
+        "DELETE",
+        "/folders/{id}/permissions/{whose}",
+        Asks::ObjectToWrite,
+    ),
+    ("GET", "/folders/{id}/share", Asks::ObjectToWrite),
+    ("POST", "/folders/{id}/share", Asks::ObjectToWrite),
+    ("DELETE", "/folders/{id}/share/{token}", Asks::ObjectToWrite),
+    // The token is what they ask for; here it is nobody's.
+    ("GET", "/share/{token}", Asks::Absent),
+    ("GET", "/share/{token}/files", Asks::Absent),
+    ("GET", "/share/{token}/download", Asks::Absent),
+    ("POST", "/share/{token}/download", Asks::Absent),
+    ("POST", "/share/{token}/upload", Asks::Absent),
+    ("GET", "/files/search", Asks::Name),
+    ("POST", "/files/search/rebuild", Asks::UsersToWrite),
+    ("POST", "/files/search/follow", Asks::Name),
+    ("POST", "/files/{id}/tags", Asks::ObjectToWrite),
+    ("DELETE", "/files/{id}/tags/{tag_id}", Asks::ObjectToWrite),
+    ("GET", "/tags", Asks::Name),
+    ("PATCH", "/tags/{tag_id}", Asks::ObjectToWrite),
+    // Of `search`, which only `documents` calls.
+    ("PUT", "/index/{id}/content", Asks::Absent),
+    ("GET", "/documents", Asks::Name),
+    ("POST", "/documents/process", Asks::NameToWrite),
+    ("GET", "/documents/shared-with-me", Asks::Name),
+    ("GET", "/documents/{id}", Asks::Object),
+    ("GET", "/documents/{id}/text", Asks::Object),
+    ("GET", "/documents/{id}/download", Asks::Object),
+    ("POST", "/documents/{id}/process", Asks::ObjectToWrite),
+    ("POST", "/documents/{id}/reclassify", Asks::ObjectToWrite),
+    ("GET", "/topics", Asks::Name),
+    ("POST", "/topics", Asks::NameToWrite),
+    ("DELETE", "/topics/{id}", Asks::ObjectToWrite),
+    ("GET", "/notifications", Asks::Themselves),
+    ("POST", "/notifications", Asks::UsersToWrite),
+    ("POST", "/notifications/mark-read", Asks::Themselves),
+    ("GET", "/notifications/stream", Asks::Themselves),
+    ("GET", "/notifications/preferences", Asks::Themselves),
+    ("PUT", "/notifications/preferences", Asks::Themselves),
+    ("OPTIONS", "/dav/{*path}", Asks::Nothing),
+    ("PROPFIND", "/dav/{*path}", Asks::Drive),
+    ("PROPPATCH", "/dav/{*path}", Asks::DriveToWrite),
+    ("GET", "/dav/{*path}", Asks::Drive),
+    ("PUT", "/dav/{*path}", Asks::DriveToWrite),
+    ("MKCOL", "/dav/{*path}", Asks::DriveToWrite),
+    ("DELETE", "/dav/{*path}", Asks::DriveToWrite),
+    ("COPY", "/dav/{*path}", Asks::DriveToWrite),
+    ("MOVE", "/dav/{*path}", Asks::DriveToWrite),
+    ("LOCK", "/dav/{*path}", Asks::DriveToWrite),
+    ("UNLOCK", "/dav/{*path}", Asks::DriveToWrite),
+    ("OPTIONS", "/dav", Asks::Nothing),
+    ("PROPFIND", "/dav", Asks::Drive),
+    ("PROPPATCH", "/dav", Asks::DriveToWrite),
+    ("LOCK", "/dav", Asks::DriveToWrite),
+    ("UNLOCK", "/dav", Asks::DriveToWrite),
+    ("OPTIONS", "/dav/", Asks::Nothing),
+    ("PROPFIND", "/dav/", Asks::Drive),
+    ("PROPPATCH", "/dav/", Asks::DriveToWrite),
+    ("LOCK", "/dav/", Asks::DriveToWrite),
+    ("UNLOCK", "/dav/", Asks::DriveToWrite),
+    ("GET", "/v1/db/tables", Asks::Tables),
+    ("GET", "/v1/db/tables/{table}/columns", Asks::Table),
+    ("GET", "/v1/db/{table}", Asks::Rows),
+    ("POST", "/v1/db/{table}", Asks::RowsToWrite),
+    ("PATCH", "/v1/db/{table}", Asks::RowsToWrite),
+    ("DELETE", "/v1/db/{table}", Asks::RowsToWrite),
+    ("GET", "/rest/v1/{table}", Asks::Rows),
+    ("POST", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("PUT", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("PATCH", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("DELETE", "/rest/v1/{table}", Asks::RowsToWrite),
+    ("GET", "/rest/v1/rpc/{function}", Asks::Absent),
+    ("POST", "/rest/v1/rpc/{function}", Asks::Absent),
+    ("GET", "/v1/storage/buckets", Asks::Users),
+    ("POST", "/v1/storage/buckets", Asks::UsersToWrite),
+    ("PATCH", "/v1/storage/buckets/{bucket}", Asks::UsersToWrite),
+    ("DELETE", "/v1/storage/buckets/{bucket}", Asks::UsersToWrite),
+    ("POST", "/v1/storage/signed-upload", Asks::UsersToWrite),
+    ("GET", "/v1/storage/signed-download", Asks::Object),
+    ("GET", "/v1/storage/public/{bucket}/{*path}", Asks::Absent),
+    ("GET", "/v1/storage/list", Asks::Users),
+    ("DELETE", "/v1/storage/object", Asks::ObjectToWrite),
+    ("POST", "/rpc/login", Asks::Password),
+    ("POST", "/rpc/store_file", Asks::TokenToWrite),
+    ("GET", "/rpc/retrieve_file", Asks::TokenObject),
+    // Of `images`, which only the host and plugins call.
+    ("POST", "/thumbnail", Asks::Absent),
+    // Of `extract`, which only plugins call.
+    ("POST", "/text", Asks::Absent),
+];
+
+/// Every route of supabase's dialect, `/auth/v1`, that asks for more than an
+/// address and what one knows.
+pub(super) const DIALECT: &[(&str, &str, Asks)] = &[
+    ("POST", "/logout", Asks::SignIn),
+    ("GET", "/user", Asks::SignIn),
+    ("PUT", "/user", Asks::SignIn),
+    ("GET", "/user/identities/authorize", Asks::SignIn),
+    ("DELETE", "/user/identities/{id}", Asks::SignIn),
+    ("POST", "/factors", Asks::SignIn),
+    ("DELETE", "/factors/{id}", Asks::SignIn),
+    ("POST", "/factors/{id}/challenge", Asks::SignIn),
+    ("POST", "/factors/{id}/verify", Asks::SignIn),
+    ("POST", "/invite", Asks::UsersToWrite),
+    ("POST", "/admin/generate_link", Asks::UsersToWrite),
+    ("GET", "/admin/users", Asks::Users),
+    ("POST", "/admin/users", Asks::UsersToWrite),
+    ("GET", "/admin/users/{id}", Asks::Users),
+    ("PUT", "/admin/users/{id}", Asks::UsersToWrite),
+    ("DELETE", "/admin/users/{id}", Asks::UsersToWrite),
+    ("GET", "/admin/users/{id}/factors", Asks::Users),
+    (
+        "DELETE",
+        "/admin/users/{id}/factors/{factor}",
+        Asks::UsersToWrite,
+    ),
+    ("GET", "/settings", Asks::Nothing),
+    ("GET", "/.well-known/jwks.json", Asks::Nothing),
+];
+
+/// Those that anybody may call: what they ask for is in the request. Tests
+/// of their own call them with and without it.
+pub(super) const OPEN_IN_DIALECT: &[(&str, &str)] = &[
+    ("POST", "/signup"),
+    ("POST", "/token"),
+    ("POST", "/otp"),
+    ("POST", "/recover"),
+    ("POST", "/resend"),
+    ("GET", "/verify"),
+    ("POST", "/verify"),
+    ("GET", "/authorize"),
+];
+
+/// What the host answers inside a project to its users, and to those who
+/// look after them. The calls of [`ROUTES`] about users and roles are
+/// answered here, too.
+pub(super) fn host_routes() -> Vec<(&'static str, String, Asks)> {
+    let mut routes = Vec::new();
+    for (method, path, access) in ROUTES {
+        if *access == Access::User {
+            routes.push((*method, (*path).to_owned(), Asks::SignIn));
+        }
+        let rest = path.strip_prefix("/admin/v1/projects/{project}");
+        let Some(rest) =
+            rest.filter(|rest| rest.starts_with("/users") || rest.starts_with("/roles"))
+        else {
+            continue;
+        };
+        let asks = if *method == "GET" {
+            Asks::Users
+        } else {
+            Asks::UsersToWrite
+        };
+        routes.push((*method, format!("/v1/auth/admin{rest}"), asks));
+    }
+    routes
+}
+
+/// The same in supabase's dialect.
+pub(super) fn dialect_routes() -> Vec<(&'static str, String, Asks)> {
+    DIALECT
+        .iter()
+        .map(|(method, path, asks)| (*method, format!("/auth/v1{path}"), *asks))
+        .collect()
+}
+
+/// What the gateway itself answers inside a project.
+pub(super) const GATEWAY_ROUTES: &[(&str, &str, Asks)] =
+    &[("GET", "/openapi.json", Asks::Description)];
