@@ -107,10 +107,10 @@ async fn what_came_before_a_line_broke_is_kept_and_counts_once() {
     })
     .await;
     assert!(came <= 2_000_000, "{came} of 2000000 bytes");
-    assert_eq!(
-        append(&project, &at, 0, &bytes).await.expect_problem(409),
-        "upload_offset"
-    );
+    // Few bytes: a refusal does not wait for a body, and the line may break
+    // under a long one before it is read.
+    let refused = append(&project, &at, 0, &bytes[..1_000]).await;
+    assert_eq!(refused.expect_problem(409), "upload_offset");
     let _ = append(&project, &at, came, &bytes[came..])
         .await
         .expect(204);
