@@ -365,7 +365,13 @@ async fn what_is_too_much_is_refused() {
         text.contains("<D:quota-used-bytes>0</D:quota-used-bytes>"),
         "{text}"
     );
-    let much = drive.put("/much", vec![0; 101 << 20]).await;
+    let body = json!({"enabled": true, "grants": "requested", "config": {"user_quota_bytes": 10}});
+    let admin = shared().await.admin();
+    let _ = admin
+        .install(&drive.project, "files", body)
+        .await
+        .expect_success();
+    let much = drive.put("/much", vec![0; 11]).await;
     assert_eq!(much.expect_problem(507), "quota_exceeded");
 }
 
