@@ -79,7 +79,9 @@ const link = async (email, count = 1) => {
 }
 const listed = (folder) => {
   try {
-    return readdirSync(folder).sort()
+    // Others are still being written.
+    const names = readdirSync(folder).filter((name) => name.endsWith('.eml'))
+    return names.sort()
   } catch {
     return []
   }
