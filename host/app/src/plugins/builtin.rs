@@ -21,22 +21,23 @@ impl Plugins {
             if component.len() > limit {
                 return Err(too_large());
             }
-            let told = component_file::describe(&component)?;
-            let manifest = told.manifest.ok_or_else(|| {
+            let manifest = component_file::read_manifest(&component)?.ok_or_else(|| {
                 Error::internal("add a built-in plugin", "it carries no manifest")
             })?;
-            digests.push(told.digest);
+            let digest = Digest::of(&component);
+            digests.push(digest);
             let revisions = self.platform.revisions();
-            let known = revisions.find_by_digest(&manifest.name, &told.digest);
+            let known = revisions.find_by_digest(&manifest.name, &digest);
             if known.await?.is_some() {
                 continue;
             }
+            let told = component_file::describe(&component)?;
             let interface = ComponentInterface {
                 imports: told.imports,
                 exports: told.exports,
             };
             let added = self
-                .keep(told.digest, component, manifest, interface, true)
+                .keep(digest, component, manifest, interface, true)
                 .await?
                 .revision;
             tracing::info!(plugin = %added.plugin, version = %added.manifest.version, "built-in plugin added");
