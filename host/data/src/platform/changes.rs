@@ -7,18 +7,17 @@
 //! anyway. A notification is a hint; this table is the truth.
 
 use super::{
-    Engine, Unit,
+    Unit,
     entity::change::{ActiveModel, Column, Entity, Model},
     failure::failed,
     instant,
     page::fetch_limit,
-    unit::{Db, statement},
+    unit::Db,
 };
 use atlashub_core::{AdminId, KeyId, PluginName, ProjectId, Result, UserId, UserSessionId};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -230,13 +229,7 @@ pub(super) async fn append(unit: &Unit, changes: Vec<NewChange>) -> Result<()> {
     }
     let context = failed("append to the changes feed");
     let executor = unit.executor();
-    let postgres = unit.engine() == Engine::Postgres;
-    if postgres {
-        executor
-            .execute_raw(statement(unit.engine(), LOCK, []))
-            .await
-            .map_err(&context)?;
-    }
+    unit.on_postgres(LOCK).await.map_err(&context)?;
     let now = unit.now();
     let rows = changes.into_iter().map(|change| ActiveModel {
         seq: NotSet,
@@ -249,13 +242,7 @@ pub(super) async fn append(unit: &Unit, changes: Vec<NewChange>) -> Result<()> {
         .exec_without_returning(&executor)
         .await
         .map_err(&context)?;
-    if postgres {
-        executor
-            .execute_raw(statement(unit.engine(), NOTIFY, []))
-            .await
-            .map_err(&context)?;
-    }
-    Ok(())
+    unit.on_postgres(NOTIFY).await.map_err(&context)
 }
 
 /// Reads the changes feed.

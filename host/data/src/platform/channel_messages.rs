@@ -6,12 +6,11 @@
 //! bounded by [`prune`](ChannelMessages::prune), which keeps the newest row.
 
 use super::{
-    Engine,
     entity::channel_message::{ActiveModel, Column, Entity, Model},
     failure::{failed, orphaned},
     instant,
     page::fetch_limit,
-    unit::{Db, statement},
+    unit::Db,
 };
 use atlashub_core::{
     ProjectId, Result,
@@ -20,8 +19,7 @@ use atlashub_core::{
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use std::time::Duration;
 
@@ -74,36 +72,21 @@ impl<'a> ChannelMessages<'a> {
     pub async fn publish(&self, scope: &PluginScope, message: NewMessage) -> Result<i64> {
         let context = failed("publish to a channel");
         let unit = self.db.begin().await?;
-        let engine = unit.engine();
-        let added = {
-            let executor = unit.executor();
-            if engine == Engine::Postgres {
-                executor
-                    .execute_raw(statement(engine, LOCK, []))
-                    .await
-                    .map_err(&context)?;
-            }
-            let row = ActiveModel {
-                seq: NotSet,
-                project_id: Set(Some(*scope.project.as_uuid())),
-                plugin: Set(scope.plugin.to_string()),
-                channel: Set(message.channel),
-                event: Set(message.event),
-                data: Set(message.data),
-                at: Set(unit.now()),
-            };
-            let added = row
-                .insert(&executor)
-                .await
-                .map_err(orphaned("project", "publish to a channel"))?;
-            if engine == Engine::Postgres {
-                executor
-                    .execute_raw(statement(engine, NOTIFY, []))
-                    .await
-                    .map_err(&context)?;
-            }
-            added
+        unit.on_postgres(LOCK).await.map_err(&context)?;
+        let row = ActiveModel {
+            seq: NotSet,
+            project_id: Set(Some(*scope.project.as_uuid())),
+            plugin: Set(scope.plugin.to_string()),
+            channel: Set(message.channel),
+            event: Set(message.event),
+            data: Set(message.data),
+            at: Set(unit.now()),
         };
+        let added = row
+            .insert(&unit.executor())
+            .await
+            .map_err(orphaned("project", "publish to a channel"))?;
+        unit.on_postgres(NOTIFY).await.map_err(&context)?;
         unit.commit().await?;
         Ok(added.seq)
     }

@@ -19,7 +19,7 @@ use super::{
 use atlashub_core::Result;
 use parking_lot::Mutex;
 use sea_orm::{
-    ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbBackend, QueryResult,
+    ConnectionTrait as _, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _, Value,
 };
 use std::sync::Arc;
@@ -82,6 +82,16 @@ impl Unit {
     /// The database at hand.
     pub(super) fn engine(&self) -> Engine {
         self.platform.engine()
+    }
+
+    /// Runs a statement that Postgres alone knows, and nothing elsewhere.
+    pub(super) async fn on_postgres(&self, sql: &'static str) -> Result<(), DbErr> {
+        if self.engine() == Engine::Postgres {
+            self.executor()
+                .execute_raw(statement(Engine::Postgres, sql, []))
+                .await?;
+        }
+        Ok(())
     }
 
     /// The stored form of now.

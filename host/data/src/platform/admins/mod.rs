@@ -7,18 +7,18 @@ mod second_factor;
 pub use invitations::{Invitation, Invitations, NewInvitation};
 
 use super::{
-    Engine, Unit,
+    Unit,
     changes::{ChangeKind, NewChange},
     entity::admin::{ActiveModel, Column, Entity, Model},
     failure::{failed, is_duplicate},
     instant,
     page::{Page, fetch_limit},
-    unit::{Db, statement},
+    unit::Db,
 };
 use atlashub_core::{AdminId, AdminRole, Error, Result};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, sea_query::Expr,
 };
 use time::OffsetDateTime;
 
@@ -310,13 +310,9 @@ impl<'a> Admins<'a> {
 
 /// Lets one unit at a time decide about owners. SQLite has one writer anyway.
 async fn lock(unit: &Unit) -> Result<()> {
-    if unit.engine() == Engine::Postgres {
-        unit.executor()
-            .execute_raw(statement(unit.engine(), LOCK, []))
-            .await
-            .map_err(failed("lock the admins"))?;
-    }
-    Ok(())
+    unit.on_postgres(LOCK)
+        .await
+        .map_err(failed("lock the admins"))
 }
 
 async fn keep_an_owner(unit: &Unit, leaving: AdminId) -> Result<()> {
