@@ -169,23 +169,5 @@ pub(crate) fn text(Path(id): Path<String>) -> Result<(StatusCode, Json<Text>)> {
 /// `GET /documents/{id}/download`: the file, as `files` serves it.
 pub(crate) fn download(Path(id): Path<String>, headers: Headers) -> Result<Response> {
     Record::require(&id)?;
-    let answer = remote::download(&id, &headers)?;
-    let mut response = answer.body.into_response().with_status(answer.status);
-    for name in [
-        "accept-ranges",
-        "cache-control",
-        "content-disposition",
-        "content-length",
-        "content-range",
-        "content-security-policy",
-        "content-type",
-        "etag",
-        "last-modified",
-        "x-content-type-options",
-    ] {
-        if let Some(value) = answer.headers.get(name) {
-            response = response.with_header(name, value);
-        }
-    }
-    Ok(response)
+    Ok(remote::download(&id, &headers)?.pass_on())
 }

@@ -90,7 +90,7 @@ pub(crate) fn retrieve(
     if answer.status.is_client_error() && answer.status != StatusCode::RANGE_NOT_SATISFIABLE {
         return not_found();
     }
-    Ok(passed(answer))
+    Ok(answer.pass_on())
 }
 
 /// Whether nobody is signed in, and no key speaks for a server.
@@ -100,27 +100,6 @@ fn is_nobody(caller: &Caller) -> bool {
 
 fn not_found() -> Result<Response> {
     refused(StatusCode::BAD_REQUEST, "File not found.")
-}
-
-/// What `files` answers, with the header fields that belong to its bytes.
-fn passed(answer: Answer) -> Response {
-    let mut response = answer.body.into_response().with_status(answer.status);
-    for name in [
-        "content-type",
-        "content-length",
-        "content-range",
-        "content-disposition",
-        "content-security-policy",
-        "x-content-type-options",
-        "accept-ranges",
-        "etag",
-        "last-modified",
-    ] {
-        if let Some(value) = answer.headers.get(name) {
-            response = response.with_header(name, value);
-        }
-    }
-    response
 }
 
 /// A refusal of `files` in the dialect's shape: 401 and 413 keep their status.

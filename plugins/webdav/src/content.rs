@@ -7,19 +7,6 @@ use crate::{
 };
 use atlashub_sdk::prelude::*;
 
-/// What is told of a file beside its bytes.
-const TOLD: [&str; 9] = [
-    "accept-ranges",
-    "cache-control",
-    "content-disposition",
-    "content-length",
-    "content-range",
-    "content-security-policy",
-    "content-type",
-    "last-modified",
-    "x-content-type-options",
-];
-
 /// `GET` and `HEAD` of a file.
 pub(crate) fn get(request: Request, caller: Caller) -> Result<Response> {
     let scene = Scene::enter(&request, &caller, READ)?;
@@ -35,12 +22,7 @@ pub(crate) fn get(request: Request, caller: Caller) -> Result<Response> {
         }
     };
     let answer = remote::download(&file, request.method().clone(), request.headers())?;
-    let mut headers: Headers = TOLD
-        .into_iter()
-        .filter_map(|name| Some((name, answer.headers.get_bytes(name)?.to_vec())))
-        .collect();
-    headers.set("etag", file.etag());
-    Ok((answer.status, headers, answer.body).into_response())
+    Ok(answer.pass_on().with_header("etag", file.etag()))
 }
 
 /// `PUT`: a new file, or new bytes for one.

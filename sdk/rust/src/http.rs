@@ -2,10 +2,24 @@
 //! other plugins of the same project at `http://<plugin>.internal/…`
 //! (`plugin:<name>`), which see the same caller.
 
-use crate::{Body, Error, Headers, Result, host};
+use crate::{Body, Error, Headers, IntoResponse as _, Response, Result, host};
 use http::{Method, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
+
+/// Header fields that belong to the bytes of an answer.
+const OF_BYTES: [&str; 10] = [
+    "accept-ranges",
+    "cache-control",
+    "content-disposition",
+    "content-length",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+    "etag",
+    "last-modified",
+    "x-content-type-options",
+];
 
 /// A call that is being put together.
 #[derive(Debug)]
@@ -135,6 +149,18 @@ impl Answer {
             "another service refused",
         )
         .with_cause(format_args!("it answered {}", self.status)))
+    }
+
+    /// The answer as one's own, for a file that another plugin serves: status,
+    /// body, and the header fields that belong to the bytes. Nothing else, such
+    /// as a cookie, is passed on.
+    #[must_use]
+    pub fn pass_on(self) -> Response {
+        let headers: Headers = OF_BYTES
+            .into_iter()
+            .filter_map(|name| Some((name, self.headers.get_bytes(name)?.to_vec())))
+            .collect();
+        (self.status, headers, self.body).into_response()
     }
 
     /// The whole body as JSON, 1 MiB at most.
