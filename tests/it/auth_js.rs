@@ -1,10 +1,8 @@
 //! `@supabase/auth-js`, as npm has it, against `/auth/v1`.
 
 use crate::oauth::{APP, Place};
-use atlashub_tests::TestServer;
+use atlashub_tests::{TestServer, node_tests};
 use serde_json::json;
-use std::path::Path;
-use tokio::process::Command;
 
 #[tokio::test]
 async fn the_auth_client_from_npm_works_unchanged() {
@@ -23,28 +21,24 @@ async fn the_auth_client_from_npm_works_unchanged() {
     let settings = format!("/admin/v1/projects/{}/auth", strict.slug);
     let body = json!({"require_verified_email": true, "redirect_urls": [APP]});
     let _ = admin.put(&settings, body).await.expect(200);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript/auth/client.mjs");
     let address = |slug: &str| server.url(&format!("/p/{slug}/auth/v1"));
-    let output = Command::new("node")
-        .arg("--test")
-        .arg(script)
-        .env("ATLASHUB_TEST_AUTH_JS", folder)
-        .env("ATLASHUB_TEST_URL", address(&place.project.slug))
-        .env("ATLASHUB_TEST_SECRET", &place.project.secret)
-        .env("ATLASHUB_TEST_PUBLISHABLE", &place.project.publishable)
-        .env("ATLASHUB_TEST_STRICT_URL", address(&strict.slug))
-        .env("ATLASHUB_TEST_STRICT_PUBLISHABLE", &strict.publishable)
-        .env(
+    let variables = [
+        ("ATLASHUB_TEST_AUTH_JS", folder.into()),
+        ("ATLASHUB_TEST_URL", (address(&place.project.slug)).into()),
+        ("ATLASHUB_TEST_SECRET", (&place.project.secret).into()),
+        (
+            "ATLASHUB_TEST_PUBLISHABLE",
+            (&place.project.publishable).into(),
+        ),
+        ("ATLASHUB_TEST_STRICT_URL", (address(&strict.slug)).into()),
+        (
+            "ATLASHUB_TEST_STRICT_PUBLISHABLE",
+            (&strict.publishable).into(),
+        ),
+        (
             "ATLASHUB_TEST_OUTBOX",
-            server.folder().join("node-0/data/outbox"),
-        )
-        .output()
-        .await
-        .expect("Node is there");
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+            (server.folder().join("node-0/data/outbox")).into(),
+        ),
+    ];
+    node_tests("auth/client.mjs", variables).await;
 }

@@ -1,9 +1,7 @@
 //! `sdk/client-ts`, as an application uses it.
 
-use atlashub_tests::shared;
+use atlashub_tests::{node_tests, shared};
 use serde_json::json;
-use std::path::Path;
-use tokio::process::Command;
 
 #[tokio::test]
 async fn an_application_works_with_the_typed_client() {
@@ -34,23 +32,13 @@ async fn an_application_works_with_the_typed_client() {
     let pictures = json!({"name": "pictures", "uploads": "users", "allowedTypes": ["image/*"]});
     let made = project.post("/v1/storage/buckets", pictures).await;
     let _ = made.expect(201);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript/client/app.mjs");
-    let output = Command::new("node")
-        .arg("--test")
-        .arg(script)
-        .env("ATLASHUB_TEST_CLIENT", client)
-        .env(
+    let variables = [
+        ("ATLASHUB_TEST_CLIENT", client.into()),
+        (
             "ATLASHUB_TEST_URL",
-            server.url(&format!("/p/{}", project.slug)),
-        )
-        .env("ATLASHUB_TEST_PUBLISHABLE", &project.publishable)
-        .output()
-        .await
-        .expect("Node is there");
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+            (server.url(&format!("/p/{}", project.slug))).into(),
+        ),
+        ("ATLASHUB_TEST_PUBLISHABLE", (&project.publishable).into()),
+    ];
+    node_tests("client/app.mjs", variables).await;
 }

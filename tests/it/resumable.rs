@@ -2,33 +2,23 @@
 //! straight to the store.
 
 use atlashub_core::Digest;
-use atlashub_tests::{DEADLINE, Project, RawConnection, Reply, TestServer, noise, shared, until};
+use atlashub_tests::{
+    DEADLINE, Project, RawConnection, Reply, TestServer, node_tests, noise, shared, until,
+};
 use reqwest::Method;
 use serde_json::json;
-use std::path::Path;
-use tokio::process::Command;
 
 #[tokio::test]
 async fn the_tus_client_from_npm_resumes_where_its_line_broke() {
     let folder = std::env::var("ATLASHUB_TEST_TUS")
         .expect("ATLASHUB_TEST_TUS is not set: `cargo xtask test` sets it");
     let project = shared().await.admin().project_with(&["files"]).await;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("javascript/tus/client.mjs");
-    let output = Command::new("node")
-        .arg("--test")
-        .arg(script)
-        .env("ATLASHUB_TEST_TUS", folder)
-        .env("ATLASHUB_TEST_URL", shared().await.url("/"))
-        .env("ATLASHUB_TEST_SECRET", &project.secret)
-        .output()
-        .await
-        .expect("Node is there");
-    assert!(
-        output.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let variables = [
+        ("ATLASHUB_TEST_TUS", folder.into()),
+        ("ATLASHUB_TEST_URL", (shared().await.url("/")).into()),
+        ("ATLASHUB_TEST_SECRET", (&project.secret).into()),
+    ];
+    node_tests("tus/client.mjs", variables).await;
 }
 
 /// Begins an upload and answers its path.

@@ -20,6 +20,7 @@ mod admin;
 mod browser;
 mod components;
 mod mail_server;
+mod node;
 mod oidc;
 mod process;
 mod project;
@@ -38,6 +39,7 @@ pub use components::{
     with_manifest,
 };
 pub use mail_server::{MailServer, ReceivedMail};
+pub use node::node_tests;
 pub use oidc::OidcProvider;
 pub use project::Project;
 pub use raw::RawConnection;
