@@ -105,6 +105,19 @@ async fn proven(server: &TestServer, project: &Project) -> User {
     User::known(project, &made, &tokens)
 }
 
+/// Returns when the user's node has taken up whatever changed before: an
+/// installation, say, that would still end the streams of its plugin. Changes
+/// are taken up in order, and the end of a session is one.
+async fn settled(user: &User) {
+    let session = user.again().await;
+    let mut marker = Stream::of(&session, None).await;
+    let _ = session
+        .post("/v1/auth/logout?scope=local", json!({}))
+        .await
+        .expect(204);
+    assert_eq!(marker.ending().await, "changed");
+}
+
 async fn put(user: &User, path: &str) -> String {
     let request = user.request(Method::POST, "/files/upload");
     let reply = Reply::to(request.header("file-path", path).body("words")).await;
@@ -150,6 +163,7 @@ async fn what_is_shared_is_told_on_every_node_and_to_nobody_else() {
         (bob_there.get("/notifications").await.status == 200).then_some(())
     })
     .await;
+    settled(&bob_there).await;
     let mut bobs = Stream::of(&bob_there, None).await;
     let mut eves = Stream::of(&eve_there, None).await;
     let file = put(&ada, "plans.txt").await;
@@ -193,6 +207,7 @@ async fn a_stream_ends_with_its_session_its_plugin_and_its_node() {
     let project = admin.project_with(&["notifications"]).await;
     let ada = project.sign_up().await;
     let other = ada.again().await;
+    settled(&other).await;
     let (mut one, mut two) = (Stream::of(&ada, None).await, Stream::of(&other, None).await);
     let _ = ada.post("/v1/auth/logout?scope=local", json!({})).await;
     assert_eq!(one.ending().await, "changed");
@@ -210,6 +225,7 @@ async fn a_stream_ends_with_its_session_its_plugin_and_its_node() {
         .install(&project, "notifications", on)
         .await
         .expect(200);
+    settled(&other).await;
     let mut last = Stream::of(&other, None).await;
     let (ending, ()) = tokio::join!(last.ending(), server.stop());
     assert_eq!(ending, "shutting_down");
@@ -223,6 +239,7 @@ async fn one_user_holds_so_many_streams() {
         .project_with(&["notifications"])
         .await;
     let ada = project.sign_up().await;
+    settled(&ada).await;
     let mut streams = Vec::new();
     for _ in 0..32 {
         streams.push(Stream::of(&ada, None).await);
@@ -250,6 +267,7 @@ async fn a_thousand_streams_hear_of_one_notification_within_two_seconds() {
     for _ in 0..32 {
         users.push(project.sign_up().await);
     }
+    settled(&users[0]).await;
     let opening = users
         .iter()
         .flat_map(|user| (0..32).map(move |_| Stream::of(user, None)));
