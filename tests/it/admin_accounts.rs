@@ -1,9 +1,8 @@
 //! Admins' accounts: invitations, roles, passwords, second factors.
 
-use atlashub_tests::{Admin, Engine, Reply, TestServer, totp_code, until};
+use atlashub_tests::{AT_ONCE, Admin, Engine, Reply, TestServer, totp_code, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const OWNER: &str = "owner@example.com";
 const PASSWORD: &str = "a long and honest pass phrase";
@@ -176,7 +175,7 @@ async fn an_admin_who_is_shut_out_is_out_everywhere_within_a_second() {
         .expect(200);
     bob.get("/admin/v1/projects").await.expect_problem(401);
     if let Some((_second, bob)) = &there {
-        until("the end of the session", Duration::from_secs(1), || async {
+        until("the end of the session", AT_ONCE, || async {
             (bob.get("/admin/v1/projects").await.status == 401).then_some(())
         })
         .await;

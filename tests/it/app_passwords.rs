@@ -1,15 +1,11 @@
 //! App passwords: made, used where a route takes them, ended everywhere.
 
 use atlashub_tests::{
-    Admin, Engine, PASSWORD, Project, Reply, TestServer, User, built_in, shared, unique, until,
-    with_manifest,
+    AT_ONCE, Admin, Engine, PASSWORD, Project, Reply, TestServer, User, built_in, shared, unique,
+    until, with_manifest,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// Within this time an app password has ended everywhere.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A project with a route that takes `Basic`, and the route.
 async fn project(admin: &Admin) -> (Project, String) {

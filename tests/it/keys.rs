@@ -1,12 +1,9 @@
 //! API keys: shown once, stored as digests, rotated and revoked at once.
 
-use atlashub_tests::{Admin, Project, Reply, shared, until};
+use atlashub_tests::{AT_ONCE, Admin, Project, Reply, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// Within this time a change to a key holds everywhere.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 async fn make_key(admin: &Admin, project: &Project, body: Value) -> Value {
     let path = format!("/admin/v1/projects/{}/keys", project.slug);

@@ -1,11 +1,9 @@
 //! What end users do by mail: proving an address, signing in, a new password.
 
-use atlashub_tests::{MailServer, PASSWORD, Project, Reply, TestServer, until};
+use atlashub_tests::{AT_ONCE, MailServer, PASSWORD, Project, Reply, TestServer, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
 
-const AT_ONCE: Duration = Duration::from_secs(1);
 const PAGE: &str = "https://app.example.com/welcome";
 
 /// A server that sends its mails to the one beside it.

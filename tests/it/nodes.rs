@@ -2,12 +2,9 @@
 //! changes are looked for on that node after a restart.
 
 use crate::{keys::until_refused, plugin_changes::versions};
-use atlashub_tests::{Engine, Project, TestServer, until};
+use atlashub_tests::{AT_ONCE, Engine, Project, TestServer, until};
 use serde_json::json;
 use std::time::Duration;
-
-/// Within this time a change is seen on every node.
-const EVERYWHERE: Duration = Duration::from_secs(1);
 
 /// A node that sees a revision for the first time has to compile it, too.
 const COMPILED: Duration = atlashub_tests::DEADLINE;
@@ -71,7 +68,7 @@ async fn an_upgrade_is_seen_everywhere() {
         .await
         .expect(200);
     let there = elsewhere(&mut first, second.as_ref(), &project).await;
-    until("the plugin's end", EVERYWHERE, || async {
+    until("the plugin's end", AT_ONCE, || async {
         (there.get("/upgrade").await.status == 404).then_some(())
     })
     .await;
@@ -96,7 +93,7 @@ async fn a_revoked_key_is_refused_on_every_node() {
         .await
         .expect_success();
     let there = elsewhere(&mut first, second.as_ref(), &project).await;
-    until_refused(&there, key, EVERYWHERE).await;
+    until_refused(&there, key, AT_ONCE).await;
 }
 
 #[tokio::test]
@@ -164,7 +161,7 @@ async fn another_permission_of_a_role_holds_everywhere() {
         .patch(&format!("{roles}/clerk"), json!({"permissions": []}))
         .await
         .expect(200);
-    until("the end of the permission", EVERYWHERE, || async {
+    until("the end of the permission", AT_ONCE, || async {
         (there.get("/files").await.status == 403).then_some(())
     })
     .await;
@@ -176,7 +173,7 @@ async fn another_permission_of_a_role_holds_everywhere() {
         )
         .await
         .expect(200);
-    until("the other permission", EVERYWHERE, || async {
+    until("the other permission", AT_ONCE, || async {
         (there.get("/files").await.status == 200).then_some(())
     })
     .await;
@@ -202,7 +199,7 @@ async fn other_roles_of_a_user_and_being_shut_out_hold_everywhere() {
         (json!({"disabled": true}), 401),
     ] {
         let _ = admin.patch(&of_user, change.clone()).await.expect(200);
-        until(&format!("{change} to hold"), EVERYWHERE, || async {
+        until(&format!("{change} to hold"), AT_ONCE, || async {
             (there.get("/files").await.status == status).then_some(())
         })
         .await;
@@ -238,7 +235,7 @@ async fn another_row_policy_and_another_column_hold_everywhere() {
     assert!(seen(0, 0).await);
     let open = json!({"actions": ["select"], "roles": ["anon"], "using": true});
     let _ = admin.put(&policy, open).await.expect(201);
-    until("the policy", EVERYWHERE, || async {
+    until("the policy", AT_ONCE, || async {
         seen(1, 1).await.then_some(())
     })
     .await;
@@ -247,13 +244,13 @@ async fn another_row_policy_and_another_column_hold_everywhere() {
     ]});
     let changed = admin.patch(&format!("{tables}/notes"), change).await;
     let _ = changed.expect_success();
-    until("the column", EVERYWHERE, || async {
+    until("the column", AT_ONCE, || async {
         let page = public.get("/v1/db/notes").await.expect(200).json();
         (page["rows"][0]["more"] == 7).then_some(())
     })
     .await;
     let _ = admin.delete(&policy).await.expect_success();
-    until("the end of the policy", EVERYWHERE, || async {
+    until("the end of the policy", AT_ONCE, || async {
         seen(0, 0).await.then_some(())
     })
     .await;

@@ -2,13 +2,9 @@
 //! and the users as plugins look them up.
 
 use crate::users::showing_callers;
-use atlashub_tests::{Admin, Project, Reply, User, shared, unique, until};
+use atlashub_tests::{AT_ONCE, Admin, Project, Reply, User, shared, unique, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// Within this time a change holds everywhere.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 fn path(project: &Project, rest: &str) -> String {
     format!("/admin/v1/projects/{}/{rest}", project.slug)

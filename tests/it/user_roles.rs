@@ -1,13 +1,9 @@
 //! Looking after users and roles, and how a project lets its users in.
 
 use crate::users::showing_callers;
-use atlashub_tests::{PASSWORD, Project, Reply, User, shared, until};
+use atlashub_tests::{AT_ONCE, PASSWORD, Project, Reply, User, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// Within this time a change holds everywhere.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 async fn project() -> Project {
     shared().await.admin().project().await

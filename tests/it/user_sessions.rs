@@ -1,13 +1,9 @@
 //! Sessions of end users: refreshed once, ended everywhere, second factors.
 
 use atlashub_tests::{
-    Engine, PASSWORD, Project, Reply, TestServer, User, shared, totp_code, until,
+    AT_ONCE, Engine, PASSWORD, Project, Reply, TestServer, User, shared, totp_code, until,
 };
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// Within this time a session has ended everywhere.
-const AT_ONCE: Duration = Duration::from_secs(1);
 
 async fn user() -> (Project, User) {
     let project = shared().await.admin().project().await;

@@ -1,10 +1,10 @@
 //! The plugin `webdav`: held to the standard by `litmus`, used by `rclone`,
 //! and what neither of them asks.
 
-use atlashub_tests::{Project, Reply, TestServer, User, shared, until};
+use atlashub_tests::{AT_ONCE, Project, Reply, TestServer, User, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 use tokio::process::Command;
 
 /// A user whose drive is mounted: the address and the app password.
@@ -277,11 +277,9 @@ async fn a_revoked_app_password_is_out_within_a_second() {
     let id = drive.app_password["id"].as_str().unwrap();
     let path = format!("/v1/auth/app-passwords/{id}");
     let _ = drive.user.delete(&path, json!({})).await.expect(204);
-    until(
-        "the end of the app password",
-        Duration::from_secs(1),
-        || async { (drive.call("GET", "/a.txt").await.status == 401).then_some(()) },
-    )
+    until("the end of the app password", AT_ONCE, || async {
+        (drive.call("GET", "/a.txt").await.status == 401).then_some(())
+    })
     .await;
 }
 

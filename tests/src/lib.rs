@@ -48,7 +48,7 @@ pub use server::{ServerBuilder, TestServer, shared};
 pub use stores::Engine;
 pub use totp::totp_code;
 pub use user::{PASSWORD, User};
-pub use wait::{DEADLINE, until};
+pub use wait::{AT_ONCE, DEADLINE, until};
 
 /// A name that no other test uses, starting with `prefix`.
 #[must_use]

@@ -8,6 +8,10 @@ use std::{
 /// The longest that anything is waited for.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
+/// The longest for what nodes tell one another: a second is what they promise,
+/// and tests run beside others on a machine that may be slow.
+pub const AT_ONCE: Duration = Duration::from_secs(3);
+
 /// Looks again and again until `look` finds something, and answers it.
 ///
 /// # Panics

@@ -1,13 +1,9 @@
 //! Everybody who may turn up inside a project with good credentials, and
 //! what each must not come to see.
 
-use atlashub_tests::{Admin, PASSWORD, Project, TestServer, User, unique, until};
+use atlashub_tests::{AT_ONCE, Admin, PASSWORD, Project, TestServer, User, unique, until};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use std::time::Duration;
-
-/// Within this time a change holds everywhere.
-pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What a caller inside a project is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 
 use super::{
     asks::{PLUGIN_ROUTES, dialect_routes, host_routes},
-    callers::{AT_ONCE, bearer, beside, key, owner, platform_admin, user_with},
+    callers::{bearer, beside, key, owner, platform_admin, user_with},
     inside::{HIDDEN, Things, project, request, state_of},
     revoked_key,
 };
-use atlashub_tests::{Admin, Project, Reply, TestServer, User, until};
+use atlashub_tests::{Admin, DEADLINE, Project, Reply, TestServer, User, until};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -87,7 +87,7 @@ async fn expired_token(project: &Project, early: &User) -> [Bad; 2] {
 /// Waits until nothing is answered with these credentials any more.
 async fn until_refused(project: &Project, present: impl Fn(RequestBuilder) -> RequestBuilder) {
     let path = format!("/p/{}/hello", project.slug);
-    until("the end of a credential", 5 * AT_ONCE, || async {
+    until("the end of a credential", DEADLINE, || async {
         let request = project.bare_request(Method::GET, &path);
         (Reply::to(present(request)).await.status == 401).then_some(())
     })

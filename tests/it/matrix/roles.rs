@@ -2,7 +2,7 @@
 //! changes nothing, and nobody but an owner decides about others.
 
 use super::{
-    Access, ROUTES, address, callers,
+    Access, ROUTES, address,
     callers::{owner, platform_admin},
     named_project, request, state_of,
 };
@@ -88,7 +88,7 @@ async fn an_admin_whose_role_is_lowered_is_bound_by_it_at_once() {
     let path = format!("/admin/v1/admins/{id}");
     let lowered = owner.patch(&path, json!({"role": "viewer"})).await;
     let _ = lowered.expect(200);
-    atlashub_tests::until("the lower role", callers::AT_ONCE, || async {
+    atlashub_tests::until("the lower role", atlashub_tests::AT_ONCE, || async {
         let session = admin.get("/admin/v1/session").await.expect(200).json();
         (session["admin"]["role"] == "viewer").then_some(())
     })

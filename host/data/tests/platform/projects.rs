@@ -5,10 +5,7 @@ use atlashub_core::{BucketName, ErrorKind, ProjectId};
 use atlashub_data::platform::{
     BucketSettings, DEFAULT_STORAGE_BYTES, NewProject, ProjectPatch, ProjectSettings,
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 on_both_engines! {
     a_project_comes_with_buckets_and_an_account,
@@ -309,14 +306,8 @@ async fn a_thousand_projects_load_at_once(fixture: Arc<Fixture>) {
             .unwrap();
     }
     unit.commit().await.unwrap();
-    let start = Instant::now();
     let projects = fixture.platform.projects().load_all().await.unwrap();
     assert_eq!(projects.len(), 1_000);
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 async fn a_unit_takes_effect_as_a_whole(fixture: Arc<Fixture>) {

@@ -79,7 +79,7 @@ async fn an_endless_statement_is_stopped() {
             let started = Instant::now();
             let error = world.query(ENDLESS, Vec::new()).await.unwrap_err();
             assert_eq!(error.code(), "sql_timeout");
-            assert!(started.elapsed() < Duration::from_secs(3));
+            assert!(started.elapsed() < Duration::from_secs(10));
         }
         let write = format!("UPDATE items SET name = ({ENDLESS})");
         let error = world.execute(&write, Vec::new()).await.unwrap_err();
