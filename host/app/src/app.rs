@@ -17,7 +17,7 @@ use crate::{
     mail::{KeptMails, MailSettings, Mailer, MailsOfPlugins},
     maintenance,
     outgoing::{Outgoing, Reach},
-    plugins::{Code, Plugins},
+    plugins::{BuiltIn, Code, Plugins},
     projects::purge::Purge,
     queue::{EventsOfPlugins, WorkQueue, Worker},
     sessions::{SessionCache, refusals::Refusals},
@@ -37,7 +37,6 @@ use atlashub_data::{
 };
 use atlashub_runtime::{CompileCache, Compiler, EgressPolicy, Runtime, RuntimeOptions, Services};
 use atlashub_storage::{Storage, links::LinkKey};
-use bytes::Bytes;
 use std::{fmt, sync::Arc};
 use time::OffsetDateTime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -68,7 +67,7 @@ pub struct AppParts {
     /// How mails are sent.
     pub mail: MailSettings,
     /// The components that came with this binary.
-    pub builtin: Vec<Bytes>,
+    pub builtin: Vec<BuiltIn>,
 }
 
 /// All use cases of the host; cheap to clone.

@@ -3,7 +3,10 @@
 //! in an instance of its own. A few are decoded at once on a node, since each
 //! may need a quarter of a gigabyte.
 
-use crate::{directory::ProjectEntry, plugins::Code};
+use crate::{
+    directory::ProjectEntry,
+    plugins::{BuiltIn, Code},
+};
 use atlashub_core::{
     Caller, Digest, Error, ErrorKind, GrantSet, Limits, PluginName, ProjectId, RequestId, Result,
     capability::PluginScope, component_file,
@@ -53,18 +56,16 @@ pub(crate) struct Images {
 
 impl Images {
     /// Finds the component among those that came with this binary.
-    pub(crate) fn new(code: Code, builtin: &[Bytes]) -> Result<Self> {
+    pub(crate) fn new(code: Code, builtin: &[BuiltIn]) -> Result<Self> {
         let mut component = None;
-        for bytes in builtin {
-            if let Some(manifest) = component_file::read_manifest(bytes)?
-                && manifest.name.as_str() == NAME
-            {
-                component = Some(Component {
-                    digest: Digest::of(bytes),
-                    name: manifest.name,
-                    limits: manifest.limits,
-                });
-            }
+        if let Some(plugin) = builtin.iter().find(|plugin| plugin.name == NAME)
+            && let Some(manifest) = component_file::read_manifest(&plugin.component)?
+        {
+            component = Some(Component {
+                digest: plugin.digest,
+                name: manifest.name,
+                limits: manifest.limits,
+            });
         }
         Ok(Self {
             code,

@@ -53,7 +53,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         ..CompileLimits::default()
     };
     App::start(AppParts {
-        builtin: crate::builtin::components(),
+        builtin: crate::builtin::plugins(),
         settings: settings(config)?,
         clock: Arc::new(SystemClock),
         platform,

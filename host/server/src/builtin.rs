@@ -1,13 +1,22 @@
 //! The plugins inside this binary.
 
+use atlashub_app::plugins::BuiltIn;
+use atlashub_core::Digest;
 use bytes::Bytes;
 
-const COMPONENTS: &[&[u8]] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+/// Name, component, SHA-256.
+type Embedded = (&'static str, &'static [u8], [u8; 32]);
 
-/// The components, with their manifests inside.
-pub(crate) fn components() -> Vec<Bytes> {
-    COMPONENTS
+const PLUGINS: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
+
+/// All of them.
+pub(crate) fn plugins() -> Vec<BuiltIn> {
+    PLUGINS
         .iter()
-        .map(|bytes| Bytes::from_static(bytes))
+        .map(|&(name, component, digest)| BuiltIn {
+            name,
+            component: Bytes::from_static(component),
+            digest: Digest::from_bytes(digest),
+        })
         .collect()
 }

@@ -6,6 +6,18 @@ use atlashub_runtime::ComponentInterface;
 use bytes::Bytes;
 use std::collections::HashSet;
 
+/// A plugin that came with this binary. Its digest was taken when the binary
+/// was built: a start that knows it already leaves its bytes on the disk.
+#[derive(Clone, Debug)]
+pub struct BuiltIn {
+    /// What the plugin is called.
+    pub name: &'static str,
+    /// The component, with its manifest inside.
+    pub component: Bytes,
+    /// The digest of all of it.
+    pub digest: Digest,
+}
+
 impl Plugins {
     /// Puts the plugins that came with this binary into the catalogue; answers
     /// the digests of all of them. What is there already costs a lookup, and
@@ -14,23 +26,28 @@ impl Plugins {
     ///
     /// # Errors
     /// When one is not a valid plugin, or cannot be kept.
-    pub async fn add_builtin(&self, components: Vec<Bytes>) -> Result<Vec<Digest>> {
+    pub async fn add_builtin(&self, plugins: Vec<BuiltIn>) -> Result<Vec<Digest>> {
         let limit = self.code.runtime().max_component_bytes();
-        let mut digests = Vec::with_capacity(components.len());
-        for component in components {
+        let digests: Vec<Digest> = plugins.iter().map(|plugin| plugin.digest).collect();
+        let known = self.platform.revisions().builtin_among(&digests).await?;
+        for BuiltIn {
+            name,
+            component,
+            digest,
+        } in plugins
+        {
             if component.len() > limit {
                 return Err(too_large());
             }
-            let manifest = component_file::read_manifest(&component)?.ok_or_else(|| {
-                Error::internal("add a built-in plugin", "it carries no manifest")
-            })?;
-            let digest = Digest::of(&component);
-            digests.push(digest);
-            let revisions = self.platform.revisions();
-            let known = revisions.find_by_digest(&manifest.name, &digest);
-            if known.await?.is_some() {
+            if known.contains(&digest) {
                 continue;
             }
+            let manifest = component_file::read_manifest(&component)?.ok_or_else(|| {
+                Error::internal(
+                    "add a built-in plugin",
+                    format!("{name} carries no manifest"),
+                )
+            })?;
             let told = component_file::describe(&component)?;
             let interface = ComponentInterface {
                 imports: told.imports,

@@ -9,6 +9,7 @@ mod remove;
 mod upload;
 mod view;
 
+pub use builtin::BuiltIn;
 pub use code::Code;
 pub use install::{GrantsChoice, InstallOutcome, InstallPlugin};
 pub use upload::{UploadOutcome, UploadPlugin};

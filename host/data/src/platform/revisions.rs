@@ -15,6 +15,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, sea_query::Expr,
 };
+use std::collections::HashSet;
 use time::OffsetDateTime;
 
 /// A revision of a plugin.
@@ -150,6 +151,24 @@ impl<'a> Revisions<'a> {
             .map_err(failed("find a revision"))?
             .map(record)
             .transpose()
+    }
+
+    /// Those of the digests that a built-in plugin has already.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn builtin_among(&self, digests: &[Digest]) -> Result<HashSet<Digest>> {
+        let bytes = digests.iter().map(|digest| digest.as_bytes().to_vec());
+        let rows: Vec<Vec<u8>> = Entity::find()
+            .select_only()
+            .column(Column::Digest)
+            .filter(Column::Builtin.eq(true))
+            .filter(Column::Digest.is_in(bytes))
+            .into_tuple()
+            .all(&self.db.read())
+            .await
+            .map_err(failed("look for built-in plugins"))?;
+        rows.iter().map(|row| digest(row)).collect()
     }
 
     /// The newest revision of a plugin.
