@@ -2,7 +2,11 @@
 
 use crate::{process::Program, setup};
 use anyhow::{Context as _, Result, bail};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Prints what the benches read; turns through the keys of a file, or sends
 /// the bodies of one, each as if from an address of its own.
@@ -127,10 +131,38 @@ pub(super) fn run(
     })
 }
 
-/// Runs `oha` for a while at `rate` requests a second and answers the latency
-/// that 99 of 100 requests stay below, microseconds. A request counts from
-/// when it was due, so that a server that stalls cannot hide it.
+/// What most requests stay below, microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Latencies {
+    /// Half of them.
+    pub(super) p50: f64,
+    /// 95 of 100.
+    pub(super) p95: f64,
+    /// 99 of 100.
+    pub(super) p99: f64,
+}
+
+/// The latency that 99 of 100 requests stay below at `rate` requests a second,
+/// microseconds.
 pub(super) fn p99_at(load: &Load, rate: u32, time: Duration) -> Result<f64> {
+    Ok(at_rate(&[load.url.as_ref()], load.key.as_deref(), rate, time)?.p99)
+}
+
+/// As [`p99_at`], with all figures, of requests to the addresses in a file, one
+/// a line.
+pub(super) fn turns_at(
+    addresses: &Path,
+    key: Option<&str>,
+    rate: u32,
+    time: Duration,
+) -> Result<Latencies> {
+    let target = ["--urls-from-file".as_ref(), addresses.as_os_str()];
+    at_rate(&target, key, rate, time)
+}
+
+/// Runs `oha` for a while. A request counts from when it was due, so that a
+/// server that stalls cannot hide it.
+fn at_rate(target: &[&OsStr], key: Option<&str>, rate: u32, time: Duration) -> Result<Latencies> {
     let mut program = Program::new(setup::oha()?)
         .args([
             "--no-tui",
@@ -140,19 +172,26 @@ pub(super) fn p99_at(load: &Load, rate: u32, time: Duration) -> Result<f64> {
         ])
         .args(["-c", &CONNECTIONS.to_string(), "-q", &rate.to_string()])
         .args(["-z", &format!("{}s", time.as_secs())]);
-    if let Some(key) = &load.key {
+    if let Some(key) = key {
         program = program.args(["-H", &format!("x-api-key: {key}")]);
     }
-    let text = program.args([&load.url]).output("run oha")?;
+    let text = program.args(target).output("run oha")?;
     let result: serde_json::Value =
         serde_json::from_str(&text).context("oha's result is not JSON")?;
     let figure = |pointer: &str| result.pointer(pointer).and_then(serde_json::Value::as_f64);
     if figure("/summary/successRate") != Some(1.0) {
-        bail!("requests to {} failed:\n{text}", load.url);
+        bail!("requests to {target:?} failed:\n{text}");
     }
-    figure("/latencyPercentiles/p99")
-        .map(|seconds| seconds * 1e6)
-        .with_context(|| format!("oha gave no p99:\n{text}"))
+    let percentile = |name: &str| {
+        figure(&format!("/latencyPercentiles/{name}"))
+            .map(|seconds| seconds * 1e6)
+            .with_context(|| format!("oha gave no {name}:\n{text}"))
+    };
+    Ok(Latencies {
+        p50: percentile("p50")?,
+        p95: percentile("p95")?,
+        p99: percentile("p99")?,
+    })
 }
 
 /// The median of each figure.

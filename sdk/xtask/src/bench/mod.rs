@@ -7,6 +7,7 @@
 //! first and last, and `wasmtime serve`. Runs of all take turns, so that a
 //! machine that slows down slows all of them.
 
+mod extraction;
 mod identity;
 mod latency;
 mod load;
@@ -15,6 +16,7 @@ mod peers;
 mod pocketbase;
 mod report;
 mod scale;
+mod search;
 mod speed;
 mod streams;
 mod tables;
@@ -42,6 +44,9 @@ struct Plan {
     many_projects: usize,
     /// How many streams are held.
     streams: usize,
+    /// How many files are searched, and how many of them lie in one folder.
+    files: u32,
+    files_in_folder: u32,
 }
 
 const FULL: Plan = Plan {
@@ -50,6 +55,8 @@ const FULL: Plan = Plan {
     upload_bytes: 1 << 30,
     many_projects: 1_000,
     streams: 10_000,
+    files: 100_000,
+    files_in_folder: 10_000,
 };
 
 /// To see that all works; its figures are no more than hints.
@@ -59,6 +66,8 @@ const QUICK: Plan = Plan {
     upload_bytes: 256 << 20,
     many_projects: 100,
     streams: 1_000,
+    files: 5_000,
+    files_in_folder: 1_000,
 };
 
 /// What everything needs.
@@ -81,6 +90,8 @@ const PARTS: &[&str] = &[
     "tenants",
     "many",
     "streams",
+    "search",
+    "extraction",
     "neighbour",
 ];
 
@@ -153,6 +164,12 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     if wanted("streams") {
         streams::streams(&bench, &mut report)?;
     }
+    if wanted("search") {
+        search::search(&bench, &mut report)?;
+    }
+    if wanted("extraction") {
+        extraction::extraction(&bench, &mut report)?;
+    }
     if wanted("neighbour") {
         neighbour::neighbour(&bench, &mut report)?;
     }
@@ -174,6 +191,8 @@ fn build_servers(repository: &Workspace) -> Result<()> {
         "control",
         "--example",
         "argon2_alone",
+        "--example",
+        "fill_files",
     ];
     repository
         .cargo(&controls)

@@ -5,7 +5,7 @@ use super::load;
 use crate::{
     http::Client,
     process::{Folder, Program, Running},
-    services::random_word,
+    services::{Postgres, random_word},
     setup,
     workspace::Workspace,
 };
@@ -139,6 +139,20 @@ impl Node {
         Self::start_on(repository, folder, name, &[])
     }
 
+    /// Starts it on Postgres, with files in a new folder.
+    pub(super) fn on_postgres(
+        repository: &Workspace,
+        folder: &Folder,
+        name: &str,
+        postgres: &Postgres,
+    ) -> Result<Self> {
+        let variables = [
+            ("ATLASHUB_DATABASE_URL", postgres.url()),
+            ("ATLASHUB_MASTER_KEY", MASTER_KEY),
+        ];
+        Self::start_on(repository, folder, name, &variables)
+    }
+
     /// Starts it with other settings than the embedded default.
     pub(super) fn start_on(
         repository: &Workspace,
@@ -196,6 +210,11 @@ impl Node {
             admin,
         };
         Ok((node, begun.elapsed()))
+    }
+
+    /// Where it keeps its data on the embedded default.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
     }
 
     /// The names of the built-in plugins.
@@ -357,6 +376,9 @@ impl Node {
         Ok(())
     }
 }
+
+/// Seals what is gone after the run.
+const MASTER_KEY: &str = "dGhlIGtleSBvZiBhIGJlbmNoLCBmb3Igb25lIHJ1bi4=";
 
 /// What a server logs once it has nothing left to compile.
 const COMPILED: &str = "the built-in plugins are compiled";

@@ -36,15 +36,11 @@ fn on_postgres(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("tables on Postgres");
     let postgres = Postgres::start()?;
     let plain = control_with(bench.repository, &bench.folder, &[postgres.url()])?;
-    let variables = [
-        ("ATLASHUB_DATABASE_URL", postgres.url()),
-        ("ATLASHUB_MASTER_KEY", MASTER_KEY),
-    ];
-    let node = Node::start_on(
+    let node = Node::on_postgres(
         bench.repository,
         &bench.folder,
         "postgres-tables",
-        &variables,
+        &postgres,
     )?;
     let keys = fill(&node)?;
     let samples = compete(
@@ -127,9 +123,6 @@ fn beside_axum(report: &mut Report, what: &str, axum: Sample, ours: Sample) {
 fn page() -> String {
     format!("/v1/db/items?gte.id={FIRST}&lt.id={LAST}&order=id")
 }
-
-/// Seals what is gone after the run.
-const MASTER_KEY: &str = "dGhlIGtleSBvZiBhIGJlbmNoLCBmb3Igb25lIHJ1bi4=";
 
 /// One row of the table, the same everywhere.
 pub(super) fn row(id: i64) -> Value {
