@@ -1,13 +1,13 @@
-//! Fills a project's `files` and `documents` with files that were uploaded and
-//! read, as rows of their tables, and writes down what a bench then searches
-//! for: words that most have, words that few have, two at once, and words with
-//! a letter wrong. Bytes of the files there are none.
+//! Fills a project's `files` and `search` with files that were uploaded, read
+//! and indexed, as rows of their tables, and writes down what a bench then
+//! searches for: words that most have, words that few have, two at once, and
+//! words with a letter wrong. Bytes of the files there are none.
 //!
 //! `fill_files <data folder, or Postgres URL> <project id> <count> <in one folder> <queries>`
 
 use anyhow::{Context as _, Result, bail};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
-use std::{fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 /// Different words of all texts, and words of one text.
 const WORDS: u64 = 20_000;
@@ -43,11 +43,19 @@ async fn main() -> Result<()> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for first in (0..count).step_by(usize::try_from(BATCH)?) {
         let batch = Batch::of(first..count.min(first + BATCH), in_folder, &mut dice);
-        for (plugin, sql) in batch.statements() {
+        for (plugin, sql) in batch.statements(&database) {
             database.run(plugin, &sql).await?;
         }
     }
-    for plugin in ["files", "documents"] {
+    for first in (0..WORDS).step_by(usize::try_from(BATCH)?) {
+        for sql in terms(first..first + BATCH) {
+            database.run("search", &sql).await?;
+        }
+    }
+    let at = FIRST_AT + count;
+    let mark = format!("INSERT INTO marks (scope, updated_at, next_mark) VALUES ('*', {at}, {at})");
+    database.run("search", &mark).await?;
+    for plugin in ["files", "search"] {
         database.run(plugin, "ANALYZE").await?;
     }
     std::fs::write(queries, self::queries(&mut dice)).context("write the queries")
@@ -58,7 +66,7 @@ enum Database {
     /// A file for each plugin.
     Sqlite {
         files: SqliteConnection,
-        documents: SqliteConnection,
+        search: SqliteConnection,
     },
     /// A schema for each.
     Postgres(PgConnection),
@@ -86,14 +94,14 @@ impl Database {
         };
         Ok(Self::Sqlite {
             files: open("files").await?,
-            documents: open("documents").await?,
+            search: open("search").await?,
         })
     }
 
     async fn run(&mut self, plugin: &str, sql: &str) -> Result<()> {
         match self {
-            Self::Sqlite { files, documents } => {
-                let connection = if plugin == "files" { files } else { documents };
+            Self::Sqlite { files, search } => {
+                let connection = if plugin == "files" { files } else { search };
                 sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
                     .execute(connection)
                     .await?;
@@ -113,8 +121,9 @@ impl Database {
 #[derive(Default)]
 struct Batch {
     objects: String,
-    documents: String,
+    entries: String,
     texts: String,
+    words: String,
 }
 
 impl Batch {
@@ -141,16 +150,41 @@ impl Batch {
                 "{separator}('{id}','none','','{path}','{name}',{size},'text/plain','{number:064x}',1,\
                  'private','[]',{at},{at},{folder})"
             );
+            // Numbers of rows begin with 1.
+            let row = number + 1;
             let _ = write!(
-                batch.documents,
-                "{separator}('{id}','','{name}','text/plain',{size},1,'[]','ready',{at},{at},{at})"
+                batch.entries,
+                "{separator}({row},'{id}','','private','{name}','text/plain',{at},{at})"
             );
-            let _ = write!(batch.texts, "{separator}('{id}','{text}')");
+            let _ = write!(batch.texts, "{separator}({row},'{text}')");
+            let _ = write!(
+                batch.words,
+                "{separator}({row},'{one} {two} {number} txt','','{text}')"
+            );
         }
         batch
     }
 
-    fn statements(&self) -> [(&'static str, String); 3] {
+    fn statements(&self, database: &Database) -> [(&'static str, String); 4] {
+        let (overriding, words) = match database {
+            Database::Sqlite { .. } => (
+                "",
+                format!(
+                    "INSERT INTO words (rowid, name, tags, content) VALUES {}",
+                    self.words
+                ),
+            ),
+            Database::Postgres(_) => (
+                "OVERRIDING SYSTEM VALUE",
+                format!(
+                    "INSERT INTO words (number, words) SELECT number, \
+                     setweight(to_tsvector('simple', name), 'A') || \
+                     setweight(to_tsvector('simple', content), 'D') \
+                     FROM (VALUES {}) AS rows (number, name, tags, content)",
+                    self.words
+                ),
+            ),
+        };
         [
             (
                 "files",
@@ -161,19 +195,40 @@ impl Batch {
                 ),
             ),
             (
-                "documents",
+                "search",
                 format!(
-                    "INSERT INTO documents (id, owner, filename, mime_type, size, version, tags, status, \
-                     created_at, updated_at, processed_at) VALUES {}",
-                    self.documents
+                    "INSERT INTO entries (number, file_id, owner, visibility, filename, mime_type, \
+                     created_at, updated_at) {overriding} VALUES {}",
+                    self.entries
                 ),
             ),
             (
-                "documents",
-                format!("INSERT INTO texts (id, text) VALUES {}", self.texts),
+                "search",
+                format!("INSERT INTO texts (number, content) VALUES {}", self.texts),
             ),
+            ("search", words),
         ]
     }
+}
+
+/// The words of these ranks and their parts of three letters, as `search` keeps
+/// them to find what somebody meant.
+fn terms(ranks: std::ops::Range<u64>) -> [String; 2] {
+    let (mut terms, mut grams) = (Vec::new(), Vec::new());
+    for rank in ranks {
+        let term = word(rank);
+        let letters: Vec<char> = format!(" {term} ").chars().collect();
+        let parts: BTreeSet<String> = letters
+            .windows(3)
+            .map(|part| part.iter().collect())
+            .collect();
+        grams.extend(parts.iter().map(|part| format!("('{part}','{term}')")));
+        terms.push(format!("('{term}')"));
+    }
+    [
+        format!("INSERT INTO terms (term) VALUES {}", terms.join(",")),
+        format!("INSERT INTO grams (gram, term) VALUES {}", grams.join(",")),
+    ]
 }
 
 /// What somebody may type, a line each, for an address.

@@ -187,6 +187,15 @@ impl Node {
 
     /// Ends it and starts it again, and says how long the start took.
     pub(super) fn restart(self) -> Result<(Self, Duration)> {
+        self.restart_after(|| Ok(()))
+    }
+
+    /// As [`Self::restart`], with some work while it is down: its SQLite files
+    /// are its own while it runs.
+    pub(super) fn restart_after(
+        self,
+        work: impl FnOnce() -> Result<()>,
+    ) -> Result<(Self, Duration)> {
         let Self {
             binary,
             data,
@@ -198,6 +207,7 @@ impl Node {
         } = self;
         let address = server.address;
         drop(server);
+        work()?;
         let begun = Instant::now();
         let server = serve(&binary, &data, &log, &token, &variables, address)?;
         let node = Self {

@@ -2,7 +2,7 @@
 //! both engines.
 //!
 //! The files are rows that an example puts into the tables of `files` and
-//! `documents`; `search` makes its index of them as it does of any.
+//! `search`: to upload, read and index so many would take most of an hour.
 
 use super::{
     Bench,
@@ -13,7 +13,6 @@ use super::{
 use crate::{http::Client, process::Program, services::Postgres};
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use std::time::Instant;
 
 /// The project.
 const PROJECT: &str = "search";
@@ -28,8 +27,7 @@ const PAGE: u32 = 100;
 pub(super) fn search(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let node = Node::start(bench.repository, &bench.folder, "search")?;
     let data = node.data().display().to_string();
-    on(bench, report, &node, "SQLite", &data)?;
-    drop(node);
+    on(bench, report, node, "SQLite", &data)?;
     let postgres = Postgres::start()?;
     let node = Node::on_postgres(
         bench.repository,
@@ -37,36 +35,26 @@ pub(super) fn search(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         "postgres-search",
         &postgres,
     )?;
-    on(bench, report, &node, "Postgres", postgres.url())
+    on(bench, report, node, "Postgres", postgres.url())
 }
 
 fn on(
     bench: &Bench<'_>,
     report: &mut Report,
-    node: &Node,
+    node: Node,
     engine: &str,
     database: &str,
 ) -> Result<()> {
     let count = bench.plan.files;
     report.part(&format!("{count} files with text on {engine}"));
-    let key = node
-        .project(PROJECT, &["files", "extract", "search", "documents"])?
-        .secret;
+    let key = node.project(PROJECT, &["files", "search"])?.secret;
     let queries = bench.folder.path().join("queries");
-    Program::new(bench.repository.example("fill_files"))
-        .args([database, &project_id(node)?])
+    let fill = Program::new(bench.repository.example("fill_files"))
+        .args([database, &project_id(&node)?])
         .args([count, bench.plan.files_in_folder].map(|number| number.to_string()))
-        .args([&queries])
-        .run("fill a project with files")?;
+        .args([&queries]);
+    let (node, _) = node.restart_after(|| fill.run("fill a project with files"))?;
     let client = Client::with_headers(node.server.address, &format!("x-api-key: {key}\r\n"));
-    let began = Instant::now();
-    index(&client)?;
-    let seconds = began.elapsed().as_secs_f64();
-    report.note(&format!(
-        "the index was made of {:.0} files a second",
-        f64::from(count) / seconds
-    ));
-
     let words = std::fs::read_to_string(&queries).context("read the queries")?;
     let addresses: String = words
         .lines()
@@ -74,7 +62,7 @@ fn on(
         .collect();
     std::fs::write(&queries, addresses).context("write the queries")?;
     let time = bench.plan.time;
-    load::turns_at(&queries, Some(&key), RATE, time / 4)?;
+    load::turns_at(&queries, Some(&key), RATE, time / 2)?;
     let mut found = Vec::new();
     for _ in 0..bench.plan.rounds {
         found.push(load::turns_at(&queries, Some(&key), RATE, time)?);
@@ -94,7 +82,7 @@ fn on(
         "ms",
         Goal::AtMost(50.0),
     );
-    pages(bench, report, node, (engine, &client, &key))
+    pages(bench, report, &node, (engine, &client, &key))
 }
 
 fn project_id(node: &Node) -> Result<String> {
@@ -103,19 +91,6 @@ fn project_id(node: &Node) -> Result<String> {
     let project = project.expect_success("look at a project")?;
     let id = project.get("id").and_then(Value::as_str);
     Ok(id.context("the project has no id")?.to_owned())
-}
-
-/// Lets `search` read all that is new to it.
-fn index(client: &Client) -> Result<()> {
-    // A call reads a thousand files.
-    for _ in 0..10_000 {
-        let followed = client.call("POST", "/files/search/follow", None)?;
-        let followed = followed.expect_success("make the index")?;
-        if followed.get("done").and_then(Value::as_bool) == Some(true) {
-            return Ok(());
-        }
-    }
-    bail!("the index is never done")
 }
 
 /// The last page of a large folder beside its first.
