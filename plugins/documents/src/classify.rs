@@ -3,8 +3,7 @@
 //! tell of them.
 
 use crate::{
-    access::Scope,
-    model,
+    access, model,
     record::{Document, Record, Status},
     stems, topics,
 };
@@ -55,7 +54,7 @@ pub(crate) fn reclassify(
     Path(id): Path<String>,
     caller: Caller,
 ) -> Result<(StatusCode, Json<Document>)> {
-    let scope = Scope::to_write(&caller)?;
+    let scope = access::to_write(&caller)?;
     let record = Record::require_own(&id, &scope)?;
     if record.status != Status::Ready {
         return Ok((StatusCode::ACCEPTED, Json(record.shown())));

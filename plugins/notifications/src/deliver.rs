@@ -3,7 +3,7 @@
 use crate::{
     digest,
     preferences::Email,
-    record::{self, COLUMNS, Notification, Row, now_ms},
+    record::{self, COLUMNS, Notification, Row},
 };
 use atlashub_sdk::prelude::*;
 
@@ -102,7 +102,7 @@ fn forget_old(user: &str) -> Result<()> {
              OR id <= (SELECT id FROM notifications.items WHERE user_id = $1 \
              ORDER BY id DESC LIMIT 1 OFFSET {KEPT}))"
         ),
-        params![user, now_ms() - AGE],
+        params![user, moment::now_ms() - AGE],
     )?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use crate::{
     deliver,
     preferences::{self, Settings},
-    record::{Subject, now_ms},
+    record::Subject,
 };
 use atlashub_sdk::prelude::*;
 use uuid::Uuid;
@@ -89,7 +89,7 @@ pub(crate) fn post(
 /// Keeps a notification for each user, once, and tells of those that were not
 /// told of: also when an earlier attempt ended in between.
 fn spread(cause: &str, notice: &Notice, settings: &Settings) -> Result<()> {
-    let now = now_ms();
+    let now = moment::now_ms();
     let subject = notice.subject.as_ref();
     for user in &notice.user_ids {
         let wish = preferences::of(user, &notice.kind, settings)?;

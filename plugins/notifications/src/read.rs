@@ -30,7 +30,7 @@ pub(crate) fn mark(caller: Caller, Json(which): Json<Which>) -> Result<Json<Left
             format!("say which by `ids`, at most {MOST}, or `all`"),
         ));
     }
-    let now = record::now_ms();
+    let now = moment::now_ms();
     let changed = if which.all {
         sql::execute(
             "UPDATE notifications.items SET read_at = $2 WHERE user_id = $1 AND read_at IS NULL",

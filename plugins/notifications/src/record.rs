@@ -1,7 +1,6 @@
 //! A notification as it is kept and shown, and whose it is.
 
 use atlashub_sdk::{identity::CallerKind, prelude::*};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The columns of a [`Row`].
 pub(crate) const COLUMNS: &str =
@@ -50,8 +49,8 @@ impl Row {
             title: self.title.clone(),
             subject: subject.map(|(of_type, id)| Subject { of_type, id }),
             actor_id: self.actor_id.clone(),
-            created_at: rfc3339(self.created_at),
-            read_at: self.read_at.map(rfc3339),
+            created_at: moment::rfc3339(self.created_at),
+            read_at: self.read_at.map(moment::rfc3339),
         }
     }
 }
@@ -80,16 +79,4 @@ pub(crate) fn me(caller: &Caller) -> Result<String> {
             "only users of the project have notifications",
         )),
     }
-}
-
-/// Now, in milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
-fn rfc3339(at: i64) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
-        .ok()
-        .and_then(|at| at.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }

@@ -71,6 +71,20 @@ pub fn dialect() -> Dialect {
     }
 }
 
+/// Takes the meaning from the wildcards of `LIKE`, for patterns with
+/// `ESCAPE '!'`.
+///
+/// ```
+/// # use atlashub_sdk::sql;
+/// assert_eq!(sql::escape_like("100%_sure!"), "100!%!_sure!!");
+/// ```
+#[must_use]
+pub fn escape_like(text: &str) -> String {
+    text.replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
+}
+
 /// Runs one statement and returns its rows, 10,000 at most.
 ///
 /// # Errors
