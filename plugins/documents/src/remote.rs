@@ -59,11 +59,13 @@ pub(crate) enum Reading {
 /// Whether a file is of a kind that can be read, by what it is called and what
 /// its bytes were taken for.
 pub(crate) fn is_document(file: &File) -> bool {
-    let ending = file
-        .filename
-        .rsplit_once('.')
-        .map_or("", |(_, ending)| ending);
-    let mime_type = file.mime_type.split(';').next().unwrap_or_default().trim();
+    is_readable(&file.filename, &file.mime_type)
+}
+
+/// The same, of a name and a type.
+pub(crate) fn is_readable(filename: &str, mime_type: &str) -> bool {
+    let ending = filename.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let mime_type = mime_type.split(';').next().unwrap_or_default().trim();
     ENDINGS.contains(&ending.to_ascii_lowercase().as_str())
         || TYPES.contains(&mime_type)
         || mime_type.starts_with("text/")
