@@ -15,6 +15,7 @@ mod admins;
 mod app_passwords;
 mod auth_js;
 mod avatars;
+mod boto;
 mod classifier;
 mod client_ts;
 mod cloudflare_access;

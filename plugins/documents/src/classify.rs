@@ -187,10 +187,7 @@ fn by_tags(record: &Record, counts: &BTreeMap<String, i64>) -> Result<Vec<Topic>
     }
     let own = stems::frequent(counts);
     let words: Vec<&str> = own.iter().map(|(word, _)| *word).collect();
-    let among = match sql::dialect() {
-        sql::Dialect::Sqlite => "SELECT value FROM json_each($3)",
-        sql::Dialect::Postgres => "SELECT json_array_elements_text(CAST($3 AS text)::json)",
-    };
+    let among = sql::texts_in(3);
     let seen: Vec<(String, String, i64)> = sql::query(
         &format!(
             "SELECT document_tags.tag, features.word, CAST(sum(features.count) AS BIGINT) \

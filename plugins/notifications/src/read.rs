@@ -37,10 +37,7 @@ pub(crate) fn mark(caller: Caller, Json(which): Json<Which>) -> Result<Json<Left
             params![&me, now],
         )?
     } else {
-        let among = match sql::dialect() {
-            sql::Dialect::Sqlite => "SELECT value FROM json_each($3)",
-            sql::Dialect::Postgres => "SELECT json_array_elements_text(CAST($3 AS text)::json)",
-        };
+        let among = sql::texts_in(3);
         sql::execute(
             &format!(
                 "UPDATE notifications.items SET read_at = $2 \

@@ -1,6 +1,7 @@
 //! A notification as it is kept and shown, and whose it is.
 
 use atlashub_sdk::{identity::CallerKind, prelude::*};
+use std::collections::BTreeMap;
 
 /// The columns of a [`Row`].
 pub(crate) const COLUMNS: &str =
@@ -53,6 +54,19 @@ impl Row {
             read_at: self.read_at.map(moment::rfc3339),
         }
     }
+}
+
+/// How many each of these users has not read; those without any are left out.
+pub(crate) fn unread_of_all(users: &[&str]) -> Result<BTreeMap<String, i64>> {
+    let counts: Vec<(String, i64)> = sql::query(
+        &format!(
+            "SELECT user_id, count(*) FROM notifications.items \
+             WHERE user_id IN ({}) AND read_at IS NULL AND listed = 1 GROUP BY user_id",
+            sql::texts_in(1)
+        ),
+        params![sql::Value::json(&users)?],
+    )?;
+    Ok(counts.into_iter().collect())
 }
 
 /// How many a user has not read.

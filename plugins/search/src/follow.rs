@@ -54,7 +54,7 @@ fn take_shared(reader: &str) -> Result<()> {
     }
     let ids: Vec<String> = shared.iter().map(|file| file.id.clone()).collect();
     take(shared)?;
-    let among = among(2);
+    let among = sql::texts_in(2);
     sql::transaction(|transaction| {
         transaction.execute(
             &format!(
@@ -74,20 +74,10 @@ fn take_shared(reader: &str) -> Result<()> {
     })
 }
 
-/// The texts of the JSON list that is the parameter of this number.
-fn among(place: usize) -> String {
-    match sql::dialect() {
-        sql::Dialect::Sqlite => format!("SELECT value FROM json_each(${place})"),
-        sql::Dialect::Postgres => {
-            format!("SELECT json_array_elements_text(CAST(${place} AS text)::json)")
-        }
-    }
-}
-
 /// Puts files into the index, without those that are there as they are.
 fn take(files: Vec<File>) -> Result<()> {
     let ids: Vec<&str> = files.iter().map(|file| file.id.as_str()).collect();
-    let among = among(1);
+    let among = sql::texts_in(1);
     let known: Vec<(String, i64, bool)> = sql::query(
         &format!(
             "SELECT file_id, updated_at, EXISTS (SELECT 1 FROM search.texts WHERE texts.number = entries.number) \

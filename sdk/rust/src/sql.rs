@@ -71,6 +71,19 @@ pub fn dialect() -> Dialect {
     }
 }
 
+/// The texts of the JSON list that is the parameter of this number, for a
+/// condition on many at once: `id IN ({})`. The parameter is a
+/// [`Value::json`] of them.
+#[must_use]
+pub fn texts_in(parameter: usize) -> String {
+    match dialect() {
+        Dialect::Sqlite => format!("SELECT value FROM json_each(${parameter})"),
+        Dialect::Postgres => {
+            format!("SELECT json_array_elements_text(CAST(${parameter} AS text)::json)")
+        }
+    }
+}
+
 /// Takes the meaning from the wildcards of `LIKE`, for patterns with
 /// `ESCAPE '!'`.
 ///
