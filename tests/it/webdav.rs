@@ -187,6 +187,18 @@ async fn rclone_brings_a_tree_up_and_down_again_whatever_it_is_called() {
     assert!(list.contains("файл №1.txt") && list.contains("moved.bin"));
 }
 
+/// The condition that was not met, and the lock's root (RFC 4918 §16).
+fn says_why(reply: &Reply, condition: &str, root: &str) {
+    assert_eq!(
+        reply.header("content-type"),
+        "application/xml; charset=utf-8"
+    );
+    let error = format!(
+        "<D:error xmlns:D=\"DAV:\"><D:{condition}><D:href>{root}</D:href></D:{condition}></D:error>"
+    );
+    assert!(reply.text().ends_with(&error), "{}", reply.text());
+}
+
 #[tokio::test]
 async fn a_lock_of_one_program_keeps_another_out() {
     let drive = Drive::new().await;
@@ -202,6 +214,7 @@ async fn a_lock_of_one_program_keeps_another_out() {
         "{}",
         locked.text()
     );
+    let root = format!("{}/a.txt", drive.mount);
     for (method, to) in [
         ("PUT", ""),
         ("DELETE", ""),
@@ -210,20 +223,18 @@ async fn a_lock_of_one_program_keeps_another_out() {
     ] {
         let to = format!("{}{to}", drive.mount);
         let request = drive.request(method, "/a.txt").header("destination", to);
-        let reply = Reply::to(request.body("<x/>")).await;
-        assert_eq!(reply.expect_problem(423), "locked", "{method}");
+        let reply = Reply::to(request.body("<x/>")).await.expect(423);
+        says_why(&reply, "lock-token-submitted", &root);
     }
     let _ = drive.put("/c.txt", "free").await.expect(201);
-    drive
-        .go("COPY", "/c.txt", "/a.txt")
-        .await
-        .expect_problem(423);
+    let copied = drive.go("COPY", "/c.txt", "/a.txt").await.expect(423);
+    says_why(&copied, "lock-token-submitted", &root);
     let held = drive
         .request("PUT", "/a.txt")
         .header("if", format!("({token})"));
     let _ = Reply::to(held.body("second")).await.expect(204);
     let again = Reply::to(drive.request("LOCK", "/a.txt").body(LOCK)).await;
-    again.expect_problem(423);
+    says_why(&again.expect(423), "no-conflicting-lock", &root);
     let free = drive
         .request("UNLOCK", "/a.txt")
         .header("lock-token", &token);

@@ -3,8 +3,7 @@
 //! tell of them.
 
 use crate::{
-    access::Scope,
-    model,
+    access, model,
     record::{Document, Record, Status},
     stems, topics,
 };
@@ -55,7 +54,7 @@ pub(crate) fn reclassify(
     Path(id): Path<String>,
     caller: Caller,
 ) -> Result<(StatusCode, Json<Document>)> {
-    let scope = Scope::to_write(&caller)?;
+    let scope = access::to_write(&caller)?;
     let record = Record::require_own(&id, &scope)?;
     if record.status != Status::Ready {
         return Ok((StatusCode::ACCEPTED, Json(record.shown())));
@@ -188,10 +187,7 @@ fn by_tags(record: &Record, counts: &BTreeMap<String, i64>) -> Result<Vec<Topic>
     }
     let own = stems::frequent(counts);
     let words: Vec<&str> = own.iter().map(|(word, _)| *word).collect();
-    let among = match sql::dialect() {
-        sql::Dialect::Sqlite => "SELECT value FROM json_each($3)",
-        sql::Dialect::Postgres => "SELECT json_array_elements_text(CAST($3 AS text)::json)",
-    };
+    let among = sql::texts_in(3);
     let seen: Vec<(String, String, i64)> = sql::query(
         &format!(
             "SELECT document_tags.tag, features.word, CAST(sum(features.count) AS BIGINT) \

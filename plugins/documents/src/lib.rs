@@ -17,6 +17,7 @@ mod serve;
 mod stems;
 mod told;
 mod topics;
+mod upload;
 
 use atlashub_sdk::prelude::*;
 
@@ -27,7 +28,9 @@ pub fn routes() -> Router {
         .get("/documents", serve::list)
         .post("/documents/process", process::pending)
         .get("/documents/shared-with-me", serve::shared_with_me)
+        .post("/documents/upload-url", upload::announce)
         .get("/documents/{id}", serve::document)
+        .post("/documents/{id}/confirm", upload::confirm)
         .get("/documents/{id}/text", serve::text)
         .get("/documents/{id}/download", serve::download)
         .post("/documents/{id}/process", process::one)

@@ -3,9 +3,8 @@
 //! the time is up.
 
 use crate::{
-    access::Scope,
-    classify, follow,
-    record::{Document, Record, now_ms},
+    access, classify, follow,
+    record::{Document, Record},
     remote::{self, Extracted, Reading},
     stems,
 };
@@ -37,12 +36,12 @@ pub(crate) struct Processed {
 
 /// `POST /documents/process`
 pub(crate) fn pending(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Processed>> {
-    let scope = Scope::to_write(&caller)?;
+    let scope = access::to_write(&caller)?;
     let complete = follow::catch_up(&scope)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let begun = now_ms();
+    let begun = moment::now_ms();
     let mut parameters = Vec::new();
-    let own = scope.condition(&mut parameters);
+    let own = access::condition(&scope, &mut parameters);
     let free = "(status = 'pending' OR status = 'processing')";
     parameters.push(begun.into());
     let place = parameters.len();
@@ -55,13 +54,13 @@ pub(crate) fn pending(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Js
     )?;
     let mut processed = 0;
     for id in ids {
-        if now_ms() - begun > ENOUGH {
+        if moment::now_ms() - begun > ENOUGH {
             break;
         }
         processed += usize::from(process(&id)?);
     }
     let mut parameters = Vec::new();
-    let own = scope.condition(&mut parameters);
+    let own = access::condition(&scope, &mut parameters);
     let pending = sql::query_one(
         &format!("SELECT count(*) FROM documents.documents WHERE {own} AND {free}"),
         parameters,
@@ -75,7 +74,7 @@ pub(crate) fn pending(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Js
 
 /// `POST /documents/{id}/process`: reads it, again if it was read.
 pub(crate) fn one(Path(id): Path<String>, caller: Caller) -> Result<Json<Document>> {
-    let scope = Scope::to_write(&caller)?;
+    let scope = access::to_write(&caller)?;
     Record::require_own(&id, &scope)?;
     sql::execute(
         "UPDATE documents.documents SET status = 'pending' WHERE id = $1 AND status IN ('ready', 'error')",
@@ -87,7 +86,7 @@ pub(crate) fn one(Path(id): Path<String>, caller: Caller) -> Result<Json<Documen
 
 /// Reads a document that waits; answers whether this came to an end.
 pub(crate) fn process(id: &str) -> Result<bool> {
-    let now = now_ms();
+    let now = moment::now_ms();
     let claimed: Option<(i64, String)> = sql::query_optional(
         "UPDATE documents.documents SET status = 'processing', leased_until = $2 WHERE id = $1 \
          AND (status = 'pending' OR status = 'processing') AND leased_until < $3 RETURNING version, filename",
@@ -144,7 +143,7 @@ impl Claim<'_> {
                 status,
                 code,
                 detail,
-                now_ms()
+                moment::now_ms()
             ],
         )?;
         Ok(())
@@ -161,7 +160,7 @@ impl Claim<'_> {
                     self.id,
                     self.version,
                     self.until,
-                    now_ms(),
+                    moment::now_ms(),
                     &found.kind,
                     found.title.as_deref(),
                     found.language.as_deref(),

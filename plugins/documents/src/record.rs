@@ -1,9 +1,8 @@
 //! A document's row, and how clients see it.
 
-use crate::{access::Scope, follow, remote};
+use crate::{follow, remote};
+use atlashub_files_client::{File, Scope, file};
 use atlashub_sdk::prelude::*;
-use std::time::{SystemTime, UNIX_EPOCH};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Columns of [`Record`].
 pub(crate) const COLUMNS: &str = "id, owner, filename, mime_type, size, version, tags, status, error_code, \
@@ -85,8 +84,8 @@ impl Record {
     /// # Errors
     /// 404 when it does not, or when it is no document.
     pub(crate) fn require(id: &str) -> Result<Self> {
-        let file = remote::file(id)?.ok_or_else(unknown)?;
-        if !file.is_document() {
+        let file: File = file(id)?.ok_or_else(unknown)?;
+        if !remote::is_document(&file) {
             return Err(unknown());
         }
         follow::note(&file)?;
@@ -132,9 +131,9 @@ impl Record {
             words: self.words,
             truncated: self.truncated != 0,
             topics: self.topics,
-            created_at: rfc3339(self.created_at),
-            updated_at: rfc3339(self.updated_at),
-            processed_at: self.processed_at.map(rfc3339),
+            created_at: moment::rfc3339(self.created_at),
+            updated_at: moment::rfc3339(self.updated_at),
+            processed_at: self.processed_at.map(moment::rfc3339),
         }
     }
 }
@@ -142,19 +141,4 @@ impl Record {
 /// 404.
 pub(crate) fn unknown() -> Error {
     Error::not_found("document")
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn rfc3339(milliseconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }

@@ -1,11 +1,11 @@
 //! Documents as clients see them.
 
 use crate::{
-    access::Scope,
-    follow,
+    access, follow,
     record::{COLUMNS, Document, Record, Status, unknown},
-    remote,
+    remote::is_document,
 };
+use atlashub_files_client::{self as files, File, Scope};
 use atlashub_sdk::prelude::*;
 
 /// Documents of a page when nothing is said, and at most.
@@ -29,11 +29,11 @@ pub(crate) struct Page {
 
 /// `GET /documents`, the newest first.
 pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    let scope = Scope::to_read(&caller)?;
+    let scope = access::to_read(&caller)?;
     follow::catch_up(&scope)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let mut parameters = Vec::new();
-    let mut conditions = scope.condition(&mut parameters);
+    let mut conditions = access::condition(&scope, &mut parameters);
     if let Some(status) = wishes.status {
         let status = serde_json::to_value(status)?;
         parameters.push(status.as_str().unwrap_or_default().into());
@@ -41,10 +41,7 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
     }
     if let Some(topic) = wishes.topic {
         let quoted = serde_json::to_string(&topic)?;
-        let escaped = quoted
-            .replace('!', "!!")
-            .replace('%', "!%")
-            .replace('_', "!_");
+        let escaped = sql::escape_like(&quoted);
         parameters.push(format!("%\"name\":{escaped}%").into());
         conditions.push_str(&format!(
             " AND topics LIKE ${} ESCAPE '!'",
@@ -78,7 +75,7 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
     let mut items = Vec::new();
     for record in records {
         // What is not there any more for whoever sees everything is gone.
-        if remote::file(&record.id)?.is_some() {
+        if files::file::<File>(&record.id)?.is_some() {
             items.push(record.shown());
         } else if scope == Scope::All {
             follow::forget(&record.id)?;
@@ -106,11 +103,11 @@ pub(crate) fn shared_with_me(
     Query(wishes): Query<SharedWishes>,
     caller: Caller,
 ) -> Result<Json<Page>> {
-    Scope::to_read(&caller)?;
+    access::to_read(&caller)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let page = remote::shared(limit, wishes.cursor.as_deref())?;
+    let page = files::shared(wishes.cursor.as_deref(), limit)?;
     let mut items = Vec::new();
-    for file in page.items.iter().filter(|file| file.is_document()) {
+    for file in page.items.iter().filter(|file| is_document(file)) {
         follow::note(file)?;
         items.extend(Record::find(&file.id)?.map(Record::shown));
     }
@@ -169,5 +166,5 @@ pub(crate) fn text(Path(id): Path<String>) -> Result<(StatusCode, Json<Text>)> {
 /// `GET /documents/{id}/download`: the file, as `files` serves it.
 pub(crate) fn download(Path(id): Path<String>, headers: Headers) -> Result<Response> {
     Record::require(&id)?;
-    Ok(remote::download(&id, &headers)?.pass_on())
+    Ok(files::download(&id, &headers)?.pass_on())
 }

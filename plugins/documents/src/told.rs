@@ -5,8 +5,9 @@
 use crate::{
     follow, process,
     record::{Record, Status},
-    remote,
+    remote::is_document,
 };
+use atlashub_files_client::{File, file};
 use atlashub_sdk::prelude::*;
 
 /// The events that it takes.
@@ -28,10 +29,10 @@ pub(crate) struct Told {
 /// As the file is now: a version that was read is not read again, so the same
 /// event may come twice.
 fn take(Payload(told): Payload<Told>) -> Result<()> {
-    let Some(file) = remote::file(&told.id)? else {
+    let Some(file) = file::<File>(&told.id)? else {
         return Ok(());
     };
-    if !file.is_document() {
+    if !is_document(&file) {
         return Ok(());
     }
     follow::note(&file)?;

@@ -1,10 +1,7 @@
 //! Topics with rules: those that every project has, and the ones that people
 //! make for their own documents.
 
-use crate::{
-    access::Scope,
-    record::{now_ms, rfc3339},
-};
+use crate::access;
 use atlashub_sdk::prelude::*;
 use uuid::Uuid;
 
@@ -196,7 +193,7 @@ fn own(owner: &str) -> Result<Vec<Row>> {
 
 /// `GET /topics`
 pub(crate) fn list(caller: Caller) -> Result<Json<Topics>> {
-    let scope = Scope::to_read(&caller)?;
+    let scope = access::to_read(&caller)?;
     let system = SYSTEM.iter().map(|(name, words)| Topic {
         id: None,
         name: (*name).to_owned(),
@@ -223,7 +220,7 @@ pub(crate) struct NewTopic {
 
 /// `POST /topics`
 pub(crate) fn add(caller: Caller, Json(new): Json<NewTopic>) -> Result<(StatusCode, Json<Topic>)> {
-    let scope = Scope::to_write(&caller)?;
+    let scope = access::to_write(&caller)?;
     let name = clean(&new.name)?;
     let mut words = Vec::new();
     for word in &new.words {
@@ -242,7 +239,7 @@ pub(crate) fn add(caller: Caller, Json(new): Json<NewTopic>) -> Result<(StatusCo
         id: Uuid::now_v7().to_string(),
         name,
         words,
-        created_at: now_ms(),
+        created_at: moment::now_ms(),
     };
     let made = sql::execute(
         "INSERT INTO documents.topics (id, owner, name, words, created_at) SELECT $1, $2, $3, $4, $5 \
@@ -271,7 +268,7 @@ pub(crate) fn add(caller: Caller, Json(new): Json<NewTopic>) -> Result<(StatusCo
 
 /// `DELETE /topics/{id}`
 pub(crate) fn remove(Path(id): Path<String>, caller: Caller) -> Result<StatusCode> {
-    let scope = Scope::to_write(&caller)?;
+    let scope = access::to_write(&caller)?;
     let removed = sql::execute(
         "DELETE FROM documents.topics WHERE id = $1 AND owner = $2",
         params![id, scope.name()],
@@ -289,7 +286,7 @@ impl Row {
             name: self.name,
             system: false,
             words: self.words,
-            created_at: Some(rfc3339(self.created_at)),
+            created_at: Some(moment::rfc3339(self.created_at)),
         }
     }
 }

@@ -65,6 +65,12 @@ impl Stand {
             });
             return Json(json!({"items": items, "next_cursor": null})).into_response();
         }
+        if path == "/files/upload-url" {
+            return Json(json!({
+                "upload_url": "https://store/f1", "object_key": "k1", "file_id": "f1", "expires_in": 900,
+            }))
+            .into_response();
+        }
         let rest = path.strip_prefix("/files/").unwrap();
         let (id, what) = rest.split_once('/').unwrap_or((rest, ""));
         let Some((file, text)) = files
@@ -320,6 +326,48 @@ fn documents_come_in_pages() {
     assert_eq!(ids(&second), ["f1", "f0"]);
     assert_eq!(second["next_cursor"], Value::Null);
     assert_eq!(world.get("/documents?cursor=x").0, 400);
+}
+
+#[test]
+fn a_document_comes_by_a_link_of_files_and_is_confirmed() {
+    let world = world();
+    let announce = |filename: &str, content_type: &str| {
+        world.call(
+            Request::post(
+                "/documents/upload-url",
+                json!({"filename": filename, "size": 5, "content_type": content_type})
+                    .to_string()
+                    .into_bytes(),
+            )
+            .with_header("content-type", "application/json"),
+        )
+    };
+    let (status, link) = announce("plan.docx", "application/octet-stream");
+    assert_eq!(
+        (status, link),
+        (
+            200,
+            json!({"upload_url": "https://store/f1", "object_key": "k1", "file_id": "f1", "expires_in": 900})
+        )
+    );
+    assert_eq!(announce("plan", "text/plain; charset=utf-8").0, 200);
+    let (status, refusal) = announce("cat.png", "image/png");
+    assert_eq!(
+        (status, &refusal["code"]),
+        (415, &json!("unsupported_document"))
+    );
+
+    let confirm = |id: &str| world.call(Request::post(format!("/documents/{id}/confirm"), ""));
+    assert_eq!(confirm("f1").0, 404);
+    world.stand.put("f1", "u1", "plan.txt", &[], BUDGET);
+    world.stand.put("f2", "u1", "cat.png", &[], "");
+    let (status, document) = confirm("f1");
+    assert_eq!((status, &document["id"]), (200, &json!("f1")));
+    assert_eq!(document["status"], "pending");
+    assert_eq!(confirm("f1"), (200, document));
+    assert_eq!(confirm("f2").0, 415);
+    world.host.set_permissions(["files:read"]);
+    assert_eq!(announce("plan.txt", "text/plain").0, 403);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
     happened::{self, Change as Happened},
     name,
     place::{self, Fields, Stored},
-    record::{COLUMNS, Metadata, Record, now_ms},
+    record::{COLUMNS, Metadata, Record},
     settings::Settings,
     trash,
     tree::{self, FOLDER, Folder},
@@ -325,7 +325,7 @@ impl Plan {
                         own,
                         &self.to,
                         parent.map(|parent| parent.id.as_str()),
-                        now_ms()
+                        moment::now_ms()
                     ],
                 )?;
                 let moved = moved.ok_or_else(missing)?;

@@ -4,7 +4,7 @@ use crate::{
     access::{self, Permission, Role},
     happened::{self, Change},
     name, place,
-    record::{COLUMNS, Metadata, Record, Visibility, check_description, clean_tags, now_ms},
+    record::{COLUMNS, Metadata, Record, Visibility, check_description, clean_tags},
     settings::Settings,
     trash, tree,
 };
@@ -86,7 +86,7 @@ pub(crate) fn update(
                 sql::Value::json(&tags.unwrap_or(record.tags))?,
                 changes.visibility.unwrap_or(record.visibility).as_str(),
                 folder.map(|folder| folder.id),
-                now_ms()
+                moment::now_ms()
             ],
         )?;
         changed.ok_or_else(access::unknown)

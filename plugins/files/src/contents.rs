@@ -5,7 +5,7 @@
 //! that takes the last row away, and deleted from the store after it: a kill
 //! in between leaves a note, never a row without bytes.
 
-use crate::{BUCKET, record::now_ms};
+use crate::BUCKET;
 use atlashub_sdk::{prelude::*, sql::Transaction};
 
 /// Makes a version have bytes that were just stored, and says in which object
@@ -80,7 +80,7 @@ pub(crate) fn doom(transaction: &Transaction, object_key: &str) -> Result<()> {
     transaction.execute(
         "INSERT INTO files.doomed (object_key, doomed_at) VALUES ($1, $2) \
          ON CONFLICT (object_key) DO NOTHING",
-        params![object_key, now_ms()],
+        params![object_key, moment::now_ms()],
     )?;
     Ok(())
 }

@@ -6,7 +6,6 @@ use crate::{
     account, cursor,
     happened::{self, Change as Happened},
     name,
-    record::rfc3339,
     settings::Settings,
     sweep, trash,
     tree::{self, FOLDER, Folder},
@@ -40,9 +39,9 @@ impl Folder {
     pub(crate) fn metadata(self) -> Metadata {
         Metadata {
             owner_id: Some(self.owner).filter(|owner| !owner.is_empty()),
-            created_at: rfc3339(self.created_at),
-            updated_at: rfc3339(self.updated_at),
-            deleted_at: self.deleted_at.map(rfc3339),
+            created_at: moment::rfc3339(self.created_at),
+            updated_at: moment::rfc3339(self.updated_at),
+            deleted_at: self.deleted_at.map(moment::rfc3339),
             id: self.id,
             name: self.name,
             path: self.path,

@@ -4,7 +4,7 @@
 
 use crate::{
     access::{Permission, Role},
-    record::{Record, now_ms, rfc3339},
+    record::Record,
 };
 use atlashub_sdk::prelude::*;
 use std::collections::BTreeMap;
@@ -126,12 +126,12 @@ fn publish(change: Change, told: &Told<'_>) {
 /// Tells what happened to the file or folder `subject`; `detail` is for
 /// people: a name, a user, a version.
 pub(crate) fn tell(change: Change, subject: &str, detail: Option<&str>) {
-    let (actor, at) = (identity::caller().id, now_ms());
+    let (actor, at) = (identity::caller().id, moment::now_ms());
     let told = Told {
         id: subject,
         detail,
         actor_id: actor.as_deref(),
-        at: rfc3339(at),
+        at: moment::rfc3339(at),
     };
     publish(change, &told);
     let written = sql::execute(
@@ -222,7 +222,7 @@ pub(crate) fn activity(
             action: row.action,
             actor_id: row.actor,
             detail: row.detail,
-            at: rfc3339(row.at),
+            at: moment::rfc3339(row.at),
         })
         .collect();
     Ok(Json(Page { items, next_cursor }))

@@ -12,7 +12,7 @@ use crate::{
     intake::{Intake, decoded, stated_length},
     name, notice,
     place::{self, Fields},
-    record::{COLUMNS, Record, now_ms, rfc3339},
+    record::{COLUMNS, Record},
     secret,
     settings::Settings,
     shares::{Allows, SHARE, Share},
@@ -54,7 +54,7 @@ fn open(token: &str, password: Option<&str>) -> Result<(Share, Target)> {
         params![secret::hash_of_token(token)],
     )?;
     let share = share.ok_or_else(unknown)?;
-    if share.expires_at.is_some_and(|at| at <= now_ms()) {
+    if share.expires_at.is_some_and(|at| at <= moment::now_ms()) {
         return Err(over());
     }
     if let Some(kept) = &share.password_hash {
@@ -79,7 +79,7 @@ fn check_password(id: &str, kept: &str, password: Option<&str>) -> Result<()> {
     let Some(password) = password else {
         return refuse("share_password_required", "the link needs a password");
     };
-    let now = now_ms();
+    let now = moment::now_ms();
     // Counted before it is looked at: many at once are many tries.
     let counted = sql::execute(
         "UPDATE files.shares SET \
@@ -111,7 +111,7 @@ fn use_up(share: &Share) -> Result<()> {
     let used = sql::execute(
         "UPDATE files.shares SET uses = uses + 1 WHERE id = $1 \
          AND (max_uses IS NULL OR uses < max_uses) AND (expires_at IS NULL OR expires_at > $2)",
-        params![&share.id, now_ms()],
+        params![&share.id, moment::now_ms()],
     )?;
     if used == 0 { Err(over()) } else { Ok(()) }
 }
@@ -133,7 +133,7 @@ pub(crate) fn show(Path(token): Path<String>, request: Request) -> Result<Respon
         size: None,
         mime_type: None,
         sha256: None,
-        expires_at: share.expires_at.map(rfc3339),
+        expires_at: share.expires_at.map(moment::rfc3339),
         downloads_left: left,
         url,
     };
@@ -220,7 +220,7 @@ pub(crate) fn files(
             size: record.size,
             mime_type: record.mime_type,
             sha256: record.sha256,
-            updated_at: rfc3339(record.updated_at),
+            updated_at: moment::rfc3339(record.updated_at),
         })
         .collect();
     Ok((

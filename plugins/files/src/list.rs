@@ -201,13 +201,13 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes, scope: Scope) -> Result<
     if let Some(part) = &wishes.q {
         conditions.add(
             "lower(filename) LIKE ? ESCAPE '!'",
-            format!("%{}%", escape(&part.to_lowercase())),
+            format!("%{}%", sql::escape_like(&part.to_lowercase())),
         );
     }
     if let Some(mime_type) = &wishes.mime_type {
         conditions.add(
             "mime_type LIKE ? ESCAPE '!'",
-            format!("{}%", escape(&mime_type.to_ascii_lowercase())),
+            format!("{}%", sql::escape_like(&mime_type.to_ascii_lowercase())),
         );
     }
     if let Some(visibility) = &wishes.visibility {
@@ -219,14 +219,10 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes, scope: Scope) -> Result<
     if let Some(tag) = &wishes.tag {
         // Tags are kept as a JSON list of texts: one of them, in its quotes.
         let quoted = serde_json::to_string(&tag.to_lowercase())?;
-        conditions.add("tags LIKE ? ESCAPE '!'", format!("%{}%", escape(&quoted)));
+        conditions.add(
+            "tags LIKE ? ESCAPE '!'",
+            format!("%{}%", sql::escape_like(&quoted)),
+        );
     }
     Ok(())
-}
-
-/// Takes the meaning from the wildcards of `LIKE`.
-fn escape(text: &str) -> String {
-    text.replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_")
 }

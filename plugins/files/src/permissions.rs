@@ -6,7 +6,7 @@ use crate::{
     account, cursor,
     happened::{self, Change},
     notice,
-    record::{self, COLUMNS, Record, now_ms, rfc3339},
+    record::{COLUMNS, Record},
     target::{Kind, Target},
     tree::{FOLDER, Folder},
 };
@@ -63,7 +63,7 @@ impl Granted {
             name,
             role: row.role,
             granted_by: row.granted_by,
-            created_at: rfc3339(row.created_at),
+            created_at: moment::rfc3339(row.created_at),
         }
     }
 }
@@ -132,7 +132,7 @@ fn give(kind: Kind, id: &str, caller: &Caller, grant: Grant) -> Result<Response>
                 &user.id,
                 grant.role.as_str(),
                 caller.id.as_deref(),
-                now_ms()
+                moment::now_ms()
             ],
         )?;
         row.ok_or_else(|| Error::internal("a role was not written"))
@@ -322,7 +322,7 @@ fn shared<R: serde::de::DeserializeOwned, T>(
                 what: known.swap_remove(index).1,
                 role: row.role,
                 shared_by: row.granted_by,
-                shared_at: record::rfc3339(row.created_at),
+                shared_at: moment::rfc3339(row.created_at),
             })
         })
         .collect();

@@ -7,7 +7,7 @@ use crate::{
     contents::{self, Bytes},
     happened::{self, Change as Happened},
     name, notice,
-    record::{COLUMNS, Record, Visibility, etag, now_ms},
+    record::{COLUMNS, Record, Visibility, etag},
     settings::{Settings, days_ago},
     tree::{self, Folder},
 };
@@ -230,7 +230,7 @@ pub(crate) fn insert(
             fields.visibility.unwrap_or_default().as_str(),
             fields.description.as_deref(),
             sql::Value::json(&fields.tags.as_deref().unwrap_or_default())?,
-            now_ms(),
+            moment::now_ms(),
             folder.map(|folder| folder.id.as_str()),
             identity::caller().id
         ],
@@ -288,7 +288,7 @@ pub(crate) fn keep_version(transaction: &Transaction, there: &Record) -> Result<
          (file_id, version, owner, object_key, size, mime_type, sha256, created_at, created_by, replaced_at) \
          SELECT id, version, owner, object_key, size, mime_type, sha256, updated_at, created_by, CAST($2 AS BIGINT) \
          FROM files.objects WHERE id = $1",
-        params![&there.id, now_ms()],
+        params![&there.id, moment::now_ms()],
     )?;
     Ok(())
 }
@@ -315,7 +315,7 @@ fn write(
             fields.visibility.unwrap_or_default().as_str(),
             fields.description.as_deref(),
             sql::Value::json(&fields.tags.as_deref().unwrap_or_default())?,
-            now_ms(),
+            moment::now_ms(),
             identity::caller().id
         ],
     )?;
@@ -346,7 +346,7 @@ fn try_prune(id: &str, owner: &str, settings: &Settings) -> Result<()> {
     const FORMER: &str = "SELECT version, replaced_at, sha256, object_key, size FROM files.versions \
          WHERE file_id = $1 ORDER BY version DESC";
     let keep = usize::try_from(settings.versions_keep).unwrap_or(usize::MAX);
-    let since = days_ago(now_ms(), settings.versions_days);
+    let since = days_ago(moment::now_ms(), settings.versions_days);
     let superfluous = |former: Vec<Former>| -> Vec<Former> {
         let too_many = former.into_iter().enumerate();
         too_many

@@ -2,8 +2,6 @@
 
 use crate::access::{self, Permission, Role, Subject};
 use atlashub_sdk::{prelude::*, sql::Transaction};
-use std::time::{SystemTime, UNIX_EPOCH};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Columns of [`Record`], in a `SELECT` or `RETURNING`.
 pub(crate) const COLUMNS: &str = "id, object_key, owner, path, filename, size, mime_type, sha256, version, \
@@ -148,9 +146,9 @@ impl Record {
         Metadata {
             url: format!("{base}/files/{}/download", self.id),
             etag: etag(&self.sha256),
-            created_at: rfc3339(self.created_at),
-            updated_at: rfc3339(self.updated_at),
-            deleted_at: self.deleted_at.map(rfc3339),
+            created_at: moment::rfc3339(self.created_at),
+            updated_at: moment::rfc3339(self.updated_at),
+            deleted_at: self.deleted_at.map(moment::rfc3339),
             owner_id: Some(self.owner).filter(|owner| !owner.is_empty()),
             id: self.id,
             filename: self.filename,
@@ -171,21 +169,6 @@ impl Record {
 /// it says what the bytes are.
 pub(crate) fn etag(sha256: &str) -> String {
     format!("\"{sha256}\"")
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn rfc3339(milliseconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }
 
 /// Tags, lower-cased, without blanks around them, each once.

@@ -5,12 +5,10 @@ use crate::{
     access::{Permission, Role},
     account,
     happened::{self, Change},
-    record::{now_ms, rfc3339},
     secret,
     target::{Kind, Target},
 };
 use atlashub_sdk::prelude::*;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 /// Most links of one file or folder.
@@ -83,11 +81,11 @@ impl Link {
             token,
             permission: share.permission,
             has_password: share.password_hash.is_some(),
-            expires_at: share.expires_at.map(rfc3339),
+            expires_at: share.expires_at.map(moment::rfc3339),
             max_downloads: share.max_uses,
             downloads: share.uses,
             created_by: share.created_by,
-            created_at: rfc3339(share.created_at),
+            created_at: moment::rfc3339(share.created_at),
         }
     }
 }
@@ -126,7 +124,7 @@ fn create(kind: Kind, id: &str, caller: &Caller, new: New) -> Result<Response> {
         return Err(refuse("a link to upload is for a folder"));
     }
     let expires_at = new.expires_at.as_deref().map(moment).transpose()?;
-    if expires_at.is_some_and(|at| at <= now_ms()) {
+    if expires_at.is_some_and(|at| at <= moment::now_ms()) {
         return Err(refuse("`expires_at` is past"));
     }
     if new.max_downloads.is_some_and(|most| most < 1) {
@@ -167,7 +165,7 @@ fn create(kind: Kind, id: &str, caller: &Caller, new: New) -> Result<Response> {
                 expires_at,
                 new.max_downloads,
                 caller.id.as_deref(),
-                now_ms(),
+                moment::now_ms(),
                 secret::hash_of_token(&token)
             ],
         )?;
@@ -179,9 +177,7 @@ fn create(kind: Kind, id: &str, caller: &Caller, new: New) -> Result<Response> {
 
 /// A moment in RFC 3339, in milliseconds since 1970.
 fn moment(text: &str) -> Result<i64> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .ok()
-        .and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok())
+    moment::parse(text)
         .ok_or_else(|| Error::invalid("invalid_share", "`expires_at` is a time in RFC 3339"))
 }
 

@@ -7,7 +7,6 @@
 
 use crate::{
     BUCKET, account, contents, place,
-    record::now_ms,
     settings::{Settings, days_ago},
     trash, uploads,
 };
@@ -33,7 +32,7 @@ thread_local! {
 
 /// Sweeps if it is time. What fails is for the log.
 pub(crate) fn now_and_then(settings: &Settings) {
-    let now = now_ms();
+    let now = moment::now_ms();
     let every = i64::try_from(EVERY.as_millis()).unwrap_or(i64::MAX);
     if now.saturating_sub(LOOKED.get()) < every {
         return;
@@ -73,7 +72,7 @@ pub(crate) fn at_will(Config(settings): Config<Settings>) -> Result<Json<Swept>>
 }
 
 fn sweep(settings: &Settings) -> Result<Swept> {
-    let now = now_ms();
+    let now = moment::now_ms();
     let expired = days_ago(now, settings.trash_days);
     for table in ["objects", "folders"] {
         sql::execute(
@@ -174,7 +173,7 @@ fn condemned_folders() -> Result<()> {
 }
 
 fn old_versions(settings: &Settings) -> Result<()> {
-    let since = days_ago(now_ms(), settings.versions_days);
+    let since = days_ago(moment::now_ms(), settings.versions_days);
     let old: Vec<Condemned> = sql::query(
         &format!(
             "SELECT DISTINCT file_id AS id, owner FROM files.versions WHERE replaced_at <= $1 LIMIT {STEP}"

@@ -7,7 +7,7 @@ use crate::{
     account::Change,
     contents::{self, Bytes},
     name,
-    record::{COLUMNS, Record, now_ms},
+    record::{COLUMNS, Record},
     settings::Settings,
     tree::{self, FOLDER, Folder},
 };
@@ -24,7 +24,7 @@ pub(crate) struct How {
 pub(crate) fn throw_file(id: &str) -> Result<bool> {
     let thrown = sql::execute(
         "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
-        params![id, now_ms()],
+        params![id, moment::now_ms()],
     )?;
     Ok(thrown > 0)
 }
@@ -33,7 +33,7 @@ pub(crate) fn throw_file(id: &str) -> Result<bool> {
 pub(crate) fn throw_file_within(transaction: &Transaction, id: &str) -> Result<()> {
     transaction.execute(
         "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
-        params![id, now_ms()],
+        params![id, moment::now_ms()],
     )?;
     Ok(())
 }
@@ -63,7 +63,7 @@ pub(crate) fn mark_tree(transaction: &Transaction, folder: &Folder) -> Result<()
             params![
                 &folder.owner,
                 &folder.id,
-                now_ms(),
+                moment::now_ms(),
                 format!("{}/", folder.path),
                 tree::characters(&folder.path) + 1
             ],

@@ -8,7 +8,6 @@
 use crate::{
     account::{self, Change},
     name,
-    record::now_ms,
     settings::Settings,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
@@ -118,7 +117,7 @@ pub(crate) fn make(
             folder_name,
             path,
             depth,
-            now_ms()
+            moment::now_ms()
         ],
     )?;
     made.ok_or_else(|| Error::internal("a folder was not made"))
@@ -199,7 +198,7 @@ pub(crate) fn relocate(
             folder_name,
             path,
             deeper,
-            now_ms()
+            moment::now_ms()
         ],
     )?;
     moved.ok_or_else(|| Error::internal("a folder is gone under its lock"))

@@ -15,7 +15,7 @@ use crate::{
     happened::{self, Change as Happened},
     name, notice,
     place::{self, Fields, Stored},
-    record::{Record, Visibility, now_ms},
+    record::{Record, Visibility},
     settings::Settings,
     tree,
 };
@@ -111,7 +111,7 @@ pub(crate) fn find(id: &str) -> Result<Option<Upload>> {
         &format!("SELECT {UPLOAD} FROM files.uploads WHERE id = $1"),
         params![id],
     )?;
-    Ok(upload.filter(|upload| upload.expires_at > now_ms()))
+    Ok(upload.filter(|upload| upload.expires_at > moment::now_ms()))
 }
 
 /// The upload of that id and kind, if the caller began it or sees all. What is
@@ -153,7 +153,7 @@ pub(crate) fn create(new: &New, settings: &Settings) -> Result<Upload> {
                 new.fields.visibility.map(Visibility::as_str),
                 new.fields.description.as_deref(),
                 tags.unwrap_or(sql::Value::Null),
-                now_ms() + new.kind.life()
+                moment::now_ms() + new.kind.life()
             ],
         )?;
         upload.ok_or_else(|| Error::internal("an upload was not written"))
@@ -183,7 +183,7 @@ pub(crate) fn receive(
         let attempt: Option<u64> = sql::query_optional(
             "UPDATE files.uploads SET attempt = attempt + 1, expires_at = $3 \
              WHERE id = $1 AND received = $2 AND file_id IS NULL RETURNING attempt",
-            params![&upload.id, upload.received, now_ms() + LIFE],
+            params![&upload.id, upload.received, moment::now_ms() + LIFE],
         )?;
         let Some(attempt) = attempt else {
             return Err(wrong_offset(upload));
@@ -479,7 +479,7 @@ pub(crate) fn end(upload: &Upload) -> Result<()> {
 pub(crate) fn end_expired(most: u32) -> Result<()> {
     let expired: Vec<Upload> = sql::query(
         &format!("SELECT {UPLOAD} FROM files.uploads WHERE expires_at <= $1 LIMIT {most}"),
-        params![now_ms()],
+        params![moment::now_ms()],
     )?;
     expired.iter().try_for_each(end)
 }

@@ -8,7 +8,7 @@ use crate::{
     happened::{self, Change as Happened},
     intake::{Intake, stated_length},
     place,
-    record::{COLUMNS, Metadata, Record, etag, now_ms, rfc3339},
+    record::{COLUMNS, Metadata, Record, etag},
     settings::Settings,
 };
 use atlashub_sdk::prelude::*;
@@ -111,7 +111,7 @@ pub(crate) fn list(Path(id): Path<String>, caller: Caller) -> Result<Json<Versio
             mime_type: version.mime_type,
             etag: etag(&version.sha256),
             sha256: version.sha256,
-            created_at: rfc3339(version.created_at),
+            created_at: moment::rfc3339(version.created_at),
             created_by: version.created_by,
         })
         .collect();
@@ -167,7 +167,7 @@ pub(crate) fn restore(
                 former.size,
                 former.mime_type,
                 former.sha256,
-                now_ms(),
+                moment::now_ms(),
                 identity::caller().id
             ],
         )?;

@@ -3,10 +3,13 @@
 use crate::{
     digest,
     preferences::Email,
-    record::{self, COLUMNS, Notification, Row, now_ms},
+    record::{self, COLUMNS, Notification, Row},
 };
 use atlashub_sdk::prelude::*;
+use std::collections::BTreeMap;
 
+/// Notifications that are told of before that is noted.
+const AT_ONCE: usize = 50;
 /// Notifications that are kept for a user, and for how long, milliseconds.
 const KEPT: u32 = 1_000;
 const AGE: i64 = 90 * 24 * 3_600_000;
@@ -37,34 +40,57 @@ pub(crate) fn rest(cause: &str) -> Result<()> {
         ),
         params![cause],
     )?;
-    for Waiting { listed, email, row } in waiting {
-        match email {
-            Email::Off => {}
-            Email::Immediately => mail(&row)?,
-            Email::Daily => digest::expect(&row.user_id)?,
+    waiting.chunks(AT_ONCE).try_for_each(some)
+}
+
+/// Tells of these. Those that come before a failure are not told of again.
+fn some(waiting: &[Waiting]) -> Result<()> {
+    let users: Vec<&str> = waiting.iter().map(|one| one.row.user_id.as_str()).collect();
+    let unread = record::unread_of_all(&users)?;
+    let mut told = Vec::new();
+    let mut failure = None;
+    for one in waiting {
+        if let Err(error) = one.send(&unread) {
+            failure = Some(error);
+            break;
         }
-        if listed {
-            tell(&row)?;
-        }
-        sql::execute(
-            "UPDATE notifications.items SET told = 1 WHERE id = $1",
-            params![&row.id],
-        )?;
-        forget_old(&row.user_id)?;
+        told.push(one.row.id.as_str());
     }
-    Ok(())
+    sql::execute(
+        &format!(
+            "UPDATE notifications.items SET told = 1 WHERE id IN ({})",
+            sql::texts_in(1)
+        ),
+        params![sql::Value::json(&told)?],
+    )?;
+    forget_old(&users)?;
+    failure.map_or(Ok(()), Err)
+}
+
+impl Waiting {
+    fn send(&self, unread: &BTreeMap<String, i64>) -> Result<()> {
+        match self.email {
+            Email::Off => {}
+            Email::Immediately => mail(&self.row)?,
+            Email::Daily => digest::expect(&self.row.user_id)?,
+        }
+        if self.listed {
+            let unread = unread.get(&self.row.user_id).copied();
+            tell(&self.row, unread.unwrap_or_default());
+        }
+        Ok(())
+    }
 }
 
 /// The row is there whether or not a stream is told.
-fn tell(row: &Row) -> Result<()> {
+fn tell(row: &Row, unread: i64) {
     let told = Told {
         notification: row.shown(),
-        unread: record::unread(&row.user_id)?,
+        unread,
     };
     if let Err(error) = channel::publish(&row.user_id, "notification", &told) {
         log::info!("streams were not told of {}: {error}", row.id);
     }
-    Ok(())
 }
 
 fn mail(row: &Row) -> Result<()> {
@@ -94,15 +120,26 @@ pub(crate) fn forgive(sent: Result<()>) -> Result<()> {
     }
 }
 
-/// Keeps the newest of a user.
-fn forget_old(user: &str) -> Result<()> {
-    sql::execute(
+/// Keeps the newest of each of these users.
+fn forget_old(users: &[&str]) -> Result<()> {
+    let before = moment::now_ms() - AGE;
+    let too_many: Vec<String> = sql::query(
         &format!(
-            "DELETE FROM notifications.items WHERE user_id = $1 AND told = 1 AND (created_at < $2 \
-             OR id <= (SELECT id FROM notifications.items WHERE user_id = $1 \
-             ORDER BY id DESC LIMIT 1 OFFSET {KEPT}))"
+            "SELECT user_id FROM notifications.items WHERE told = 1 AND user_id IN ({}) \
+             GROUP BY user_id HAVING count(*) > {KEPT} OR min(created_at) < $2",
+            sql::texts_in(1)
         ),
-        params![user, now_ms() - AGE],
+        params![sql::Value::json(&users)?, before],
     )?;
+    for user in too_many {
+        sql::execute(
+            &format!(
+                "DELETE FROM notifications.items WHERE user_id = $1 AND told = 1 AND (created_at < $2 \
+                 OR id <= (SELECT id FROM notifications.items WHERE user_id = $1 \
+                 ORDER BY id DESC LIMIT 1 OFFSET {KEPT}))"
+            ),
+            params![user, before],
+        )?;
+    }
     Ok(())
 }

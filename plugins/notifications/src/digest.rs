@@ -3,7 +3,7 @@
 
 use crate::{
     deliver,
-    record::{COLUMNS, Row, now_ms},
+    record::{COLUMNS, Row},
 };
 use atlashub_sdk::prelude::*;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) struct Due {
 
 /// Makes sure that a digest of this user is on its way.
 pub(crate) fn expect(user: &str) -> Result<()> {
-    let now = now_ms();
+    let now = moment::now_ms();
     let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
     let due = Due {
         user_id: user.to_owned(),

@@ -3,14 +3,16 @@
 
 use crate::{
     deliver,
-    preferences::{self, Settings},
-    record::{Subject, now_ms},
+    preferences::{self, Settings, Wish},
+    record::Subject,
 };
 use atlashub_sdk::prelude::*;
 use uuid::Uuid;
 
 /// Most people of one notice.
 const MOST_USERS: usize = 1_000;
+/// People for whom one statement keeps a notification.
+const AT_ONCE: usize = 200;
 /// Longest title and longest other text, characters.
 const MAX_TITLE: usize = 300;
 const MAX_TEXT: usize = 200;
@@ -89,32 +91,59 @@ pub(crate) fn post(
 /// Keeps a notification for each user, once, and tells of those that were not
 /// told of: also when an earlier attempt ended in between.
 fn spread(cause: &str, notice: &Notice, settings: &Settings) -> Result<()> {
-    let now = now_ms();
-    let subject = notice.subject.as_ref();
-    for user in &notice.user_ids {
-        let wish = preferences::of(user, &notice.kind, settings)?;
-        if !wish.in_app && wish.email == preferences::Email::Off {
-            continue;
-        }
-        sql::execute(
-            "INSERT INTO notifications.items (id, user_id, cause, kind, title, subject_type, \
-             subject_id, actor_id, created_at, listed, email) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-             ON CONFLICT (cause, user_id) DO NOTHING",
-            params![
-                Uuid::now_v7().to_string(),
-                user,
-                cause,
-                &notice.kind,
-                &notice.title,
-                subject.map(|subject| subject.of_type.as_str()),
-                subject.map(|subject| subject.id.as_str()),
-                notice.actor_id.as_deref(),
-                now,
-                i64::from(wish.in_app),
-                wish.email.as_str()
-            ],
-        )?;
+    let chosen = preferences::of_all(&notice.user_ids, &notice.kind)?;
+    let wanted: Vec<(&str, Wish)> = notice
+        .user_ids
+        .iter()
+        .map(|user| {
+            let wish = chosen.get(user).copied();
+            (user.as_str(), wish.unwrap_or_else(|| settings.wish()))
+        })
+        .filter(|(_, wish)| wish.in_app || wish.email != preferences::Email::Off)
+        .collect();
+    for some in wanted.chunks(AT_ONCE) {
+        keep(cause, notice, some)?;
     }
     deliver::rest(cause)
+}
+
+/// Keeps a notification for each of these users, who are not too many for one
+/// statement.
+fn keep(cause: &str, notice: &Notice, wanted: &[(&str, Wish)]) -> Result<()> {
+    let subject = notice.subject.as_ref();
+    let mut parameters = params![
+        cause,
+        &notice.kind,
+        &notice.title,
+        subject.map(|subject| subject.of_type.as_str()),
+        subject.map(|subject| subject.id.as_str()),
+        notice.actor_id.as_deref(),
+        moment::now_ms()
+    ];
+    let mut rows = Vec::new();
+    for (user, wish) in wanted {
+        let first = parameters.len() + 1;
+        rows.push(format!(
+            "(${first}, ${}, $1, $2, $3, $4, $5, $6, $7, ${}, ${})",
+            first + 1,
+            first + 2,
+            first + 3
+        ));
+        parameters.extend(params![
+            Uuid::now_v7().to_string(),
+            *user,
+            i64::from(wish.in_app),
+            wish.email.as_str()
+        ]);
+    }
+    sql::execute(
+        &format!(
+            "INSERT INTO notifications.items (id, user_id, cause, kind, title, subject_type, \
+             subject_id, actor_id, created_at, listed, email) VALUES {} \
+             ON CONFLICT (cause, user_id) DO NOTHING",
+            rows.join(", ")
+        ),
+        parameters,
+    )?;
+    Ok(())
 }

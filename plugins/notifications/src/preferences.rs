@@ -90,20 +90,20 @@ fn stored(user: &str) -> Result<BTreeMap<String, Wish>> {
     Ok(wishes.collect())
 }
 
-/// A user's wish for a kind.
-pub(crate) fn of(user: &str, kind: &str, settings: &Settings) -> Result<Wish> {
-    let chosen: Option<Row> = sql::query_optional(
-        "SELECT kind, in_app = 1 AS in_app, email FROM notifications.preferences \
-         WHERE user_id = $1 AND kind = $2",
-        params![user, kind],
+/// What users have chosen for a kind, of those who have.
+pub(crate) fn of_all(users: &[String], kind: &str) -> Result<BTreeMap<String, Wish>> {
+    let chosen: Vec<(String, bool, Email)> = sql::query(
+        &format!(
+            "SELECT user_id, in_app = 1 AS in_app, email FROM notifications.preferences \
+             WHERE kind = $1 AND user_id IN ({})",
+            sql::texts_in(2)
+        ),
+        params![kind, sql::Value::json(&users)?],
     )?;
-    Ok(chosen.map_or_else(
-        || settings.wish(),
-        |row| Wish {
-            in_app: row.in_app,
-            email: row.email,
-        },
-    ))
+    let wishes = chosen
+        .into_iter()
+        .map(|(user, in_app, email)| (user, Wish { in_app, email }));
+    Ok(wishes.collect())
 }
 
 /// `GET /notifications/preferences`

@@ -30,17 +30,14 @@ pub(crate) fn mark(caller: Caller, Json(which): Json<Which>) -> Result<Json<Left
             format!("say which by `ids`, at most {MOST}, or `all`"),
         ));
     }
-    let now = record::now_ms();
+    let now = moment::now_ms();
     let changed = if which.all {
         sql::execute(
             "UPDATE notifications.items SET read_at = $2 WHERE user_id = $1 AND read_at IS NULL",
             params![&me, now],
         )?
     } else {
-        let among = match sql::dialect() {
-            sql::Dialect::Sqlite => "SELECT value FROM json_each($3)",
-            sql::Dialect::Postgres => "SELECT json_array_elements_text(CAST($3 AS text)::json)",
-        };
+        let among = sql::texts_in(3);
         sql::execute(
             &format!(
                 "UPDATE notifications.items SET read_at = $2 \

@@ -1,7 +1,7 @@
 //! A notification as it is kept and shown, and whose it is.
 
 use atlashub_sdk::{identity::CallerKind, prelude::*};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use std::collections::BTreeMap;
 
 /// The columns of a [`Row`].
 pub(crate) const COLUMNS: &str =
@@ -50,10 +50,23 @@ impl Row {
             title: self.title.clone(),
             subject: subject.map(|(of_type, id)| Subject { of_type, id }),
             actor_id: self.actor_id.clone(),
-            created_at: rfc3339(self.created_at),
-            read_at: self.read_at.map(rfc3339),
+            created_at: moment::rfc3339(self.created_at),
+            read_at: self.read_at.map(moment::rfc3339),
         }
     }
+}
+
+/// How many each of these users has not read; those without any are left out.
+pub(crate) fn unread_of_all(users: &[&str]) -> Result<BTreeMap<String, i64>> {
+    let counts: Vec<(String, i64)> = sql::query(
+        &format!(
+            "SELECT user_id, count(*) FROM notifications.items \
+             WHERE user_id IN ({}) AND read_at IS NULL AND listed = 1 GROUP BY user_id",
+            sql::texts_in(1)
+        ),
+        params![sql::Value::json(&users)?],
+    )?;
+    Ok(counts.into_iter().collect())
 }
 
 /// How many a user has not read.
@@ -80,16 +93,4 @@ pub(crate) fn me(caller: &Caller) -> Result<String> {
             "only users of the project have notifications",
         )),
     }
-}
-
-/// Now, in milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
-}
-
-fn rfc3339(at: i64) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000)
-        .ok()
-        .and_then(|at| at.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }

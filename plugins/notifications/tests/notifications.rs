@@ -77,6 +77,40 @@ fn an_event_that_comes_twice_notifies_once_and_each_sees_only_their_own() {
 }
 
 #[test]
+fn a_notice_to_many_reaches_each_of_them_once() {
+    let host = host();
+    host.set_caller(Caller::new(CallerKind::User, "u7"));
+    let silent = json!({"kinds": {"file_shared": {"in_app": false, "email": "off"}}});
+    let put = send(&host, Method::PUT, "/notifications/preferences", &silent);
+    assert_eq!(put.0, 200);
+    let names: Vec<String> = (0..450).map(|number| format!("u{number}")).collect();
+    let mut users: Vec<&str> = names.iter().map(String::as_str).collect();
+    users.push("u1");
+    tell(&host, 1, &users);
+    tell(&host, 1, &users);
+    let told: Vec<String> = host
+        .messages()
+        .into_iter()
+        .map(|told| told.channel)
+        .collect();
+    let wanted: Vec<&str> = users[..450]
+        .iter()
+        .copied()
+        .filter(|user| *user != "u7")
+        .collect();
+    assert_eq!(told, wanted);
+    assert!(
+        host.messages()
+            .iter()
+            .all(|told| told.data.contains("\"unread\":1"))
+    );
+    for (user, count) in [("u1", 1), ("u7", 0), ("u449", 1)] {
+        host.set_caller(Caller::new(CallerKind::User, user));
+        assert_eq!(get(&host, "/notifications")["unread"], count, "{user}");
+    }
+}
+
+#[test]
 fn what_was_read_is_read_for_its_reader_alone() {
     let host = host();
     (1..=3).for_each(|number| tell(&host, number, &["u1", "u2"]));

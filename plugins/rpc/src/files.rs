@@ -2,21 +2,21 @@
 //! by their paths.
 
 use crate::answer::{refused, unauthorized};
+use atlashub_files_client::{self as files, BASE, Page, Refusal};
 use atlashub_sdk::{http::Answer, identity::CallerKind, prelude::*};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-const FILES: &str = "http://files.internal";
+/// Header fields of an upload that `files` reads.
+const PASSED_ON: [&str; 4] = [
+    "content-length",
+    "content-type",
+    "description",
+    "idempotency-key",
+];
 
 /// What is needed of a file's metadata.
 #[derive(Debug, Deserialize)]
 struct File {
     id: String,
-}
-
-/// A page of files.
-#[derive(Debug, Deserialize)]
-struct Page {
-    items: Vec<File>,
 }
 
 /// Stores the body under the path, in place of what is there.
@@ -30,18 +30,9 @@ pub(crate) fn store(caller: Caller, mut request: Request) -> Result<Response> {
             "Send the path as the header `File-Path`.",
         );
     };
-    let mut call = http::post(format!("{FILES}/files/upload")).header("file-path", path);
-    for name in [
-        "content-length",
-        "content-type",
-        "description",
-        "idempotency-key",
-    ] {
-        if let Some(value) = request.header(name) {
-            call = call.header(name, value);
-        }
-    }
-    let answer = call.stream(request.take_body()).send().map_err(absent)?;
+    let call = http::post(format!("{BASE}/files/upload")).header("file-path", path);
+    let call = files::with_headers(call, request.headers(), &PASSED_ON);
+    let answer = files::send(call.stream(request.take_body()))?;
     if !answer.status.is_success() {
         return pass_refusal(answer);
     }
@@ -69,24 +60,16 @@ pub(crate) fn retrieve(
             "Name the file's path as `p_file_path`.",
         );
     };
-    let path = utf8_percent_encode(path.trim_start_matches('/'), NON_ALPHANUMERIC);
-    let found = http::get(format!("{FILES}/users/me/files?path={path}"))
-        .send()
-        .map_err(absent)?;
+    let path = http::encoded(path.trim_start_matches('/'));
+    let found = files::send(http::get(format!("{BASE}/users/me/files?path={path}")))?;
     if !found.status.is_success() {
         return pass_refusal(found);
     }
-    let page: Page = found.json()?;
+    let page: Page<File> = found.json()?;
     let Some(file) = page.items.first() else {
         return not_found();
     };
-    let mut call = http::get(format!("{FILES}/files/{}/download", file.id));
-    for name in ["range", "if-none-match", "if-range"] {
-        if let Some(value) = request.header(name) {
-            call = call.header(name, value);
-        }
-    }
-    let answer = call.send().map_err(absent)?;
+    let answer = files::download(&file.id, request.headers())?;
     if answer.status.is_client_error() && answer.status != StatusCode::RANGE_NOT_SATISFIABLE {
         return not_found();
     }
@@ -104,10 +87,6 @@ fn not_found() -> Result<Response> {
 
 /// A refusal of `files` in the dialect's shape: 401 and 413 keep their status.
 fn pass_refusal(answer: Answer) -> Result<Response> {
-    #[derive(Deserialize)]
-    struct Problem {
-        detail: Option<String>,
-    }
     let status = match answer.status {
         StatusCode::UNAUTHORIZED => return unauthorized(),
         StatusCode::FORBIDDEN
@@ -118,23 +97,10 @@ fn pass_refusal(answer: Answer) -> Result<Response> {
         status if status.is_client_error() => StatusCode::BAD_REQUEST,
         _ => StatusCode::BAD_GATEWAY,
     };
-    let problem: Result<Problem> = answer.json();
-    let detail = problem.ok().and_then(|problem| problem.detail);
-    refused(
-        status,
-        detail.as_deref().unwrap_or("The file cannot be stored."),
-    )
-}
-
-/// Where there is no plugin `files`.
-fn absent(error: Error) -> Error {
-    if error.code() != "upstream_failed" {
-        return error;
-    }
-    Error::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "files_unavailable",
-        "this needs the plugin `files`, which is not switched on in this project",
-    )
-    .with_cause(error)
+    let body = answer.body.bytes(Body::DEFAULT_LIMIT).unwrap_or_default();
+    let message = match Refusal::new(status, &body).detail() {
+        "" => "The file cannot be stored.".to_owned(),
+        detail => detail.to_owned(),
+    };
+    refused(status, &message)
 }

@@ -119,5 +119,8 @@ fn nobody_gets_nothing() {
 fn without_files_it_says_so() {
     let _host = TestHost::new("rpc").with_caller(Caller::new(CallerKind::User, "u1"));
     let (status, answer) = call(Request::get("/rpc/retrieve_file?p_file_path=a"));
-    assert_eq!((status, &answer["code"]), (502, &json!("upstream_denied")));
+    assert_eq!(
+        (status, &answer["code"]),
+        (503, &json!("files_unavailable"))
+    );
 }

@@ -1,9 +1,7 @@
 //! A file in the index: its row, its tags, its words.
 
-use crate::{
-    remote::{self, File},
-    spelling, words,
-};
+use crate::{remote, spelling, words};
+use atlashub_files_client::File;
 use atlashub_sdk::prelude::*;
 use uuid::Uuid;
 

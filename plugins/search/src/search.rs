@@ -1,6 +1,7 @@
 //! `GET /files/search`.
 
-use crate::{access::Scope, entry, follow, highlight, remote, spelling, words};
+use crate::{access, entry, follow, highlight, spelling, words};
+use atlashub_files_client::{Scope, file};
 use atlashub_sdk::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -68,7 +69,7 @@ struct Hit {
 }
 
 pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    let scope = Scope::of(&caller)?;
+    let scope = Scope::to_read(&caller)?;
     let complete = follow::catch_up(&scope, follow::PAGES_OF_A_SEARCH)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let start: usize = match &wishes.cursor {
@@ -120,7 +121,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
 
 /// The metadata of what was found, if the caller may see it still.
 fn show(hit: &Hit, wanted: &[String], scope: &Scope) -> Result<Option<Value>> {
-    let Some(mut file) = remote::file(&hit.file_id)? else {
+    let Some(mut file) = file::<Value>(&hit.file_id)? else {
         if *scope == Scope::All {
             entry::forget(&hit.file_id)?;
         }
@@ -164,7 +165,7 @@ impl Conditions {
 
 fn find(wishes: &Wishes, meant: &[Vec<String>], scope: &Scope) -> Result<Vec<Hit>> {
     let mut parameters = Vec::new();
-    let text = scope.condition(&mut parameters);
+    let text = access::condition(scope, &mut parameters);
     let mut conditions = Conditions { text, parameters };
     filter(&mut conditions, wishes)?;
     let columns =
@@ -234,18 +235,14 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes) -> Result<()> {
         );
     }
     if let Some(mime_type) = &wishes.mime_type {
-        let escaped = mime_type
-            .to_ascii_lowercase()
-            .replace('!', "!!")
-            .replace('%', "!%")
-            .replace('_', "!_");
+        let escaped = sql::escape_like(&mime_type.to_ascii_lowercase());
         conditions.add("entries.mime_type LIKE ? ESCAPE '!'", format!("{escaped}%"));
     }
     if let Some(from) = &wishes.from {
-        conditions.add("entries.created_at >= ?", moment(from, false)?);
+        conditions.add("entries.created_at >= ?", instant(from, false)?);
     }
     if let Some(to) = &wishes.to {
-        conditions.add("entries.created_at < ?", moment(to, true)?);
+        conditions.add("entries.created_at < ?", instant(to, true)?);
     }
     if let Some(owner) = &wishes.owner {
         conditions.add("entries.owner = ?", owner.as_str());
@@ -254,7 +251,7 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes) -> Result<()> {
 }
 
 /// Milliseconds since 1970 of a time, or of a day's beginning or end.
-fn moment(text: &str, end: bool) -> Result<i64> {
+fn instant(text: &str, end: bool) -> Result<i64> {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     let is_day = text.len() == "2024-01-31".len();
     let time = if is_day {
@@ -262,13 +259,13 @@ fn moment(text: &str, end: bool) -> Result<i64> {
     } else {
         text.to_owned()
     };
-    match remote::milliseconds(&time) {
-        0 => Err(Error::bad_request(
+    match moment::parse(&time) {
+        None => Err(Error::bad_request(
             "invalid_query",
             "`from` and `to` are days like `2024-01-31`, or times like `2024-01-31T12:00:00Z`",
         )),
-        begin if is_day && end => Ok(begin + DAY),
-        moment => Ok(moment),
+        Some(begin) if is_day && end => Ok(begin.saturating_add(DAY)),
+        Some(time) => Ok(time),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Tags: `files` keeps those of each file, and says who may change them; here
 //! they have ids, are counted, renamed and merged.
 
-use crate::{access::Scope, entry, follow, remote};
+use crate::{access, entry, follow, remote};
+use atlashub_files_client::{File, Scope, file};
 use atlashub_sdk::prelude::*;
 
 /// Tags of a page when nothing is said, and at most.
@@ -96,11 +97,11 @@ pub(crate) struct Page {
 
 /// `GET /tags`
 pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
-    let scope = Scope::of(&caller)?;
+    let scope = Scope::to_read(&caller)?;
     follow::catch_up(&scope, follow::PAGES_OF_A_SEARCH)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let mut parameters = Vec::new();
-    let visible = scope.condition(&mut parameters);
+    let visible = access::condition(&scope, &mut parameters);
     let mut conditions = String::new();
     if let Some(start) = wishes.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
         parameters.push(start.to_lowercase().into());
@@ -184,11 +185,11 @@ pub(crate) fn rename(
     let most = usize::try_from(RENAMED_AT_ONCE).unwrap_or(usize::MAX);
     let mut renamed = 0;
     for id in files.iter().take(most) {
-        let Some(file) = remote::file(id)? else {
+        let Some(file) = file::<File>(id)? else {
             entry::forget(id)?;
             continue;
         };
-        let mut tags = serde_json::from_value::<remote::File>(file)?.tags;
+        let mut tags = file.tags;
         tags.retain(|tag| *tag != old.name && *tag != name);
         tags.push(name.clone());
         let file = remote::set_tags(id, &tags)?;

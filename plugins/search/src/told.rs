@@ -3,6 +3,7 @@
 //! takes its events, so that nobody has to search first.
 
 use crate::{entry, remote};
+use atlashub_files_client::{File, file};
 use atlashub_sdk::prelude::*;
 
 /// The events that it takes.
@@ -25,11 +26,10 @@ pub(crate) struct Told {
 /// As the file is now, whatever has happened since: the same event again
 /// changes nothing, and one that comes late brings nothing back.
 fn take(Payload(told): Payload<Told>) -> Result<()> {
-    let there = remote::file(&told.id)?;
-    let Some(file) = there.filter(|file| file["deleted_at"].is_null()) else {
+    let there: Option<File> = file(&told.id)?;
+    let Some(file) = there.filter(|file| file.deleted_at.is_none()) else {
         return entry::forget(&told.id);
     };
-    let file = serde_json::from_value(file)?;
     let text = remote::text(&told.id);
     sql::transaction(|transaction| entry::put(transaction, &file, text.as_deref()))
 }

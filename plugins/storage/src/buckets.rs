@@ -199,7 +199,7 @@ pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<B
         uploads: Uploads::default(),
         max_object_bytes: None,
         allowed_types: Vec::new(),
-        created_at: objects::now_ms(),
+        created_at: moment::now_ms(),
     };
     rules.apply(&mut bucket)?;
     let names: Vec<String> = sql::query("SELECT name FROM storage.buckets", params![])?;

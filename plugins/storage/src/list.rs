@@ -6,7 +6,6 @@ use crate::{
     objects::{self, COLUMNS, Record, starts_with},
 };
 use atlashub_sdk::prelude::*;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Objects of a page when nothing is said, and at most.
 const DEFAULT_LIMIT: u32 = 100;
@@ -47,7 +46,7 @@ impl From<Record> for Object {
             size: record.size,
             content_type: record.content_type,
             owner_id: Some(record.owner).filter(|owner| owner != access::NOBODY),
-            created_at: rfc3339(record.created_at),
+            created_at: moment::rfc3339(record.created_at),
         }
     }
 }
@@ -83,11 +82,4 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
         objects,
         next_cursor,
     }))
-}
-
-fn rfc3339(milliseconds: i64) -> String {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_default()
 }

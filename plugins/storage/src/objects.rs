@@ -2,10 +2,7 @@
 
 use crate::{STORE, access, buckets::Bucket, path};
 use atlashub_sdk::prelude::*;
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 /// Announced uploads that one request looks after.
 const AT_ONCE: u32 = 20;
@@ -81,7 +78,8 @@ fn uploads(which: &str, parameters: Vec<sql::Value>) -> Result<Vec<Upload>> {
 /// Looks after uploads whose time is over: what has arrived becomes an
 /// object, the rest is forgotten.
 pub(crate) fn drop_overdue() -> Result<()> {
-    let overdue = now_ms().saturating_sub(i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX));
+    let overdue =
+        moment::now_ms().saturating_sub(i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX));
     for upload in uploads("expires_at < $1", params![overdue])? {
         let key = upload.object_key.clone();
         if !settle(upload)? {
@@ -129,7 +127,7 @@ fn settle(upload: Upload) -> Result<bool> {
                 &upload.owner,
                 &upload.content_type,
                 size,
-                now_ms(),
+                moment::now_ms(),
                 upload.replaces
             ],
         )?;
@@ -193,17 +191,5 @@ pub(crate) fn note(action: &str, target: &str) {
 
 /// A pattern of `LIKE`, with `!` to take its wildcards' meaning.
 pub(crate) fn starts_with(prefix: &str) -> String {
-    let escaped = prefix
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    format!("{escaped}%")
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+    format!("{}%", sql::escape_like(prefix))
 }

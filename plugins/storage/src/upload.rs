@@ -4,7 +4,7 @@
 use crate::{
     STORE, access,
     buckets::{Bucket, essence},
-    objects::{self, Record, now_ms},
+    objects::{self, Record},
     path,
     settings::Settings,
 };
@@ -59,7 +59,8 @@ pub(crate) fn sign(
     }
     let time = settings.link_time();
     let key = Uuid::now_v7().to_string();
-    let until = now_ms().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    let until =
+        moment::now_ms().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
     // First the row, then the link: bytes that nobody knows of cannot arrive.
     let noted = sql::execute(
         "INSERT INTO storage.uploads (object_key, bucket, path, owner, replaces, content_type, expires_at) \

@@ -22,7 +22,7 @@ pub(crate) fn get(request: Request, caller: Caller) -> Result<Response> {
         }
     };
     let answer = remote::download(&file, request.method().clone(), request.headers())?;
-    Ok(answer.pass_on().with_header("etag", file.etag()))
+    Ok(answer.pass_on().with_header("etag", remote::etag(&file)))
 }
 
 /// `PUT`: a new file, or new bytes for one.
@@ -51,13 +51,13 @@ pub(crate) fn put(mut request: Request, caller: Caller) -> Result<Response> {
             // Whoever named bytes to replace replaces those only.
             let named = request.header("if-match").is_some() || request.header("if").is_some();
             let file = remote::replace(&file, named, &mut request)?;
-            Ok(Response::new(StatusCode::NO_CONTENT).with_header("etag", file.etag()))
+            Ok(Response::new(StatusCode::NO_CONTENT).with_header("etag", remote::etag(&file)))
         }
         _ => {
             require_parent(place)?;
             scene.may_change(&[&place.path, place.split().0], &[])?;
             let file = remote::upload(&place.path, &mut request)?;
-            Ok(Response::new(StatusCode::CREATED).with_header("etag", file.etag()))
+            Ok(Response::new(StatusCode::CREATED).with_header("etag", remote::etag(&file)))
         }
     }
 }

@@ -30,26 +30,36 @@ pub fn routes() -> Router {
     Router::new()
         .on("OPTIONS", "/dav/{*path}", options)
         .on("PROPFIND", "/dav/{*path}", propfind::find)
-        .on("PROPPATCH", "/dav/{*path}", propfind::patch)
+        .on("PROPPATCH", "/dav/{*path}", telling(propfind::patch))
         .on("GET", "/dav/{*path}", content::get)
-        .on("PUT", "/dav/{*path}", content::put)
-        .on("MKCOL", "/dav/{*path}", tree::make)
-        .on("DELETE", "/dav/{*path}", tree::delete)
-        .on("COPY", "/dav/{*path}", tree::copy)
-        .on("MOVE", "/dav/{*path}", tree::rename)
-        .on("LOCK", "/dav/{*path}", lock::lock)
-        .on("UNLOCK", "/dav/{*path}", lock::unlock)
+        .on("PUT", "/dav/{*path}", telling(content::put))
+        .on("MKCOL", "/dav/{*path}", telling(tree::make))
+        .on("DELETE", "/dav/{*path}", telling(tree::delete))
+        .on("COPY", "/dav/{*path}", telling(tree::copy))
+        .on("MOVE", "/dav/{*path}", telling(tree::rename))
+        .on("LOCK", "/dav/{*path}", telling(lock::lock))
+        .on("UNLOCK", "/dav/{*path}", telling(lock::unlock))
         // The drive itself, with a slash at its end or without.
         .on("OPTIONS", "/dav", options)
         .on("PROPFIND", "/dav", propfind::find)
-        .on("PROPPATCH", "/dav", propfind::patch)
-        .on("LOCK", "/dav", lock::lock)
-        .on("UNLOCK", "/dav", lock::unlock)
+        .on("PROPPATCH", "/dav", telling(propfind::patch))
+        .on("LOCK", "/dav", telling(lock::lock))
+        .on("UNLOCK", "/dav", telling(lock::unlock))
         .on("OPTIONS", "/dav/", options)
         .on("PROPFIND", "/dav/", propfind::find)
-        .on("PROPPATCH", "/dav/", propfind::patch)
-        .on("LOCK", "/dav/", lock::lock)
-        .on("UNLOCK", "/dav/", lock::unlock)
+        .on("PROPPATCH", "/dav/", telling(propfind::patch))
+        .on("LOCK", "/dav/", telling(lock::lock))
+        .on("UNLOCK", "/dav/", telling(lock::unlock))
+}
+
+/// The handler, whose refusals because of a lock are told in XML.
+fn telling<T: IntoResponse + 'static>(
+    handler: fn(Request, Caller) -> Result<T>,
+) -> impl Fn(Request, Caller) -> Response {
+    move |request, caller| match handler(request, caller) {
+        Ok(done) => done.into_response(),
+        Err(error) => locks::told(error),
+    }
 }
 
 fn subscriptions() -> Subscriptions {

@@ -2,7 +2,7 @@
 
 use crate::{
     address::Place,
-    locks::{self, Lock},
+    locks::{self, Barred, Lock, Made},
     properties::lock_discovery,
     remote,
     scene::{Depth, Scene, WRITE, depth},
@@ -39,7 +39,12 @@ pub(crate) fn lock(mut request: Request, caller: Caller) -> Result<Response> {
         require_parent(scene.place())?;
         scene.may_change(&[scene.place().split().0], &[])?;
     }
-    let made = locks::make(&scene.owner, &wish)?;
+    let made = match locks::make(&scene.owner, &wish)? {
+        Made::Lock(lock) => lock,
+        Made::Barred(other) => {
+            return Err(scene.locked(Barred::Lock, &other, &[&path]));
+        }
+    };
     if there.is_none()
         && let Err(error) = remote::make_file(&path)
     {
@@ -73,11 +78,7 @@ fn refresh(mut scene: Scene, seconds: Option<i64>) -> Result<Response> {
     let path = scene.place().path.clone();
     let is_meant = |lock: &&Lock| lock.covers(&path) && scene.shown.contains(&lock.token);
     let Some(lock) = scene.locks.iter().find(is_meant) else {
-        return Err(Error::new(
-            StatusCode::PRECONDITION_FAILED,
-            "precondition_failed",
-            "show the lock's token in the header `If`",
-        ));
+        return Err(locks::not_held());
     };
     let refreshed = locks::refresh(&scene.owner, lock, seconds)?;
     scene.locks.retain(|lock| lock.token != refreshed.token);

@@ -2,7 +2,10 @@
 //! with all in it, for a time. They bind those who come by WebDAV; the rest
 //! of the project does not know of them.
 
-use crate::{address::holds, xml::Element};
+use crate::{
+    address::holds,
+    xml::{self, Element},
+};
 use atlashub_sdk::{prelude::*, sql::Transaction};
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
@@ -15,6 +18,10 @@ const MOST_SECONDS: i64 = 3_600;
 const MOST: usize = 500;
 /// Longest word of a client about itself, bytes.
 const MAX_HOLDER: usize = 2_048;
+/// The code of a refusal for a lock, and the fields that say more.
+const LOCKED: &str = "locked";
+const CONDITION: &str = "condition";
+const HREF: &str = "href";
 
 /// A lock.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,17 +112,14 @@ pub(crate) fn take_turn(transaction: &Transaction, owner: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses when something at `paths`, or below those of `trees`, is locked by
-/// a lock whose token was not shown. Of shared locks one is enough.
-///
-/// # Errors
-/// 423 `locked`.
-pub(crate) fn check(
-    locks: &[Lock],
+/// The lock of something at `paths`, or below those of `trees`, whose token was
+/// not shown, if there is one. Of shared locks one token is enough.
+pub(crate) fn closed<'a>(
+    locks: &'a [Lock],
     shown: &[String],
     paths: &[&str],
     trees: &[&str],
-) -> Result<()> {
+) -> Option<&'a Lock> {
     let touched = |lock: &&Lock| {
         paths.iter().any(|path| lock.covers(path))
             || trees
@@ -129,39 +133,73 @@ pub(crate) fn check(
                 .iter()
                 .any(|other| other.is_shared() && other.path == lock.path && is_shown(other))
     };
-    let closed = locks
+    locks
         .iter()
         .filter(touched)
-        .find(|lock| !is_shown(lock) && !shared_with(lock));
-    match closed {
-        None => Ok(()),
-        Some(_) => Err(locked()),
+        .find(|lock| !is_shown(lock) && !shared_with(lock))
+}
+
+/// What a lock keeps somebody from, as a condition of RFC 4918 §16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// From changing something without the lock's token.
+    Change,
+    /// From locking the same.
+    Lock,
+}
+
+impl Barred {
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::Change => "lock-token-submitted",
+            Self::Lock => "no-conflicting-lock",
+        }
     }
 }
 
-/// 423.
-pub(crate) fn locked() -> Error {
+/// 423, because of a lock of what has this address.
+pub(crate) fn locked(from: Barred, href: String) -> Error {
     Error::new(
         StatusCode::LOCKED,
-        "locked",
+        LOCKED,
         "another program has locked this; wait until it is done, or show the lock's token",
     )
+    .with_field(CONDITION, from.condition())
+    .with_field(HREF, href)
 }
 
-/// Makes a lock.
+/// What `locked` says as programs read it; any other refusal as it is.
+pub(crate) fn told(error: Error) -> Response {
+    let field = |name: &str| error.fields().get(name).and_then(serde_json::Value::as_str);
+    match (error.code(), field(CONDITION), field(HREF)) {
+        (LOCKED, Some(condition), href) => xml::unmet(error.status(), condition, href),
+        _ => error.into_response(),
+    }
+}
+
+/// What came of a wish for a lock.
+#[derive(Debug)]
+pub(crate) enum Made {
+    /// It holds.
+    Lock(Lock),
+    /// This one is in its way.
+    Barred(Lock),
+}
+
+/// Makes a lock, if none is in its way.
 ///
 /// # Errors
-/// 423 `locked`; 507 `too_many_locks`.
-pub(crate) fn make(owner: &str, wish: &Wish) -> Result<Lock> {
+/// 507 `too_many_locks`.
+pub(crate) fn make(owner: &str, wish: &Wish) -> Result<Made> {
     sql::transaction(|transaction| {
         take_turn(transaction, owner)?;
         transaction.execute(
             "DELETE FROM webdav.locks WHERE owner = $1 AND expires_at <= $2",
             params![owner, now()],
         )?;
-        let others = within(transaction, owner)?;
-        if others.iter().any(|lock| lock.bars(wish)) {
-            return Err(locked());
+        let mut others = within(transaction, owner)?;
+        if let Some(place) = others.iter().position(|lock| lock.bars(wish)) {
+            return Ok(Made::Barred(others.swap_remove(place)));
         }
         if others.len() >= MOST {
             return Err(Error::new(
@@ -194,7 +232,7 @@ pub(crate) fn make(owner: &str, wish: &Wish) -> Result<Lock> {
                 lock.expires_at
             ],
         )?;
-        Ok(lock)
+        Ok(Made::Lock(lock))
     })
 }
 
@@ -208,7 +246,16 @@ pub(crate) fn refresh(owner: &str, lock: &Lock, seconds: Option<i64>) -> Result<
         ),
         params![&lock.token, owner, seconds, now() + seconds],
     )?;
-    refreshed.ok_or_else(locked)
+    refreshed.ok_or_else(not_held)
+}
+
+/// 412: the lock that the sender names is not there.
+pub(crate) fn not_held() -> Error {
+    Error::new(
+        StatusCode::PRECONDITION_FAILED,
+        "precondition_failed",
+        "show the lock's token in the header `If`",
+    )
 }
 
 /// Ends a lock; whether it was there.

@@ -169,7 +169,7 @@ impl Subject<'_> {
             "getlastmodified" => http_date(self.node.times()?.1),
             "getcontentlength" => file?.size.to_string(),
             "getcontenttype" => escape(file?.mime_type.as_str()).into_owned(),
-            "getetag" => escape(file?.etag()).into_owned(),
+            "getetag" => escape(remote::etag(file?)).into_owned(),
             "supportedlock" => ["exclusive", "shared"]
                 .map(|scope| {
                     format!(

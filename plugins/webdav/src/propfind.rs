@@ -21,7 +21,11 @@ pub(crate) fn find(mut request: Request, caller: Caller) -> Result<Response> {
     let wanted = wanted(xml::body(&mut request)?)?;
     let node = scene.node()?;
     if depth == Depth::Infinity && node.is_folder() {
-        return Ok(refused(StatusCode::FORBIDDEN, "propfind-finite-depth"));
+        return Ok(xml::unmet(
+            StatusCode::FORBIDDEN,
+            "propfind-finite-depth",
+            None,
+        ));
     }
     let quota = wanted.quota()?;
     let describe = move |out: &mut dyn io::Write| -> Result<()> {
@@ -59,16 +63,6 @@ fn multistatus(response: Response) -> Response {
         .with_status(StatusCode::MULTI_STATUS)
         .with_header("content-type", "application/xml; charset=utf-8")
         .with_header("cache-control", "no-store")
-}
-
-/// A refusal with the condition that was not met, for programs.
-fn refused(status: StatusCode, condition: &str) -> Response {
-    let body = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:error xmlns:D=\"DAV:\"><D:{condition}/></D:error>"
-    );
-    Response::new(status)
-        .with_header("content-type", "application/xml; charset=utf-8")
-        .with_body(body.into_bytes())
 }
 
 fn wanted(body: Option<Element>) -> Result<Wanted> {

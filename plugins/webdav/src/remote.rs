@@ -1,13 +1,13 @@
 //! What `files` says and does, asked as the present caller.
 
-use atlashub_sdk::{http::Answer, prelude::*};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use atlashub_files_client::{self as files, BASE, File, Page, Refusal, address};
+use atlashub_sdk::{
+    http::{Answer, encoded},
+    prelude::*,
+};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-const BASE: &str = "http://files.internal";
-/// The most that an answer about files may be, bytes.
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// Files and folders that are asked for at once.
 const PAGE: u32 = 100;
 
@@ -15,19 +15,8 @@ const PAGE: u32 = 100;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Node {
-    File { file: File },
+    File { file: Box<File> },
     Folder { folder: Option<Folder> },
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct File {
-    pub(crate) id: String,
-    pub(crate) path: String,
-    pub(crate) size: u64,
-    pub(crate) mime_type: String,
-    etag: String,
-    created_at: String,
-    updated_at: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -53,22 +42,14 @@ pub(crate) struct Quota {
     pub(crate) available_bytes: Option<u64>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Page<T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
-}
-
 /// Characters of an entity tag here.
 const TAG: usize = 32;
 
-impl File {
-    /// The entity tag: 128 bits of the one that `files` gives, for there are
-    /// clients that keep little room for conditions.
-    pub(crate) fn etag(&self) -> String {
-        let digest = self.etag.trim_matches('"');
-        format!("\"{}\"", digest.get(..TAG).unwrap_or(digest))
-    }
+/// A file's entity tag: 128 bits of the one that `files` gives, for there are
+/// clients that keep little room for conditions.
+pub(crate) fn etag(file: &File) -> String {
+    let digest = file.etag.trim_matches('"');
+    format!("\"{}\"", digest.get(..TAG).unwrap_or(digest))
 }
 
 impl Node {
@@ -93,7 +74,7 @@ impl Node {
 
     pub(crate) fn etag(&self) -> Option<String> {
         match self {
-            Self::File { file } => Some(file.etag()),
+            Self::File { file } => Some(etag(file)),
             Self::Folder { .. } => None,
         }
     }
@@ -115,7 +96,7 @@ impl Node {
 /// What lies at a path of the caller's.
 pub(crate) fn at(path: &str) -> Result<Option<Node>> {
     let url = format!("{BASE}/files/at?path={}", encoded(path));
-    let answer = http::get(url).send().map_err(absent)?;
+    let answer = files::send(http::get(url))?;
     if answer.status == StatusCode::NOT_FOUND {
         return Ok(None);
     }
@@ -140,7 +121,8 @@ pub(crate) fn each_in(
     })?;
     let url = format!("{BASE}/users/me/files?limit={PAGE}&sort=filename&folder_id={folder}");
     each_page(&url, |files: Vec<File>| {
-        take(files.into_iter().map(|file| Node::File { file }).collect())
+        let nodes = files.into_iter().map(Box::new);
+        take(nodes.map(|file| Node::File { file }).collect())
     })
 }
 
@@ -150,11 +132,8 @@ fn each_page<T: serde::de::DeserializeOwned>(
 ) -> Result<()> {
     let mut cursor: Option<String> = None;
     loop {
-        let url = match &cursor {
-            Some(cursor) => format!("{url}&cursor={}", encoded(cursor)),
-            None => url.to_owned(),
-        };
-        let page: Page<T> = read(http::get(url).send().map_err(absent)?)?;
+        let url = files::from_cursor(url, cursor.as_deref());
+        let page: Page<T> = read(files::send(http::get(url))?)?;
         if !page.items.is_empty() {
             take(page.items)?;
         }
@@ -167,8 +146,7 @@ fn each_page<T: serde::de::DeserializeOwned>(
 
 /// The bytes of a file, as conditions and range want them.
 pub(crate) fn download(file: &File, method: Method, wishes: &Headers) -> Result<Answer> {
-    let id = encoded(&file.id);
-    let mut call = http::call(method, format!("{BASE}/files/{id}/download"));
+    let mut call = http::call(method, format!("{}/download", address(&file.id)));
     for name in [
         "range",
         "if-range",
@@ -178,16 +156,16 @@ pub(crate) fn download(file: &File, method: Method, wishes: &Headers) -> Result<
         "if-unmodified-since",
     ] {
         if let Some(value) = wishes.get(name) {
-            call = call.header(name, value.replace(&file.etag(), &file.etag));
+            call = call.header(name, value.replace(&etag(file), &file.etag));
         }
     }
-    call.send().map_err(absent)
+    files::send(call)
 }
 
 /// Stores a body as new bytes of a file; with `unchanged` only if it still
 /// has those that it had.
 pub(crate) fn replace(file: &File, unchanged: bool, request: &mut Request) -> Result<File> {
-    let mut call = http::put(format!("{BASE}/files/{}/content", encoded(&file.id)));
+    let mut call = http::put(format!("{}/content", address(&file.id)));
     if unchanged {
         call = call.header("if-match", file.etag.as_str());
     }
@@ -203,23 +181,20 @@ pub(crate) fn upload(path: &str, request: &mut Request) -> Result<File> {
 /// Makes an empty file.
 pub(crate) fn make_file(path: &str) -> Result<File> {
     let call = http::post(format!("{BASE}/files/upload")).header("file-path", encoded(path));
-    read(call.header("content-length", "0").send().map_err(absent)?)
+    read(files::send(call.header("content-length", "0"))?)
 }
 
 /// Bytes go through as they come.
-fn send_body(mut call: http::Call, request: &mut Request) -> Result<Answer> {
-    for name in ["content-type", "content-length"] {
-        if let Some(value) = request.header(name) {
-            call = call.header(name, value);
-        }
-    }
-    call.stream(request.take_body()).send().map_err(absent)
+fn send_body(call: http::Call, request: &mut Request) -> Result<Answer> {
+    let names = ["content-type", "content-length"];
+    let call = files::with_headers(call, request.headers(), &names);
+    files::send(call.stream(request.take_body()))
 }
 
 pub(crate) fn make_folder(parent: Option<&str>, name: &str) -> Result<Folder> {
     let call = http::post(format!("{BASE}/folders"));
     let call = call.json(&json!({"name": name, "parent_id": parent}))?;
-    read(call.send().map_err(absent)?)
+    read(files::send(call)?)
 }
 
 /// To the trash.
@@ -228,8 +203,8 @@ pub(crate) fn delete(node: &Node) -> Result<()> {
         return Err(Error::forbidden("the drive itself stays"));
     };
     let kind = if node.is_folder() { "folders" } else { "files" };
-    let answer = http::delete(format!("{BASE}/{kind}/{}", encoded(id)));
-    let answer = answer.send().map_err(absent)?;
+    let call = http::delete(format!("{BASE}/{kind}/{}", encoded(id)));
+    let answer = files::send(call)?;
     if answer.status == StatusCode::NO_CONTENT {
         return Ok(());
     }
@@ -238,26 +213,16 @@ pub(crate) fn delete(node: &Node) -> Result<()> {
 
 pub(crate) fn relocate(what: &str, wish: &Value) -> Result<Outcome> {
     let call = http::post(format!("{BASE}/files/{what}")).json(wish)?;
-    read(call.send().map_err(absent)?)
+    read(files::send(call)?)
 }
 
 pub(crate) fn quota() -> Result<Quota> {
-    let answer = http::get(format!("{BASE}/users/me/quota"));
-    read(answer.send().map_err(absent)?)
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    read(files::send(http::get(format!("{BASE}/users/me/quota")))?)
 }
 
 /// The answer, or the refusal as `files` put it.
 fn read<T: serde::de::DeserializeOwned>(answer: Answer) -> Result<T> {
-    let status = answer.status;
-    let bytes = answer.body.bytes(MAX_ANSWER)?;
-    if status.is_success() {
-        return Ok(serde_json::from_slice(&bytes)?);
-    }
-    Err(refusal(status, &bytes))
+    files::read(answer, refusal)
 }
 
 /// Codes that are looked at here, or that clients know of `files`.
@@ -276,27 +241,15 @@ const CODES: [&str; 12] = [
     "upload_interrupted",
 ];
 
-fn refusal(status: StatusCode, problem: &[u8]) -> Error {
-    let problem: Value = serde_json::from_slice(problem).unwrap_or_default();
-    let text = |name: &str| {
-        problem
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let code = CODES.into_iter().find(|code| *code == text("code"));
-    if status.is_server_error() {
-        let error = Error::new(
-            StatusCode::BAD_GATEWAY,
-            "upstream_failed",
-            "the files cannot be asked",
-        );
-        return error.with_cause(format_args!("it answered {status}"));
+fn refusal(refusal: Refusal) -> Error {
+    if refusal.status.is_server_error() {
+        return refusal.into_error();
     }
+    let code = CODES.into_iter().find(|code| *code == refusal.code());
     // RFC 4918 §11.5.
     let status = match code {
         Some("quota_exceeded" | "too_many_entries") => StatusCode::INSUFFICIENT_STORAGE,
-        _ => status,
+        _ => refusal.status,
     };
     let code = code.unwrap_or(match status {
         StatusCode::UNAUTHORIZED => "unauthenticated",
@@ -304,14 +257,5 @@ fn refusal(status: StatusCode, problem: &[u8]) -> Error {
         StatusCode::NOT_FOUND => "not_found",
         _ => "files_refused",
     });
-    Error::new(status, code, text("detail").to_owned())
-}
-
-fn absent(error: Error) -> Error {
-    Error::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "files_unavailable",
-        "the plugin `files` does not answer in this project",
-    )
-    .with_cause(error)
+    Error::new(status, code, refusal.detail())
 }

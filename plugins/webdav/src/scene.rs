@@ -2,9 +2,9 @@
 //! locks there are, and whether the sender's conditions hold.
 
 use crate::{
-    address::{Address, Place},
+    address::{Address, Place, holds},
     conditions::Conditions,
-    locks::{self, Lock},
+    locks::{self, Barred, Lock},
     remote::{self, Node},
 };
 use atlashub_sdk::{identity::CallerKind, prelude::*};
@@ -85,7 +85,20 @@ impl Scene {
 
     /// Refuses to change what is locked, or what lies in a locked folder.
     pub(crate) fn may_change(&self, paths: &[&str], trees: &[&str]) -> Result<()> {
-        locks::check(&self.locks, &self.shown, paths, trees)
+        match locks::closed(&self.locks, &self.shown, paths, trees) {
+            None => Ok(()),
+            Some(lock) => {
+                let touched: Vec<&str> = paths.iter().chain(trees).copied().collect();
+                Err(self.locked(Barred::Change, lock, &touched))
+            }
+        }
+    }
+
+    /// 423, because of a lock, for what somebody wanted with these.
+    pub(crate) fn locked(&self, from: Barred, lock: &Lock, touched: &[&str]) -> Error {
+        // Only a folder has something below it.
+        let is_folder = touched.iter().any(|path| holds(&lock.path, path));
+        locks::locked(from, self.address.href(&lock.path, is_folder))
     }
 }
 

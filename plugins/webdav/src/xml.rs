@@ -108,6 +108,24 @@ impl Element {
     }
 }
 
+/// A refusal with the condition that was not met, and where (RFC 4918 §16), for
+/// programs.
+pub(crate) fn unmet(status: StatusCode, condition: &str, href: Option<&str>) -> Response {
+    let inner = match href {
+        Some(href) => format!(
+            "<D:{condition}><D:href>{}</D:href></D:{condition}>",
+            escape(href)
+        ),
+        None => format!("<D:{condition}/>"),
+    };
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:error xmlns:D=\"DAV:\">{inner}</D:error>"
+    );
+    Response::new(status)
+        .with_header("content-type", "application/xml; charset=utf-8")
+        .with_body(body.into_bytes())
+}
+
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
 fn language_name() -> Name {

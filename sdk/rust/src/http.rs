@@ -4,6 +4,7 @@
 
 use crate::{Body, Error, Headers, IntoResponse as _, Response, Result, host};
 use http::{Method, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
 
@@ -61,6 +62,13 @@ pub fn put(url: impl Into<String>) -> Call {
 /// A `DELETE` of `url`.
 pub fn delete(url: impl Into<String>) -> Call {
     call(Method::DELETE, url)
+}
+
+/// Text as one segment of a path, or as a value in a query: all but ASCII
+/// letters and digits percent-encoded.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// A call of any method.

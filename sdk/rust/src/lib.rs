@@ -53,6 +53,7 @@ pub mod kv;
 mod lifecycle;
 mod logging;
 pub mod mail;
+pub mod moment;
 pub mod multipart;
 mod request;
 mod response;
@@ -85,7 +86,7 @@ pub mod prelude {
         Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Json, Method, Path,
         Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions, Uri, audit,
         blob, channel, config, database, events, http, idempotency, identity, kv, log, mail,
-        multipart, params, secret, sign_in, sql, users,
+        moment, multipart, params, secret, sign_in, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }

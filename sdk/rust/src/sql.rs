@@ -71,6 +71,33 @@ pub fn dialect() -> Dialect {
     }
 }
 
+/// The texts of the JSON list that is the parameter of this number, for a
+/// condition on many at once: `id IN ({})`. The parameter is a
+/// [`Value::json`] of them.
+#[must_use]
+pub fn texts_in(parameter: usize) -> String {
+    match dialect() {
+        Dialect::Sqlite => format!("SELECT value FROM json_each(${parameter})"),
+        Dialect::Postgres => {
+            format!("SELECT json_array_elements_text(CAST(${parameter} AS text)::json)")
+        }
+    }
+}
+
+/// Takes the meaning from the wildcards of `LIKE`, for patterns with
+/// `ESCAPE '!'`.
+///
+/// ```
+/// # use atlashub_sdk::sql;
+/// assert_eq!(sql::escape_like("100%_sure!"), "100!%!_sure!!");
+/// ```
+#[must_use]
+pub fn escape_like(text: &str) -> String {
+    text.replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
+}
+
 /// Runs one statement and returns its rows, 10,000 at most.
 ///
 /// # Errors

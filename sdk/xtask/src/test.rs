@@ -287,6 +287,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
         .envs(&parts)
         .env("ATLASHUB_TEST_SCHEMATHESIS", schemathesis)
+        .env("ATLASHUB_TEST_BOTO3", setup::boto3()?)
         .env("ATLASHUB_TEST_FAKETIME", setup::faketime()?)
         .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
         .env("TMPDIR", folder.path())

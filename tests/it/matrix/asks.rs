@@ -135,6 +135,8 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/documents", Asks::Name),
     ("POST", "/documents/process", Asks::NameToWrite),
     ("GET", "/documents/shared-with-me", Asks::Name),
+    ("POST", "/documents/upload-url", Asks::NameToWrite),
+    ("POST", "/documents/{id}/confirm", Asks::Absent),
     ("GET", "/documents/{id}", Asks::Object),
     ("GET", "/documents/{id}/text", Asks::Object),
     ("GET", "/documents/{id}/download", Asks::Object),
@@ -195,6 +197,18 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/rpc/login", Asks::Password),
     ("POST", "/rpc/store_file", Asks::TokenToWrite),
     ("GET", "/rpc/retrieve_file", Asks::TokenObject),
+    ("GET", "/api/v1/files", Asks::Name),
+    ("GET", "/api/v1/files/", Asks::Name),
+    ("POST", "/api/v1/files", Asks::NameToWrite),
+    ("POST", "/api/v1/files/", Asks::NameToWrite),
+    ("GET", "/api/v1/files/{id}", Asks::Object),
+    ("DELETE", "/api/v1/files/{id}", Asks::ObjectToWrite),
+    ("GET", "/api/v1/files/{id}/Download", Asks::Object),
+    // The upload's id is what they ask for; here it is nobody's.
+    ("POST", "/api/v1/files/{id}/Confirm", Asks::Absent),
+    ("GET", "/api/v1/permissions", Asks::Object),
+    ("POST", "/api/v1/permissions", Asks::ObjectToWrite),
+    ("POST", "/api/v1/credentials", Asks::NameToWrite),
     // Of `images`, which only the host and plugins call.
     ("POST", "/thumbnail", Asks::Absent),
     // Of `extract`, which only plugins call.

@@ -100,6 +100,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "db",
         "storage",
         "rpc",
+        "tenant-files",
         "webdav",
     ];
     let project = owner.project_with(&plugins).await;
@@ -214,7 +215,10 @@ impl Things {
         let [to_file, to_folder] = &self.links;
         let (id, link) = if path.ends_with("/thumbnail") {
             (&self.picture, to_file)
-        } else if path.starts_with("/files") || path.starts_with("/documents") {
+        } else if ["/files", "/documents", "/api/v1/files"]
+            .iter()
+            .any(|start| path.starts_with(start))
+        {
             (&self.file, to_file)
         } else if path.starts_with("/folders") {
             (&self.folder, to_folder)
@@ -249,7 +253,9 @@ pub(super) fn request(
     let filled = things.path(path);
     let object = format!("?bucket={VAULT}&objectKey={}", things.object);
     let at = format!("?p_file_path={}", things.path);
+    let of_file = format!("?file={}", things.file);
     let condition = match (path, method) {
+        ("/api/v1/permissions", "GET") => &of_file,
         ("/v1/storage/signed-download" | "/v1/storage/object", _) => &object,
         ("/files/at", _) => "?path=/",
         ("/v1/storage/list", _) => "?bucket=vault",
@@ -265,7 +271,7 @@ pub(super) fn request(
     let row = json!({"id": 2, "note": "theirs"});
     let body = match (method, path) {
         ("GET" | "DELETE", _) => return request,
-        ("POST", "/files/upload" | "/rpc/store_file") => {
+        ("POST", "/files/upload" | "/rpc/store_file" | "/api/v1/files" | "/api/v1/files/") => {
             return request.header("file-path", unique("theirs")).body("theirs");
         }
         ("PUT", "/files/{id}/content") => return request.body("theirs"),
@@ -289,6 +295,15 @@ pub(super) fn request(
         ("POST", "/files/tus/{id}") => {
             return request.header("x-http-method-override", "HEAD");
         }
+        ("POST", "/api/v1/permissions") => {
+            json!({"file": things.file, "user": things.user, "role": "viewer"})
+        }
+        ("POST", "/api/v1/credentials") => json!({"objects": [{
+            "operation": "upload", "path": unique("theirs"), "size": 1, "contentType": "text/plain",
+        }]}),
+        ("POST", "/documents/upload-url") => json!({
+            "filename": unique("theirs.txt"), "size": 1, "content_type": "text/plain",
+        }),
         ("POST", "/files/upload-url") => json!({
             "filename": unique("theirs"), "size": 1, "content_type": "text/plain",
         }),
