@@ -78,6 +78,21 @@ pub fn file<T: DeserializeOwned>(id: &str) -> Result<Option<T>> {
     ask_optional(http::get(address(id)))
 }
 
+/// Those of the files that the caller may know of, as much of their metadata as
+/// `T` wants, in the order of the ids. At most 100 are asked for at once.
+///
+/// # Errors
+/// Those of [`ask`].
+pub fn lookup<T: DeserializeOwned>(ids: &[&str]) -> Result<Vec<T>> {
+    #[derive(Deserialize)]
+    struct Known<T> {
+        items: Vec<T>,
+    }
+    let call =
+        http::post(format!("{BASE}/files/lookup")).json(&serde_json::json!({ "ids": ids }))?;
+    Ok(ask::<Known<T>>(call)?.items)
+}
+
 /// Files that the caller may read, what was changed last first.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ mod follow;
 mod refusal;
 mod scope;
 
-pub use file::{File, Page, changed, file, shared};
+pub use file::{File, Page, changed, file, lookup, shared};
 pub use follow::catch_up;
 pub use refusal::Refusal;
 pub use scope::Scope;

@@ -22,6 +22,7 @@ mod happened;
 mod intake;
 mod link;
 mod list;
+mod lookup;
 mod name;
 mod notice;
 mod permissions;
@@ -71,6 +72,7 @@ pub fn routes() -> Router {
         .get("/files/{id}/share", shares::of_file)
         .post("/files/{id}/share", shares::share_file)
         .delete("/files/{id}/share/{token}", shares::end_of_file)
+        .post("/files/lookup", lookup::lookup)
         .post("/files/zip", zip::zip)
         .route(atlashub_sdk::Method::OPTIONS, "/files/tus", tus::offer)
         .post("/files/tus", tus::create)

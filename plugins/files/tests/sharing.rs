@@ -369,3 +369,37 @@ fn an_upload_link_takes_and_shows_nothing() {
     );
     assert_eq!(used(), 17);
 }
+
+#[test]
+fn many_are_looked_up_at_once_and_nobody_learns_more_than_one_by_one() {
+    let host = host();
+    let (one, two) = (id(&upload("a.txt", b"one")), id(&upload("b.txt", b"two")));
+    let look = |ids: &[&str]| post("/files/lookup", json!({ "ids": ids }));
+    let names = |answer: Response| -> Vec<String> {
+        let items = ok(answer)["items"].take();
+        let items = items.as_array().unwrap().iter();
+        items
+            .map(|file| file["filename"].as_str().unwrap().into())
+            .collect()
+    };
+    assert_eq!(names(look(&[&two, "unknown", &one])), ["b.txt", "a.txt"]);
+    host.set_caller(user("u2"));
+    assert_eq!(names(look(&[&two, &one])), Vec::<String>::new());
+    host.set_caller(user("u1"));
+    let shared = grant("files", &one, json!({"user": "u2", "role": "viewer"}));
+    assert_eq!(status(shared), 201);
+    let _ = ok(patch(
+        format!("/files/{two}"),
+        json!({"visibility": "public"}),
+    ));
+    host.set_caller(user("u2"));
+    assert_eq!(names(look(&[&two, &one])), ["b.txt", "a.txt"]);
+    // What is public is everybody's; who may know of nothing else is refused.
+    host.set_caller(Caller::default());
+    assert_eq!(names(look(&[&two])), ["b.txt"]);
+    assert_eq!(status(look(&[&two, &one])), 401);
+    assert_eq!(status(look(&[&two, "unknown"])), 401);
+    host.set_caller(user("u2"));
+    let many = vec!["x"; 101];
+    assert_eq!(refused(look(&many)), (422, "too_many_ids".into()));
+}

@@ -7,7 +7,7 @@ use crate::words;
 const BEFORE: usize = 60;
 const LENGTH: usize = 240;
 /// How much of a text is looked through, bytes.
-const LOOKED_AT: usize = 64 * 1024;
+pub(crate) const LOOKED_AT: usize = 64 * 1024;
 
 /// All of a short text, with what was found marked; none when nothing was.
 pub(crate) fn whole(text: &str, wanted: &[String]) -> Option<String> {

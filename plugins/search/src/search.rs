@@ -1,10 +1,10 @@
 //! `GET /files/search`.
 
 use crate::{access, entry, follow, highlight, spelling, words};
-use atlashub_files_client::{Scope, file};
+use atlashub_files_client::{Scope, lookup};
 use atlashub_sdk::prelude::*;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Files of a page when nothing is said, and at most.
 const DEFAULT_LIMIT: usize = 20;
@@ -103,12 +103,12 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
     let wanted: Vec<String> = meant.into_iter().flatten().collect();
     let mut items = Vec::new();
     let mut at = start;
-    for hit in hits.iter().skip(start) {
-        if items.len() == limit {
-            break;
-        }
-        at += 1;
-        items.extend(show(hit, &wanted, &scope)?);
+    // Some of what was found may be the caller's no more.
+    while items.len() < limit && at < hits.len() {
+        let next = hits.iter().skip(at).take(limit - items.len());
+        let next: Vec<&Hit> = next.collect();
+        at += next.len();
+        items.extend(show(&next, &wanted, &scope)?);
     }
     Ok(Json(Page {
         items,
@@ -119,32 +119,55 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
     }))
 }
 
-/// The metadata of what was found, if the caller may see it still.
-fn show(hit: &Hit, wanted: &[String], scope: &Scope) -> Result<Option<Value>> {
-    let Some(mut file) = file::<Value>(&hit.file_id)? else {
-        if *scope == Scope::All {
-            entry::forget(&hit.file_id)?;
-        }
-        return Ok(None);
+/// The metadata of what was found, as far as the caller may see it still.
+fn show(hits: &[&Hit], wanted: &[String], scope: &Scope) -> Result<Vec<Value>> {
+    let ids: Vec<&str> = hits.iter().map(|hit| hit.file_id.as_str()).collect();
+    let mut files: HashMap<String, Value> = lookup::<Value>(&ids)?
+        .into_iter()
+        .filter_map(|file| Some((file.get("id")?.as_str()?.to_owned(), file)))
+        .collect();
+    let texts = match wanted.is_empty() {
+        true => HashMap::new(),
+        false => texts(hits)?,
     };
-    let mut highlights = Map::new();
-    if !wanted.is_empty() {
+    let mut shown = Vec::with_capacity(hits.len());
+    for hit in hits {
+        let Some(mut file) = files.remove(&hit.file_id) else {
+            if *scope == Scope::All {
+                entry::forget(&hit.file_id)?;
+            }
+            continue;
+        };
+        let mut highlights = Map::new();
         if let Some(marked) = highlight::whole(&hit.filename, wanted) {
             highlights.insert("filename".into(), marked.into());
         }
-        let content: Option<String> = sql::query_optional(
-            "SELECT content FROM search.texts WHERE number = $1",
-            params![hit.number],
-        )?;
-        if let Some(piece) = content.and_then(|content| highlight::piece(&content, wanted)) {
+        let text = texts.get(&hit.number);
+        if let Some(piece) = text.and_then(|text| highlight::piece(text, wanted)) {
             highlights.insert("content".into(), piece.into());
         }
+        if let Some(file) = file.as_object_mut() {
+            file.insert("score".into(), json!(hit.score));
+            file.insert("highlights".into(), highlights.into());
+        }
+        shown.push(file);
     }
-    if let Some(file) = file.as_object_mut() {
-        file.insert("score".into(), json!(hit.score));
-        file.insert("highlights".into(), highlights.into());
-    }
-    Ok(Some(file))
+    Ok(shown)
+}
+
+/// The beginnings of what stands in the files.
+fn texts(hits: &[&Hit]) -> Result<HashMap<i64, String>> {
+    let numbers: Vec<i64> = hits.iter().map(|hit| hit.number).collect();
+    let rows: Vec<(i64, String)> = sql::query(
+        &format!(
+            "SELECT number, substr(content, 1, {}) FROM search.texts \
+             WHERE number IN ({})",
+            highlight::LOOKED_AT,
+            numbers_in()
+        ),
+        params![sql::Value::json(&numbers)?],
+    )?;
+    Ok(rows.into_iter().collect())
 }
 
 /// A condition that grows, with its values.
@@ -269,6 +292,16 @@ fn instant(text: &str, end: bool) -> Result<i64> {
     }
 }
 
+/// The numbers of the JSON list that is the first parameter, for a condition.
+fn numbers_in() -> &'static str {
+    match sql::dialect() {
+        sql::Dialect::Sqlite => "SELECT value FROM json_each($1)",
+        sql::Dialect::Postgres => {
+            "SELECT CAST(json_array_elements_text(CAST($1 AS text)::json) AS bigint)"
+        }
+    }
+}
+
 fn facets(hits: &[Hit]) -> Result<Facets> {
     let mut types: BTreeMap<&str, i64> = BTreeMap::new();
     for hit in hits {
@@ -284,17 +317,12 @@ fn facets(hits: &[Hit]) -> Result<Facets> {
     types.sort_by_key(|facet| std::cmp::Reverse(facet.count));
     types.truncate(FACETS);
     let numbers: Vec<i64> = hits.iter().map(|hit| hit.number).collect();
-    let among = match sql::dialect() {
-        sql::Dialect::Sqlite => "SELECT value FROM json_each($1)",
-        sql::Dialect::Postgres => {
-            "SELECT CAST(json_array_elements_text(CAST($1 AS text)::json) AS bigint)"
-        }
-    };
     let tags = sql::query(
         &format!(
             "SELECT tags.name AS value, count(*) AS count FROM search.entry_tags \
-             JOIN search.tags ON tags.id = entry_tags.tag_id WHERE entry_tags.number IN ({among}) \
-             GROUP BY tags.name ORDER BY count(*) DESC, tags.name LIMIT {FACETS}"
+             JOIN search.tags ON tags.id = entry_tags.tag_id WHERE entry_tags.number IN ({}) \
+             GROUP BY tags.name ORDER BY count(*) DESC, tags.name LIMIT {FACETS}",
+            numbers_in()
         ),
         params![sql::Value::json(&numbers)?],
     )?;

@@ -84,6 +84,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/files/{id}/share", Asks::ObjectToWrite),
     ("DELETE", "/files/{id}/share/{token}", Asks::ObjectToWrite),
     ("GET", "/files/{id}/thumbnail", Asks::Object),
+    ("POST", "/files/lookup", Asks::Name),
     ("POST", "/files/zip", Asks::Object),
     ("POST", "/files/upload-url", Asks::NameToWrite),
     ("POST", "/files/{id}/confirm", Asks::Absent),

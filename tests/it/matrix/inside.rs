@@ -308,7 +308,7 @@ pub(super) fn request(
             "filename": unique("theirs"), "size": 1, "content_type": "text/plain",
         }),
         ("POST", "/files/move" | "/files/copy") => json!({"from": "own", "to": "other"}),
-        ("POST", "/files/zip") => json!({"ids": [things.file]}),
+        ("POST", "/files/lookup" | "/files/zip") => json!({"ids": [things.file]}),
         ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
         ("POST", "/topics") => json!({"name": unique("theirs")}),
