@@ -1,5 +1,6 @@
-//! Taking the text out of a PDF of 200 pages: in the sandbox, through the whole
-//! road from the upload, beside the same crate run natively.
+//! Taking the text out of a PDF of 200 pages: by the plugin `extract` in its
+//! sandbox, beside the same crate run natively; and how long it is from an
+//! upload until `documents` has the text.
 
 use super::{
     Bench, load,
@@ -19,6 +20,22 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Times that each reads the document in a round.
 const TIMES: usize = 3;
 
+/// The plugin `extract` with a route, so that it can be asked by itself.
+const ALONE: &str = r#"name = "extract-alone"
+version = "0.1.0"
+description = "extract, with a route"
+
+[[routes]]
+path = "/text"
+
+[limits]
+memory_mib = 256
+cpu_ms = 30000
+wall_ms = 60000
+isolation = "request"
+max_body_bytes = 33554432
+"#;
+
 /// Measures both in turn.
 pub(super) fn extraction(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     report.part("text of a PDF of 200 pages");
@@ -31,16 +48,24 @@ pub(super) fn extraction(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let key = node
         .project("extraction", &["files", "extract", "documents"])?
         .secret;
+    let manifest = bench.folder.path().join("alone.toml");
+    std::fs::write(&manifest, ALONE)?;
+    let component = bench.repository.root().join("plugins/dist/extract.wasm");
+    node.upload(&component, &manifest)?;
+    node.enable("extraction", "extract-alone")?;
     let client = Client::with_headers(node.server.address, &format!("x-api-key: {key}\r\n"));
-    let (mut control, mut ours) = (Vec::new(), Vec::new());
+    let (mut control, mut ours, mut road) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bench.plan.rounds * TIMES {
         control.push(alone(&natively, &file)?);
-        ours.push(through(&node, &client, &key, &file)?);
+        ours.push(node.post_file(&key, "/text", &file)? * 1e3);
+        road.push(through(&node, &client, &key, &file)?);
     }
     control.push(alone(&natively, &file)?);
     let (control, ours) = (load::middle(control), load::middle(ours));
     report.note(&format!(
-        "natively {control:.0} ms, from the end of the upload to the text {ours:.0} ms"
+        "natively {control:.0} ms, by the plugin {ours:.0} ms, from the end of an upload until \
+         `documents` has the text and its topics {:.0} ms",
+        load::middle(road)
     ));
     report.ratio(
         "text of a PDF of 200 pages, time",

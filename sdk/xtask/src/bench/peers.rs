@@ -326,6 +326,26 @@ impl Node {
         Ok((id.to_owned(), seconds.parse()?))
     }
 
+    /// Sends a file to a plugin's route, and answers how many seconds it took.
+    pub(super) fn post_file(&self, key: &str, path: &str, file: &Path) -> Result<f64> {
+        let seconds = curl(&[
+            "-X",
+            "POST",
+            "-T",
+            &file.display().to_string(),
+            "-H",
+            "Expect:",
+            "-H",
+            &format!("x-api-key: {key}"),
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{time_total}",
+            &self.server.url(path),
+        ])?;
+        seconds.trim().parse().context("read curl's time")
+    }
+
     /// Uploads a file by TUS, in one part: its id, and how long it took.
     pub(super) fn upload_by_tus(&self, key: &str, file: &Path) -> Result<(String, f64)> {
         let size = std::fs::metadata(file)?.len();
