@@ -203,6 +203,7 @@ impl App {
         // Before the first request, so that it finds its share.
         let node = Uuid::now_v7();
         request_limits.set_nodes(platform.nodes().beat(node).await?);
+        platform.take_part_as(node);
         let directory = Directory::load(
             platform.clone(),
             code.clone(),

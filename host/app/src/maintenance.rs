@@ -2,7 +2,7 @@
 //! changes beyond their age, projects that were deleted. Any number of nodes
 //! may do it at once.
 
-use crate::{App, changes::chain, channels::HISTORY, users::signing::KEEP_RETIRED};
+use crate::{App, changes::chain, channels::HISTORY, check, users::signing::KEEP_RETIRED};
 use atlashub_core::Result;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -40,7 +40,13 @@ pub(crate) async fn run(app: App) {
                 app.purge_deleted_projects().await;
                 app.plugins().forget_unused_code();
             }
-            _ = beat.tick() => note("nodes", app.beat().await.map(|()| 0)),
+            _ = beat.tick() => {
+                note("nodes", app.beat().await.map(|()| 0));
+                // Soon after a node is gone, so that its uploads hold no room.
+                let usage = app.platform().usage();
+                note("storage reservations", usage.sweep_expired().await);
+                note("storage accounts", check::recount_wanted(&app).await);
+            }
             _ = key_use.tick() => {
                 note("key use", app.directory().flush_key_use().await.map(|()| 0));
                 note("app passwords' use", app.flush_app_password_use().await.map(|()| 0));
@@ -63,10 +69,6 @@ fn every(period: Duration) -> Interval {
 
 async fn sweep(app: &App) {
     let platform = app.platform();
-    note(
-        "storage reservations",
-        platform.usage().sweep_expired().await,
-    );
     note("plugins' values", platform.kv().sweep_expired().await);
     note(
         "old log lines",
