@@ -17,7 +17,7 @@ pub(crate) use count::recount_wanted;
 
 use crate::{Actor, App, directory::ProjectEntry};
 use atlashub_core::{
-    BucketName, Error, PluginName, ProjectId, Result,
+    BucketName, Error, ErrorKind, PluginName, ProjectId, Result,
     capability::{
         PluginScope,
         blob::ObjectKey,
@@ -117,9 +117,10 @@ impl App {
     pub async fn check_project(
         &self,
         actor: &Actor,
-        entry: Arc<ProjectEntry>,
+        project: ProjectId,
         options: CheckOptions,
     ) -> Result<impl Stream<Item = Result<CheckNews>> + Send + use<>> {
+        let entry = self.entry(project).await?;
         if options.repair {
             let details = json!({
                 "grace_seconds": options.grace.as_secs(),
@@ -282,9 +283,10 @@ impl Check {
 /// Where to go on, which must be elsewhere than before.
 fn next(before: Option<&String>, next: Option<String>) -> Result<Option<String>> {
     if next.is_some() && next.as_ref() == before {
-        return Err(Error::internal(
-            "check a plugin",
-            "it gave the same place to go on again",
+        return Err(Error::new(
+            ErrorKind::PluginFault,
+            CHECK_FAILED,
+            "the plugin gave the same place to go on again",
         ));
     }
     Ok(next)

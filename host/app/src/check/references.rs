@@ -115,7 +115,10 @@ impl Check {
             };
             let mended = after
                 .as_ref()
-                .is_some_and(|after| after.get(&lost.key).is_none_or(|one| !one.required));
+                .is_some_and(|after| {
+                    let still = after.get(&lost.key);
+                    still.is_none_or(|one| !one.required || is_as_said(one, lost.found))
+                });
             let place = format!("{bucket}/{plugin}/{}", lost.key);
             let (code, message) = match lost.found {
                 None => ("missing_object", format!("its object {place} is not there")),
