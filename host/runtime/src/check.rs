@@ -3,12 +3,8 @@
 //! its own, under the plugin's usual limits.
 
 use crate::{
-    bindings::check as wit,
-    instance::store,
-    plugin::LivePlugin,
-    revision::Revision,
-    runtime::RequestContext,
-    state::State,
+    bindings::check as wit, instance::store, plugin::LivePlugin, revision::Revision,
+    runtime::RequestContext, state::State,
 };
 use atlashub_core::{
     BucketName, Caller, Error, ErrorKind, RequestId, Result,

@@ -71,7 +71,10 @@ impl Records for Stored {
             params![cursor.unwrap_or_default()],
         )?;
         let full = rows.len() >= PAGE as usize;
-        let next = rows.last().filter(|_| full).map(|row| row.object_key.clone());
+        let next = rows
+            .last()
+            .filter(|_| full)
+            .map(|row| row.object_key.clone());
         Ok(ReferencePage {
             references: rows.into_iter().map(Reference::from).collect(),
             next,

@@ -33,10 +33,10 @@ impl Check {
             Counted::Busy => self.summary.left_alone += 1,
             Counted::Wrong { account, stored } => {
                 let usage = self.app.platform().usage();
-                let mended =
-                    self.options.repair && usage.correct(project, account, stored).await?;
-                let message =
-                    format!("the account says that {account} bytes are in use, stored are {stored}");
+                let mended = self.options.repair && usage.correct(project, account, stored).await?;
+                let message = format!(
+                    "the account says that {account} bytes are in use, stored are {stored}"
+                );
                 let subject = format!("the storage of {}", self.entry.slug);
                 let wrong = finding("account_differs", subject, message, mended);
                 self.found(HOST, wrong).await?;

@@ -126,7 +126,12 @@ impl App {
                 "grace_seconds": options.grace.as_secs(),
                 "delete_orphans": options.delete_orphans,
             });
-            let event = actor.did("project.repair", Some(entry.id), entry.id.to_string(), details);
+            let event = actor.did(
+                "project.repair",
+                Some(entry.id),
+                entry.id.to_string(),
+                details,
+            );
             self.platform().audit().append(event).await?;
         }
         let (news, told) = mpsc::channel(16);

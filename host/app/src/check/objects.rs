@@ -169,8 +169,12 @@ impl Check {
                 (true, false) => {
                     let moved = self.set_aside(&path, &place, size).await?;
                     let message = match moved {
-                        true => format!("no row refers to these {size} bytes; now in {LOST}{place}"),
-                        false => format!("no row refers to these {size} bytes; {LOST}{place} is taken"),
+                        true => {
+                            format!("no row refers to these {size} bytes; now in {LOST}{place}")
+                        }
+                        false => {
+                            format!("no row refers to these {size} bytes; {LOST}{place} is taken")
+                        }
                     };
                     (message, moved)
                 }

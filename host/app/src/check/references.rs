@@ -56,15 +56,14 @@ impl Check {
         bucket: &BucketName,
         references: Vec<Reference>,
     ) -> Result<Vec<LostObject>> {
-        let looked = stream::iter(references.into_iter().filter(|one| one.required)).map(|one| {
-            async move {
+        let looked =
+            stream::iter(references.into_iter().filter(|one| one.required)).map(|one| async move {
                 let found = self.size_of(plugin, bucket, &one.key).await?;
                 Ok((!is_as_said(&one, found)).then_some(LostObject {
                     key: one.key,
                     found,
                 }))
-            }
-        });
+            });
         looked
             .buffered(AT_ONCE)
             .try_filter_map(|lost| std::future::ready(Ok(lost)))
@@ -113,12 +112,10 @@ impl Check {
             let Some(before) = known.get(&lost.key) else {
                 continue;
             };
-            let mended = after
-                .as_ref()
-                .is_some_and(|after| {
-                    let still = after.get(&lost.key);
-                    still.is_none_or(|one| !one.required || is_as_said(one, lost.found))
-                });
+            let mended = after.as_ref().is_some_and(|after| {
+                let still = after.get(&lost.key);
+                still.is_none_or(|one| !one.required || is_as_said(one, lost.found))
+            });
             let place = format!("{bucket}/{plugin}/{}", lost.key);
             let (code, message) = match lost.found {
                 None => ("missing_object", format!("its object {place} is not there")),

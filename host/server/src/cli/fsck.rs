@@ -118,7 +118,11 @@ fn print(args: &FsckArgs, slug: &str, line: &Value) -> Option<u64> {
             let mended = finding.get("mended").and_then(Value::as_bool);
             println!(
                 "{slug}  {}  {:<10} {:<18} {}: {}",
-                if mended == Some(true) { "mended" } else { "FOUND " },
+                if mended == Some(true) {
+                    "mended"
+                } else {
+                    "FOUND "
+                },
                 text(finding, "part"),
                 text(finding, "code"),
                 text(finding, "subject"),
@@ -195,7 +199,15 @@ mod tests {
         assert_eq!(seconds("30m"), Ok(1_800));
         assert_eq!(seconds("2h"), Ok(7_200));
         assert_eq!(seconds("7d"), Ok(604_800));
-        for given in ["", "h", "1w", "-1h", "1.5h", "99999999999999999999d", "99999999999999999d"] {
+        for given in [
+            "",
+            "h",
+            "1w",
+            "-1h",
+            "1.5h",
+            "99999999999999999999d",
+            "99999999999999999d",
+        ] {
             assert!(grace(given).is_err(), "{given} was taken");
         }
     }

@@ -168,10 +168,8 @@ fn recount(transaction: &Transaction, object_key: &str) -> Result<bool> {
         "UPDATE files.contents SET refs = refs WHERE object_key = $1",
         params![object_key],
     )?;
-    let wrong: Option<Miscounted> = transaction.query_optional(
-        &miscounted("AND c.object_key = $1"),
-        params![object_key],
-    )?;
+    let wrong: Option<Miscounted> =
+        transaction.query_optional(&miscounted("AND c.object_key = $1"), params![object_key])?;
     match wrong {
         None => {}
         Some(Miscounted {

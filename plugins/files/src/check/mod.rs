@@ -44,7 +44,13 @@ impl Records for Drive {
             .unwrap_or(("contents", ""));
         match stage {
             "contents" => page("contents", "object_key", after, "thumbnails", of_contents),
-            "thumbnails" => page("thumbnails", "thumbnail_key", after, "uploads", of_thumbnails),
+            "thumbnails" => page(
+                "thumbnails",
+                "thumbnail_key",
+                after,
+                "uploads",
+                of_thumbnails,
+            ),
             _ => uploads_page(after),
         }
     }

@@ -9,10 +9,7 @@ use crate::{
 use std::time::Duration;
 
 /// Asks which objects are known.
-pub fn known<R: Records>(
-    bucket: &str,
-    keys: &[String],
-) -> Result<Vec<wit::Reference>, wit::Error> {
+pub fn known<R: Records>(bucket: &str, keys: &[String]) -> Result<Vec<wit::Reference>, wit::Error> {
     logging::install();
     let known = R::known(bucket, keys).map_err(refusal)?;
     Ok(known.into_iter().map(reference).collect())
@@ -32,10 +29,7 @@ pub fn references<R: Records>(
 }
 
 /// Tells of lost objects.
-pub fn mend<R: Records>(
-    bucket: &str,
-    lost: Vec<wit::Lost>,
-) -> Result<(), wit::Error> {
+pub fn mend<R: Records>(bucket: &str, lost: Vec<wit::Lost>) -> Result<(), wit::Error> {
     logging::install();
     let lost: Vec<Lost> = lost
         .into_iter()
