@@ -32,6 +32,7 @@ mod keys;
 mod kills;
 mod mails;
 mod matrix;
+mod names;
 mod nodes;
 mod notifications;
 mod oauth;
