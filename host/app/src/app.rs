@@ -296,6 +296,7 @@ impl App {
             app.stopping(),
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
+        app.0.tasks.spawn(maintenance::settle_storage(app.clone()));
         app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
         let builtin = app.plugins().add_builtin(builtin).await?;
         let worker = Worker::new(

@@ -40,13 +40,7 @@ pub(crate) async fn run(app: App) {
                 app.purge_deleted_projects().await;
                 app.plugins().forget_unused_code();
             }
-            _ = beat.tick() => {
-                note("nodes", app.beat().await.map(|()| 0));
-                // Soon after a node is gone, so that its uploads hold no room.
-                let usage = app.platform().usage();
-                note("storage reservations", usage.sweep_expired().await);
-                note("storage accounts", check::recount_wanted(&app).await);
-            }
+            _ = beat.tick() => note("nodes", app.beat().await.map(|()| 0)),
             _ = key_use.tick() => {
                 note("key use", app.directory().flush_key_use().await.map(|()| 0));
                 note("app passwords' use", app.flush_app_password_use().await.map(|()| 0));
@@ -57,6 +51,28 @@ pub(crate) async fn run(app: App) {
                 }
                 app.purge_deleted_projects().await;
             }
+        }
+    }
+}
+
+/// Gives back what nodes that are gone had set aside, soon after they are, and
+/// counts the projects in which they had; until the app ends. Counting may
+/// take its time, which the other things must not wait for.
+pub(crate) async fn settle_storage(app: App) {
+    let stop = app.stopping();
+    let mut ticks = every(BEAT);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let settled = async {
+            let usage = app.platform().usage();
+            note("storage reservations", usage.sweep_expired().await);
+            note("storage accounts", check::recount_wanted(&app).await);
+        };
+        if stop.run_until_cancelled(settled).await.is_none() {
+            return;
         }
     }
 }

@@ -34,8 +34,8 @@ pub(crate) struct CheckWish {
     grace_seconds: u64,
     /// Whether to mend what is found.
     repair: bool,
-    /// Whether to delete objects that nothing refers to, in place of moving
-    /// them to `lost+found`; only with `repair`.
+    /// Whether `repair` deletes objects that nothing refers to, in place of
+    /// moving them to `lost+found`.
     delete_orphans: bool,
 }
 
@@ -100,12 +100,6 @@ pub(crate) async fn handle(
 }
 
 fn options(wish: &CheckWish) -> Result<CheckOptions> {
-    if wish.delete_orphans && !wish.repair {
-        return Err(Error::invalid(
-            "invalid_check",
-            "`delete_orphans` goes with `repair`",
-        ));
-    }
     if wish.grace_seconds > MAX_GRACE {
         return Err(Error::invalid(
             "invalid_check",
