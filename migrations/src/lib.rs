@@ -39,6 +39,7 @@ mod m0052_oauth_links;
 mod m0060_queue;
 mod m0070_user_app_passwords;
 mod m0080_channel_messages;
+mod m0090_storage_recounts;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0060_queue::Migration),
             Box::new(m0070_user_app_passwords::Migration),
             Box::new(m0080_channel_messages::Migration),
+            Box::new(m0090_storage_recounts::Migration),
         ]
     }
 }

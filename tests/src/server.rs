@@ -239,6 +239,15 @@ impl TestServer {
     }
 
     async fn run_command(&self, args: &[&str]) -> (bool, String) {
+        let (status, text) = self.command_that_ends(args).await;
+        (status == 0, text)
+    }
+
+    /// Runs a command, and answers with what it ended and what it printed.
+    ///
+    /// # Panics
+    /// When it cannot be run, or is killed.
+    pub async fn command_that_ends(&self, args: &[&str]) -> (i32, String) {
         let output = tokio::process::Command::new(binary())
             .args(args)
             .env("ATLASHUB_URL", self.url(""))
@@ -250,7 +259,7 @@ impl TestServer {
             .expect("run a command");
         let text = [output.stdout, output.stderr].concat();
         (
-            output.status.success(),
+            output.status.code().expect("an end of its own"),
             String::from_utf8_lossy(&text).into_owned(),
         )
     }
@@ -280,6 +289,16 @@ impl TestServer {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.stores.root()
+    }
+
+    /// A setting that leads to its stores, such as `ATLASHUB_STORAGE_URL`;
+    /// none where it is left at its default.
+    #[must_use]
+    pub fn store_setting(&self, name: &str) -> Option<&str> {
+        let mut settings = self.stores.variables().iter();
+        settings
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// What it has logged, over all its lives.

@@ -202,6 +202,7 @@ impl App {
         // Before the first request, so that it finds its share.
         let node = Uuid::now_v7();
         request_limits.set_nodes(platform.nodes().beat(node).await?);
+        platform.take_part_as(node);
         let directory = Directory::load(
             platform.clone(),
             code.clone(),
@@ -294,6 +295,7 @@ impl App {
             app.stopping(),
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
+        app.0.tasks.spawn(maintenance::settle_storage(app.clone()));
         app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
         let builtin = app.plugins().add_builtin(builtin).await?;
         let worker = Worker::new(

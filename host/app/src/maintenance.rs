@@ -2,7 +2,7 @@
 //! changes beyond their age, projects that were deleted. Any number of nodes
 //! may do it at once.
 
-use crate::{App, changes::chain, channels::HISTORY, users::signing::KEEP_RETIRED};
+use crate::{App, changes::chain, channels::HISTORY, check, users::signing::KEEP_RETIRED};
 use atlashub_core::Result;
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -55,6 +55,28 @@ pub(crate) async fn run(app: App) {
     }
 }
 
+/// Gives back what nodes that are gone had set aside, soon after they are, and
+/// counts the projects in which they had; until the app ends. Counting may
+/// take its time, which the other things must not wait for.
+pub(crate) async fn settle_storage(app: App) {
+    let stop = app.stopping();
+    let mut ticks = every(BEAT);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let settled = async {
+            let usage = app.platform().usage();
+            note("storage reservations", usage.sweep_expired().await);
+            note("storage accounts", check::recount_wanted(&app).await);
+        };
+        if stop.run_until_cancelled(settled).await.is_none() {
+            return;
+        }
+    }
+}
+
 fn every(period: Duration) -> Interval {
     let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -63,10 +85,6 @@ fn every(period: Duration) -> Interval {
 
 async fn sweep(app: &App) {
     let platform = app.platform();
-    note(
-        "storage reservations",
-        platform.usage().sweep_expired().await,
-    );
     note("plugins' values", platform.kv().sweep_expired().await);
     note(
         "old log lines",

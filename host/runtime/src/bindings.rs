@@ -67,6 +67,20 @@ mod event_handler {
     });
 }
 
+mod checking {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package atlashub:runtime;
+            world checking { export atlashub:check/records@0.1.0; }
+        ",
+        world: "atlashub:runtime/checking",
+        exports: { default: async },
+        require_store_data_send: true,
+    });
+}
+
+pub use checking::{CheckingIndices, exports::atlashub::check::records as check};
 pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };

@@ -14,6 +14,7 @@
 mod bindings;
 mod breaker;
 mod cache;
+mod check;
 mod compile;
 mod cpu;
 mod deliver;

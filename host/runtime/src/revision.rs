@@ -76,6 +76,14 @@ impl ComponentInterface {
             .iter()
             .any(|name| name == "atlashub:events/handler@0.1.0")
     }
+
+    /// Whether its tables can be compared with its objects.
+    #[must_use]
+    pub fn has_check(&self) -> bool {
+        self.exports
+            .iter()
+            .any(|name| name == "atlashub:check/records@0.1.0")
+    }
 }
 
 /// A compiled and linked component.
@@ -86,6 +94,7 @@ pub struct Revision {
     pub(crate) proxy: ProxyIndices,
     pub(crate) lifecycle: Option<bindings::LifecycleIndices>,
     pub(crate) event_handler: Option<bindings::EventHandlerIndices>,
+    pub(crate) check: Option<bindings::CheckingIndices>,
 }
 
 impl std::fmt::Debug for Revision {
@@ -135,6 +144,16 @@ impl Revision {
         } else {
             None
         };
+        let check = if interface.has_check() {
+            Some(bindings::CheckingIndices::new(&pre).map_err(|error| {
+                Error::invalid(
+                    "invalid_component",
+                    format!("its check does not fit: {error:#}"),
+                )
+            })?)
+        } else {
+            None
+        };
         let proxy = ProxyIndices::new(&pre).map_err(|error| {
             Error::invalid(
                 "invalid_component",
@@ -148,6 +167,7 @@ impl Revision {
             proxy,
             lifecycle,
             event_handler,
+            check,
         })
     }
 

@@ -320,6 +320,30 @@ impl Storage {
         if limit == 0 {
             return Ok(ListPage::default());
         }
+        self.page(prefix, start, after, limit).await
+    }
+
+    /// As [`list`](Self::list), for who looks through everything, also what
+    /// has keys that are none of ours; `after` is what a page gave.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn walk(
+        &self,
+        prefix: &PathPrefix,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ListPage> {
+        self.page(prefix, "", after, limit).await
+    }
+
+    async fn page(
+        &self,
+        prefix: &PathPrefix,
+        start: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ListPage> {
         // One more tells whether there is another page.
         let wanted = limit.saturating_add(1);
         let found = match &self.0.store {

@@ -43,6 +43,16 @@ impl ObjectPath {
         Self::checked(format!("revisions/{}", digest.to_hex()))
     }
 
+    /// The path of an object that nothing refers to and that was put aside:
+    /// `t/<project>/lost+found/<bucket>/<plugin>/<key>`. `place` is what
+    /// comes after `lost+found`.
+    ///
+    /// # Errors
+    /// `invalid_object_key` when it is no sound path.
+    pub fn lost(project: ProjectId, place: &str) -> Result<Self> {
+        Self::checked(format!("t/{project}/lost+found/{place}"))
+    }
+
     /// The path as text, without a leading slash.
     #[must_use]
     pub fn as_str(&self) -> &str {

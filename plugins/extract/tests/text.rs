@@ -306,6 +306,56 @@ fn names_that_climb_out_of_an_archive_are_refused() {
 }
 
 #[test]
+fn links_in_an_archive_are_refused() {
+    for target in ["/etc/passwd", "word/document.xml"] {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("word/document.xml", SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(DOCX.as_bytes()).unwrap();
+        zip.add_symlink("word/styles.xml", target, SimpleFileOptions::default())
+            .unwrap();
+        let bytes = zip.finish().unwrap().into_inner();
+        assert_eq!(
+            refused("", bytes),
+            (422, "broken_document".into()),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn an_archive_in_an_archive_is_not_opened() {
+    let mut inner = archive(&[("word/document.xml", DOCX)]);
+    for _ in 0..50 {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("word/document.xml", SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(DOCX.as_bytes()).unwrap();
+        zip.start_file("word/embeddings/inner.docx", SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(&inner).unwrap();
+        inner = zip.finish().unwrap().into_inner();
+    }
+    let alone = read("", archive(&[("word/document.xml", DOCX)]));
+    assert_eq!(read("", inner)["text"], alone["text"]);
+}
+
+#[test]
+fn pages_of_a_pdf_that_contain_each_other_end() {
+    let text = stream("", "BT /F 12 Tf (never) Tj ET");
+    for kids in ["[2 0 R]", "[3 0 R 2 0 R]"] {
+        let bytes = pdf(&[
+            "<< /Type /Catalog /Pages 2 0 R >>".into(),
+            format!("<< /Type /Pages /Kids {kids} /Count 1000000000 >>"),
+            "<< /Type /Pages /Parent 2 0 R /Kids [2 0 R] /Count 1 >>".into(),
+            text.clone(),
+        ]);
+        let status = call("", bytes).status().as_u16();
+        assert!(matches!(status, 200 | 413 | 422), "{kids}: {status}");
+    }
+}
+
+#[test]
 fn entities_are_not_expanded() {
     let laughs: String = (1..10)
         .map(|at| {

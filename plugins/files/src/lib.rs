@@ -10,6 +10,7 @@ mod access;
 mod account;
 mod by_path;
 mod change;
+pub mod check;
 mod conditions;
 mod content_type;
 mod contents;
@@ -44,8 +45,10 @@ mod zip;
 
 use atlashub_sdk::prelude::*;
 
-/// The bucket that holds the bytes.
-const BUCKET: blob::Bucket<'_> = blob::bucket("private");
+/// The name of the bucket that holds the bytes.
+const NAME: &str = "private";
+/// That bucket.
+const BUCKET: blob::Bucket<'_> = blob::bucket(NAME);
 
 /// The plugin's routes.
 #[must_use]
@@ -112,4 +115,4 @@ pub fn routes() -> Router {
         .post("/share/{token}/upload", link::upload)
 }
 
-atlashub_sdk::plugin!(routes);
+atlashub_sdk::plugin!(routes, check = check::Drive);

@@ -99,6 +99,21 @@ impl Upload {
         format!("tus/{}/{attempt}", self.id)
     }
 
+    /// The objects that have its bytes, in order.
+    pub(crate) fn parts(&self) -> &[String] {
+        &self.parts
+    }
+
+    /// When it began or last got a part, milliseconds since 1970.
+    pub(crate) fn last_touched(&self) -> i64 {
+        self.expires_at.saturating_sub(self.kind.life())
+    }
+
+    /// Whether it cannot be finished without an object.
+    pub(crate) fn needs(&self, key: &str) -> bool {
+        self.parts.iter().any(|part| part == key)
+    }
+
     /// Where the bytes of a direct upload come to.
     pub(crate) fn direct_key(&self) -> String {
         self.key(1)
@@ -482,6 +497,24 @@ pub(crate) fn end_expired(most: u32) -> Result<()> {
         params![moment::now_ms()],
     )?;
     expired.iter().try_for_each(end)
+}
+
+/// The upload of that id that has not become a file, expired or not.
+pub(crate) fn open(id: &str) -> Result<Option<Upload>> {
+    sql::query_optional(
+        &format!("SELECT {UPLOAD} FROM files.uploads WHERE id = $1 AND file_id IS NULL"),
+        params![id],
+    )
+}
+
+/// A page of the uploads that have not become files, after the one of that id.
+pub(crate) fn all_open(after: &str) -> Result<Vec<Upload>> {
+    sql::query(
+        &format!(
+            "SELECT {UPLOAD} FROM files.uploads WHERE id > $1 AND file_id IS NULL ORDER BY id LIMIT 50"
+        ),
+        params![after],
+    )
 }
 
 /// The upload to which an object belongs, by its key.

@@ -8,6 +8,7 @@
 
 mod access;
 mod buckets;
+pub mod check;
 mod download;
 mod list;
 mod objects;
@@ -18,7 +19,8 @@ mod upload;
 use atlashub_sdk::prelude::*;
 
 /// The host's bucket that holds the bytes of all of this plugin's buckets.
-const STORE: blob::Bucket<'_> = blob::bucket("private");
+const STORE: blob::Bucket<'_> = blob::bucket(STORE_NAME);
+const STORE_NAME: &str = "private";
 
 /// The plugin's routes.
 #[must_use]
@@ -35,4 +37,4 @@ pub fn routes() -> Router {
         .delete("/v1/storage/object", objects::delete)
 }
 
-atlashub_sdk::plugin!(routes);
+atlashub_sdk::plugin!(routes, check = check::Stored);

@@ -1,7 +1,7 @@
 //! Objects, and how an announced upload becomes one.
 
 use crate::{STORE, access, buckets::Bucket, path};
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{check::Finding, prelude::*};
 use std::{collections::BTreeMap, time::Duration};
 
 /// Announced uploads that one request looks after.
@@ -78,20 +78,46 @@ fn uploads(which: &str, parameters: Vec<sql::Value>) -> Result<Vec<Upload>> {
 /// Looks after uploads whose time is over: what has arrived becomes an
 /// object, the rest is forgotten.
 pub(crate) fn drop_overdue() -> Result<()> {
-    let overdue =
-        moment::now_ms().saturating_sub(i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX));
-    for upload in uploads("expires_at < $1", params![overdue])? {
-        let key = upload.object_key.clone();
-        if !settle(upload)? {
-            sql::execute(
-                "DELETE FROM storage.uploads WHERE object_key = $1",
-                params![&key],
-            )?;
-            // Its bytes may have come between the two looks.
-            forget(&key);
-        }
+    for upload in overdue(Duration::ZERO)? {
+        drop_one(upload)?;
     }
     Ok(())
+}
+
+/// Some of the uploads whose time has been over for so long, and longer.
+fn overdue(since: Duration) -> Result<Vec<Upload>> {
+    let late = i64::try_from((GRACE + since).as_millis()).unwrap_or(i64::MAX);
+    uploads("expires_at < $1", params![moment::now_ms().saturating_sub(late)])
+}
+
+/// Looks after an upload whose time is over; whether it became an object.
+fn drop_one(upload: Upload) -> Result<bool> {
+    let key = upload.object_key.clone();
+    let settled = settle(upload)?;
+    if !settled {
+        sql::execute(
+            "DELETE FROM storage.uploads WHERE object_key = $1",
+            params![&key],
+        )?;
+        // Its bytes may have come between the two looks.
+        forget(&key);
+    }
+    Ok(settled)
+}
+
+/// Uploads that were announced, whose time has been over for so long, and
+/// that nobody has looked after since; looks after them with `repair`.
+pub(crate) fn left_behind(since: Duration, repair: bool) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for upload in overdue(since)? {
+        let subject = format!("the upload to {}/{}", upload.bucket, upload.path);
+        let message = "its link is no longer good, and nobody has asked for it since";
+        if repair {
+            drop_one(upload)?;
+        }
+        findings.push(Finding::new("upload_overdue", subject, message).mended(repair));
+    }
+    Ok(findings)
 }
 
 /// Makes an object of an upload if its bytes are there; whether they are.

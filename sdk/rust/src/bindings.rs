@@ -66,6 +66,25 @@ pub mod lifecycle {
     });
 }
 
+/// What is asked about objects.
+pub mod check {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package atlashub:sdk-check;
+            world check {
+                export atlashub:check/records@0.1.0;
+            }
+        ",
+        world: "atlashub:sdk-check/check",
+        with: { "atlashub:check/records@0.1.0": generate },
+        pub_export_macro: true,
+        export_macro_name: "export_check",
+        default_bindings_module: "::atlashub_sdk::bindings::check",
+        runtime_path: "::atlashub_sdk::__private::wit_bindgen::rt",
+    });
+}
+
 /// The handler of events.
 pub mod event_handler {
     wit_bindgen::generate!({

@@ -37,6 +37,7 @@ pub mod bindings;
 pub mod blob;
 mod body;
 pub mod channel;
+pub mod check;
 pub mod config;
 pub mod database;
 mod decode;
@@ -95,7 +96,10 @@ pub mod prelude {
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::host::dispatch::{activate, deactivate, deliver, handle};
+    pub use crate::host::{
+        checked::{inspect, known, mend, references},
+        dispatch::{activate, deactivate, deliver, handle},
+    };
     pub use wit_bindgen;
 }
 
@@ -110,6 +114,9 @@ pub mod __private {
 /// `plugin!(routes, events = subscriptions)`, before any of those, also takes
 /// events of other plugins: `fn subscriptions() -> Subscriptions` says which
 /// function takes which.
+///
+/// `plugin!(routes, check = Records)`, before those, lets `atlashub fsck`
+/// compare the plugin's tables with its objects: see [`check`].
 #[macro_export]
 macro_rules! plugin {
     ($routes:path) => {
@@ -130,6 +137,47 @@ macro_rules! plugin {
         };
         #[cfg(not(target_family = "wasm"))]
         const _: fn() -> $crate::Router = $routes;
+    };
+    ($routes:path, check = $records:ty $(, $($rest:tt)*)?) => {
+        $crate::plugin!($routes $(, $($rest)*)?);
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::bindings::check::exports::atlashub::check::records;
+            struct Checked;
+            impl records::Guest for Checked {
+                fn known(
+                    bucket: String,
+                    keys: Vec<String>,
+                ) -> Result<Vec<records::Reference>, records::Error> {
+                    $crate::__private::known::<$records>(&bucket, &keys)
+                }
+                fn references(
+                    bucket: String,
+                    cursor: Option<String>,
+                ) -> Result<records::Page, records::Error> {
+                    $crate::__private::references::<$records>(&bucket, cursor)
+                }
+                fn mend(
+                    bucket: String,
+                    lost: Vec<records::Lost>,
+                ) -> Result<(), records::Error> {
+                    $crate::__private::mend::<$records>(&bucket, lost)
+                }
+                fn inspect(
+                    cursor: Option<String>,
+                    grace_seconds: u64,
+                    repair: bool,
+                ) -> Result<records::Report, records::Error> {
+                    $crate::__private::inspect::<$records>(cursor, grace_seconds, repair)
+                }
+            }
+            $crate::bindings::check::export_check!(
+                Checked with_types_in $crate::bindings::check
+            );
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(&str, &[String]) -> $crate::Result<Vec<$crate::check::Reference>> =
+            <$records as $crate::check::Records>::known;
     };
     ($routes:path, events = $subscriptions:path $(, $($rest:tt)*)?) => {
         $crate::plugin!($routes $(, $($rest)*)?);

@@ -129,6 +129,16 @@ impl BlobStore {
         Ok(())
     }
 
+    /// Deletes what a check has put aside, and gives its bytes back.
+    ///
+    /// # Errors
+    /// When the store or the database fails.
+    pub(crate) async fn delete_lost(&self, project: ProjectId, path: ObjectPath) -> Result<()> {
+        let (platform, storage) = (self.platform.clone(), self.storage.clone());
+        let deletion = Self::delete_counted(platform, storage, project, path);
+        to_the_end(deletion).await.map(drop)
+    }
+
     /// The most bytes that one object of the bucket may have.
     async fn bucket(&self, project: ProjectId, name: &BucketName) -> Result<Option<u64>> {
         let key = (project, name.clone());

@@ -30,7 +30,7 @@ pub const AVATAR_SIZES: [u32; 4] = [512, 256, 128, 64];
 /// The square that is shown when none is asked for.
 const DEFAULT_SIZE: u32 = 256;
 /// The project's bucket that pictures are in.
-const BUCKET: &str = "private";
+pub(crate) const BUCKET: &str = "private";
 /// As whom the host keeps objects; no plugin can have this name.
 const HOST: &str = "host";
 /// After this time an object that no row names was left behind.
@@ -297,6 +297,19 @@ impl App {
         let (id, version) = (user.id, record.version);
         Some(format!("{base}/users/{id}/avatar?v={version}"))
     }
+}
+
+/// The user whose picture an object is, by its key.
+pub(crate) fn user_of(key: &ObjectKey) -> Option<UserId> {
+    let rest = key.as_str().strip_prefix("avatars/")?;
+    rest.split_once('/')?.0.parse().ok()
+}
+
+/// The object that is a user's present picture, and its size.
+pub(crate) fn object_of(user: &EndUser) -> Option<(ObjectKey, u64)> {
+    let record = read(user.avatar.as_deref()?)?;
+    let size = record.squares.iter().map(|square| square.length).sum();
+    Some((key(user.id, record.version).ok()?, size))
 }
 
 /// Bytes that are there already.

@@ -4,7 +4,7 @@
 pub(crate) mod access;
 mod accounts;
 mod app_passwords;
-mod avatar;
+pub(crate) mod avatar;
 mod client;
 mod generate_link;
 mod jwt;

@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod blob;
 pub mod channel;
+pub mod check;
 pub mod database;
 pub mod events;
 pub mod kv;

@@ -96,9 +96,10 @@ use atlashub_core::Result;
 use connect::Pools;
 use kv_budget::KvBudget;
 use secrecy::{ExposeSecret as _, SecretString};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use time::OffsetDateTime;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// The platform database. Cheap to clone; all clones share their connections,
 /// which end with the last of them or with [`close`](Self::close).
@@ -111,6 +112,8 @@ struct Inner {
     /// Counts the changes that this process has announced.
     hints: watch::Sender<u64>,
     kv_budget: KvBudget,
+    /// As which node this process takes part, if as one.
+    node: OnceLock<Uuid>,
 }
 
 impl Platform {
@@ -126,6 +129,7 @@ impl Platform {
             options,
             hints: watch::Sender::new(0),
             kv_budget: KvBudget::default(),
+            node: OnceLock::new(),
         })))
     }
 
@@ -165,6 +169,16 @@ impl Platform {
         let now = self.0.options.clock.now();
         now.replace_nanosecond(now.microsecond() * 1_000)
             .unwrap_or(now)
+    }
+
+    /// Says once as which node this process takes part: what it sets aside
+    /// is given back when that node is gone.
+    pub fn take_part_as(&self, node: Uuid) {
+        self.0.node.get_or_init(|| node);
+    }
+
+    fn node(&self) -> Option<Uuid> {
+        self.0.node.get().copied()
     }
 
     fn pools(&self) -> &Pools {

@@ -133,6 +133,7 @@ impl<'a> Projects<'a> {
             project_id: Set(uuid(new.id)),
             used_bytes: Set(0),
             limit_bytes: Set(new.storage_limit_bytes.map(instant::to_bytes).transpose()?),
+            recount_since: Set(None),
         })
         .exec_without_returning(&unit.executor())
         .await

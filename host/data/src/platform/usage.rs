@@ -4,21 +4,23 @@
 //! Bytes are reserved before they are written, by one guarded statement, and
 //! settled to what was really written afterwards, so that no number of
 //! uploads at once exceeds the limit. A reservation whose owner is gone runs
-//! out and is given back by [`sweep_expired`](Usage::sweep_expired). A unit
+//! out, or ends with its node, and is given back by
+//! [`sweep_expired`](Usage::sweep_expired); whether its object came to be
+//! nobody knows then, so that the project is to be counted anew. A unit
 //! that touches both locks the reservation first, then the account.
 
 use super::{
-    Unit,
+    Nodes, Unit,
     changes::{ChangeKind, NewChange, uuid},
-    entity::{storage_reservation, storage_usage},
+    entity::{node, storage_reservation, storage_usage},
     failure::failed,
     instant,
     unit::{Db, returning, statement},
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 use std::{fmt, time::Duration};
 use uuid::Uuid;
@@ -122,6 +124,7 @@ impl<'a> Usage<'a> {
             bytes: Set(instant::to_bytes(bytes)?),
             created_at: Set(now),
             expires_at: Set(instant::later(now, ttl)),
+            node_id: Set(self.db.platform().node()),
         })
         .exec_without_returning(&unit.executor())
         .await
@@ -200,18 +203,28 @@ impl<'a> Usage<'a> {
         unit.commit().await
     }
 
-    /// Gives back reservations that ran out, at most 1,000 at once. Answers
-    /// how many.
+    /// Gives back reservations that ran out or whose node is gone, at most
+    /// 1,000 at once, and notes that their projects are to be counted anew.
+    /// Answers how many.
     ///
     /// # Errors
     /// When the database cannot; what was swept before stays so.
     pub async fn sweep_expired(&self) -> Result<u64> {
         use storage_reservation::{Column, Entity};
         let now = self.db.now();
-        let ids: Vec<Uuid> = Entity::find()
+        let live = node::Entity::find()
             .select_only()
-            .column(Column::Id)
-            .filter(Column::ExpiresAt.lte(now))
+            .column(node::Column::Id)
+            .filter(node::Column::SeenAt.gt(instant::earlier(now, Nodes::LIVE_FOR)));
+        let ended = Condition::any().add(Column::ExpiresAt.lte(now)).add(
+            Condition::all()
+                .add(Column::NodeId.is_not_null())
+                .add(Column::NodeId.not_in_subquery(live.into_query())),
+        );
+        let found: Vec<(Uuid, i64)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::ExpiresAt])
+            .filter(ended)
             .order_by_asc(Column::ExpiresAt)
             .limit(1_000)
             .into_tuple()
@@ -219,16 +232,65 @@ impl<'a> Usage<'a> {
             .await
             .map_err(failed("find expired storage reservations"))?;
         let mut swept = 0;
-        for id in ids {
+        for (id, until) in found {
             let unit = self.db.begin().await?;
             // It may have been renewed or settled meanwhile.
-            if let Some((project, reserved)) = remove(&unit, ReservationId(id), Some(now)).await? {
+            if let Some((project, reserved)) = remove(&unit, ReservationId(id), Some(until)).await?
+            {
                 put_back(&unit, project, reserved).await?;
+                want_recount(&unit, project).await?;
                 swept += 1;
             }
             unit.commit().await?;
         }
         Ok(swept)
+    }
+
+    /// Projects that are to be counted anew, the longest waiting first.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn wanting_recount(&self, most: u64) -> Result<Vec<ProjectId>> {
+        use storage_usage::{Column, Entity};
+        let projects: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::ProjectId)
+            .filter(Column::RecountSince.is_not_null())
+            .order_by_asc(Column::RecountSince)
+            .limit(most)
+            .into_tuple()
+            .all(&self.db.read())
+            .await
+            .map_err(failed("find storage accounts to count"))?;
+        Ok(projects.into_iter().map(ProjectId::from_uuid).collect())
+    }
+
+    /// Writes down what a project really uses, once all its objects were
+    /// counted, if its account still says `seen` and nothing is set aside;
+    /// whether that was so.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn correct(&self, project: ProjectId, seen: u64, counted: u64) -> Result<bool> {
+        let unit = self.db.begin().await?;
+        let changed = returning(
+            &unit.executor(),
+            statement(
+                unit.engine(),
+                "UPDATE storage_usage SET used_bytes = $3, recount_since = NULL \
+                 WHERE project_id = $1 AND used_bytes = $2 AND NOT EXISTS \
+                 (SELECT 1 FROM storage_reservations WHERE project_id = $1) RETURNING project_id",
+                [
+                    uuid(project).into(),
+                    instant::to_bytes(seen)?.into(),
+                    instant::to_bytes(counted)?.into(),
+                ],
+            ),
+        )
+        .await
+        .map_err(failed("correct a storage account"))?;
+        unit.commit().await?;
+        Ok(changed.is_some())
     }
 
     /// A project's account.
@@ -281,6 +343,19 @@ impl<'a> Usage<'a> {
         unit.announce(NewChange::project(project, ChangeKind::QuotaChanged));
         unit.commit().await
     }
+}
+
+/// Notes that a project is to be counted anew.
+async fn want_recount(unit: &Unit, project: ProjectId) -> Result<()> {
+    use storage_usage::{Column, Entity};
+    Entity::update_many()
+        .filter(Column::ProjectId.eq(uuid(project)))
+        .filter(Column::RecountSince.is_null())
+        .col_expr(Column::RecountSince, Expr::value(unit.now()))
+        .exec(&unit.executor())
+        .await
+        .map(drop)
+        .map_err(failed("want a storage account counted"))
 }
 
 /// Adds `bytes` to what a project uses, if they fit.

@@ -2,8 +2,9 @@
 
 use crate::fixture::{Fixture, new_project, on_both_engines};
 use atlashub_core::{ErrorKind, ProjectId};
-use atlashub_data::platform::StorageUsage;
+use atlashub_data::platform::{Nodes, StorageUsage};
 use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
+use uuid::Uuid;
 
 const TTL: Duration = Duration::from_secs(600);
 
@@ -14,6 +15,8 @@ on_both_engines! {
     a_reservation_grows_and_is_settled,
     a_reservation_left_behind_is_given_back,
     a_renewed_reservation_is_not_swept,
+    what_a_node_had_set_aside_is_given_back_when_it_is_gone,
+    an_account_is_corrected_only_when_nothing_moves,
     use_never_falls_below_zero,
     a_limit_can_change,
     callers_who_go_away_leave_the_account_right,
@@ -160,6 +163,41 @@ async fn a_renewed_reservation_is_not_swept(fixture: Arc<Fixture>) {
     assert_eq!(usage.sweep_expired().await.unwrap(), 0);
     usage.settle(id, 100).await.unwrap();
     assert_eq!(used(&fixture, project).await, (100, 0));
+}
+
+async fn what_a_node_had_set_aside_is_given_back_when_it_is_gone(fixture: Arc<Fixture>) {
+    let project = account(&fixture, Some(100)).await;
+    let (usage, nodes) = (fixture.platform.usage(), fixture.platform.nodes());
+    let (gone, other) = (Uuid::now_v7(), Uuid::now_v7());
+    nodes.beat(gone).await.unwrap();
+    fixture.platform.take_part_as(gone);
+    let id = usage.reserve(project, 60, TTL).await.unwrap();
+    fixture.clock.advance(Nodes::LIVE_FOR / 2);
+    nodes.beat(other).await.unwrap();
+    assert_eq!(usage.sweep_expired().await.unwrap(), 0);
+    assert_eq!(usage.wanting_recount(10).await.unwrap(), []);
+    fixture.clock.advance(Nodes::LIVE_FOR / 2);
+    assert_eq!(usage.sweep_expired().await.unwrap(), 1);
+    assert_eq!(used(&fixture, project).await, (0, 0));
+    assert_eq!(usage.wanting_recount(10).await.unwrap(), [project]);
+    // It was not gone, only slow: its upload is told.
+    let error = usage.settle(id, 60).await.unwrap_err();
+    assert_eq!(error.code(), "reservation_expired");
+    assert!(usage.correct(project, 0, 60).await.unwrap());
+    assert_eq!(usage.wanting_recount(10).await.unwrap(), []);
+    assert_eq!(used(&fixture, project).await, (60, 0));
+}
+
+async fn an_account_is_corrected_only_when_nothing_moves(fixture: Arc<Fixture>) {
+    let project = account(&fixture, Some(100)).await;
+    let usage = fixture.platform.usage();
+    let id = usage.reserve(project, 10, TTL).await.unwrap();
+    assert!(!usage.correct(project, 10, 5).await.unwrap());
+    usage.settle(id, 10).await.unwrap();
+    assert!(!usage.correct(project, 9, 5).await.unwrap());
+    assert_eq!(used(&fixture, project).await, (10, 0));
+    assert!(usage.correct(project, 10, 5).await.unwrap());
+    assert_eq!(used(&fixture, project).await, (5, 0));
 }
 
 async fn use_never_falls_below_zero(fixture: Arc<Fixture>) {

@@ -4,6 +4,7 @@
 pub(crate) mod client;
 mod compile_worker;
 mod doctor;
+mod fsck;
 mod login;
 mod migrate;
 mod openapi;
@@ -37,6 +38,8 @@ enum Command {
     Project(project::ProjectArgs),
     /// See the work of a project's plugins, and retry what failed
     Queue(queue::QueueArgs),
+    /// Compare what is stored with what is known of it, and mend it
+    Fsck(fsck::FsckArgs),
     /// Sign in, so that other commands need no token
     Login(login::LoginArgs),
     /// Print the description of the admin interface (OpenAPI)
@@ -55,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Plugin(args) => plugin::run(&args),
         Command::Project(args) => project::run(&args),
         Command::Queue(args) => queue::run(&args),
+        Command::Fsck(args) => fsck::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Openapi => openapi::run(),
         Command::CompileWorker(args) => compile_worker::run(&args),

@@ -4,6 +4,8 @@
 #[cfg(target_family = "wasm")]
 mod capabilities;
 #[cfg(target_family = "wasm")]
+pub(crate) mod checked;
+#[cfg(target_family = "wasm")]
 pub(crate) mod dispatch;
 #[cfg(target_family = "wasm")]
 mod outgoing;

@@ -11,6 +11,7 @@ pub struct Model {
     pub bytes: i64,
     pub created_at: i64,
     pub expires_at: i64,
+    pub node_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,6 +9,7 @@ pub struct Model {
     pub project_id: Uuid,
     pub used_bytes: i64,
     pub limit_bytes: Option<i64>,
+    pub recount_since: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

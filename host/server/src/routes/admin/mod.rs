@@ -86,6 +86,10 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
                 .delete(projects::delete::handle),
         )
         .route("/v1/projects/{project}/usage", get(projects::usage::handle))
+        .route(
+            "/v1/projects/{project}/check",
+            post(projects::check::handle),
+        )
         .route("/v1/projects/{project}/quota", put(projects::quota::handle))
         .route("/v1/projects/{project}/keys", get(keys::list::handle))
         .route(

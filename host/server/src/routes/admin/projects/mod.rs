@@ -1,5 +1,6 @@
 //! `/admin/v1/projects`.
 
+pub(crate) mod check;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod get;

@@ -1,0 +1,162 @@
+//! Many at once for what is left: exactly as many get it as there is room
+//! for, also on two nodes.
+
+use atlashub_tests::{Engine, Project, Reply, TestServer, User};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// Uploads that race.
+const RACERS: usize = 64;
+/// Bytes of each.
+const SIZE: usize = 1_000;
+/// How many of them fit.
+const FIT: usize = 10;
+
+/// Two nodes, where the engine serves several; otherwise one.
+async fn nodes() -> Vec<TestServer> {
+    let first = TestServer::start().await;
+    if Engine::of_this_run().serves_many_nodes() {
+        let second = first.second_node().await;
+        vec![first, second]
+    } else {
+        vec![first]
+    }
+}
+
+/// An upload of [`SIZE`] bytes that no other has.
+fn racer(request: reqwest::RequestBuilder, number: usize) -> reqwest::RequestBuilder {
+    let body = format!("{number:0>SIZE$}");
+    request
+        .header("file-path", format!("r-{number}.txt"))
+        .body(body)
+}
+
+/// Sends all at once; how many got in. The others were told why not.
+async fn race(requests: Vec<reqwest::RequestBuilder>, limit: u64) -> usize {
+    let replies = requests
+        .into_iter()
+        .enumerate()
+        .map(|(number, request)| tokio::spawn(Reply::to(racer(request, number))));
+    let mut through = 0;
+    for reply in futures::future::join_all(replies).await {
+        let reply = reply.unwrap();
+        if reply.status < 300 {
+            through += 1;
+            continue;
+        }
+        assert_eq!(reply.expect_problem(413), "quota_exceeded");
+        let problem = reply.json();
+        let number = |name: &str| problem[name].as_u64().unwrap();
+        assert_eq!(number("limit_bytes"), limit, "{problem}");
+        assert_eq!(number("requested_bytes"), SIZE as u64, "{problem}");
+        assert!(number("used_bytes") <= limit, "{problem}");
+        assert!(number("used_bytes") + SIZE as u64 > limit, "{problem}");
+    }
+    through
+}
+
+async fn used(server: &TestServer, project: &Project) -> Value {
+    let path = format!("/admin/v1/projects/{}/usage", project.slug);
+    server.admin().get(&path).await.expect(200).json()["storage"].clone()
+}
+
+#[tokio::test]
+async fn of_many_uploads_for_the_last_bytes_of_a_project_those_that_fit_get_in() {
+    let nodes = nodes().await;
+    let project = nodes[0].admin().project_with(&["files"]).await;
+    let _ = project
+        .upload("first", "x".repeat(SIZE))
+        .await
+        .expect_success();
+    let limit = SIZE * (FIT + 1) + SIZE / 2;
+    let quota = format!("/admin/v1/projects/{}/quota", project.slug);
+    let body = json!({"storage_bytes": limit});
+    let _ = nodes[0].admin().put(&quota, body).await.expect(200);
+    let requests = (0..RACERS).map(|number| {
+        let there = project.on(&nodes[number % nodes.len()]);
+        there.request(Method::POST, "/files/upload")
+    });
+    let through = race(requests.collect(), limit as u64).await;
+    assert_eq!(through, FIT);
+    let storage = used(&nodes[0], &project).await;
+    assert_eq!(storage["used_bytes"], SIZE * (FIT + 1), "{storage}");
+    assert_eq!(storage["reserved_bytes"], 0, "{storage}");
+    let listed = project.get("/files?limit=100").await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), FIT + 1);
+    let checked = crate::fsck::fsck(&nodes[0], &project, &[]).await;
+    assert_eq!(checked.codes(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn of_many_uploads_for_the_last_bytes_of_a_user_those_that_fit_get_in() {
+    let nodes = nodes().await;
+    let admin = nodes[0].admin();
+    let project = admin.project_with(&["files"]).await;
+    let limit = SIZE * FIT + SIZE / 2;
+    let config = json!({"config": {"user_quota_bytes": limit}});
+    let _ = admin.install(&project, "files", config).await.expect(200);
+    let user: User = project.sign_up().await;
+    let wanted = json!(limit);
+    for node in &nodes {
+        atlashub_tests::until(
+            "the limit on every node",
+            atlashub_tests::DEADLINE,
+            || async {
+                let quota = user.at(&project.on(node)).get("/users/me/quota").await;
+                (quota.status == 200 && quota.json()["limit_bytes"] == wanted).then_some(())
+            },
+        )
+        .await;
+    }
+    let requests = (0..RACERS).map(|number| {
+        let there = project.on(&nodes[number % nodes.len()]);
+        user.at(&there).request(Method::POST, "/files/upload")
+    });
+    let through = race(requests.collect(), limit as u64).await;
+    assert_eq!(through, FIT);
+    let quota = user.get("/users/me/quota").await.expect(200).json();
+    assert_eq!(quota["used_bytes"], SIZE * FIT, "{quota}");
+    assert_eq!(quota["entries"], FIT, "{quota}");
+    let checked = crate::fsck::fsck(&nodes[0], &project, &[]).await;
+    assert_eq!(checked.codes(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn of_fifty_downloads_by_a_link_that_has_one_left_one_gets_it() {
+    let nodes = nodes().await;
+    let project = nodes[0].admin().project_with(&["files"]).await;
+    let file = project
+        .upload("secret.txt", "once")
+        .await
+        .expect_success()
+        .json();
+    let path = format!("/files/{}/share", file["id"].as_str().unwrap());
+    let made = project
+        .post(&path, json!({"max_downloads": 3}))
+        .await
+        .expect_success()
+        .json();
+    let download = format!("/share/{}/download", made["token"].as_str().unwrap());
+    let get = |number: usize| {
+        let there = project.on(&nodes[number % nodes.len()]);
+        let request = there.bare_request(Method::GET, &download);
+        tokio::spawn(Reply::to(request.header("apikey", &project.publishable)))
+    };
+    for _ in 0..2 {
+        let _ = get(0).await.unwrap().expect(200);
+    }
+    let replies = futures::future::join_all((0..50).map(get)).await;
+    let mut through = 0;
+    for reply in replies {
+        let reply = reply.unwrap();
+        if reply.status == 200 {
+            assert_eq!(reply.text(), "once");
+            through += 1;
+        } else {
+            let _ = reply.expect_problem(410);
+        }
+    }
+    assert_eq!(through, 1);
+    let shares = project.get(&path).await.expect(200).json();
+    assert_eq!(shares["items"][0]["downloads"], 3, "{shares}");
+}
