@@ -41,11 +41,11 @@ fn cloud(request: Request) -> Response {
         return Response::new(StatusCode::UNAUTHORIZED);
     }
     match (request.method().as_str(), request.path()) {
-        ("PROPFIND", "/dav/") => Response::new(StatusCode::MULTI_STATUS).with_body(LISTING),
+        ("PROPFIND", "/dav/") => Response::new(StatusCode::MULTI_STATUS).with_body(LISTING.as_bytes()),
         ("GET", "/dav/b%20%C3%BC.txt") => Response::new(StatusCode::OK)
             .with_header("content-type", "text/html")
             .with_header("set-cookie", "a=b")
-            .with_body("hello"),
+            .with_body(b"hello".as_slice()),
         ("PROPFIND", "/dav/b%20%C3%BC.txt") => {
             let one = LISTING.replace("<d:href>/dav/</d:href>", "<d:href>/</d:href>");
             Response::new(StatusCode::MULTI_STATUS).with_body(one.into_bytes())

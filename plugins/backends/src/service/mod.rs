@@ -39,11 +39,6 @@ impl Kind {
             Self::Dropbox => "dropbox",
         }
     }
-
-    /// Whether users sign in there, instead of typing credentials here.
-    pub(crate) const fn is_oauth(self) -> bool {
-        matches!(self, Self::Gdrive | Self::Onedrive | Self::Dropbox)
-    }
 }
 
 /// What lies at a path.
