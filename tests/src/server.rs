@@ -282,6 +282,14 @@ impl TestServer {
         self.stores.root()
     }
 
+    /// Where its tables are, unless they are files.
+    #[must_use]
+    pub fn database_url(&self) -> Option<&str> {
+        let variables = self.stores.variables().iter();
+        let mut found = variables.filter(|(name, _)| *name == "ATLASHUB_DATABASE_URL");
+        found.next().map(|(_, url)| url.as_str())
+    }
+
     /// What it has logged, over all its lives.
     #[must_use]
     pub fn log(&self) -> String {

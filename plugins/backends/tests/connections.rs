@@ -41,7 +41,9 @@ fn cloud(request: Request) -> Response {
         return Response::new(StatusCode::UNAUTHORIZED);
     }
     match (request.method().as_str(), request.path()) {
-        ("PROPFIND", "/dav/") => Response::new(StatusCode::MULTI_STATUS).with_body(LISTING.as_bytes()),
+        ("PROPFIND", "/dav/") => {
+            Response::new(StatusCode::MULTI_STATUS).with_body(LISTING.as_bytes())
+        }
         ("GET", "/dav/b%20%C3%BC.txt") => Response::new(StatusCode::OK)
             .with_header("content-type", "text/html")
             .with_header("set-cookie", "a=b")
