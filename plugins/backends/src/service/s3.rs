@@ -186,6 +186,23 @@ impl S3 {
         let text = str::from_utf8(&bytes).map_err(fault::unreadable)?;
         read(text, folder, &prefix)
     }
+
+    /// Whether keys begin with this path and a slash: a folder is no more.
+    fn is_folder(&self, path: &RemotePath) -> Result<bool> {
+        let key = format!("{}/", self.key(path)?.plain());
+        let query = [
+            ("list-type", "2"),
+            ("max-keys", "1"),
+            ("prefix", key.as_str()),
+        ];
+        let answer = self.call(&Method::GET, "", &query)?.send();
+        let answer = fault::success(answer.map_err(fault::unanswered)?)?;
+        let bytes = answer.body.bytes(MAX_LIST).map_err(fault::unreadable)?;
+        let text = str::from_utf8(&bytes).map_err(fault::unreadable)?;
+        let document = parsed(text)?;
+        let mut found = document.root_element().children();
+        Ok(found.any(|node| is(node, "Contents")))
+    }
 }
 
 impl Service for S3 {
@@ -228,29 +245,20 @@ impl Service for S3 {
             entry.modified =
                 modified.and_then(|time| OffsetDateTime::from(time).format(&Rfc3339).ok());
             entry.etag = text("etag");
-            return Ok(Some(entry));
-        }
-        if answer.status != StatusCode::NOT_FOUND {
+            // Some servers answer so for folders as well.
+            if entry.size != Some(0) || !self.is_folder(path)? {
+                return Ok(Some(entry));
+            }
+        } else if answer.status != StatusCode::NOT_FOUND {
             return fault::success(answer).map(|_| None);
+        } else if !self.is_folder(path)? {
+            return Ok(None);
         }
-        // A folder is what keys begin with.
-        let key = format!("{}/", self.key(path)?.plain());
-        let query = [
-            ("list-type", "2"),
-            ("max-keys", "1"),
-            ("prefix", key.as_str()),
-        ];
-        let answer = self.call(&Method::GET, "", &query)?.send();
-        let answer = fault::success(answer.map_err(fault::unanswered)?)?;
-        let bytes = answer.body.bytes(MAX_LIST).map_err(fault::unreadable)?;
-        let text = str::from_utf8(&bytes).map_err(fault::unreadable)?;
-        let document = parsed(text)?;
-        let is_there = document
-            .root_element()
-            .children()
-            .any(|node| is(node, "Contents"));
-        entry.kind = EntryKind::Folder;
-        Ok(Some(entry).filter(|_| is_there))
+        Ok(Some(Entry {
+            name: entry.name,
+            path: entry.path,
+            ..Entry::top()
+        }))
     }
 
     fn fetch(&self, path: &RemotePath, range: Option<&str>) -> Result<Answer> {

@@ -4,7 +4,7 @@
 use super::{Entry, EntryKind, Kind, Listing, Service, multistatus, paged};
 use crate::{
     address,
-    credentials::Fields,
+    credentials::{Fields, invalid},
     fault,
     files::Contents,
     path::{RemotePath, encoded, is_name},
@@ -39,6 +39,10 @@ impl Credentials {
         let mut fields = Fields::of(value, &["url", "username", "password"])?;
         let username = fields.text("username", 256)?;
         let password = fields.text("password", 1024)?;
+        // RFC 7617 §2.
+        if username.contains(':') {
+            return Err(invalid("`credentials.username` has no colon in it"));
+        }
         let url = address::of_server(&fields.text("url", 1000)?, settings)?;
         let url = match kind {
             Kind::Nextcloud => nextcloud(&url, &username)?,
