@@ -18,6 +18,7 @@
 
 mod admin;
 mod browser;
+mod clouds;
 mod components;
 mod mail_server;
 mod node;
@@ -34,6 +35,7 @@ mod wait;
 
 pub use admin::Admin;
 pub use browser::Browser;
+pub use clouds::{Bucket, WebdavServer, free_address};
 pub use components::{
     PluginRoute, built_in, fixture, fixture_names, misbehave_routes, plugin_routes, wat, wat_names,
     with_manifest,

@@ -183,6 +183,7 @@ impl App {
                 Arc::clone(&strict_limits),
             )),
             users: Arc::clone(&users) as _,
+            sealing: Arc::new(sealer.clone()),
             sign_ins: Arc::clone(&sign_ins) as _,
             blobs: Arc::clone(&blobs) as _,
             log: Arc::new(plugin_log.clone()),

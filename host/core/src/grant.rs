@@ -15,6 +15,7 @@
 //! | `blob:<bucket>` | read and write objects of the bucket |
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
+//! | `http:*` | call any host at a public address, at any port |
 //! | `http:$<key>` | call the host of the address that its configuration has under that key |
 //! | `plugin:<name>` | call that plugin of the same project |
 //! | `channel` | hold connections of clients, and push to them |
@@ -54,6 +55,8 @@ pub enum Grant {
     },
     /// Outgoing HTTP to a host.
     Http(HostPattern),
+    /// Outgoing HTTP to any host, for plugins whose users name hosts.
+    HttpAnywhere,
     /// Outgoing HTTP to the host of an address in the configuration, by its
     /// key.
     HttpOfConfig(String),
@@ -209,6 +212,10 @@ impl Grant {
                 write: false,
             } => format!("read all objects of the bucket {bucket}"),
             Self::Http(host) => format!("send to {host}, and read what it answers"),
+            Self::HttpAnywhere => {
+                "send to any public address that it or its users name, and read what it answers"
+                    .to_owned()
+            }
             Self::HttpOfConfig(key) => format!(
                 "send to the host that its configuration names as {key}, and read what it answers"
             ),
@@ -248,6 +255,7 @@ impl FromStr for Grant {
                 }),
                 Some(_) => Err(unknown(text)),
             },
+            ("http", Some("*")) => Ok(Self::HttpAnywhere),
             ("http", Some(host)) if host.starts_with('$') => match host.get(1..) {
                 Some(key) if is_key(key) => Ok(Self::HttpOfConfig(key.to_owned())),
                 _ => Err(unknown(text)),
@@ -276,7 +284,7 @@ fn unknown(text: &str) -> Error {
         "unknown_grant",
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
-             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, \
+             `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `http:*`, \
              `plugin:<name>`, `events:<plugin>`, `channel`, `mail` or `mail:<address>`"
         ),
     )
@@ -315,6 +323,7 @@ impl fmt::Display for Grant {
                 write: false,
             } => write!(f, "blob:{bucket}:read"),
             Self::Http(host) => write!(f, "http:{host}"),
+            Self::HttpAnywhere => f.write_str("http:*"),
             Self::HttpOfConfig(key) => write!(f, "http:${key}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
             Self::Events(name) => write!(f, "events:{name}"),
@@ -393,12 +402,15 @@ impl GrantSet {
         self.0.iter().filter_map(resolved).collect()
     }
 
-    /// Whether an outgoing call to `host` at `port` is allowed.
+    /// Whether an outgoing call to `host` at `port` is allowed, as far as the
+    /// plugin goes: which addresses may be reached at all is the egress's.
     #[must_use]
     pub fn allows_http(&self, host: &str, port: u16) -> bool {
-        self.0
-            .iter()
-            .any(|grant| matches!(grant, Grant::Http(pattern) if pattern.matches(host, port)))
+        self.0.iter().any(|grant| match grant {
+            Grant::Http(pattern) => pattern.matches(host, port),
+            Grant::HttpAnywhere => true,
+            _ => false,
+        })
     }
 
     /// Whether the plugin `name` may be called.
@@ -437,6 +449,7 @@ mod tests {
             "http:127.0.0.1:9000",
             "http:[::1]:80",
             "http:$endpoint_2",
+            "http:*",
             "plugin:files",
             "channel",
             "mail",
@@ -453,7 +466,8 @@ mod tests {
             "blob:a:write",
             "database:write",
             "http:",
-            "http:*",
+            "http:*:443",
+            "http:**",
             "http:$",
             "http:$a-b",
             "http:a b",
@@ -495,6 +509,14 @@ mod tests {
             let grants = with(nothing);
             assert_eq!(grants.iter().count(), 1, "{nothing}: {grants:?}");
         }
+    }
+
+    #[test]
+    fn anywhere_is_any_host_at_any_port() {
+        let grants: GrantSet = ["http:*".parse::<Grant>().unwrap()].into_iter().collect();
+        assert!(grants.allows_http("cloud.example.com", 443));
+        assert!(grants.allows_http("192.0.2.1", 8443));
+        assert!(grants.with_config(&[]).allows_http("a.example", 80));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod imports {
             "wasi:config/store": trappable,
             "wasi:logging/logging": trappable,
             "atlashub:secret/stand-ins": trappable,
+            "atlashub:secret/sealing": trappable,
             "atlashub:users/directory.has-permission": trappable,
             "atlashub:sql/client.get-dialect": trappable,
             "atlashub:sql/client.[drop]transaction": trappable,

@@ -20,7 +20,10 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -38,8 +41,9 @@ use wasmtime_wasi_http::{
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for the head of the response, and between two pieces of it.
 const RESPONSE: Duration = Duration::from_secs(30);
-/// Most bytes of a response's body.
-const MAX_RESPONSE_BYTES: u64 = 256 * 1024 * 1024;
+/// Most bytes of a response's body: they stream, and what keeps them has limits
+/// of its own.
+const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// Deepest chain of plugins that call each other.
 const MAX_DEPTH: u8 = 8;
 /// What the host part of a plugin's address ends with.
@@ -301,12 +305,17 @@ async fn call_host(
     let (mut parts, body) = fill(plugin, context, secrets, request).await?.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let sent = Arc::new(AtomicU64::new(0));
+    let body = RequestBody {
+        inner: body,
+        sent: Arc::clone(&sent),
+    };
     let send = connection
         .sender
-        .send_request(Request::from_parts(parts, body));
-    let response = tokio::time::timeout(first_byte, send)
+        .send_request(Request::from_parts(parts, body.boxed_unsync()));
+    let response = answered(send, &sent, first_byte)
         .await
-        .map_err(|_| Error::HttpResponseTimeout)?
+        .ok_or(Error::HttpResponseTimeout)?
         .map_err(Error::from)?;
     let response = response.map(|incoming| {
         ResponseBody {
@@ -318,6 +327,57 @@ async fn call_host(
         .boxed_unsync()
     });
     Ok((response, connection.driver))
+}
+
+/// Waits for the head of a response, no longer than `patience` after the last
+/// piece of the request's body went out: a long upload is no silence.
+async fn answered<T>(
+    send: impl Future<Output = T>,
+    sent: &AtomicU64,
+    patience: Duration,
+) -> Option<T> {
+    let mut send = std::pin::pin!(send);
+    let mut before = 0;
+    loop {
+        if let Ok(answer) = tokio::time::timeout(patience, &mut send).await {
+            return Some(answer);
+        }
+        let now = sent.load(Ordering::Relaxed);
+        if now == before {
+            return None;
+        }
+        before = now;
+    }
+}
+
+/// A request's body, whose pieces are counted as they go out.
+struct RequestBody {
+    inner: WasiBody,
+    sent: Arc<AtomicU64>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>>>> {
+        let frame = Pin::new(&mut self.inner).poll_frame(context);
+        if frame.is_ready() {
+            self.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// Puts secrets where a guest wrote their stand-ins.
@@ -522,6 +582,20 @@ mod tests {
                 "{ip} does not count as public"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_upload_is_waited_for_and_silence_is_not() {
+        let patience = Duration::from_millis(1);
+        let sent = AtomicU64::new(0);
+        // Nothing wakes it but the end of our patience.
+        let upload = std::future::poll_fn(|_| match sent.fetch_add(1, Ordering::Relaxed) {
+            0..20 => Poll::Pending,
+            _ => Poll::Ready("stored"),
+        });
+        assert_eq!(answered(upload, &sent, patience).await, Some("stored"));
+        let silence = std::future::pending::<()>();
+        assert_eq!(answered(silence, &AtomicU64::new(0), patience).await, None);
     }
 
     #[test]

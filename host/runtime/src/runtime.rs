@@ -24,6 +24,7 @@ use atlashub_core::{
         kv::Kv,
         log::LogSink,
         mail::Mails,
+        sealing::Sealing,
         sign_in::SignIns,
         sql::Sql,
         users::Users,
@@ -111,6 +112,8 @@ pub struct Services {
     pub mails: Arc<dyn Mails>,
     /// The projects' end users.
     pub users: Arc<dyn Users>,
+    /// Seals what plugins are told in confidence.
+    pub sealing: Arc<dyn Sealing>,
     /// Where plugins sign them in.
     pub sign_ins: Arc<dyn SignIns>,
     /// Objects.

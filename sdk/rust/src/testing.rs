@@ -43,6 +43,8 @@ use std::{
 
 /// Longest payload of an event, bytes.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+/// Most that is sealed at once, bytes.
+const MAX_SEALED_BYTES: usize = 64 * 1024;
 
 /// A host in memory. It stands in for the host on this thread as long as it
 /// lives.
@@ -74,6 +76,8 @@ struct State {
     secrets: BTreeMap<String, String>,
     /// What stands for secrets, with what it stands for.
     stand_ins: Vec<(String, String)>,
+    /// Sealed texts, with their contexts and what they are of.
+    sealed: BTreeMap<String, (String, Vec<u8>)>,
     config: BTreeMap<String, String>,
     logs: Vec<String>,
     audit: Vec<String>,
@@ -386,6 +390,27 @@ impl host::Host for Inner {
         let text = format!("secret-{}-{name}", state.stand_ins.len());
         state.stand_ins.push((text.clone(), secret));
         Ok(text)
+    }
+
+    fn seal(&self, context: &str, plain: &[u8]) -> HostResult<String> {
+        if plain.len() > MAX_SEALED_BYTES {
+            return Err(HostError::new("too_large", "64 KiB at most are sealed"));
+        }
+        let number = self.state.borrow().sealed.len();
+        let text = format!("sealed-{number}");
+        let sealed = (context.to_owned(), plain.to_vec());
+        self.state.borrow_mut().sealed.insert(text.clone(), sealed);
+        Ok(text)
+    }
+
+    fn open_sealed(&self, context: &str, sealed: &str) -> HostResult<Vec<u8>> {
+        match self.state.borrow().sealed.get(sealed) {
+            Some((own, plain)) if own == context => Ok(plain.clone()),
+            _ => Err(HostError::new(
+                "cannot_open",
+                "it was sealed for something else, or was changed",
+            )),
+        }
     }
 
     fn password_of(&self, email: &str) -> Option<String> {

@@ -61,30 +61,34 @@ struct Run<'a> {
     repository: &'a Workspace,
     /// Words for the test programs themselves.
     test_words: Vec<String>,
-    services: Option<Services>,
+    postgres: Option<Postgres>,
+    objects: Option<ObjectStore>,
     server_is_built: bool,
     client_is_fetched: bool,
-}
-
-struct Services {
-    postgres: Postgres,
-    objects: ObjectStore,
 }
 
 impl Run<'_> {
     /// The variables that lead tests to the services, which are started when
     /// they are not running.
     fn services(&mut self) -> Result<Vec<(String, OsString)>> {
-        if self.services.is_none() {
-            self.services = Some(Services {
-                postgres: Postgres::start()?,
-                objects: ObjectStore::start()?,
-            });
+        let mut variables = self.objects()?;
+        if self.postgres.is_none() {
+            self.postgres = Some(Postgres::start()?);
         }
-        let services = self.services.iter();
-        Ok(services
-            .flat_map(|services| [services.postgres.variables(), services.objects.variables()])
-            .flatten()
+        variables.extend(self.postgres.iter().flat_map(Postgres::variables));
+        Ok(variables)
+    }
+
+    /// Those that lead them to the S3 server alone, which users have as
+    /// storage of their own.
+    fn objects(&mut self) -> Result<Vec<(String, OsString)>> {
+        if self.objects.is_none() {
+            self.objects = Some(ObjectStore::start()?);
+        }
+        Ok(self
+            .objects
+            .iter()
+            .flat_map(ObjectStore::variables)
             .collect())
     }
 }
@@ -115,7 +119,8 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
     let mut run = Run {
         repository,
         test_words: test_words.iter().skip(1).cloned().collect(),
-        services: None,
+        postgres: None,
+        objects: None,
         server_is_built: false,
         client_is_fetched: false,
     };
@@ -249,7 +254,8 @@ fn client_npm(run: &mut Run<'_>, words: &[&str], purpose: &str) -> Result<()> {
 }
 
 fn sqlite(run: &mut Run<'_>) -> Result<()> {
-    whole(run, "sqlite", &[])
+    let objects = run.objects()?;
+    whole(run, "sqlite", &objects)
 }
 
 fn postgres(run: &mut Run<'_>) -> Result<()> {

@@ -43,6 +43,12 @@ pub(super) enum Asks {
     SignIn,
     /// The same, of a plugin, which knows who else there is.
     Themselves,
+    /// To be an end user who may change something, for what only users have.
+    Own,
+    /// The same, and that it is the caller's; here it is nobody's.
+    OwnObject,
+    /// A word that was given to one user; here it is nobody's.
+    Word,
     /// Who it is, for a drive of the caller's own; nothing is in it here.
     Drive,
     /// The same, and leave to change something.
@@ -152,6 +158,20 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/notifications/stream", Asks::Themselves),
     ("GET", "/notifications/preferences", Asks::Themselves),
     ("PUT", "/notifications/preferences", Asks::Themselves),
+    ("GET", "/storage-backends", Asks::Own),
+    ("POST", "/storage-backends", Asks::Own),
+    ("POST", "/storage-backends/connect", Asks::Own),
+    ("GET", "/storage-backends/callback", Asks::Word),
+    ("POST", "/storage-backends/callback", Asks::OwnObject),
+    ("GET", "/storage-backends/{id}", Asks::OwnObject),
+    ("PATCH", "/storage-backends/{id}", Asks::OwnObject),
+    ("DELETE", "/storage-backends/{id}", Asks::OwnObject),
+    ("POST", "/storage-backends/{id}/default", Asks::OwnObject),
+    ("POST", "/storage-backends/{id}/test", Asks::OwnObject),
+    ("GET", "/storage-backends/{id}/browse", Asks::OwnObject),
+    ("GET", "/storage-backends/{id}/download", Asks::OwnObject),
+    ("POST", "/storage-backends/{id}/import", Asks::OwnObject),
+    ("POST", "/storage-backends/{id}/store", Asks::OwnObject),
     ("OPTIONS", "/dav/{*path}", Asks::Nothing),
     ("PROPFIND", "/dav/{*path}", Asks::Drive),
     ("PROPPATCH", "/dav/{*path}", Asks::DriveToWrite),

@@ -55,6 +55,11 @@ fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Themselves, Rank::Guest | Rank::Reader | Rank::User | Rank::ProjectAdmin) => Served,
         (Asks::Themselves, Rank::Nobody) => Refused(401),
         (Asks::Themselves, _) => Refused(403),
+        (Asks::Word, _) => Unmoved,
+        (Asks::Own, Rank::User | Rank::ProjectAdmin) => Served,
+        (Asks::OwnObject, Rank::User | Rank::ProjectAdmin) => Refused(404),
+        (Asks::Own | Asks::OwnObject, Rank::Nobody) => Refused(401),
+        (Asks::Own | Asks::OwnObject, _) => Refused(403),
         (Asks::Description, rank) if is_trusted(rank) => Served,
         (_, Rank::Guest) => Refused(403),
         (Asks::Tables | Asks::Table | Asks::Description, Rank::Nobody) => Refused(401),
@@ -102,8 +107,15 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "rpc",
         "tenant-files",
         "webdav",
+        "backends",
     ];
     let project = owner.project_with(&plugins).await;
+    let config = json!({"dropbox_client_id": "matrix"});
+    let body = json!({"enabled": true, "grants": "requested", "config": config});
+    let _ = owner
+        .install(&project, "backends", body)
+        .await
+        .expect_success();
     let settings = format!("/admin/v1/projects/{}/auth", project.slug);
     let body = json!({"redirect_urls": ["https://app.example.com/"]});
     let _ = owner.put(&settings, body).await.expect(200);
@@ -258,6 +270,8 @@ pub(super) fn request(
         ("/api/v1/permissions", "GET") => &of_file,
         ("/v1/storage/signed-download" | "/v1/storage/object", _) => &object,
         ("/files/at", _) => "?path=/",
+        ("/storage-backends", "POST") => "?test=0",
+        ("/storage-backends/callback", "GET") => "?state=theirs&code=theirs",
         ("/v1/storage/list", _) => "?bucket=vault",
         ("/rpc/retrieve_file", _) => &at,
         ("/v1/db/{table}", "PATCH" | "DELETE") => "?eq.id=1",
@@ -313,6 +327,17 @@ pub(super) fn request(
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
         ("POST", "/topics") => json!({"name": unique("theirs")}),
         ("POST", "/folders") => json!({"name": unique("theirs")}),
+        ("POST", "/storage-backends") => json!({
+            "type": "webdav", "display_name": "theirs", "credentials": {
+                "url": "https://cloud.example.com/", "username": "they", "password": "theirs",
+            },
+        }),
+        ("POST", "/storage-backends/connect") => {
+            json!({"type": "dropbox", "display_name": "theirs"})
+        }
+        ("POST", "/storage-backends/callback") => json!({"state": "theirs", "code": "theirs"}),
+        ("POST", "/storage-backends/{id}/import") => json!({"path": "theirs"}),
+        ("POST", "/storage-backends/{id}/store") => json!({"file_id": things.file}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
         ("POST", "/v1/storage/buckets") => json!({"name": unique("theirs")}),
         ("PATCH", "/v1/storage/buckets/{bucket}") => json!({"maxObjectBytes": 7}),

@@ -11,6 +11,7 @@ pub mod events;
 pub mod kv;
 pub mod log;
 pub mod mail;
+pub mod sealing;
 pub mod sign_in;
 pub mod sql;
 pub mod users;

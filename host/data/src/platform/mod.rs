@@ -42,6 +42,7 @@ mod queue;
 mod revisions;
 mod saved_queries;
 pub mod seal;
+mod seal_of_plugins;
 mod sessions;
 mod sql_history;
 mod tries;

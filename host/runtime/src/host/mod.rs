@@ -13,6 +13,7 @@ pub(crate) mod kv;
 pub(crate) mod logging;
 pub(crate) mod mail;
 pub(crate) mod multipart;
+pub(crate) mod sealing;
 pub(crate) mod secret;
 pub(crate) mod sign_in;
 pub(crate) mod sql;
@@ -37,6 +38,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::sign_in::sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::secret::stand_ins::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::secret::sealing::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::channel::hub::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::mail::sender::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -6,11 +6,19 @@ use crate::{
     Body,
     bindings::imports::{
         atlashub::{
-            audit::log as wit_audit, blob::objects, channel::hub as wit_channel,
-            database::client as wit_database, events::publisher as wit_events,
-            identity::caller as wit_caller, kv::store as wit_kv, mail::sender as wit_mail,
-            multipart::form as wit_form, secret::stand_ins as wit_secret,
-            sign_in::sessions as wit_sign_in, sql::client as wit_sql, upload::parts,
+            audit::log as wit_audit,
+            blob::objects,
+            channel::hub as wit_channel,
+            database::client as wit_database,
+            events::publisher as wit_events,
+            identity::caller as wit_caller,
+            kv::store as wit_kv,
+            mail::sender as wit_mail,
+            multipart::form as wit_form,
+            secret::{sealing as wit_sealing, stand_ins as wit_secret},
+            sign_in::sessions as wit_sign_in,
+            sql::client as wit_sql,
+            upload::parts,
             users::directory as wit_users,
         },
         wasi::{
@@ -42,7 +50,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_channel wit_events wit_mail wit_sql wit_kv wit_form wit_secret wit_users }
+host_error! { wit_audit wit_channel wit_events wit_mail wit_sql wit_kv wit_form wit_sealing wit_secret wit_users }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -134,6 +142,18 @@ pub(crate) fn secret_plain(name: &str) -> HostResult<String> {
 
 pub(crate) fn secret_base64(before: &str, name: &str, behind: &str) -> HostResult<String> {
     Ok(wit_secret::base64(before, name, behind)?)
+}
+
+pub(crate) fn seal(context: &str, plain: &[u8]) -> HostResult<String> {
+    Ok(wit_sealing::seal(context, plain)?)
+}
+
+pub(crate) fn open_sealed(context: &str, sealed: &str) -> HostResult<Vec<u8>> {
+    Ok(wit_sealing::open(context, sealed)?)
+}
+
+pub(crate) fn renew_sealed(context: &str, sealed: &str) -> HostResult<Option<String>> {
+    Ok(wit_sealing::renew(context, sealed)?)
 }
 
 // Sign-in

@@ -27,6 +27,8 @@ pub(crate) trait Host {
     fn has_permission(&self, permission: &str) -> bool;
     fn users(&self) -> Vec<User>;
     fn stand_in(&self, name: &str, encoded: Option<(&str, &str)>) -> HostResult<String>;
+    fn seal(&self, context: &str, plain: &[u8]) -> HostResult<String>;
+    fn open_sealed(&self, context: &str, sealed: &str) -> HostResult<Vec<u8>>;
     fn password_of(&self, email: &str) -> Option<String>;
     fn config(&self) -> Vec<(String, String)>;
     fn log(&self, level: log::Level, message: &str);
@@ -141,6 +143,18 @@ pub(crate) fn secret_plain(name: &str) -> HostResult<String> {
 
 pub(crate) fn secret_base64(before: &str, name: &str, behind: &str) -> HostResult<String> {
     host()?.stand_in(name, Some((before, behind)))
+}
+
+pub(crate) fn seal(context: &str, plain: &[u8]) -> HostResult<String> {
+    host()?.seal(context, plain)
+}
+
+pub(crate) fn open_sealed(context: &str, sealed: &str) -> HostResult<Vec<u8>> {
+    host()?.open_sealed(context, sealed)
+}
+
+pub(crate) fn renew_sealed(context: &str, sealed: &str) -> HostResult<Option<String>> {
+    host()?.open_sealed(context, sealed).map(|_| None)
 }
 
 pub(crate) fn sign_in(credentials: Credentials) -> HostResult<Tokens> {
