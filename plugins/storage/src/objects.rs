@@ -87,7 +87,10 @@ pub(crate) fn drop_overdue() -> Result<()> {
 /// Some of the uploads whose time has been over for so long, and longer.
 fn overdue(since: Duration) -> Result<Vec<Upload>> {
     let late = i64::try_from((GRACE + since).as_millis()).unwrap_or(i64::MAX);
-    uploads("expires_at < $1", params![moment::now_ms().saturating_sub(late)])
+    uploads(
+        "expires_at < $1",
+        params![moment::now_ms().saturating_sub(late)],
+    )
 }
 
 /// Looks after an upload whose time is over; whether it became an object.

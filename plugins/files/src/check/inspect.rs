@@ -9,7 +9,6 @@ use crate::{
     BUCKET,
     account::{self, Change},
     contents,
-    record::now_ms,
     uploads::{self, Upload},
 };
 use atlashub_sdk::{
@@ -278,7 +277,7 @@ fn misplaced(what: &str, question: &str) -> Result<Vec<Finding>> {
 /// Whether an upload has received what its parts have.
 fn received(upload: &Upload, inspection: &Inspection) -> Result<Option<Finding>> {
     let grace = i64::try_from(inspection.grace.as_millis()).unwrap_or(i64::MAX);
-    if upload.last_touched() > now_ms().saturating_sub(grace) {
+    if upload.last_touched() > moment::now_ms().saturating_sub(grace) {
         return Ok(None);
     }
     let mut bytes = 0_u64;
