@@ -207,7 +207,7 @@ async fn goes_there_and_back(user: &User, backend: &str, read: impl AsyncFn(&str
 async fn files_go_to_a_webdav_server_and_back() {
     let (world, user) = (world().await, user().await);
     let backend = cloud(&user).await;
-    goes_there_and_back(&user, &backend, async |path| world.cloud.read(path)).await;
+    goes_there_and_back(&user, &backend, async |path: &str| world.cloud.read(path)).await;
     let tried = user.post(&format!("{backend}/test"), json!({})).await;
     assert_eq!(tried.expect(200).json(), json!({"ok": true}));
 }

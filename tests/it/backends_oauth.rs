@@ -47,13 +47,13 @@ impl Scene {
         let begun = user.post("/storage-backends/connect", wish).await;
         let begun = begun.expect(200).json();
         let url = begun["authorization_url"].as_str().unwrap();
-        let reply = Browser::new().get(url).await.expect(302);
+        let reply = Browser::default().get(url).await.expect(302);
         reply.header("location").to_owned()
     }
 
     /// What the callback hands on to the application: state and code.
     async fn hand_on(&self, callback: &str) -> Value {
-        let reply = Browser::new().get(callback).await.expect(303);
+        let reply = Browser::default().get(callback).await.expect(303);
         let place = Url::parse(reply.header("location")).unwrap();
         let fragment = place.fragment().unwrap().to_owned();
         assert_eq!(place.as_str().split('#').next(), Some(BACK));
