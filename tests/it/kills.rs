@@ -213,11 +213,15 @@ impl Thrower {
             let _ = reply.expect_problem(404);
         }
         let Some(file) = &self.file else { return };
+        let trash = self.client.see("/files/trash?limit=100").await;
+        let mut thrown = trash["items"].as_array().unwrap().iter();
         let reply = self.client.project.get(&format!("/files/{file}")).await;
-        let real = match reply.status {
-            404 => "gone",
-            _ if reply.json()["deleted_at"].is_null() => "there",
-            _ => "thrown",
+        let real = if thrown.any(|item| item["id"] == file.as_str()) {
+            "thrown"
+        } else if reply.status == 404 {
+            "gone"
+        } else {
+            "there"
         };
         self.client.settle(real);
         if real == "there" {
