@@ -63,13 +63,44 @@ async fn listed(user: &User, path: &str) -> Vec<Value> {
     page["items"].as_array().expect("items").clone()
 }
 
+/// A drive: its user, somebody else, a folder, and a file in it.
+struct Drive {
+    project: Project,
+    user: User,
+    other: User,
+    folder: String,
+    file: Value,
+}
+
+impl Drive {
+    /// The file's address.
+    fn at(&self) -> String {
+        format!("/files/{}", text(&self.file, "id"))
+    }
+}
+
 #[tokio::test]
 async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
     let (project, user) = user_with(&["files", "search", "images"]).await;
     let other = project.sign_up().await;
+    let (folder, file) = uploads(&user).await;
+    let drive = Drive {
+        project,
+        user,
+        other,
+        folder,
+        file,
+    };
+    lists_and_files(&drive).await;
+    versions_and_trash(&drive).await;
+    folders(&drive).await;
+    sharing(&drive).await;
+    tags_and_search(&drive).await;
+}
 
-    // Uploads: a form, a body, a link.
-    let folder = send(&user, Method::POST, "/folders", json!({"name": "docs"})).await;
+/// By a form, a body and a link; a folder, and the file of the body.
+async fn uploads(user: &User) -> (String, Value) {
+    let folder = send(user, Method::POST, "/folders", json!({"name": "docs"})).await;
     let folder = text(&folder.expect(201).json(), "id");
     let part = |name: &'static str| multipart::Part::bytes(name.as_bytes()).file_name(name);
     let form = multipart::Form::new()
@@ -92,11 +123,11 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
         several.expect(201).json().as_array().expect("a list").len(),
         2
     );
-    let file = raw(&user, "notes/gr%C3%BC%C3%9Fe.txt", "hello").await;
+    let file = raw(user, "notes/gr%C3%BC%C3%9Fe.txt", "hello").await;
     has(&file, FILE);
     assert_eq!(file["path"], "notes/grüße.txt");
     let announced = json!({"filename": "d.txt", "size": 5, "content_type": "text/plain"});
-    let link = send(&user, Method::POST, "/files/upload-url", announced)
+    let link = send(user, Method::POST, "/files/upload-url", announced)
         .await
         .expect(200)
         .json();
@@ -110,19 +141,22 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
         &user.post(&confirm, json!({})).await.expect(200).json(),
         FILE,
     );
+    (folder, file)
+}
 
-    // Lists and single files.
-    let at = format!("/files/{}", text(&file, "id"));
-    assert_eq!(listed(&user, "/files").await.len(), 5);
+async fn lists_and_files(drive: &Drive) {
+    let (user, file, folder) = (&drive.user, &drive.file, &drive.folder);
+    let at = drive.at();
+    assert_eq!(listed(user, "/files").await.len(), 5);
     assert_eq!(
-        listed(&user, "/users/me/files?sort=filename&limit=2")
+        listed(user, "/users/me/files?sort=filename&limit=2")
             .await
             .len(),
         2
     );
     has(&user.get(&at).await.expect(200).json(), FILE);
     let change = json!({"filename": "renamed.txt", "description": "words", "visibility": "public", "folder_id": folder});
-    let changed = send(&user, Method::PATCH, &at, change)
+    let changed = send(user, Method::PATCH, &at, change)
         .await
         .expect(200)
         .json();
@@ -134,7 +168,7 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
     assert_eq!(Reply::to(part).await.expect(206).body, "el");
     let known = user
         .request(Method::GET, &download)
-        .header("if-none-match", text(&file, "etag"));
+        .header("if-none-match", text(file, "etag"));
     let _ = Reply::to(known).await.expect(304);
     let forced = user
         .get(&format!("{download}?disposition=attachment"))
@@ -166,8 +200,11 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
             .body,
         "hello"
     );
+}
 
-    // Versions, trash, archives, quota.
+async fn versions_and_trash(drive: &Drive) {
+    let (user, file) = (&drive.user, &drive.file);
+    let at = drive.at();
     let content = format!("{at}/content");
     let stale = user
         .request(Method::PUT, &content)
@@ -176,13 +213,13 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
     let _ = Reply::to(stale).await.expect(412);
     let newer = user.request(Method::PUT, &content).body("later");
     assert_eq!(Reply::to(newer).await.expect(200).json()["version"], 2);
-    assert!(!listed(&user, &format!("{at}/versions")).await.is_empty());
+    assert!(!listed(user, &format!("{at}/versions")).await.is_empty());
     let back = user
         .post(&format!("{at}/versions/1/restore"), json!({}))
         .await;
     assert_eq!(back.expect(200).json()["version"], 3);
     let _ = user.delete(&at, json!({})).await.expect(204);
-    assert_eq!(listed(&user, "/files/trash").await.len(), 1);
+    assert_eq!(listed(user, "/files/trash").await.len(), 1);
     let _ = user
         .post(&format!("{at}/restore"), json!({}))
         .await
@@ -196,7 +233,7 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
         &user.get("/users/me/quota").await.expect(200).json(),
         &["limit_bytes", "used_bytes"],
     );
-    let gone = raw(&user, "gone.txt", "x").await;
+    let gone = raw(user, "gone.txt", "x").await;
     let path = format!("/files/{}?permanent=1", text(&gone, "id"));
     let _ = user.delete(&path, json!({})).await.expect(204);
     let png = crate::avatars::png(80, 40, [7, 7, 7]);
@@ -208,18 +245,20 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
         .get(&format!("/files/{}/thumbnail?size=64", text(&png, "id")))
         .await
         .expect(200);
+}
 
-    // Folders.
+async fn folders(drive: &Drive) {
+    let (user, folder) = (&drive.user, &drive.folder);
     let inner = send(
-        &user,
+        user,
         Method::POST,
         "/folders",
         json!({"name": "inner", "parent_id": folder}),
     )
     .await;
     let inner = format!("/folders/{}", text(&inner.expect(201).json(), "id"));
-    assert!(!listed(&user, "/folders").await.is_empty());
-    let _ = send(&user, Method::PATCH, &inner, json!({"name": "other"}))
+    assert!(!listed(user, "/folders").await.is_empty());
+    let _ = send(user, Method::PATCH, &inner, json!({"name": "other"}))
         .await
         .expect(200);
     let _ = user
@@ -227,8 +266,12 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
         .await
         .expect(200);
     let _ = user.delete(&inner, json!({})).await.expect(204);
+}
 
-    // Sharing by link and by person.
+/// By link, and by person.
+async fn sharing(drive: &Drive) {
+    let (project, user, other) = (&drive.project, &drive.user, &drive.other);
+    let at = drive.at();
     let wish = json!({"expires_at": "2099-01-01T00:00:00Z", "password": "open sesame", "max_downloads": 3, "permission": "download"});
     let locked = user.post(&format!("{at}/share"), wish).await;
     has(&locked.expect(201).json(), &["token", "url"]);
@@ -262,14 +305,17 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
     ] {
         let _ = user.post(&permissions, whom).await.expect(201);
     }
-    assert_eq!(listed(&user, &permissions).await.len(), 1);
-    assert_eq!(listed(&other, "/files/shared-with-me").await.len(), 1);
+    assert_eq!(listed(user, &permissions).await.len(), 1);
+    assert_eq!(listed(other, "/files/shared-with-me").await.len(), 1);
     let _ = user
         .delete(&format!("{permissions}/{}", other.id), json!({}))
         .await
         .expect(204);
+}
 
-    // Tags and search.
+async fn tags_and_search(drive: &Drive) {
+    let (user, file) = (&drive.user, &drive.file);
+    let at = drive.at();
     let tags = user
         .post(
             &format!("{at}/tags"),
@@ -278,10 +324,10 @@ async fn a_drive_with_tags_and_links_is_spoken_to_as_printed() {
         .await;
     let tags = tags.expect(200).json();
     assert_eq!(tags["tags"].as_array().expect("tags").len(), 2);
-    let names = listed(&user, "/tags").await;
+    let names = listed(user, "/tags").await;
     assert!(names.iter().any(|tag| tag["name"] == "red"), "{names:?}");
     let found = "/files/search?q=renamed&tags=red,green&type=text/plain&from=2020-01-01&to=2099-01-01&owner=";
-    let found = listed(&user, &format!("{found}{}", user.id)).await;
+    let found = listed(user, &format!("{found}{}", user.id)).await;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0]["id"], file["id"]);
     let tag = text(&tags["tags"][0], "id");

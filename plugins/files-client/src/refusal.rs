@@ -49,9 +49,6 @@ impl Refusal {
     #[must_use]
     pub fn into_error(self) -> Error {
         let status = self.status;
-        if status == StatusCode::NOT_FOUND {
-            return Error::not_found("file");
-        }
         if !status.is_client_error() {
             return Error::new(
                 StatusCode::BAD_GATEWAY,
@@ -62,6 +59,7 @@ impl Refusal {
         }
         let code = match self.code() {
             code if is_code(code) => code.to_owned(),
+            _ if status == StatusCode::NOT_FOUND => return Error::not_found("file"),
             _ => "files_refused".to_owned(),
         };
         let error = Error::new(status, code, self.detail());

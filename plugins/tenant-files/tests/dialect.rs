@@ -192,10 +192,6 @@ fn a_permission_names_file_user_and_role() {
     assert_eq!(ok(get("/api/v1/permissions"))["items"], json!([]));
     for (grant, expected) in [
         (
-            json!({"file": file, "user": "nobody", "role": "viewer"}),
-            404,
-        ),
-        (
             json!({"file": "nothing", "user": "u2", "role": "viewer"}),
             404,
         ),
@@ -209,6 +205,9 @@ fn a_permission_names_file_user_and_role() {
             "{grant}"
         );
     }
+    let unknown = json!({"file": file, "user": "nobody", "role": "viewer"});
+    let refusal = refused(post("/api/v1/permissions", &unknown));
+    assert_eq!(refusal, (404, "user_not_found".into()));
     host.set_caller(user("u2"));
     let own = ok(get("/api/v1/permissions"));
     let own = &own["items"][0];
