@@ -26,7 +26,9 @@ mod name;
 mod notice;
 mod permissions;
 mod place;
+mod readable;
 mod record;
+mod retell;
 mod secret;
 mod settings;
 mod shares;
@@ -108,6 +110,14 @@ pub fn routes() -> Router {
         .get("/share/{token}/download", link::download)
         .post("/share/{token}/download", link::download_with_password)
         .post("/share/{token}/upload", link::upload)
+        .get("/readable", readable::readable)
+        .post("/retell", retell::retell)
 }
 
-atlashub_sdk::plugin!(routes);
+/// The events that it takes.
+#[must_use]
+pub fn subscriptions() -> Subscriptions {
+    retell::subscriptions()
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions);
