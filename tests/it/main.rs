@@ -36,6 +36,7 @@ mod nodes;
 mod notifications;
 mod oauth;
 mod oauth_stand_in;
+mod office;
 mod operations;
 mod permissions;
 mod plugin_changes;

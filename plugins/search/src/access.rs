@@ -8,7 +8,7 @@ use atlashub_sdk::prelude::*;
 pub(crate) struct Sight {
     pub(crate) scope: Scope,
     /// Of others.
-    shared: Readable,
+    pub(crate) shared: Readable,
 }
 
 impl Sight {
@@ -52,6 +52,16 @@ pub(crate) fn among(place: usize) -> String {
         sql::Dialect::Sqlite => format!("SELECT value FROM json_each(${place})"),
         sql::Dialect::Postgres => {
             format!("SELECT json_array_elements_text(CAST(${place} AS text)::json)")
+        }
+    }
+}
+
+/// A JSON list of texts in `$1` as rows with the column `value`.
+pub(crate) fn elements() -> &'static str {
+    match sql::dialect() {
+        sql::Dialect::Sqlite => "json_each($1)",
+        sql::Dialect::Postgres => {
+            "json_array_elements_text(CAST($1 AS text)::json) AS elements(value)"
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Keeping the index up with `files`: with what was changed since, asked for
 //! as whoever searches, and with all that is there when the index is new.
 
-use crate::{access::among, entry, remote};
+use crate::{
+    access::{Sight, among, elements},
+    entry, remote,
+};
 use atlashub_files_client::{self as files, File, Scope};
 use atlashub_sdk::prelude::*;
 
@@ -37,6 +40,33 @@ pub(crate) fn catch_up(scope: &Scope, pages: usize) -> Result<bool> {
     let done = files::catch_up("search.marks", scope, pages, take)?;
     fill()?;
     Ok(done)
+}
+
+/// Files shared with the caller that one call reads into the index.
+const MISSING: u32 = 20;
+
+/// Reads files into the index that are shared with the caller, and of which no
+/// event has told yet.
+pub(crate) fn take_missing(sight: &Sight) -> Result<()> {
+    if sight.shared.files.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<String> = sql::query(
+        &format!(
+            "SELECT value FROM {} WHERE NOT EXISTS \
+             (SELECT 1 FROM search.entries WHERE entries.file_id = value) LIMIT {MISSING}",
+            elements()
+        ),
+        params![sql::Value::json(&sight.shared.files)?],
+    )?;
+    let mut new = Vec::new();
+    for id in missing {
+        new.extend(files::file::<File>(&id)?);
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    take(new)
 }
 
 /// Where `search.marks` says that all files were asked for, which is nobody's

@@ -79,6 +79,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
         })?,
     };
     let sight = Sight::of(scope)?;
+    follow::take_missing(&sight)?;
     let asked = words::of_query(&wishes.q);
     let mut meant = Vec::new();
     let mut corrections = BTreeMap::new();

@@ -248,7 +248,6 @@ fn nobody_finds_what_they_may_not_see() {
 fn what_is_shared_is_found_as_long_as_it_is_shared() {
     let world = world();
     world.files.put("theirs", "u2", "plan.txt", &["x"]);
-    tell(&world, "files.uploaded", &json!({"id": "theirs"}));
     assert_eq!(world.found("q=plan"), [""; 0]);
     world.files.change("theirs", "shared_with", json!("u1"));
     assert_eq!(world.found("q=plan"), ["theirs"]);
