@@ -101,6 +101,77 @@ async fn what_is_shared_is_found_until_it_is_not_shared_any_more() {
     assert_eq!(found(&bob, "q=quarterly").await, [""; 0]);
 }
 
+/// Searches until it finds just that.
+async fn until_found(user: &User, query: &str, expected: &[&str]) {
+    until(query, DEADLINE, || async {
+        (found(user, query).await == expected).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_lies_in_a_shared_folder_is_found_by_those_it_is_shared_with() {
+    let project = project().await;
+    let (ada, bob) = (project.sign_up().await, project.sign_up().await);
+    let file = put(&ada, "outer/inner/quarterly.txt", "sorghum").await;
+    let _ = put(&ada, "elsewhere/quarterly.txt", "sorghum").await;
+    let at = ada.get("/files/at?path=outer").await.expect(200).json();
+    let folder = at["folder"]["id"].as_str().expect("an id");
+    let path = format!("/folders/{folder}/permissions");
+    let grant = json!({"user": bob.id, "role": "viewer"});
+    let _ = ada.post(&path, grant).await.expect(201);
+    until_found(&bob, "q=quarterly", &[&file]).await;
+    until_found(&bob, "q=sorghum", &[&file]).await;
+    let page = bob.get("/documents/shared-with-me").await.expect(200);
+    assert_eq!(page.json()["items"][0]["id"], file.as_str());
+    assert_eq!(page.json()["items"].as_array().map(Vec::len), Some(1));
+    let ended = ada.delete(&format!("{path}/{}", bob.id), json!({})).await;
+    assert!(ended.status < 300, "{}", ended.text());
+    let page = bob.get("/files/search?q=quarterly").await.expect(200);
+    assert_eq!(page.json()["items"], json!([]));
+    assert_eq!(page.json()["facets"]["types"], json!([]));
+    // Nor does a word tell of it.
+    let page = bob.get("/files/search?q=sorgum").await.expect(200);
+    assert_eq!(page.json()["corrections"], json!({}));
+}
+
+#[tokio::test]
+async fn a_folder_takes_its_words_and_tags_to_the_trash_and_back() {
+    let project = project().await;
+    let ada = project.sign_up().await;
+    let file = put(&ada, "outer/inner/a.txt", "sorghum").await;
+    let tags = json!({"tags": ["red"]});
+    let _ = ada
+        .post(&format!("/files/{file}/tags"), tags)
+        .await
+        .expect(200);
+    until_found(&ada, "q=sorghum", &[&file]).await;
+    let at = ada.get("/files/at?path=outer").await.expect(200).json();
+    let folder = at["folder"]["id"].as_str().expect("an id");
+    let counted = async |expected: usize| {
+        until("the count of tags", DEADLINE, || async {
+            let tags = ada.get("/tags").await.expect(200).json();
+            (tags["items"].as_array().map(Vec::len) == Some(expected)).then_some(())
+        })
+        .await;
+    };
+    let gone = ada.delete(&format!("/folders/{folder}"), json!({})).await;
+    assert!(gone.status < 300, "{}", gone.text());
+    counted(0).await;
+    // Whoever sees everything looks in vain, and it comes back all the same.
+    let page = project.get("/files/search?q=sorghum").await.expect(200);
+    assert_eq!(page.json()["items"], json!([]));
+    let path = format!("/folders/{folder}/restore");
+    let _ = ada.post(&path, json!({})).await.expect(200);
+    until_found(&ada, "q=sorghum", &[&file]).await;
+    counted(1).await;
+    let gone = ada
+        .delete(&format!("/folders/{folder}?permanent=1"), json!({}))
+        .await;
+    assert!(gone.status < 300, "{}", gone.text());
+    counted(0).await;
+}
+
 #[tokio::test]
 async fn a_document_that_breaks_its_reader_ends_as_an_error() {
     let project = project().await;

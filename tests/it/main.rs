@@ -42,6 +42,7 @@ mod nodes;
 mod notifications;
 mod oauth;
 mod oauth_stand_in;
+mod office;
 mod operations;
 mod permissions;
 mod plugin_changes;

@@ -9,10 +9,31 @@ const PAGES: usize = 5;
 
 /// Reads what is new; answers whether that was all.
 pub(crate) fn catch_up(scope: &Scope) -> Result<bool> {
-    files::catch_up("documents.marks", scope, PAGES, |files| {
-        let documents = files.iter().filter(|file| is_document(file));
-        documents.into_iter().try_for_each(note)
-    })
+    files::catch_up("documents.marks", scope, PAGES, |files| take(&files))
+}
+
+/// Notes the documents among files. Those of which no event told are read as
+/// if one had: they are told of again.
+pub(crate) fn take(files: &[File]) -> Result<()> {
+    let documents: Vec<&File> = files.iter().filter(|file| is_document(file)).collect();
+    let ids: Vec<&str> = documents.iter().map(|file| file.id.as_str()).collect();
+    let among = match sql::dialect() {
+        sql::Dialect::Sqlite => "SELECT value FROM json_each($1)",
+        sql::Dialect::Postgres => "SELECT json_array_elements_text(CAST($1 AS text)::json)",
+    };
+    let known: Vec<(String, u64)> = sql::query(
+        &format!("SELECT id, version FROM documents.documents WHERE id IN ({among})"),
+        params![sql::Value::json(&ids)?],
+    )?;
+    let is_known = |file: &File| {
+        let mut known = known.iter();
+        known.any(|(id, version)| *id == file.id && *version == file.version)
+    };
+    let new = documents.iter().filter(|file| !is_known(file));
+    let new: Vec<String> = new.map(|file| file.id.clone()).collect();
+    // Before they are noted: what fails is found again.
+    files::retell(&new)?;
+    documents.into_iter().try_for_each(note)
 }
 
 /// Makes a file's row, or brings it up to date. Another version is to be read

@@ -61,6 +61,13 @@ pub(crate) fn pending(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Js
     }
     let mut parameters = Vec::new();
     let own = access::condition(&scope, &mut parameters);
+    let owed: Vec<String> = sql::query(
+        &format!("SELECT id FROM documents.documents WHERE {own} AND owed = 1 LIMIT {limit}"),
+        parameters,
+    )?;
+    owed.iter().for_each(|id| hand_over_now(id));
+    let mut parameters = Vec::new();
+    let own = access::condition(&scope, &mut parameters);
     let pending = sql::query_one(
         &format!("SELECT count(*) FROM documents.documents WHERE {own} AND {free}"),
         parameters,
@@ -81,10 +88,41 @@ pub(crate) fn one(Path(id): Path<String>, caller: Caller) -> Result<Json<Documen
         params![&id],
     )?;
     process(&id)?;
+    hand_over_now(&id);
     Ok(Json(Record::require(&id)?.shown()))
 }
 
-/// Reads a document that waits; answers whether this came to an end.
+/// Tells `search` what is written in a document now, if it has yet to know.
+///
+/// # Errors
+/// When `search` did not take it; it is owed then.
+pub(crate) fn hand_over(id: &str) -> Result<()> {
+    let owed: Option<(i64, Option<String>)> = sql::query_optional(
+        "SELECT documents.version, texts.text FROM documents.documents \
+         LEFT JOIN documents.texts ON texts.id = documents.id WHERE documents.id = $1 AND documents.owed = 1",
+        params![id],
+    )?;
+    let Some((version, text)) = owed else {
+        return Ok(());
+    };
+    remote::index(id, text.as_deref().unwrap_or_default())?;
+    sql::execute(
+        "UPDATE documents.documents SET owed = 0 WHERE id = $1 AND version = $2",
+        params![id, version],
+    )?;
+    Ok(())
+}
+
+/// As [`hand_over`], for those whom it need not keep: it is owed until the
+/// next call.
+fn hand_over_now(id: &str) {
+    if let Err(error) = hand_over(id) {
+        log::warn!("search did not take the text of {id}: {error}");
+    }
+}
+
+/// Reads a document that waits; answers whether this came to an end. What was
+/// read is to be handed over.
 pub(crate) fn process(id: &str) -> Result<bool> {
     let now = moment::now_ms();
     let claimed: Option<(i64, String)> = sql::query_optional(
@@ -103,7 +141,7 @@ pub(crate) fn process(id: &str) -> Result<bool> {
     match remote::extract(id, &filename) {
         Ok(Reading::Done(found)) => claim.ready(&found),
         Ok(Reading::Impossible(code, detail)) => {
-            claim.end("error", Some((&code, &detail)))?;
+            claim.unreadable(&code, &detail)?;
             Ok(true)
         }
         Ok(Reading::Later(error)) => {
@@ -149,13 +187,42 @@ impl Claim<'_> {
         Ok(())
     }
 
+    /// Notes that this version cannot be read: nothing of the one before stays.
+    fn unreadable(&self, code: &str, detail: &str) -> Result<()> {
+        sql::transaction(|transaction| {
+            let changed = transaction.execute(
+                "UPDATE documents.documents SET status = 'error', error_code = $4, error_detail = $5, \
+                 leased_until = 0, processed_at = $6, topics = '[]', \
+                 owed = CASE WHEN EXISTS (SELECT 1 FROM documents.texts WHERE texts.id = $1) THEN 1 ELSE owed END \
+                 WHERE id = $1 AND version = $2 AND leased_until = $3",
+                params![
+                    self.id,
+                    self.version,
+                    self.until,
+                    code,
+                    detail,
+                    moment::now_ms()
+                ],
+            )?;
+            if changed > 0 {
+                for table in ["texts", "features"] {
+                    transaction.execute(
+                        &format!("DELETE FROM documents.{table} WHERE id = $1"),
+                        params![self.id],
+                    )?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn ready(&self, found: &Extracted) -> Result<bool> {
         let counts = stems::count(&found.text, found.language.as_deref());
         let is_mine = sql::transaction(|transaction| {
             let changed = transaction.execute(
                 "UPDATE documents.documents SET status = 'ready', error_code = NULL, error_detail = NULL, \
                  leased_until = 0, processed_at = $4, kind = $5, title = $6, language = $7, pages = $8, \
-                 words = $9, truncated = $10 WHERE id = $1 AND version = $2 AND leased_until = $3",
+                 words = $9, truncated = $10, owed = 1 WHERE id = $1 AND version = $2 AND leased_until = $3",
                 params![
                     self.id,
                     self.version,
@@ -182,7 +249,6 @@ impl Claim<'_> {
         })?;
         if is_mine {
             classify::classify(self.id)?;
-            remote::index(self.id, &found.text);
         } else {
             // A newer version came meanwhile: it waits for its turn.
             sql::execute(

@@ -122,18 +122,34 @@ fn can_read() -> bool {
 }
 
 /// Tells `search` what is written in a file, where there is such a plugin.
-pub(crate) fn index(id: &str, text: &str) {
+///
+/// # Errors
+/// When it is there, and did not take it.
+pub(crate) fn index(id: &str, text: &str) -> Result<()> {
     let text = text
         .get(..text.floor_char_boundary(SEARCHED))
         .unwrap_or_default();
-    let sent = http::put(format!("{SEARCH}/{}/content", http::encoded(id)))
-        .json(&json!({ "text": text }))
-        .and_then(http::Call::send);
-    match sent {
-        Ok(answer) if answer.status.is_success() => {}
-        Ok(answer) => log::info!("search did not take the text of {id}: {}", answer.status),
-        Err(error) => log::debug!("search did not take the text of {id}: {error}"),
+    let call = http::put(format!("{SEARCH}/{}/content", http::encoded(id)));
+    let status = match call.json(&json!({ "text": text }))?.send() {
+        Ok(answer) => answer.status,
+        Err(error) if matches!(error.code(), "upstream_absent" | "upstream_denied") => {
+            return Ok(());
+        }
+        Err(error) => return Err(search_failed().with_cause(error)),
+    };
+    // A file that is gone has no words.
+    if status.is_success() || status == StatusCode::NOT_FOUND {
+        return Ok(());
     }
+    Err(search_failed().with_cause(format_args!("it answered {status}")))
+}
+
+fn search_failed() -> Error {
+    Error::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "search_unavailable",
+        "the plugin `search` did not take a text",
+    )
 }
 
 fn problem(answer: http::Answer) -> Refusal {

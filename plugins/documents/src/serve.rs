@@ -75,10 +75,10 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
     let mut items = Vec::new();
     for record in records {
         // What is not there any more for whoever sees everything is gone.
-        if files::file::<File>(&record.id)?.is_some() {
-            items.push(record.shown());
-        } else if scope == Scope::All {
-            follow::forget(&record.id)?;
+        match files::file::<File>(&record.id)? {
+            Some(file) if is_document(&file) => items.push(record.shown()),
+            None if scope == Scope::All => follow::forget(&record.id)?,
+            _ => {}
         }
     }
     Ok(Json(Page { items, next_cursor }))
@@ -107,8 +107,8 @@ pub(crate) fn shared_with_me(
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let page = files::shared(wishes.cursor.as_deref(), limit)?;
     let mut items = Vec::new();
+    follow::take(&page.items)?;
     for file in page.items.iter().filter(|file| is_document(file)) {
-        follow::note(file)?;
         items.extend(Record::find(&file.id)?.map(Record::shown));
     }
     Ok(Json(Page {

@@ -5,7 +5,7 @@
 use crate::{
     follow, process,
     record::{Record, Status},
-    remote::is_document,
+    remote::{self, is_document},
 };
 use atlashub_files_client::{File, file};
 use atlashub_sdk::prelude::*;
@@ -17,8 +17,13 @@ pub(crate) fn subscriptions() -> Subscriptions {
         .on("files.replaced", take)
         .on("files.changed", take)
         .on("files.restored", take)
+        .on("files.retold", take_all)
+        .on("files.trashed", forget)
         .on("files.deleted", forget)
 }
+
+/// After this time no further file of an event is begun, milliseconds.
+const ENOUGH: i64 = 40_000;
 
 /// Which file.
 #[derive(Debug, Deserialize)]
@@ -26,26 +31,58 @@ pub(crate) struct Told {
     id: String,
 }
 
+/// Some files.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Retold {
+    ids: Vec<String>,
+}
+
+fn take(Payload(told): Payload<Told>) -> Result<()> {
+    look_at(&told.id)
+}
+
+/// One that cannot be read now keeps no other waiting; the event comes again
+/// for what is left.
+fn take_all(Payload(told): Payload<Retold>) -> Result<()> {
+    let begun = moment::now_ms();
+    let mut done = Ok(());
+    for id in &told.ids {
+        if moment::now_ms() - begun > ENOUGH {
+            return Err(not_yet());
+        }
+        done = look_at(id).and(done);
+    }
+    done
+}
+
 /// As the file is now: a version that was read is not read again, so the same
 /// event may come twice.
-fn take(Payload(told): Payload<Told>) -> Result<()> {
-    let Some(file) = file::<File>(&told.id)? else {
-        return Ok(());
+fn look_at(id: &str) -> Result<()> {
+    let Some(file) = file::<File>(id)? else {
+        return follow::forget(id);
     };
     if !is_document(&file) {
+        // It may have been one, under another name.
+        if Record::find(id)?.is_some() {
+            remote::index(id, "")?;
+            follow::forget(id)?;
+        }
         return Ok(());
     }
     follow::note(&file)?;
-    process::process(&told.id)?;
-    let waits = Record::find(&told.id)?.is_some_and(|record| record.status == Status::Pending);
-    if waits {
-        return Err(Error::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_read_yet",
-            "the document could not be read now",
-        ));
+    process::process(id)?;
+    if Record::find(id)?.is_some_and(|record| record.status == Status::Pending) {
+        return Err(not_yet());
     }
-    Ok(())
+    process::hand_over(id)
+}
+
+fn not_yet() -> Error {
+    Error::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_read_yet",
+        "the document could not be read now",
+    )
 }
 
 fn forget(Payload(told): Payload<Told>) -> Result<()> {

@@ -9,7 +9,10 @@
 use atlashub_plugin_documents::{routes, subscriptions};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
-use std::{cell::RefCell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 const BUDGET: &str = "The budget names every payment and every invoice of the year.";
 
@@ -19,6 +22,10 @@ struct Stand {
     files: Rc<RefCell<Vec<(Value, String)>>>,
     /// What search was told.
     told: Rc<RefCell<Vec<String>>>,
+    /// What files was to tell of again.
+    retold: Rc<RefCell<Vec<String>>>,
+    /// Whether search fails.
+    search_is_down: Rc<Cell<bool>>,
 }
 
 impl Stand {
@@ -45,14 +52,15 @@ impl Stand {
         self.files.borrow_mut().retain(|(file, _)| file["id"] != id);
     }
 
-    fn answer_files(&self, request: &Request) -> Response {
+    fn answer_files(&self, mut request: Request) -> Response {
         let caller = identity::caller();
         let sees = |file: &Value| {
             caller.kind == CallerKind::SecretKey
                 || file["owner_id"].as_str() == caller.id.as_deref()
         };
         let files = self.files.borrow();
-        let path = request.path();
+        let path = request.path().to_owned();
+        let path = path.as_str();
         if path == "/files" {
             let mut items: Vec<Value> = files
                 .iter()
@@ -64,6 +72,11 @@ impl Stand {
                 std::cmp::Reverse(file["updated_at"].as_str().unwrap().to_owned())
             });
             return Json(json!({"items": items, "next_cursor": null})).into_response();
+        }
+        if path == "/retell" {
+            let body = request.take_body().text(10_000).unwrap();
+            self.retold.borrow_mut().push(body);
+            return StatusCode::ACCEPTED.into_response();
         }
         if path == "/files/upload-url" {
             return Json(json!({
@@ -91,6 +104,9 @@ impl Stand {
     }
 
     fn answer_search(&self, mut request: Request) -> Response {
+        if self.search_is_down.get() {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
         let body = request.take_body().text(1_000_000).unwrap();
         self.told
             .borrow_mut()
@@ -129,9 +145,7 @@ fn world() -> World {
         .unwrap()
         .with_permissions(["files:read", "files:write"])
         .with_caller(Caller::new(CallerKind::User, "u1"))
-        .with_service("files.internal", move |request| {
-            files.answer_files(&request)
-        })
+        .with_service("files.internal", move |request| files.answer_files(request))
         .with_service("search.internal", move |request| {
             search.answer_search(request)
         })
@@ -624,4 +638,117 @@ fn an_event_of_files_has_a_document_read_once_a_version() {
     // What comes late of a file that is gone is taken.
     world.stand.remove("a");
     assert_eq!(tell("files.changed", "a"), Ok(()));
+}
+
+/// Hands an event of `files` to the plugin, as the host does.
+fn tell(world: &World, name: &str, payload: &Value) -> Result<()> {
+    let mut follower = Caller::new(CallerKind::SecretKey, "files");
+    follower.via_plugin = Some("documents".into());
+    world.host.set_caller(follower);
+    let event = Event::new(name, payload).unwrap();
+    let told = world.host.deliver(&subscriptions(), event);
+    world.host.set_caller(Caller::new(CallerKind::User, "u1"));
+    told
+}
+
+fn count(table: &str) -> i64 {
+    let statement = format!("SELECT count(*) FROM documents.{table}");
+    sql::query_one(&statement, params![]).unwrap()
+}
+
+#[test]
+fn a_version_that_cannot_be_read_leaves_nothing_of_the_one_before() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &["bills"], BUDGET);
+    tell(&world, "files.uploaded", &json!({"id": "a"})).unwrap();
+    assert!(count("texts") == 1 && count("features") > 0);
+    world.stand.rewrite("a", "broken");
+    tell(&world, "files.replaced", &json!({"id": "a"})).unwrap();
+    assert_eq!((count("texts"), count("features")), (0, 0));
+    let (_, document) = world.get("/documents/a");
+    assert_eq!(
+        (&document["status"], &document["topics"]),
+        (&json!("error"), &json!([]))
+    );
+    let told = world.stand.told.borrow();
+    assert_eq!(told.len(), 2);
+    assert_eq!(told[1], format!("/index/a/content {}", json!({"text": ""})));
+}
+
+#[test]
+fn what_is_a_document_no_more_is_forgotten_with_its_words() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], BUDGET);
+    tell(&world, "files.uploaded", &json!({"id": "a"})).unwrap();
+    {
+        let mut files = world.stand.files.borrow_mut();
+        files[0].0["filename"] = json!("a.png");
+        files[0].0["mime_type"] = json!("image/png");
+        files[0].0["updated_at"] = json!("2024-03-01T00:00:00Z");
+    }
+    tell(&world, "files.changed", &json!({"id": "a"})).unwrap();
+    assert_eq!((count("documents"), count("texts")), (0, 0));
+    let told = world.stand.told.borrow();
+    assert_eq!(
+        told.last(),
+        Some(&format!("/index/a/content {}", json!({"text": ""})))
+    );
+}
+
+#[test]
+fn what_is_in_the_trash_or_gone_teaches_nothing() {
+    let world = world();
+    for id in ["a", "b", "c"] {
+        world.stand.put(id, "u1", "a.txt", &["bills"], BUDGET);
+        tell(&world, "files.uploaded", &json!({ "id": id })).unwrap();
+    }
+    tell(&world, "files.trashed", &json!({"id": "a"})).unwrap();
+    tell(&world, "files.deleted", &json!({"id": "b"})).unwrap();
+    assert_eq!((count("documents"), count("texts")), (1, 1));
+    // With its folder.
+    world.stand.remove("c");
+    tell(&world, "files.retold", &json!({"ids": ["a", "c"]})).unwrap();
+    assert_eq!(count("features"), {
+        let of_a = "SELECT count(*) FROM documents.features WHERE id = 'a'";
+        sql::query_one::<i64>(of_a, params![]).unwrap()
+    });
+    assert_eq!(world.get("/documents/a").1["status"], "ready");
+}
+
+#[test]
+fn a_text_that_search_did_not_take_is_handed_over_later() {
+    let world = world();
+    world.stand.search_is_down.set(true);
+    world.stand.put("a", "u1", "a.txt", &[], "first");
+    world.stand.put("b", "u1", "b.txt", &[], "second");
+    for id in ["a", "b"] {
+        let error = tell(&world, "files.uploaded", &json!({ "id": id })).unwrap_err();
+        assert_eq!(error.code(), "search_unavailable");
+        assert!(atlashub_sdk::events::is_worth_retrying(&error));
+    }
+    assert_eq!(world.get("/documents/a").1["status"], "ready");
+    world.stand.search_is_down.set(false);
+    tell(&world, "files.uploaded", &json!({"id": "a"})).unwrap();
+    tell(&world, "files.uploaded", &json!({"id": "a"})).unwrap();
+    assert_eq!(world.stand.told.borrow().len(), 1);
+    let _ = world.process();
+    assert_eq!(world.stand.told.borrow().len(), 2);
+}
+
+#[test]
+fn what_is_found_among_the_changes_is_read_without_anybody_asking() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], "words");
+    world.stand.put("busy", "u1", "b.txt", &[], "busy");
+    world.stand.put("p", "u1", "p.png", &[], "");
+    let _ = world.get("/documents");
+    let _ = world.get("/documents");
+    assert_eq!(
+        *world.stand.retold.borrow(),
+        [json!({"ids": ["busy", "a"]}).to_string()]
+    );
+    let error = tell(&world, "files.retold", &json!({"ids": ["busy", "a"]})).unwrap_err();
+    assert_eq!(error.code(), "not_read_yet");
+    assert_eq!(world.get("/documents/a").1["status"], "ready");
+    assert_eq!(world.get("/documents/busy").1["status"], "pending");
 }

@@ -14,6 +14,9 @@ pub struct File {
     /// The name with its folders.
     #[serde(default)]
     pub path: String,
+    /// The folder in which it lies; none at the top.
+    #[serde(default)]
+    pub folder_id: Option<String>,
     /// A user, or none for what a server stored.
     #[serde(default)]
     pub owner_id: Option<String>,
@@ -102,13 +105,13 @@ pub fn changed(cursor: Option<&str>, limit: u32) -> Result<Page<File>> {
     ask(http::get(from_cursor(&url, cursor)))
 }
 
-/// Files that others share with the caller, the latest first; none where files
-/// are not shared.
+/// Files that others let the caller read, those in shared folders among them,
+/// the newest first; none where files are not shared.
 ///
 /// # Errors
 /// Those of [`ask`].
 pub fn shared(cursor: Option<&str>, limit: u32) -> Result<Page<File>> {
-    let url = format!("{BASE}/files/shared-with-me?limit={limit}");
+    let url = format!("{BASE}/files/shared-with-me?inside=true&limit={limit}");
     let page = ask_optional(http::get(from_cursor(&url, cursor)))?;
     Ok(page.unwrap_or(Page {
         items: Vec::new(),

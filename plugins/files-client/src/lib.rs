@@ -9,11 +9,13 @@
 mod file;
 mod follow;
 mod refusal;
+mod retell;
 mod scope;
 
 pub use file::{File, Page, changed, file, lookup, shared};
 pub use follow::catch_up;
 pub use refusal::Refusal;
+pub use retell::{Readable, readable, retell, retell_all};
 pub use scope::Scope;
 
 use atlashub_sdk::{

@@ -98,7 +98,7 @@ fn ids_and_cursors_are_encoded() {
         *asked.borrow(),
         [
             "/files/%2E%2E%2Fa%3Fb",
-            "/files/shared-with-me?limit=3&cursor=x%26y%3Dz"
+            "/files/shared-with-me?inside=true&limit=3&cursor=x%26y%3Dz"
         ]
     );
 }

@@ -116,11 +116,28 @@ struct Told<'a> {
     at: String,
 }
 
-fn publish(change: Change, told: &Told<'_>) {
-    let Some(event) = change.event() else { return };
-    if let Err(error) = events::publish(event, told, Some(told.id)) {
-        log::warn!("{event} of {} was not published: {error}", told.id);
+fn send(change: Change, told: &Told<'_>) -> Result<()> {
+    match change.event() {
+        Some(event) => events::publish(event, told, Some(told.id)).map(drop),
+        None => Ok(()),
     }
+}
+
+/// Tells other plugins alone.
+///
+/// # Errors
+/// `queue_full`, and the host's others.
+pub(crate) fn publish(change: Change, subject: &str) -> Result<()> {
+    let actor = identity::caller().id;
+    send(
+        change,
+        &Told {
+            id: subject,
+            detail: None,
+            actor_id: actor.as_deref(),
+            at: moment::rfc3339(moment::now_ms()),
+        },
+    )
 }
 
 /// Tells what happened to the file or folder `subject`; `detail` is for
@@ -133,7 +150,12 @@ pub(crate) fn tell(change: Change, subject: &str, detail: Option<&str>) {
         actor_id: actor.as_deref(),
         at: moment::rfc3339(at),
     };
-    publish(change, &told);
+    if let Err(error) = send(change, &told) {
+        log::warn!(
+            "{} of {subject} was not published: {error}",
+            change.as_str()
+        );
+    }
     let written = sql::execute(
         "INSERT INTO files.activity (id, subject, action, actor, detail, at) VALUES ($1, $2, $3, $4, $5, $6)",
         params![

@@ -28,7 +28,9 @@ mod name;
 mod notice;
 mod permissions;
 mod place;
+mod readable;
 mod record;
+mod retell;
 mod secret;
 mod settings;
 mod shares;
@@ -113,6 +115,14 @@ pub fn routes() -> Router {
         .get("/share/{token}/download", link::download)
         .post("/share/{token}/download", link::download_with_password)
         .post("/share/{token}/upload", link::upload)
+        .get("/readable", readable::readable)
+        .post("/retell", retell::retell)
 }
 
-atlashub_sdk::plugin!(routes, check = check::Drive);
+/// The events that it takes.
+#[must_use]
+pub fn subscriptions() -> Subscriptions {
+    retell::subscriptions()
+}
+
+atlashub_sdk::plugin!(routes, check = check::Drive, events = subscriptions);

@@ -6,7 +6,8 @@ use crate::{
     account, cursor,
     happened::{self, Change},
     notice,
-    record::{COLUMNS, Record},
+    readable::INSIDE,
+    record::{COLUMNS, Metadata, Record},
     target::{Kind, Target},
     tree::{FOLDER, Folder},
 };
@@ -245,6 +246,8 @@ fn revoke(kind: Kind, id: &str, whose: &str, caller: &Caller) -> Result<StatusCo
 pub(crate) struct Wishes {
     limit: Option<u32>,
     cursor: Option<String>,
+    /// Of files: also those in folders that were shared, however deep.
+    inside: Option<bool>,
 }
 
 /// Something that another shares with the caller.
@@ -257,14 +260,50 @@ struct Shared<T> {
     shared_at: String,
 }
 
-/// `GET /files/shared-with-me`: the files that were shared themselves.
-pub(crate) fn shared_files(
-    Query(wishes): Query<Wishes>,
-    caller: Caller,
-) -> Result<Json<Page<impl Serialize>>> {
+/// `GET /files/shared-with-me`: the files that were shared themselves, the
+/// latest first; with `inside`, all that others let the caller read, the
+/// newest first.
+pub(crate) fn shared_files(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Response> {
+    if wishes.inside == Some(true) {
+        return Ok(Json(inside(&caller, &wishes)?).into_response());
+    }
     let base = identity::public_url();
-    shared(&caller, &wishes, Kind::File, COLUMNS, |record: Record| {
+    let page = shared(&caller, &wishes, Kind::File, COLUMNS, |record: Record| {
         (record.id.clone(), record.metadata(&base))
+    })?;
+    Ok(Json(page).into_response())
+}
+
+fn inside(caller: &Caller, wishes: &Wishes) -> Result<Page<Metadata>> {
+    let own = access::owner(caller, Permission::Read)?;
+    let limit = cursor::limit(wishes.limit);
+    let mut parameters = params![own];
+    let after = match &wishes.cursor {
+        Some(text) => {
+            let (at, id) = cursor::read_number(text)?;
+            parameters.extend(params![at, id]);
+            " AND (created_at, id) < ($2, $3)"
+        }
+        None => "",
+    };
+    let records: Vec<Record> = sql::query(
+        &format!(
+            "WITH RECURSIVE {INSIDE} SELECT {COLUMNS} FROM files.objects \
+             WHERE deleted_at IS NULL AND owner <> $1 AND (id IN (SELECT subject FROM files.permissions \
+             WHERE user_id = $1 AND kind = 'file') OR (owner, folder_id) IN (SELECT owner, id FROM inside)){after} \
+             ORDER BY created_at DESC, id DESC LIMIT {}",
+            limit + 1
+        ),
+        parameters,
+    )?;
+    let (records, next_cursor) = cursor::cut(records, limit, |record| {
+        (record.created_at.to_string(), record.id.clone())
+    });
+    let base = identity::public_url();
+    let items = records.into_iter().map(|record| record.metadata(&base));
+    Ok(Page {
+        items: items.collect(),
+        next_cursor,
     })
 }
 
@@ -276,6 +315,7 @@ pub(crate) fn shared_folders(
     shared(&caller, &wishes, Kind::Folder, FOLDER, |folder: Folder| {
         (folder.id.clone(), folder.metadata())
     })
+    .map(Json)
 }
 
 /// The latest first.
@@ -285,7 +325,7 @@ fn shared<R: serde::de::DeserializeOwned, T>(
     kind: Kind,
     columns: &str,
     metadata: impl Fn(R) -> (String, T),
-) -> Result<Json<Page<Shared<T>>>> {
+) -> Result<Page<Shared<T>>> {
     let own = access::owner(caller, Permission::Read)?;
     let table = match kind {
         Kind::File => "objects",
@@ -326,7 +366,7 @@ fn shared<R: serde::de::DeserializeOwned, T>(
             })
         })
         .collect();
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Page { items, next_cursor })
 }
 
 fn find_all<R: serde::de::DeserializeOwned, T>(

@@ -6,7 +6,9 @@
 //! most and in bounded steps; `POST /files/sweep` runs it at will.
 
 use crate::{
-    BUCKET, account, contents, place,
+    BUCKET, account, contents,
+    happened::{self, Change},
+    place,
     settings::{Settings, days_ago},
     trash, uploads,
 };
@@ -128,6 +130,11 @@ fn condemned() -> Result<usize> {
         }
         deleted += condemned.len();
         for (owner, ids) in by_owner(condemned) {
+            // Nobody sees them any more. Told first: after a kill they are
+            // told of again, and not never.
+            for id in &ids {
+                happened::publish(Change::Deleted, id)?;
+            }
             trash::delete_files(&owner, &ids)?;
         }
     }
@@ -155,6 +162,9 @@ fn condemned_folders() -> Result<()> {
         params![],
     )?;
     for (owner, ids) in by_owner(condemned) {
+        for id in &ids {
+            happened::publish(Change::FolderDeleted, id)?;
+        }
         sql::transaction(|transaction| {
             account::lock(transaction, &owner)?;
             let mut entries = 0;

@@ -1,20 +1,67 @@
 //! Which entries of the index a caller is shown.
 
-use atlashub_files_client::Scope;
-use atlashub_sdk::sql;
+use atlashub_files_client::{Readable, Scope, readable};
+use atlashub_sdk::prelude::*;
 
-/// The condition on `entries` for what may be shown. `parameters` gets the
-/// values.
-pub(crate) fn condition(scope: &Scope, parameters: &mut Vec<sql::Value>) -> String {
-    match scope {
-        Scope::All => "TRUE".into(),
-        Scope::Owner(owner) => {
-            parameters.push(owner.as_str().into());
-            let place = parameters.len();
-            format!(
-                "(entries.owner = ${place} OR entries.visibility = 'public' OR entries.number IN \
-                 (SELECT readers.number FROM search.readers WHERE readers.reader = ${place}))"
-            )
+/// What a caller may see, as `files` says now.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) scope: Scope,
+    /// Of others.
+    pub(crate) shared: Readable,
+}
+
+impl Sight {
+    pub(crate) fn of(scope: Scope) -> Result<Self> {
+        let shared = match scope {
+            Scope::All => Readable::default(),
+            Scope::Owner(_) => readable()?,
+        };
+        Ok(Self { scope, shared })
+    }
+
+    /// The condition on `entries` for what may be shown. `parameters` gets the
+    /// values.
+    pub(crate) fn condition(&self, parameters: &mut Vec<sql::Value>) -> Result<String> {
+        let Scope::Owner(owner) = &self.scope else {
+            return Ok("TRUE".into());
+        };
+        parameters.push(owner.as_str().into());
+        let mut condition = format!(
+            "(entries.owner = ${} OR entries.visibility = 'public'",
+            parameters.len()
+        );
+        for (column, ids) in [
+            ("file_id", &self.shared.files),
+            ("folder_id", &self.shared.folders),
+        ] {
+            if !ids.is_empty() {
+                parameters.push(sql::Value::json(ids)?);
+                let among = among(parameters.len());
+                condition.push_str(&format!(" OR entries.{column} IN ({among})"));
+            }
+        }
+        condition.push(')');
+        Ok(condition)
+    }
+}
+
+/// The texts of the JSON list that is the parameter of this number.
+pub(crate) fn among(place: usize) -> String {
+    match sql::dialect() {
+        sql::Dialect::Sqlite => format!("SELECT value FROM json_each(${place})"),
+        sql::Dialect::Postgres => {
+            format!("SELECT json_array_elements_text(CAST(${place} AS text)::json)")
+        }
+    }
+}
+
+/// A JSON list of texts in `$1` as rows with the column `value`.
+pub(crate) fn elements() -> &'static str {
+    match sql::dialect() {
+        sql::Dialect::Sqlite => "json_each($1)",
+        sql::Dialect::Postgres => {
+            "json_array_elements_text(CAST($1 AS text)::json) AS elements(value)"
         }
     }
 }

@@ -32,17 +32,18 @@ pub(crate) fn put_content(
 }
 
 /// Brings a file's row and words up to date; `content` of none leaves what is
-/// known of its text.
+/// known of its text, an empty one clears it.
 pub(crate) fn put(
     transaction: &sql::Transaction,
     file: &File,
     content: Option<&str>,
 ) -> Result<()> {
     let numbers: Vec<i64> = transaction.query(
-        "INSERT INTO search.entries (file_id, owner, visibility, filename, mime_type, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (file_id) DO UPDATE SET owner = excluded.owner, \
+        "INSERT INTO search.entries (file_id, owner, visibility, filename, mime_type, created_at, updated_at, folder_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (file_id) DO UPDATE SET owner = excluded.owner, \
          visibility = excluded.visibility, filename = excluded.filename, mime_type = excluded.mime_type, \
-         updated_at = excluded.updated_at WHERE entries.updated_at <= excluded.updated_at RETURNING number",
+         updated_at = excluded.updated_at, \
+         folder_id = excluded.folder_id WHERE entries.updated_at <= excluded.updated_at RETURNING number",
         params![
             &file.id,
             file.owner_id.as_deref().unwrap_or_default(),
@@ -50,7 +51,8 @@ pub(crate) fn put(
             &file.filename,
             &file.mime_type,
             file.created_ms(),
-            file.updated_ms()
+            file.updated_ms(),
+            file.folder_id.as_deref()
         ],
     )?;
     // Somebody else knew of a later change.
@@ -58,7 +60,12 @@ pub(crate) fn put(
         return Ok(());
     };
     put_tags(transaction, number, &file.tags)?;
-    if let Some(content) = content {
+    if content == Some("") {
+        transaction.execute(
+            "DELETE FROM search.texts WHERE number = $1",
+            params![number],
+        )?;
+    } else if let Some(content) = content {
         let kept = content.get(..content.floor_char_boundary(MAX_CONTENT));
         transaction.execute(
             "INSERT INTO search.texts (number, content) VALUES ($1, $2) \

@@ -1,12 +1,13 @@
-//! Keeping the index up with `files`: with what was changed since, and with
-//! what others share with whoever searches.
+//! Keeping the index up with `files`: with what was changed since, asked for
+//! as whoever searches, and with all that is there when the index is new.
 
-use crate::{entry, remote};
-use atlashub_files_client::{File, Scope, shared};
+use crate::{
+    access::{Sight, among, elements},
+    entry, remote,
+};
+use atlashub_files_client::{self as files, File, Scope};
 use atlashub_sdk::prelude::*;
 
-/// Files that others share with a reader, of which the index knows.
-const SHARED: u32 = 100;
 /// Pages that a search waits for, and that one call to follow reads.
 pub(crate) const PAGES_OF_A_SEARCH: usize = 2;
 const PAGES_OF_A_CALL: usize = 10;
@@ -24,7 +25,8 @@ pub(crate) fn follow(caller: Caller) -> Result<Json<Followed>> {
     Ok(Json(Followed { done }))
 }
 
-/// `POST /files/search/rebuild`
+/// `POST /files/search/rebuild`: everybody's index begins anew. The caller's
+/// own files are read at once, those of all by what `files` tells of again.
 pub(crate) fn rebuild(caller: Caller) -> Result<Json<Followed>> {
     users::require("search:rebuild")?;
     let scope = Scope::to_read(&caller)?;
@@ -35,46 +37,68 @@ pub(crate) fn rebuild(caller: Caller) -> Result<Json<Followed>> {
 
 /// Reads what is new, so many pages at most; answers whether that was all.
 pub(crate) fn catch_up(scope: &Scope, pages: usize) -> Result<bool> {
-    let done = atlashub_files_client::catch_up("search.marks", scope, pages, take)?;
-    if let Scope::Owner(reader) = scope {
-        take_shared(reader)?;
-    }
+    let done = files::catch_up("search.marks", scope, pages, take)?;
+    fill()?;
     Ok(done)
 }
 
-/// Notes what others share with a reader, and what no more.
-fn take_shared(reader: &str) -> Result<()> {
-    let shared = shared(None, SHARED)?.items;
-    let known: i64 = sql::query_one(
-        "SELECT count(*) FROM search.readers WHERE reader = $1",
-        params![reader],
-    )?;
-    if shared.is_empty() && known == 0 {
+/// Files shared with the caller that one call reads into the index.
+const MISSING: u32 = 20;
+
+/// Reads files into the index that are shared with the caller, and of which no
+/// event has told yet.
+pub(crate) fn take_missing(sight: &Sight) -> Result<()> {
+    if sight.shared.files.is_empty() {
         return Ok(());
     }
-    let ids: Vec<String> = shared.iter().map(|file| file.id.clone()).collect();
-    take(shared)?;
-    let among = sql::texts_in(2);
-    sql::transaction(|transaction| {
-        transaction.execute(
-            &format!(
-                "DELETE FROM search.readers WHERE reader = $1 AND number NOT IN \
-                 (SELECT number FROM search.entries WHERE file_id IN ({among}))"
-            ),
-            params![reader, sql::Value::json(&ids)?],
-        )?;
-        transaction.execute(
-            &format!(
-                "INSERT INTO search.readers (reader, number) SELECT CAST($1 AS TEXT), number FROM search.entries \
-                 WHERE file_id IN ({among}) ON CONFLICT DO NOTHING"
-            ),
-            params![reader, sql::Value::json(&ids)?],
-        )?;
-        Ok(())
-    })
+    let missing: Vec<String> = sql::query(
+        &format!(
+            "SELECT value FROM {} WHERE NOT EXISTS \
+             (SELECT 1 FROM search.entries WHERE entries.file_id = value) LIMIT {MISSING}",
+            elements()
+        ),
+        params![sql::Value::json(&sight.shared.files)?],
+    )?;
+    let mut new = Vec::new();
+    for id in missing {
+        new.extend(files::file::<File>(&id)?);
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    take(new)
+}
+
+/// Where `search.marks` says that all files were asked for, which is nobody's
+/// id.
+const FILLED: &str = "";
+
+/// Has `files` tell of all files, once for each index: an index that is empty
+/// is filled for everybody, whoever comes first.
+fn fill() -> Result<()> {
+    let asked: Option<i64> = sql::query_optional(
+        "SELECT 1 FROM search.marks WHERE scope = $1",
+        params![FILLED],
+    )?;
+    if asked.is_some() {
+        return Ok(());
+    }
+    if let Err(error) = files::retell_all() {
+        // The next search asks again.
+        log::warn!("files do not tell of themselves again: {error}");
+        return Ok(());
+    }
+    sql::execute(
+        "INSERT INTO search.marks (scope, updated_at, next_mark) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING",
+        params![FILLED],
+    )?;
+    Ok(())
 }
 
 /// Puts files into the index, without those that are there as they are.
+///
+/// The text of a file that did not change is not asked for: `documents` hands
+/// each over until it was taken.
 fn take(files: Vec<File>) -> Result<()> {
     let ids: Vec<&str> = files.iter().map(|file| file.id.as_str()).collect();
     let among = sql::texts_in(1);
@@ -92,7 +116,7 @@ fn take(files: Vec<File>) -> Result<()> {
             continue;
         }
         let has_text = row.is_some_and(|(.., has_text)| *has_text);
-        let text = (!has_text).then(|| remote::text(&file.id)).flatten();
+        let text = (!has_text).then(|| remote::text(&file)).flatten();
         new.push((file, text));
     }
     if new.is_empty() {

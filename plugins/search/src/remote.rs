@@ -18,16 +18,19 @@ pub(crate) fn set_tags(id: &str, tags: &[String]) -> Result<File> {
     ask(http::call(Method::PATCH, address(id)).json(&json!({ "tags": tags }))?)
 }
 
-/// What is written in a file, as far as that is known; none where there is no
-/// plugin that reads documents.
-pub(crate) fn text(id: &str) -> Option<String> {
+/// What is written in this version of a file, as far as that is known; none
+/// where there is no plugin that reads documents.
+pub(crate) fn text(file: &File) -> Option<String> {
     #[derive(Deserialize)]
     struct Text {
+        version: u64,
         text: String,
     }
-    let answer = http::get(format!("{DOCUMENTS}/{}/text", http::encoded(id))).send();
-    let answer = answer.ok().filter(|answer| answer.status.is_success())?;
+    let answer = http::get(format!("{DOCUMENTS}/{}/text", http::encoded(&file.id))).send();
+    let answer = answer
+        .ok()
+        .filter(|answer| answer.status == StatusCode::OK)?;
     let bytes = answer.body.bytes(MAX_TEXT).ok()?;
     let read: Text = serde_json::from_slice(&bytes).ok()?;
-    Some(read.text)
+    (read.version == file.version).then_some(read.text)
 }

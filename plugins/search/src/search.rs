@@ -1,6 +1,6 @@
 //! `GET /files/search`.
 
-use crate::{access, entry, follow, highlight, spelling, words};
+use crate::{access::Sight, entry, follow, highlight, spelling, words};
 use atlashub_files_client::{Scope, lookup};
 use atlashub_sdk::prelude::*;
 use serde_json::{Map, Value, json};
@@ -78,11 +78,13 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
             Error::bad_request("invalid_cursor", "`cursor` is what `next_cursor` was")
         })?,
     };
+    let sight = Sight::of(scope)?;
+    follow::take_missing(&sight)?;
     let asked = words::of_query(&wishes.q);
     let mut meant = Vec::new();
     let mut corrections = BTreeMap::new();
     for word in &asked {
-        let stands_for = spelling::meant(word)?;
+        let stands_for = spelling::meant(word, &sight)?;
         if stands_for.iter().all(|other| other != word) {
             corrections.insert(word.clone(), stands_for.clone());
         }
@@ -98,7 +100,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
             complete,
         }));
     }
-    let hits = find(&wishes, &meant, &scope)?;
+    let hits = find(&wishes, &meant, &sight)?;
     let facets = facets(&hits)?;
     let wanted: Vec<String> = meant.into_iter().flatten().collect();
     let mut items = Vec::new();
@@ -108,7 +110,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
         let next = hits.iter().skip(at).take(limit - items.len());
         let next: Vec<&Hit> = next.collect();
         at += next.len();
-        items.extend(show(&next, &wanted, &scope)?);
+        items.extend(show(&next, &wanted, &sight.scope)?);
     }
     Ok(Json(Page {
         items,
@@ -186,9 +188,9 @@ impl Conditions {
     }
 }
 
-fn find(wishes: &Wishes, meant: &[Vec<String>], scope: &Scope) -> Result<Vec<Hit>> {
+fn find(wishes: &Wishes, meant: &[Vec<String>], sight: &Sight) -> Result<Vec<Hit>> {
     let mut parameters = Vec::new();
-    let text = access::condition(scope, &mut parameters);
+    let text = sight.condition(&mut parameters)?;
     let mut conditions = Conditions { text, parameters };
     filter(&mut conditions, wishes)?;
     let columns =
@@ -214,7 +216,7 @@ fn find(wishes: &Wishes, meant: &[Vec<String>], scope: &Scope) -> Result<Vec<Hit
                  to_tsquery('simple', CAST(${place} AS text)), 1) AS double precision) AS score \
                  FROM search.words JOIN search.entries ON entries.number = words.number \
                  WHERE words.words @@ to_tsquery('simple', CAST(${place} AS text)) AND {} \
-                 LIMIT {RANKED}",
+                 ORDER BY words.number DESC LIMIT {RANKED}",
                 conditions.text
             ),
         }

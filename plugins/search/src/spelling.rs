@@ -1,7 +1,10 @@
 //! The words of the index and their parts of three letters, to find what
 //! somebody meant who wrote a word that is not there. The same tables on both
-//! engines: no extension has to be there.
+//! engines: no extension has to be there. They have no owner, and words of
+//! files that are gone stay in them: a word is told only when it stands in
+//! what the caller may see.
 
+use crate::access::{Sight, elements};
 use atlashub_sdk::prelude::*;
 use std::collections::BTreeSet;
 
@@ -12,7 +15,9 @@ const LONGEST: usize = 24;
 /// New words that one file may add. What has more is a list of something.
 const MAX_NEW: usize = 2_000;
 /// Words that are compared with the one that was meant.
-const COMPARED: u32 = 40;
+const COMPARED: u32 = 400;
+/// Near words that are looked for in what the caller may see.
+const LOOKED_FOR: usize = 40;
 /// Words that stand for one that is not there.
 const MAX_MEANT: usize = 5;
 
@@ -59,50 +64,77 @@ pub(crate) fn learn(transaction: &sql::Transaction, folded: &str) -> Result<()> 
 }
 
 /// The words of the index that `word` may stand for: itself when anything
-/// there begins so, otherwise the nearest.
-pub(crate) fn meant(word: &str) -> Result<Vec<String>> {
+/// there begins so, otherwise the nearest. Only words count that stand in what
+/// the caller may see: others are as if they were nowhere.
+pub(crate) fn meant(word: &str, sight: &Sight) -> Result<Vec<String>> {
     let length = word.chars().count();
+    let itself = || Ok(vec![word.to_owned()]);
     if !(SHORTEST..=LONGEST).contains(&length) || !word.chars().all(char::is_alphabetic) {
-        return Ok(vec![word.to_owned()]);
+        return itself();
     }
-    let begins: Option<String> = sql::query_optional(
-        "SELECT term FROM search.terms WHERE term >= $1 AND term < $2 LIMIT 1",
-        params![word, format!("{word}\u{10ffff}")],
-    )?;
-    if begins.is_some() {
-        return Ok(vec![word.to_owned()]);
+    if stands(word, true, sight)? {
+        return itself();
+    }
+    let most = if length < 8 { 1 } else { 2 };
+    let mut parameters = params![sql::Value::json(&grams(word))?];
+    for bound in [length.saturating_sub(most), length + most] {
+        parameters.push(i64::try_from(bound).unwrap_or(i64::MAX).into());
     }
     let near: Vec<String> = sql::query(
         &format!(
             "SELECT term FROM search.grams WHERE gram IN (SELECT value FROM {}) \
+             AND length(term) BETWEEN CAST($2 AS INTEGER) AND CAST($3 AS INTEGER) \
              GROUP BY term ORDER BY count(*) DESC, term LIMIT {COMPARED}",
             elements()
         ),
-        params![sql::Value::json(&grams(word))?],
+        parameters,
     )?;
-    let most = if length < 8 { 1 } else { 2 };
     let mut near: Vec<(usize, String)> = near
         .into_iter()
         .map(|term| (strsim::osa_distance(word, &term), term))
         .filter(|(distance, _)| *distance <= most)
         .collect();
     near.sort_unstable();
-    let mut meant: Vec<String> = near.into_iter().map(|(_, term)| term).collect();
-    meant.truncate(MAX_MEANT);
+    let mut meant = Vec::new();
+    for (_, term) in near.into_iter().take(LOOKED_FOR) {
+        if stands(&term, false, sight)? {
+            meant.push(term);
+        }
+        if meant.len() == MAX_MEANT {
+            break;
+        }
+    }
     if meant.is_empty() {
-        meant.push(word.to_owned());
+        return itself();
     }
     Ok(meant)
 }
 
-/// A JSON list of texts in `$1` as rows with the column `value`.
-fn elements() -> &'static str {
-    match sql::dialect() {
-        sql::Dialect::Sqlite => "json_each($1)",
-        sql::Dialect::Postgres => {
-            "json_array_elements_text(CAST($1 AS text)::json) AS elements(value)"
-        }
-    }
+/// Whether a word stands in anything that the caller may see, or one that
+/// begins so.
+fn stands(word: &str, begins: bool, sight: &Sight) -> Result<bool> {
+    let mut parameters = Vec::new();
+    let visible = sight.condition(&mut parameters)?;
+    let place = parameters.len() + 1;
+    let (statement, expression) = match sql::dialect() {
+        sql::Dialect::Sqlite => (
+            format!(
+                "SELECT 1 FROM search.words JOIN search.entries ON entries.number = words.rowid \
+                 WHERE words MATCH ${place} AND {visible} LIMIT 1"
+            ),
+            format!("\"{word}\"{}", if begins { "*" } else { "" }),
+        ),
+        sql::Dialect::Postgres => (
+            format!(
+                "SELECT 1 FROM search.words JOIN search.entries ON entries.number = words.number \
+                 WHERE words.words @@ to_tsquery('simple', CAST(${place} AS text)) AND {visible} LIMIT 1"
+            ),
+            format!("{word}{}", if begins { ":*" } else { "" }),
+        ),
+    };
+    parameters.push(expression.into());
+    let found: Option<i64> = sql::query_optional(&statement, parameters)?;
+    Ok(found.is_some())
 }
 
 /// The parts of three letters, with a blank at either end.

@@ -1,7 +1,7 @@
 //! Tags: `files` keeps those of each file, and says who may change them; here
 //! they have ids, are counted, renamed and merged.
 
-use crate::{access, entry, follow, remote};
+use crate::{access::Sight, entry, follow, remote};
 use atlashub_files_client::{File, Scope, file};
 use atlashub_sdk::prelude::*;
 
@@ -100,8 +100,10 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
     let scope = Scope::to_read(&caller)?;
     follow::catch_up(&scope, follow::PAGES_OF_A_SEARCH)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let sight = Sight::of(scope)?;
+    follow::take_missing(&sight)?;
     let mut parameters = Vec::new();
-    let visible = access::condition(&scope, &mut parameters);
+    let visible = sight.condition(&mut parameters)?;
     let mut conditions = String::new();
     if let Some(start) = wishes.q.as_deref().map(str::trim).filter(|q| !q.is_empty()) {
         parameters.push(start.to_lowercase().into());

@@ -13,6 +13,7 @@ pub(crate) fn subscriptions() -> Subscriptions {
         .on("files.replaced", take)
         .on("files.changed", take)
         .on("files.restored", take)
+        .on("files.retold", take_all)
         .on("files.trashed", forget)
         .on("files.deleted", forget)
 }
@@ -23,14 +24,28 @@ pub(crate) struct Told {
     id: String,
 }
 
+/// Some files.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Retold {
+    ids: Vec<String>,
+}
+
+fn take(Payload(told): Payload<Told>) -> Result<()> {
+    look_at(&told.id)
+}
+
+fn take_all(Payload(told): Payload<Retold>) -> Result<()> {
+    told.ids.iter().try_for_each(|id| look_at(id))
+}
+
 /// As the file is now, whatever has happened since: the same event again
 /// changes nothing, and one that comes late brings nothing back.
-fn take(Payload(told): Payload<Told>) -> Result<()> {
-    let there: Option<File> = file(&told.id)?;
+fn look_at(id: &str) -> Result<()> {
+    let there: Option<File> = file(id)?;
     let Some(file) = there.filter(|file| file.deleted_at.is_none()) else {
-        return entry::forget(&told.id);
+        return entry::forget(id);
     };
-    let text = remote::text(&told.id);
+    let text = remote::text(&file);
     sql::transaction(|transaction| entry::put(transaction, &file, text.as_deref()))
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::{cell::RefCell, rc::Rc};
 
 #[derive(Clone, Default)]
-struct Files(Rc<RefCell<Vec<Value>>>);
+struct Files(Rc<RefCell<Vec<Value>>>, Rc<RefCell<Vec<String>>>);
 
 impl Files {
     /// A file of `owner`, changed last of all.
@@ -44,6 +44,8 @@ impl Files {
             caller.kind == CallerKind::SecretKey
                 || file["visibility"] == "public"
                 || caller.id.is_some() && file["shared_with"].as_str() == caller.id.as_deref()
+                || caller.id.is_some()
+                    && file["folder_shared_with"].as_str() == caller.id.as_deref()
                 || file["owner_id"].as_str() == caller.id.as_deref()
         };
         if let Some(query) = path.strip_prefix("/files?") {
@@ -73,13 +75,23 @@ impl Files {
             let items: Vec<Value> = files.into_iter().skip(start).take(limit).collect();
             return Json(json!({"items": items, "next_cursor": next})).into_response();
         }
-        if path.starts_with("/files/shared-with-me?") {
+        if path == "/retell" {
+            self.1.borrow_mut().push(caller.id.unwrap_or_default());
+            return StatusCode::ACCEPTED.into_response();
+        }
+        if path == "/readable" {
             let files = self.0.borrow();
-            let items: Vec<&Value> = files
-                .iter()
-                .filter(|file| file["shared_with"].as_str() == caller.id.as_deref())
-                .collect();
-            return Json(json!({"items": items, "next_cursor": null})).into_response();
+            let shared = |name: &str, id: &str| -> Vec<Value> {
+                let shared = files
+                    .iter()
+                    .filter(|file| file[name].as_str() == caller.id.as_deref());
+                shared.map(|file| file[id].clone()).collect()
+            };
+            return Json(json!({
+                "files": shared("shared_with", "id"), "folders": shared("folder_shared_with", "folder_id"),
+                "next_cursor": null,
+            }))
+            .into_response();
         }
         if path == "/files/lookup" {
             let body = request.take_body().bytes(10_000).unwrap();
@@ -175,6 +187,16 @@ impl World {
     }
 }
 
+/// Hands an event of `files` to the plugin, as the host does.
+fn tell(world: &World, name: &str, payload: &Value) {
+    let mut follower = Caller::new(CallerKind::SecretKey, "files");
+    follower.via_plugin = Some("search".into());
+    world.host.set_caller(follower);
+    let event = Event::new(name, payload).unwrap();
+    world.host.deliver(&subscriptions(), event).unwrap();
+    world.host.set_caller(Caller::new(CallerKind::User, "u1"));
+}
+
 fn tag(id: &str, tags: &[&str]) -> Request {
     Request::post(
         format!("/files/{id}/tags"),
@@ -237,12 +259,26 @@ fn nobody_finds_what_they_may_not_see() {
 #[test]
 fn what_is_shared_is_found_as_long_as_it_is_shared() {
     let world = world();
-    world.files.put("theirs", "u2", "plan.txt", &[]);
+    world.files.put("theirs", "u2", "plan.txt", &["x"]);
     assert_eq!(world.found("q=plan"), [""; 0]);
     world.files.change("theirs", "shared_with", json!("u1"));
     assert_eq!(world.found("q=plan"), ["theirs"]);
     assert_eq!(world.found("q=plan&owner=u2"), ["theirs"]);
+    // The same, by the folder in which it lies.
     world.files.change("theirs", "shared_with", Value::Null);
+    assert_eq!(world.found("q=plan"), [""; 0]);
+    world
+        .files
+        .change("theirs", "folder_shared_with", json!("u1"));
+    assert_eq!(world.found("q=plan"), [""; 0]);
+    world.files.change("theirs", "folder_id", json!("folder"));
+    tell(&world, "files.changed", &json!({"id": "theirs"}));
+    assert_eq!(world.found("q=plan"), ["theirs"]);
+    assert_eq!(world.get("/tags")["items"][0]["count"], 1);
+    world
+        .files
+        .change("theirs", "folder_shared_with", Value::Null);
+    assert_eq!(world.get("/tags")["items"], json!([]));
     assert_eq!(
         world.get("/files/search?q=plan")["facets"]["types"],
         json!([])
@@ -441,14 +477,7 @@ fn without_files_it_says_so() {
 #[test]
 fn an_event_of_files_brings_a_file_into_the_index_and_out_of_it() {
     let world = world();
-    let tell = |name: &str, id: &str| {
-        let mut follower = Caller::new(CallerKind::SecretKey, "files");
-        follower.via_plugin = Some("search".into());
-        world.host.set_caller(follower);
-        let event = Event::new(name, &json!({ "id": id })).unwrap();
-        world.host.deliver(&subscriptions(), event).unwrap();
-        world.host.set_caller(Caller::new(CallerKind::User, "u1"));
-    };
+    let tell = |name: &str, id: &str| tell(&world, name, &json!({ "id": id }));
     let indexed =
         || -> i64 { sql::query_one("SELECT count(*) FROM search.entries", params![]).unwrap() };
     world.files.put("a", "u1", "Budget.txt", &[]);
@@ -472,4 +501,104 @@ fn an_event_of_files_brings_a_file_into_the_index_and_out_of_it() {
     world.files.remove("a");
     tell("files.replaced", "a");
     assert_eq!(indexed(), 0);
+}
+
+#[test]
+fn a_word_of_files_that_one_may_not_see_is_as_if_it_were_nowhere() {
+    let world = world();
+    world
+        .files
+        .put("theirs", "u2", "Severance Zanzibar.txt", &[]);
+    world.files.put("mine", "u1", "Reverence.txt", &[]);
+    for id in ["theirs", "mine"] {
+        tell(&world, "files.uploaded", &json!({ "id": id }));
+    }
+    let corrections =
+        |query: &str| world.get(&format!("/files/search?q={query}"))["corrections"].clone();
+    assert_eq!(corrections("zanzibaar"), json!({}));
+    assert_eq!(
+        corrections("severence"),
+        json!({"severence": ["reverence"]})
+    );
+    // It stands in another's file as it is written, and decides nothing.
+    world.files.put("other", "u2", "Reverance.txt", &[]);
+    tell(&world, "files.uploaded", &json!({"id": "other"}));
+    assert_eq!(
+        corrections("reverance"),
+        json!({"reverance": ["reverence"]})
+    );
+    assert_eq!(world.found("q=reverance"), ["mine"]);
+    world.files.change("theirs", "folder_id", json!("folder"));
+    world
+        .files
+        .change("theirs", "folder_shared_with", json!("u1"));
+    tell(&world, "files.changed", &json!({"id": "theirs"}));
+    assert_eq!(corrections("zanzibaar"), json!({"zanzibaar": ["zanzibar"]}));
+    // Gone, with its words.
+    world.files.remove("theirs");
+    tell(&world, "files.deleted", &json!({"id": "theirs"}));
+    assert_eq!(corrections("zanzibaar"), json!({}));
+}
+
+#[test]
+fn an_index_that_begins_anew_gets_the_files_of_everybody() {
+    let world = world();
+    let ids: Vec<String> = (0..1_100).map(|at| format!("f{at}")).collect();
+    for (at, id) in ids.iter().enumerate() {
+        let owner = if at % 2 == 0 { "u1" } else { "u2" };
+        world.files.put(id, owner, &format!("number{at}.txt"), &[]);
+    }
+    let fill = || {
+        for ids in ids.chunks(20) {
+            tell(&world, "files.retold", &json!({ "ids": ids }));
+        }
+    };
+    let indexed =
+        || -> i64 { sql::query_one("SELECT count(*) FROM search.entries", params![]).unwrap() };
+    // Whoever comes first has all told of again, once.
+    let _ = world.found("q=x");
+    let _ = world.found("q=x");
+    assert_eq!(*world.files.1.borrow(), ["u1"]);
+    fill();
+    assert_eq!(indexed(), 1_100);
+    world.host.set_permissions(["files:read", "search:rebuild"]);
+    let rebuild = Request::post("/files/search/rebuild", "");
+    assert_eq!(world.call(rebuild).0, 200);
+    assert_eq!(world.files.1.borrow().len(), 2);
+    // Files that are gone meanwhile do not come back.
+    world.files.remove("f0");
+    fill();
+    assert_eq!(indexed(), 1_099);
+    world.host.set_caller(Caller::new(CallerKind::User, "u2"));
+    assert_eq!(world.found("q=number1099"), ["f1099"]);
+}
+
+#[test]
+fn a_text_goes_when_nothing_is_written_any_more() {
+    let world = world();
+    world.files.put("a", "u1", "a.txt", &[]);
+    assert_eq!(world.content("a", "millet"), 204);
+    assert_eq!(world.found("q=millet"), ["a"]);
+    assert_eq!(world.content("a", ""), 204);
+    assert_eq!(world.found("q=millet"), [""; 0]);
+}
+
+#[test]
+fn what_goes_to_the_trash_with_its_folder_counts_no_more_until_it_is_back() {
+    let world = world();
+    world.files.put("a", "u1", "plan.txt", &["x"]);
+    assert_eq!(world.found("q=plan"), ["a"]);
+    let file = world.files.0.borrow()[0].clone();
+    world.files.remove("a");
+    tell(&world, "files.retold", &json!({"ids": ["a"]}));
+    assert_eq!(world.get("/tags")["items"], json!([]));
+    world
+        .host
+        .set_caller(Caller::new(CallerKind::SecretKey, "k"));
+    assert_eq!(world.found("q=plan"), [""; 0]);
+    // Nothing of it has changed.
+    world.files.0.borrow_mut().push(file);
+    tell(&world, "files.retold", &json!({"ids": ["a"]}));
+    assert_eq!(world.found("q=plan"), ["a"]);
+    assert_eq!(world.get("/tags")["items"][0]["count"], 1);
 }

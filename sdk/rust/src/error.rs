@@ -305,7 +305,7 @@ impl From<HostError> for Error {
                 StatusCode::BAD_GATEWAY,
                 Some("a call to another service was not allowed"),
             ),
-            "upstream_failed" => (
+            "upstream_failed" | "upstream_absent" => (
                 StatusCode::BAD_GATEWAY,
                 Some("another service could not be reached"),
             ),

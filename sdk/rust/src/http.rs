@@ -134,6 +134,7 @@ impl Call {
     ///
     /// # Errors
     /// `upstream_denied` when the address is not granted or not public,
+    /// `upstream_absent` when there is no such host or plugin,
     /// `upstream_timeout`, `upstream_failed`; `upload_interrupted` when a body
     /// that is passed on was read in part.
     pub fn send(mut self) -> Result<Answer> {

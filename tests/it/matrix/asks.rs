@@ -137,6 +137,9 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("DELETE", "/files/{id}/tags/{tag_id}", Asks::ObjectToWrite),
     ("GET", "/tags", Asks::Name),
     ("PATCH", "/tags/{tag_id}", Asks::ObjectToWrite),
+    // Of `files`, which only plugins call.
+    ("GET", "/readable", Asks::Absent),
+    ("POST", "/retell", Asks::Absent),
     // Of `search`, which only `documents` calls.
     ("PUT", "/index/{id}/content", Asks::Absent),
     ("GET", "/documents", Asks::Name),

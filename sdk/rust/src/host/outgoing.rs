@@ -141,6 +141,7 @@ fn method(method: &Method) -> wasi_http::Method {
 fn failure(code: &ErrorCode) -> HostError {
     let kind = match code {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => "upstream_denied",
+        ErrorCode::DestinationNotFound => "upstream_absent",
         ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
