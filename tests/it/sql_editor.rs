@@ -329,7 +329,7 @@ async fn statements_are_kept_changed_and_forgotten() {
 }
 
 /// The hostile texts for the engine of this run.
-fn hostile() -> impl Iterator<Item = &'static str> {
+pub(crate) fn hostile() -> impl Iterator<Item = &'static str> {
     let own = match Engine::of_this_run() {
         Engine::Sqlite => include_str!("../hostile_sql/sqlite.txt"),
         Engine::Postgres => include_str!("../hostile_sql/postgres.txt"),
