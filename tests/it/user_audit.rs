@@ -26,17 +26,15 @@ async fn what_users_do_to_their_accounts_is_in_the_audit() {
     let project = admin.project().await;
     let user = project.sign_up().await;
     let made = user.post("/v1/auth/totp/enroll", json!({})).await;
-    let secret = made.expect(200).json()["secret"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let made = made.expect(200).json();
+    let secret = made["secret"].as_str().unwrap().to_owned();
     let body = json!({"code": totp_code(&secret, 0)});
     let _ = user.post("/v1/auth/totp/verify", body).await.expect(204);
     let body =
         json!({"email": user.email, "password": PASSWORD, "totp_code": totp_code(&secret, 1)});
     let second = project.auth("/login", body).await.expect(200).json();
     let second = user.with_tokens(&second);
-    let recovery = made.json()["recovery_codes"][0].clone();
+    let recovery = made["recovery_codes"][0].clone();
     let body = json!({"code": recovery});
     let _ = second.delete("/v1/auth/totp", body).await.expect(204);
     let other = "a very different phrase";
@@ -66,7 +64,13 @@ async fn what_users_do_to_their_accounts_is_in_the_audit() {
     assert_eq!(sessions[0]["details"]["level"], "one_factor");
     assert_eq!(sessions[1]["details"]["level"], "two_factors");
     let text = seen.to_string();
-    for hidden in [PASSWORD, other, &secret, &user.access, &third.refresh] {
+    for hidden in [
+        PASSWORD,
+        other,
+        secret.as_str(),
+        &user.access,
+        &third.refresh,
+    ] {
         assert!(!text.contains(hidden), "{hidden} is in the audit");
     }
 }
