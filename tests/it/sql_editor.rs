@@ -20,7 +20,7 @@ async fn read(admin: &Admin, project: &Project, sql: &str) -> Value {
         .json()
 }
 
-async fn write(admin: &Admin, project: &Project, sql: &str) -> Value {
+pub(crate) async fn write(admin: &Admin, project: &Project, sql: &str) -> Value {
     let body = json!({"sql": sql, "mode": "write"});
     run(admin, project, body).await.expect(200).json()
 }
