@@ -1,7 +1,8 @@
 //! The `db` plugin: the project's tables over HTTP, the same on both
 //! engines, with the rights of the caller.
 
-use atlashub_tests::{Project, Reply, shared};
+use crate::sql_editor;
+use atlashub_tests::{Engine, Project, Reply, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -257,6 +258,68 @@ async fn rows_are_chosen_alike_on_both_engines() {
         .await,
         [2, 1, 3]
     );
+}
+
+/// What Postgres alone can: patterns, words, containment, ranges.
+const OF_POSTGRES: &[(&str, &[i64])] = &[
+    ("todos?title=match.^w", &[1]),
+    ("todos?title=imatch.^w", &[1, 2]),
+    ("todos?title=not.imatch.^w", &[3]),
+    ("todos?title=imatch(any).{^w,OFF$}", &[1, 2, 3]),
+    ("todos?title=fts.water|weed", &[1, 2]),
+    ("todos?title=fts(english).weeds", &[2]),
+    ("todos?title=plfts.off 50", &[3]),
+    ("todos?title=phfts.50 off", &[3]),
+    ("todos?title=wfts.water or weed", &[1, 2]),
+    ("todos?data=cs.{\"t\":true}", &[1]),
+    ("spans?tags=cs.{a}", &[1]),
+    ("spans?tags=cd.{b,c,d}", &[2]),
+    ("spans?tags=ov.{a,c}", &[1, 2]),
+    ("spans?span=cs.[2,3)", &[1]),
+    ("spans?span=cd.[0,5)", &[1]),
+    ("spans?span=ov.[4,11)", &[1, 2]),
+    ("spans?span=sl.[8,9)", &[1]),
+    ("spans?span=sr.[6,7)", &[2]),
+    ("spans?span=nxr.[0,5)", &[1]),
+    ("spans?span=nxl.[10,12)", &[2]),
+    ("spans?span=adj.[5,10)", &[1, 2]),
+];
+
+#[tokio::test]
+async fn what_postgres_alone_can_is_refused_elsewhere_by_its_name() {
+    let project = project().await;
+    let is_postgres = Engine::of_this_run() == Engine::Postgres;
+    let (span, tags) = match is_postgres {
+        true => ("int4range", "text[]"),
+        false => ("text", "text"),
+    };
+    let admin = shared().await.admin();
+    let sql = format!("CREATE TABLE spans (id integer PRIMARY KEY, span {span}, tags {tags})");
+    sql_editor::write(&admin, &project, &sql).await;
+    let sql = "INSERT INTO spans VALUES (1, '[1,5)', '{a,b}'), (2, '[10,20)', '{b,c}')";
+    sql_editor::write(&admin, &project, sql).await;
+    for (query, expected) in OF_POSTGRES {
+        let escaped = [
+            ("\"", "%22"),
+            (" ", "%20"),
+            ("|", "%7C"),
+            ("{", "%7B"),
+            ("}", "%7D"),
+            ("^", "%5E"),
+            ("[", "%5B"),
+        ];
+        let mut path = format!("{query}&order=id");
+        for (plain, coded) in escaped {
+            path = path.replace(plain, coded);
+        }
+        if is_postgres {
+            assert_eq!(ids(&project, &path).await, *expected, "{query}");
+        } else {
+            let refused = rest(&project, Method::GET, &path, "", None).await;
+            let refused = refused.expect(400).json();
+            assert_eq!(refused["code"], "0A000", "{query}: {refused}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -309,6 +309,14 @@ fn unsigned_token() -> String {
     "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJvd25lciIsInJvbGUiOiJvd25lciIsImV4cCI6OTk5OTk5OTk5OTl9.".to_owned()
 }
 
+/// Other names of routes in [`ROUTES`], which the description leaves out.
+const ALIASES: &[(&str, &str, Access)] = &[("GET", "/admin/logs", Viewer)];
+
+/// Every route by every name.
+fn all_routes() -> impl Iterator<Item = &'static (&'static str, &'static str, Access)> {
+    ROUTES.iter().chain(ALIASES)
+}
+
 async fn strangers(admin: &Admin, own: &Project, other: &Project) -> Vec<Stranger> {
     let body = json!({"email": EMAIL, "password": PASSWORD});
     let nobody = admin.anonymous();
@@ -320,6 +328,8 @@ async fn strangers(admin: &Admin, own: &Project, other: &Project) -> Vec<Strange
     let ended = admin.with_session(&token);
     let _ = ended.delete("/admin/v1/session").await.expect_success();
     let revoked = revoked_key(admin, own).await;
+    let user = own.sign_up().await;
+    let project_admin = callers::user_with(admin, own, json!(["admin"])).await;
     let key = |key: &str| {
         let key = key.to_owned();
         move |request: RequestBuilder| request.header("x-api-key", &key)
@@ -340,6 +350,16 @@ async fn strangers(admin: &Admin, own: &Project, other: &Project) -> Vec<Strange
             request.header("cookie", format!("__Host-atlashub={token}"))
         }),
         stranger("an unsigned token", bearer(&unsigned_token())),
+        stranger("an end user", bearer(&user.access)),
+        stranger("an end user's refresh token", bearer(&user.refresh)),
+        stranger(
+            "a user who looks after the project",
+            bearer(&project_admin.access),
+        ),
+        stranger(
+            "a user who looks after the project, beside its secret key",
+            callers::beside(&own.secret, &project_admin.access),
+        ),
         stranger("a wrong development token", |request| {
             request.header("x-dev-admin-token", "development")
         }),
@@ -375,7 +395,6 @@ async fn address(admin: &Admin, project: &Project, path: &str) -> String {
         .replace("{token}", "bm90LWEtbGluaw")
         .replace("{name}", "clerk")
         .replace("{table}", "todos")
-        .replace("{name}", "own")
         .replace("{id}", id)
 }
 
@@ -458,7 +477,7 @@ async fn no_stranger_reaches_an_admins_route() {
     let other = admin.project().await;
     let strangers = strangers(&admin, &project, &other).await;
     let before = state_of(&admin, &project).await;
-    for (method, path, access) in ROUTES {
+    for (method, path, access) in all_routes() {
         if *access == Open {
             continue;
         }
@@ -492,7 +511,7 @@ async fn no_stranger_reaches_an_admins_route() {
 async fn an_owner_reaches_every_admins_route() {
     let server = TestServer::start().await;
     let admin = server.admin();
-    for (method, path, access) in ROUTES {
+    for (method, path, access) in all_routes() {
         if *access == Link || (*method, *path) == ("DELETE", "/admin/v1/session") {
             continue;
         }

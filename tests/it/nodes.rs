@@ -2,7 +2,8 @@
 //! changes are looked for on that node after a restart.
 
 use crate::{keys::until_refused, plugin_changes::versions};
-use atlashub_tests::{AT_ONCE, Engine, Project, TestServer, until};
+use atlashub_tests::{AT_ONCE, Engine, Project, Reply, TestServer, until};
+use reqwest::Method;
 use serde_json::json;
 use std::time::Duration;
 
@@ -254,4 +255,69 @@ async fn another_row_policy_and_another_column_hold_everywhere() {
         seen(0, 0).await.then_some(())
     })
     .await;
+}
+
+/// Calls `path` of a project until that is refused, at most `most` times; how
+/// many were let in, and the refusal.
+async fn until_too_many(
+    project: &Project,
+    path: &str,
+    body: &serde_json::Value,
+    most: usize,
+) -> (usize, Reply) {
+    for passed in 0..=most {
+        let request = project.bare_request(Method::POST, path);
+        let request = request.header("apikey", &project.publishable).json(body);
+        let reply = Reply::to(request).await;
+        if reply.status == 429 {
+            return (passed, reply);
+        }
+    }
+    panic!("{path}: more than {most} tries were let in");
+}
+
+#[tokio::test]
+async fn tries_of_a_projects_users_are_counted_for_all_nodes() {
+    let (first, second) = pair().await;
+    let project = first.admin().project().await;
+    let there = second
+        .as_ref()
+        .map_or(project.clone(), |second| project.on(second));
+    for (call, at_once) in [
+        ("/signup", 5),
+        ("/forgot-password", 5),
+        ("/magic-link", 5),
+        ("/login", 20),
+    ] {
+        let email = format!("{}@example.com", atlashub_tests::unique("tries"));
+        let body = json!({"email": email, "password": "correct horse battery"});
+        let path = format!("/v1/auth{call}");
+        let (passed, refused) = until_too_many(&project, &path, &body, 2 * at_once).await;
+        assert!(passed >= 5, "{call}: only {passed} were let in");
+        // On another node, and by whatever name; one may have come back
+        // meanwhile, not as many as there were.
+        let (_, elsewhere) = until_too_many(&there, &path, &body, 2).await;
+        let (_, alias) = until_too_many(&there, &format!("/users{call}"), &body, 2).await;
+        for reply in [refused, elsewhere, alias] {
+            assert_eq!(reply.expect_problem(429), "rate_limited", "{call}");
+            let wait: u64 = reply.header("retry-after").parse().unwrap();
+            assert!((1..=3_600).contains(&wait), "{call}: {wait}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn signing_in_is_a_class_of_its_own_by_every_name() {
+    let project = atlashub_tests::shared().await.admin().project().await;
+    let body = json!({"email": "nobody@example.com", "password": "a wrong one"});
+    for mount in ["/v1/auth", "/auth", "/users"] {
+        let path = format!("{mount}/login");
+        let request = project.bare_request(Method::POST, &path);
+        let request = request.header("apikey", &project.publishable).json(&body);
+        let reply = Reply::to(request).await;
+        assert_eq!(reply.expect_problem(401), "invalid_credentials");
+        let policy = reply.header("ratelimit-policy");
+        assert!(policy.contains("\"auth\";"), "{path}: {policy}");
+        assert!(!policy.contains("\"writes\";"), "{path}: {policy}");
+    }
 }

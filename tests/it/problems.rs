@@ -204,3 +204,63 @@ async fn a_user_and_a_role_that_are_made_twice_with_one_key_are_made_once() {
         assert_eq!(made.body, again.body);
     }
 }
+
+#[tokio::test]
+async fn invitations_tables_queries_and_app_passwords_are_made_once_with_one_key() {
+    let admin = shared().await.admin();
+    let project = admin.project().await;
+    let user = project.sign_up().await;
+    let base = format!("/admin/v1/projects/{}", project.slug);
+    let invited = format!("{}@example.com", atlashub_tests::unique("once"));
+    let table = |name: &str| {
+        json!({"name": name, "columns": [
+            {"name": "id", "type": "bigint", "primary_key": true},
+        ]})
+    };
+    let by_admin = |path: String| admin.request(Method::POST, &path);
+    let calls: [(&str, Box<dyn Fn() -> reqwest::RequestBuilder>, _, _); 4] = [
+        (
+            "invitations",
+            Box::new(|| by_admin("/admin/v1/invitations".to_owned())),
+            json!({"email": invited, "role": "viewer"}),
+            json!({"email": format!("not-{invited}"), "role": "viewer"}),
+        ),
+        (
+            "tables",
+            Box::new(|| by_admin(format!("{base}/tables"))),
+            table("once"),
+            table("twice"),
+        ),
+        (
+            "sql-saved",
+            Box::new(|| by_admin(format!("{base}/sql/saved"))),
+            json!({"name": "once", "sql": "SELECT 1"}),
+            json!({"name": "twice", "sql": "SELECT 2"}),
+        ),
+        (
+            "app-passwords",
+            Box::new(|| user.request(Method::POST, "/v1/auth/app-passwords")),
+            json!({"name": "once"}),
+            json!({"name": "twice"}),
+        ),
+    ];
+    for (what, request, body, another) in calls {
+        let key = atlashub_tests::unique(what);
+        let send = |body: &serde_json::Value| {
+            Reply::to(request().header("idempotency-key", &key).json(body))
+        };
+        let first = send(&body).await.expect(201);
+        let again = send(&body).await.expect(201);
+        assert_eq!(first.body, again.body, "{what}");
+        assert_eq!(again.header("idempotent-replayed"), "true", "{what}");
+        assert_eq!(
+            again.header("cache-control"),
+            first.header("cache-control"),
+            "{what}"
+        );
+        let code = send(&another).await.expect_problem(422);
+        assert_eq!(code, "idempotency_key_reused", "{what}");
+    }
+    let made = user.get("/v1/auth/app-passwords").await.expect(200).json();
+    assert_eq!(made["items"].as_array().map(Vec::len), Some(1));
+}

@@ -20,7 +20,7 @@ async fn read(admin: &Admin, project: &Project, sql: &str) -> Value {
         .json()
 }
 
-async fn write(admin: &Admin, project: &Project, sql: &str) -> Value {
+pub(crate) async fn write(admin: &Admin, project: &Project, sql: &str) -> Value {
     let body = json!({"sql": sql, "mode": "write"});
     run(admin, project, body).await.expect(200).json()
 }
@@ -329,7 +329,7 @@ async fn statements_are_kept_changed_and_forgotten() {
 }
 
 /// The hostile texts for the engine of this run.
-fn hostile() -> impl Iterator<Item = &'static str> {
+pub(crate) fn hostile() -> impl Iterator<Item = &'static str> {
     let own = match Engine::of_this_run() {
         Engine::Sqlite => include_str!("../hostile_sql/sqlite.txt"),
         Engine::Postgres => include_str!("../hostile_sql/postgres.txt"),

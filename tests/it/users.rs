@@ -258,3 +258,30 @@ async fn a_user_is_who_plugins_see_and_what_is_foreign_is_theirs() {
     let seen = caller(foreign.get("/misbehave/request").await);
     assert_eq!(seen["kind"], "PublishableKey");
 }
+
+/// How many passwords the server has hashed.
+async fn hashed(server: &atlashub_tests::TestServer) -> u64 {
+    let metrics = server.admin().get("/metrics").await.expect(200).text();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("atlashub_password_hashes_total "));
+    line.map_or(0, |count| count.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn an_unknown_address_costs_as_much_as_a_wrong_password() {
+    let server = atlashub_tests::TestServer::start().await;
+    let project = server.admin().project().await;
+    let user = project.sign_up().await;
+    let unknown = format!("{}@example.com", atlashub_tests::unique("nobody"));
+    let mut answers = Vec::new();
+    for email in [user.email.as_str(), unknown.as_str()] {
+        let before = hashed(&server).await;
+        let body = json!({"email": email, "password": "a wrong phrase"});
+        let reply = project.auth("/login", body).await;
+        assert_eq!(reply.expect_problem(401), "invalid_credentials");
+        assert_eq!(hashed(&server).await, before + 1, "{email}");
+        answers.push(reply.json()["detail"].clone());
+    }
+    assert_eq!(answers[0], answers[1]);
+}

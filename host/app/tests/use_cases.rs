@@ -8,6 +8,9 @@
     reason = "tests"
 )]
 
+#[path = "use_cases/tokens.rs"]
+mod tokens;
+
 use atlashub_app::{
     Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, MailSettings,
     QueueSettings, RotateKey, SignIn, StreamLimits, limits::CallerRates,

@@ -64,8 +64,9 @@ pub(crate) fn update(
     if let Some(folder) = &changes.folder_id {
         access::may_move(&caller, known.subject(), folder.as_deref())?;
     }
-    let changed = sql::transaction(|transaction| {
+    let (before, changed) = sql::transaction(|transaction| {
         let record = place::locked(transaction, &id)?;
+        let before = record.visibility;
         let filename = filename.unwrap_or(record.filename);
         let folder_id = changes.folder_id.unwrap_or(record.folder_id);
         let folder = place::folder_of(transaction, &record.owner, folder_id.as_deref())?;
@@ -89,9 +90,14 @@ pub(crate) fn update(
                 moment::now_ms()
             ],
         )?;
-        changed.ok_or_else(access::unknown)
+        Ok((before, changed.ok_or_else(access::unknown)?))
     })?;
-    happened::tell(Change::Changed, &id, Some(&changed.path));
+    let what = match (before, changed.visibility) {
+        (Visibility::Private, Visibility::Public) => Change::Published,
+        (Visibility::Public, Visibility::Private) => Change::Hidden,
+        _ => Change::Changed,
+    };
+    happened::tell(what, &id, Some(&changed.path));
     Ok(Json(changed.metadata(&identity::public_url())))
 }
 

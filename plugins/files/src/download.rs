@@ -7,6 +7,7 @@ use crate::{
     conditions::{Answer, Validators, http_date, weigh},
     content_type,
     disposition::{self, Disposition},
+    happened,
     record::{Record, Visibility, etag},
     versions,
 };
@@ -90,6 +91,9 @@ pub(crate) fn download(
         Some(_) => Visibility::Private,
     };
     access::check_readable(subject, visibility)?;
+    if visibility != Visibility::Public {
+        happened::read(&found.id, &found.owner);
+    }
     let mut content = Content {
         object_key: found.object_key,
         filename: found.filename,

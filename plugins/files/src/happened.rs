@@ -6,8 +6,8 @@ use crate::{
     access::{Permission, Role},
     record::Record,
 };
-use atlashub_sdk::prelude::*;
-use std::collections::BTreeMap;
+use atlashub_sdk::{identity::CallerKind, prelude::*};
+use std::{collections::BTreeMap, time::Duration};
 use uuid::Uuid;
 
 /// A kind of change.
@@ -35,6 +35,10 @@ pub(crate) enum Change {
     Unshared,
     /// Somebody used a link to download.
     Downloaded,
+    /// Everybody may read it from now on.
+    Published,
+    /// Nobody but those who were given it may read it from now on.
+    Hidden,
     /// A folder was made.
     FolderMade,
     /// A folder has another name or place.
@@ -62,6 +66,8 @@ impl Change {
             Self::Shared => "share.create",
             Self::Unshared => "share.revoke",
             Self::Downloaded => "share.download",
+            Self::Published => "object.publish",
+            Self::Hidden => "object.hide",
             Self::FolderMade => "folder.create",
             Self::FolderChanged => "folder.change",
             Self::FolderTrashed => "folder.trash",
@@ -75,7 +81,7 @@ impl Change {
         Some(match self {
             Self::Uploaded => "uploaded",
             Self::Replaced => "replaced",
-            Self::Changed => "changed",
+            Self::Changed | Self::Published | Self::Hidden => "changed",
             Self::Trashed => "trashed",
             Self::Restored => "restored",
             Self::Deleted => "deleted",
@@ -183,6 +189,36 @@ pub(crate) fn tell(change: Change, subject: &str, detail: Option<&str>) {
             change.as_str()
         );
     }
+}
+
+/// For how long one caller's downloads of one file are one event.
+const READING: Duration = Duration::from_secs(3_600);
+
+/// Notes that somebody read a file that is another's and not public; once an
+/// hour for each of them and each file, whatever is downloaded how often. A
+/// failure keeps nobody from reading.
+pub(crate) fn read(subject: &str, owner: &str) {
+    let caller = identity::caller();
+    let who = caller.id.as_deref().unwrap_or_default();
+    // A plugin that is told of all files looks into them for their owners.
+    if who == owner || caller.kind == CallerKind::Plugin {
+        return;
+    }
+    let noted = note_reading(subject, &format!("read/{subject}/{who}"));
+    if let Err(error) = noted {
+        log::warn!("reading of {subject} is not in the audit: {error}");
+    }
+}
+
+fn note_reading(subject: &str, key: &str) -> Result<()> {
+    // Looked at first: to look is cheaper than to write.
+    if kv::get::<bool>(key)?.is_some()
+        || kv::compare_and_swap(key, None, &true, Some(READING))?.is_none()
+    {
+        return Ok(());
+    }
+    let nothing_more = BTreeMap::<&str, &str>::new();
+    audit::append("object.read", Some(subject), &nothing_more)
 }
 
 #[derive(Debug, Deserialize)]

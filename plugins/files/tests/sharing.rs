@@ -403,3 +403,49 @@ fn many_are_looked_up_at_once_and_nobody_learns_more_than_one_by_one() {
     let many = vec!["x"; 101];
     assert_eq!(refused(look(&many)), (422, "too_many_ids".into()));
 }
+
+#[test]
+fn reading_what_is_anothers_is_in_the_audit_once() {
+    let host = host();
+    let file = id(&upload("a.txt", b"mine"));
+    ok(grant(
+        "files",
+        &file,
+        json!({"user": "u2", "role": "viewer"}),
+    ));
+    let noted = |host: &TestHost| {
+        let audit = host.audit();
+        let reads = audit
+            .iter()
+            .filter(|event| event.starts_with("object.read"));
+        reads.cloned().collect::<Vec<_>>()
+    };
+    let download = || status(get(format!("/files/{file}/download")));
+    assert_eq!(download(), 200);
+    assert!(noted(&host).is_empty(), "the owner's own");
+    host.set_caller(user("u3"));
+    assert_eq!(download(), 404);
+    assert!(noted(&host).is_empty(), "nobody read it");
+    host.set_caller(user("u2"));
+    for _ in 0..3 {
+        assert_eq!(download(), 200);
+    }
+    assert_eq!(noted(&host), [format!("object.read {file} {{}}")]);
+}
+
+#[test]
+fn making_a_file_public_and_private_again_is_in_the_audit() {
+    let host = host();
+    let file = id(&upload("a.txt", b"mine"));
+    let change = |body: Value| status(send(Method::PATCH, format!("/files/{file}"), &body));
+    assert_eq!(change(json!({"description": "x"})), 200);
+    assert_eq!(change(json!({"visibility": "public"})), 200);
+    assert_eq!(change(json!({"visibility": "public"})), 200);
+    // What everybody may read is read by nobody in particular.
+    host.set_caller(user("u2"));
+    assert_eq!(status(get(format!("/files/{file}/download"))), 200);
+    host.set_caller(user("u1"));
+    assert_eq!(change(json!({"visibility": "private"})), 200);
+    let noted = ["publish", "hide"].map(|done| format!("object.{done} {file} {{}}"));
+    assert_eq!(host.audit(), noted);
+}

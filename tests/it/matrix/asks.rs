@@ -291,9 +291,11 @@ pub(super) fn host_routes() -> Vec<(&'static str, String, Asks)> {
             routes.push((*method, (*path).to_owned(), Asks::SignIn));
         }
         let rest = path.strip_prefix("/admin/v1/projects/{project}");
-        let Some(rest) =
-            rest.filter(|rest| rest.starts_with("/users") || rest.starts_with("/roles"))
-        else {
+        let Some(rest) = rest.filter(|rest| {
+            ["/users", "/roles", "/permissions"]
+                .iter()
+                .any(|start| rest.starts_with(start))
+        }) else {
             continue;
         };
         let asks = if *method == "GET" {
@@ -304,6 +306,27 @@ pub(super) fn host_routes() -> Vec<(&'static str, String, Asks)> {
         routes.push((*method, format!("/v1/auth/admin{rest}"), asks));
     }
     routes
+}
+
+/// The other names of [`host_routes`]: all of `/v1/auth` is below `/auth` and
+/// `/users`, too.
+pub(super) fn aliases() -> Vec<(&'static str, String, Asks)> {
+    let mut aliases = Vec::new();
+    for (method, path, asks) in host_routes() {
+        let rest = path.strip_prefix("/v1/auth");
+        let Some(rest) = rest.or_else(|| path.strip_prefix("/users")) else {
+            continue;
+        };
+        let names = ["/v1/auth", "/auth", "/users"].map(|mount| format!("{mount}{rest}"));
+        for name in names.into_iter().filter(|name| *name != path) {
+            aliases.push((method, name, asks));
+        }
+    }
+    // What everybody may see of a user.
+    for mount in ["/v1/auth/users", "/auth/users", "/users"] {
+        aliases.push(("GET", format!("{mount}/{{id}}"), Asks::Nothing));
+    }
+    aliases
 }
 
 /// The same in supabase's dialect.

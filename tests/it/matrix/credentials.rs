@@ -3,11 +3,13 @@
 
 use super::{
     asks::{PLUGIN_ROUTES, dialect_routes, host_routes},
-    callers::{bearer, beside, key, owner, platform_admin, user_with},
-    inside::{HIDDEN, Things, project, request, state_of},
+    callers::{Rank, bearer, beside, key, owner, platform_admin, user_with},
+    inside::{HIDDEN, Things, Verdict, project, request, state_of, verdict},
     revoked_key,
 };
-use atlashub_tests::{Admin, DEADLINE, Project, Reply, TestServer, User, until};
+use atlashub_tests::{
+    Admin, DEADLINE, PASSWORD, Project, Reply, TestServer, User, totp_code, until,
+};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -245,6 +247,79 @@ async fn bad_credentials_are_refused_on_every_route_of_a_project() {
             }
             assert!(!reply.text().contains(HIDDEN), "{what}");
         }
+    }
+    let after = state_of(&owner, &own).await;
+    assert_eq!(after, before, "a refused request has changed something");
+}
+
+/// The token of a session that awaits the second factor of a project's admin.
+async fn awaiting(owner: &Admin, project: &Project) -> String {
+    let user = user_with(owner, project, json!(["admin"])).await;
+    let made = user.post("/v1/auth/totp/enroll", json!({})).await;
+    let made = made.expect(200).json();
+    let code = totp_code(made["secret"].as_str().unwrap(), 0);
+    let verify = user.post("/v1/auth/totp/verify", json!({"code": code}));
+    let _ = verify.await.expect(204);
+    let path = "/auth/v1/token?grant_type=password";
+    let request = project.bare_request(Method::POST, path);
+    let request = request.header("apikey", &project.publishable);
+    let body = json!({"email": user.email, "password": PASSWORD});
+    let tokens = Reply::to(request.json(&body)).await.expect(200).json();
+    tokens["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_session_that_awaits_its_second_factor_opens_no_route() {
+    let server = TestServer::start().await;
+    let owner = owner(&server).await;
+    let own = project(&owner).await;
+    let token = awaiting(&owner, &own).await;
+    let things = Things::make(&owner, &own).await;
+    let before = state_of(&owner, &own).await;
+    let plugins = PLUGIN_ROUTES
+        .iter()
+        .map(|(method, path, _)| (*method, (*path).to_owned()));
+    let hosts = host_routes()
+        .into_iter()
+        .map(|(method, path, _)| (method, path));
+    for (method, path) in plugins.chain(hosts) {
+        // Nor beside a key that may do everything.
+        for key in [&own.publishable, &own.secret] {
+            let request = request(&own, method, &path, &things);
+            let reply = Reply::to(beside(key, &token)(request)).await;
+            let what = format!("{method} {path}: {}", reply.text());
+            assert_eq!(reply.status, 401, "{what}");
+            assert_eq!(reply.expect_problem(401), "totp_required", "{what}");
+        }
+    }
+    let after = state_of(&owner, &own).await;
+    assert_eq!(after, before, "a refused request has changed something");
+}
+
+#[tokio::test]
+async fn an_app_password_is_nothing_where_it_is_not_taken() {
+    let server = TestServer::start().await;
+    let owner = owner(&server).await;
+    let own = project(&owner).await;
+    let user = user_with(&owner, &own, json!(["admin"])).await;
+    let made = user.post("/v1/auth/app-passwords", json!({"name": "drive"}));
+    let made = made.await.expect(201).json();
+    let password = made["password"].as_str().unwrap();
+    let things = Things::make(&owner, &own).await;
+    let before = state_of(&owner, &own).await;
+    let plugins = PLUGIN_ROUTES
+        .iter()
+        .filter(|(_, path, _)| !path.starts_with("/dav"))
+        .map(|(method, path, asks)| (*method, (*path).to_owned(), *asks));
+    for (method, path, asks) in plugins.chain(host_routes()) {
+        let Verdict::Refused(status) = verdict(asks, Rank::Nobody) else {
+            continue;
+        };
+        let request = request(&own, method, &path, &things);
+        let reply = Reply::to(request.basic_auth(&user.email, Some(password))).await;
+        let what = format!("{method} {path}: {}", reply.text());
+        assert_eq!(reply.status, status, "{what}");
+        assert!(!reply.text().contains(HIDDEN), "{what}");
     }
     let after = state_of(&owner, &own).await;
     assert_eq!(after, before, "a refused request has changed something");

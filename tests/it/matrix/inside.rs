@@ -4,7 +4,8 @@
 
 use super::{
     asks::{
-        Asks, DIALECT, GATEWAY_ROUTES, OPEN_IN_DIALECT, PLUGIN_ROUTES, dialect_routes, host_routes,
+        Asks, DIALECT, GATEWAY_ROUTES, OPEN_IN_DIALECT, PLUGIN_ROUTES, aliases, dialect_routes,
+        host_routes,
     },
     callers::{Caller, Rank, everybody, owner},
     forget_times,
@@ -25,7 +26,7 @@ const TABLE: &str = "ledger";
 
 /// How a caller must fare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     /// Served.
     Served,
     /// Refused with this status.
@@ -35,7 +36,7 @@ enum Verdict {
     Unmoved,
 }
 
-fn verdict(asks: Asks, rank: Rank) -> Verdict {
+pub(super) fn verdict(asks: Asks, rank: Rank) -> Verdict {
     use Verdict::{Refused, Served, Unmoved};
     let writes = matches!(
         asks,
@@ -544,4 +545,28 @@ async fn everybody_reaches_of_the_dialect_what_they_may_and_nothing_more() {
     let owner = owner(&server).await;
     let project = project(&owner).await;
     try_all(&owner, &project, &dialect_routes()).await;
+}
+
+#[tokio::test]
+async fn other_names_of_a_route_ask_for_the_same() {
+    let server = TestServer::start().await;
+    let owner = owner(&server).await;
+    let project = project(&owner).await;
+    let everybody = everybody(&owner, &project).await;
+    let things = Things::make(&owner, &project).await;
+    let before = state_of(&owner, &project).await;
+    for (method, path, asks) in aliases() {
+        for caller in &everybody {
+            let verdict = verdict(asks, caller.rank);
+            if verdict == Verdict::Served && method != "GET" {
+                continue;
+            }
+            let what = format!("{} at {method} {path}", caller.name);
+            let request = request(&project, method, &path, &things);
+            let reply = Reply::to(caller.present(request)).await;
+            check(caller, asks, verdict, &reply, &what);
+        }
+    }
+    let after = state_of(&owner, &project).await;
+    assert_eq!(after, before, "somebody changed something by another name");
 }

@@ -2,7 +2,7 @@
 //! changes nothing, and nobody but an owner decides about others.
 
 use super::{
-    Access, ROUTES, address,
+    Access, address, all_routes,
     callers::{owner, platform_admin},
     named_project, request, state_of,
 };
@@ -27,7 +27,7 @@ async fn admins(owner: &Admin) -> [Value; 2] {
 async fn refused_above(owner: &Admin, project: &Project, admin: &Admin, rank: &[Access]) {
     let before = (state_of(owner, project).await, admins(owner).await);
     let mut count = 0;
-    for (method, path, access) in ROUTES {
+    for (method, path, access) in all_routes() {
         if !rank.contains(access) {
             continue;
         }
@@ -62,7 +62,7 @@ async fn a_viewer_reads_what_there_is_to_read() {
     let viewer = owner.with_session(&platform_admin(&owner, "viewer").await);
     let project = named_project(&owner).await;
     let _ = project.get("/hello").await.expect(200);
-    for (method, path, access) in ROUTES {
+    for (method, path, access) in all_routes() {
         if *access != Access::Viewer || *method != "GET" {
             continue;
         }

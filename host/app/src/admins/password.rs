@@ -2,7 +2,10 @@
 //! 19 MiB, two passes, one lane). The work runs on blocking threads, a few at
 //! a time; when too many wait, the next is turned away.
 
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash::phc::PasswordHash,
+};
 use atlashub_core::{Error, ErrorKind, Result, token};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
@@ -86,7 +89,32 @@ fn is_monotonous(password: &str) -> bool {
 #[derive(Clone)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
-    argon2: Argon2<'static>,
+    argon2: Counted,
+}
+
+/// The function itself. What it does is counted, for it is what signing in
+/// costs: a node that does nothing else shows it, and a way in that costs
+/// nothing for an unknown account would, too.
+#[derive(Clone)]
+struct Counted(Argon2<'static>);
+
+impl Counted {
+    fn hash(&self, password: &[u8], salt: &[u8]) -> Computed<PasswordHash> {
+        count();
+        self.0.hash_password_with_salt(password, salt)
+    }
+
+    fn verify(&self, password: &[u8], hash: &str) -> Computed<()> {
+        count();
+        self.0.verify_password(password, hash)
+    }
+}
+
+/// What the library answers.
+type Computed<T> = std::result::Result<T, argon2::password_hash::Error>;
+
+fn count() {
+    metrics::counter!("atlashub_password_hashes_total").increment(1);
 }
 
 impl Passwords {
@@ -99,7 +127,7 @@ impl Passwords {
             .map_err(|error| Error::internal("set up argon2", error.to_string()))?;
         Ok(Self {
             turns: Arc::new(Semaphore::new(AT_ONCE)),
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            argon2: Counted(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)),
         })
     }
 
@@ -112,7 +140,7 @@ impl Passwords {
             let mut salt = [0; 16];
             token::fill(&mut salt)?;
             argon2
-                .hash_password_with_salt(password.expose_secret().as_bytes(), &salt)
+                .hash(password.expose_secret().as_bytes(), &salt)
                 .map(|hash| hash.to_string())
                 .map_err(|error| Error::internal("hash a password", error.to_string()))
         })
@@ -130,10 +158,10 @@ impl Passwords {
             let bytes = bytes.get(..MAX_BYTES).unwrap_or(bytes);
             match hash {
                 None => {
-                    let _ = argon2.hash_password_with_salt(bytes, &[0; 16]);
+                    let _ = argon2.hash(bytes, &[0; 16]);
                     Ok(false)
                 }
-                Some(hash) => match argon2.verify_password(bytes, hash.as_str()) {
+                Some(hash) => match argon2.verify(bytes, &hash) {
                     Ok(()) => Ok(true),
                     Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
                     Err(error) => Err(Error::internal("read a password hash", error.to_string())),
@@ -146,7 +174,7 @@ impl Passwords {
     async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Argon2<'static>) -> Result<T> + Send + 'static,
+        F: FnOnce(&Counted) -> Result<T> + Send + 'static,
     {
         let busy = || {
             Error::new(ErrorKind::Unavailable, "busy", "too many sign-ins at once")

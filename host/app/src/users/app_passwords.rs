@@ -5,8 +5,8 @@
 //! What was found is remembered, bounded in number, until the changes feed
 //! says that its user is another, so that a warm request asks no database.
 
-use super::{SignedInUser, access::AccessTokens};
-use crate::{Actor, App, limits::Attempt, one_time_code};
+use super::{Client, SignedInUser, access::AccessTokens};
+use crate::{Actor, App, limits::Attempt, one_time_code, sessions::refusals::Refusal};
 use atlashub_core::{
     AppPasswordId, Digest, Error, ErrorKind, ProjectId, Result, UserId, identity::User, token,
 };
@@ -16,7 +16,6 @@ use parking_lot::Mutex;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use std::{
-    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -244,7 +243,7 @@ impl App {
         project: ProjectId,
         email: &str,
         password: &str,
-        address: IpAddr,
+        client: &Client,
     ) -> Result<Arc<User>> {
         self.enabled_auth(project).await?;
         let email = email.trim().to_lowercase();
@@ -256,8 +255,10 @@ impl App {
             return Ok(Arc::clone(&known.user));
         }
         self.strict_limits()
-            .count(Attempt::AppPassword, Some(project), &email, address)
+            .count(Attempt::AppPassword, Some(project), &email, client.address)
             .await?;
+        self.note_user_refusal(Refusal::AppPassword, project, None, client)
+            .await;
         Err(Error::new(
             ErrorKind::Unauthenticated,
             "invalid_app_password",

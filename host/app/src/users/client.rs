@@ -1,5 +1,6 @@
 //! What is known of the program at the other end.
 
+use atlashub_core::RequestId;
 use std::net::IpAddr;
 
 /// Longest name of a program that is kept, characters.
@@ -12,6 +13,8 @@ pub struct Client {
     pub address: IpAddr,
     /// What it says it is.
     pub user_agent: Option<String>,
+    /// During which request it calls.
+    pub request: Option<RequestId>,
 }
 
 impl Client {
@@ -28,6 +31,13 @@ impl Client {
         Self {
             address,
             user_agent,
+            request: None,
         }
+    }
+
+    /// The same client during a request.
+    #[must_use]
+    pub fn during(self, request: Option<RequestId>) -> Self {
+        Self { request, ..self }
     }
 }

@@ -1,6 +1,6 @@
 //! Asking for a link that signs in, and becoming a user by one.
 
-use super::{Client, MailKind, Onward, SignUpPolicy, profile, roles};
+use super::{Client, MailKind, Onward, SignUpPolicy, deeds, profile, roles};
 use crate::{App, admins, limits::Attempt};
 use atlashub_core::{ProjectId, Result};
 use atlashub_data::platform::NewUser;
@@ -61,10 +61,16 @@ impl App {
             email_verified: false,
             roles: vec![roles::DEFAULT.to_owned()],
         };
-        match users.create(project, new).await {
-            Err(error) if error.code() != "email_taken" => Err(error),
+        let unit = self.platform().begin().await?;
+        let user = match unit.users().create(project, new).await {
+            Ok(user) => user,
             // Another call was faster.
-            _ => Ok(()),
-        }
+            Err(error) if error.code() == "email_taken" => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        unit.audit()
+            .append(deeds::signed_up(&user, "mail", client))
+            .await?;
+        unit.commit().await
     }
 }

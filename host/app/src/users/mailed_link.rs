@@ -2,10 +2,10 @@
 //! the address.
 
 use super::{
-    Client, Factor, MailKind, Tokens, mails::one_time, oauth::redeem, refresh::Entry,
+    Client, Factor, MailKind, Tokens, deeds::Proof, mails::one_time, oauth::redeem, refresh::Entry,
     sign_in::may_enter, verify::void,
 };
-use crate::App;
+use crate::{App, sessions::refusals::Refusal};
 use atlashub_core::{ProjectId, Result, token};
 use atlashub_data::platform::{EndUser, NewOAuthCode, UserPatch};
 use std::time::Duration;
@@ -47,10 +47,18 @@ impl App {
         factor: Factor<'_>,
         client: &Client,
     ) -> Result<Tokens> {
-        let user = self.whose_link(project, link).await?;
+        let user = match self.whose_link(project, link).await {
+            Ok(user) => user,
+            Err(error) => {
+                self.note_user_refusal(Refusal::Link, project, None, client)
+                    .await;
+                return Err(error);
+            }
+        };
         let level = self.pass_second_factor(&user, factor, client).await?;
         let user = self.use_link(project, link, user).await?;
         let entry = Entry {
+            proof: Proof::Mail,
             level,
             recovers_until: recovers(link.kind).then(|| self.recovery_end()),
             ..Entry::default()

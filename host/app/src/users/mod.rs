@@ -6,6 +6,7 @@ mod accounts;
 mod app_passwords;
 pub(crate) mod avatar;
 mod client;
+mod deeds;
 mod generate_link;
 mod jwt;
 mod magic_link;

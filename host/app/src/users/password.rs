@@ -1,11 +1,12 @@
 //! Passwords of end users: the host's rules, and how long a project wants
 //! them; changing one.
 
-use super::{AuthSettings, Client, SignedInUser, Tokens, refresh::Entry};
-use crate::{App, admins::password, limits::Attempt};
+use super::{AuthSettings, Client, SignedInUser, Tokens, deeds, refresh::Entry};
+use crate::{App, admins::password, limits::Attempt, sessions::refusals::Refusal};
 use atlashub_core::{Error, ErrorKind, Result, UserSessionId};
 use atlashub_data::platform::{EndUser, UserPatch};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 
 /// Checks a new password.
 ///
@@ -43,7 +44,7 @@ impl App {
         self.check_present(&user, present, client).await?;
         check(&auth.settings, &new, &user.email)?;
         let hash = self.passwords().hash(new).await?;
-        let user = self.put_password(me, hash.clone(), None).await?;
+        let user = self.put_password(me, hash.clone(), None, client).await?;
         let entry = Entry {
             password_hash: Some(hash),
             level: me.level,
@@ -73,7 +74,7 @@ impl App {
         }
         check(&auth.settings, &new, &user.email)?;
         let hash = self.passwords().hash(new).await?;
-        self.put_password(me, hash, Some(me.session)).await
+        self.put_password(me, hash, Some(me.session), client).await
     }
 
     async fn check_present(
@@ -88,6 +89,8 @@ impl App {
         if self.passwords().verify(present, hash).await? {
             return Ok(());
         }
+        self.note_user_refusal(Refusal::Password, user.project, Some(user.id), client)
+            .await;
         Err(Error::new(
             ErrorKind::Unauthenticated,
             "invalid_credentials",
@@ -100,14 +103,24 @@ impl App {
         me: &SignedInUser,
         hash: String,
         keeps: Option<UserSessionId>,
+        client: &Client,
     ) -> Result<EndUser> {
         let patch = UserPatch {
             password_hash: Some(Some(hash)),
             keeps,
             ..UserPatch::default()
         };
-        let users = self.platform().users();
-        let user = users.update(me.project, me.id(), patch).await?;
+        let unit = self.platform().begin().await?;
+        let user = unit.users().update(me.project, me.id(), patch).await?;
+        unit.audit()
+            .append(deeds::who(me, client).did(
+                "user.password",
+                Some(me.project),
+                user.id.to_string(),
+                json!({ "address": client.address }),
+            ))
+            .await?;
+        unit.commit().await?;
         self.access().forget_user(user.id);
         Ok(user)
     }

@@ -5,12 +5,16 @@
 //! whoever asks several times at once, on whichever nodes, gets the same one,
 //! although only hashes are kept.
 
-use super::Client;
-use crate::App;
-use atlashub_core::{Error, ErrorKind, ProjectId, Result, token};
+use super::{
+    Client,
+    deeds::{Proof, myself},
+};
+use crate::{Actor, App, changes::chain};
+use atlashub_core::{Caller, Error, ErrorKind, ProjectId, Result, token};
 use atlashub_data::platform::{EndUser, NewUserSession, Refreshed, SessionLevel, UserSession};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
 use sha2::Sha256;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -27,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// What somebody has shown who begins a session.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
+    /// How it was proven who it is, for the audit.
+    pub(super) proof: Proof,
     /// The password's hash that was found to fit, if one was asked for.
     pub(super) password_hash: Option<String>,
     /// Which factors.
@@ -52,7 +58,12 @@ impl App {
     ///
     /// # Errors
     /// 401 `invalid_refresh_token`.
-    pub async fn refresh(&self, project: ProjectId, token: &str) -> Result<Tokens> {
+    pub async fn refresh(
+        &self,
+        project: ProjectId,
+        token: &str,
+        client: &Client,
+    ) -> Result<Tokens> {
         let auth = self.enabled_auth(project).await?;
         if !token.starts_with(PREFIX) || token.len() > 128 {
             return Err(refused());
@@ -77,6 +88,7 @@ impl App {
                     "a spent refresh token came again, its session is ended"
                 );
                 self.access().forget_session(session.id);
+                self.note_reuse(&session, client).await;
                 return Err(refused());
             }
             Refreshed::Void => return Err(refused()),
@@ -89,6 +101,24 @@ impl App {
             .filter(|user| user.disabled_at.is_none())
             .ok_or_else(refused)?;
         self.tokens(&session, &user, successor).await
+    }
+
+    /// Notes that a spent refresh token came again, which ended the session:
+    /// once a session, since one that is over has no tokens.
+    async fn note_reuse(&self, session: &UserSession, client: &Client) {
+        let actor = Actor {
+            caller: Caller::Nobody,
+            request: client.request,
+        };
+        let event = actor.did(
+            "session.reuse",
+            Some(session.project),
+            session.id.to_string(),
+            json!({ "user_id": session.user, "address": client.address }),
+        );
+        if let Err(error) = self.platform().audit().append(event).await {
+            tracing::warn!(error = %chain(&error), "a reused refresh token was not noted");
+        }
     }
 
     /// Begins a session. One that awaits the second factor is short.
@@ -104,7 +134,14 @@ impl App {
             SessionLevel::AwaitsFactor => PATIENCE,
             _ => auth.settings.refresh_lifetime(),
         };
+        let details = json!({
+            "proof": entry.proof.as_str(),
+            "level": entry.level.as_str(),
+            "address": client.address,
+        });
+        let noted = myself(user, client).did("session.create", Some(user.project), None, details);
         let new = NewUserSession {
+            noted,
             user: user.id,
             password_hash: entry.password_hash,
             token_hash: token::hash(&token),

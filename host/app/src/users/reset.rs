@@ -2,11 +2,11 @@
 //! invited.
 
 use super::{
-    Client, MailKind, Onward,
+    Client, MailKind, Onward, deeds,
     mails::{MailRequest, Recipient},
     verify::void,
 };
-use crate::{Actor, App, limits::Attempt};
+use crate::{Actor, App, limits::Attempt, sessions::refusals::Refusal};
 use atlashub_core::{Error, ProjectId, Result, UserId, token};
 use atlashub_data::platform::{OneTimeKind, UserPatch};
 use secrecy::SecretString;
@@ -58,7 +58,14 @@ impl App {
             Ok(found) => (OneTimeKind::ResetPassword, found),
             Err(_) => {
                 let kind = OneTimeKind::Invite;
-                (kind, self.peek_token(project, kind, token).await?)
+                match self.peek_token(project, kind, token).await {
+                    Ok(found) => (kind, found),
+                    Err(error) => {
+                        self.note_user_refusal(Refusal::Link, project, None, client)
+                            .await;
+                        return Err(error);
+                    }
+                }
             }
         };
         // Before the token is used up: another try costs no other mail.
@@ -91,6 +98,18 @@ impl App {
                     OneTimeKind::Invite,
                 ],
             )
+            .await?;
+        let action = match kind {
+            OneTimeKind::Invite => "user.accept",
+            _ => "user.reset_password",
+        };
+        unit.audit()
+            .append(deeds::myself(&user, client).did(
+                action,
+                Some(project),
+                user.id.to_string(),
+                json!({ "address": client.address }),
+            ))
             .await?;
         unit.commit().await?;
         self.access().forget_user(user.id);

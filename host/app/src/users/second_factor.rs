@@ -1,15 +1,21 @@
 //! The second factor of a user: set up, proven with a code, asked for at
 //! sign-in from then on. Recovery codes stand in for a lost device, each once.
 
-use super::{Client, SignedInUser, Tokens, refresh::Entry};
+use super::{
+    Client, SignedInUser, Tokens,
+    deeds::{self, Proof},
+    refresh::Entry,
+};
 use crate::{
     App,
     limits::Attempt,
     one_time_code::{Enrolment, accepted_step, recovery_hash},
+    sessions::refusals::Refusal,
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, UserId};
 use atlashub_data::platform::{EndUser, SecondFactor, SessionLevel};
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use std::time::Duration;
 
 /// For how long a session that began with a code may remove the factor
@@ -73,11 +79,21 @@ impl App {
         )
         .await?;
         let factor = user.second_factor.as_ref().ok_or_else(not_enrolled)?;
-        if self.accept(&user, factor, code).await? {
-            Ok(())
-        } else {
-            Err(wrong())
+        if !self.accept(&user, factor, code).await? {
+            self.note_user_refusal(Refusal::SecondFactor, me.project, Some(user.id), client)
+                .await;
+            return Err(wrong());
         }
+        if user.active_factor().is_none() {
+            let event = deeds::who(me, client).did(
+                "user.totp_enable",
+                Some(me.project),
+                user.id.to_string(),
+                json!({}),
+            );
+            self.platform().audit().append(event).await?;
+        }
+        Ok(())
     }
 
     /// Shows a code in a session: takes a factor that is being set up into
@@ -100,12 +116,13 @@ impl App {
             self.verify_totp(me, code, client).await?;
         }
         let entry = Entry {
+            proof: Proof::SecondFactor,
             level: SessionLevel::TwoFactors,
             recovers_until: me.recovers_until,
             ..Entry::default()
         };
         // First the old one: of two codes at once, one replaces it.
-        self.end_user_session(me, me.session).await?;
+        self.end_user_session(me, me.session, client).await?;
         self.begin_user_session(&user, entry, client).await
     }
 
@@ -120,12 +137,27 @@ impl App {
         if !is_fresh {
             return self.remove_totp(me, None, client).await;
         }
-        let users = self.platform().users();
-        if users.remove_second_factor(me.project, me.id()).await? {
-            Ok(())
-        } else {
-            Err(not_enrolled())
+        self.drop_factor(me, client).await
+    }
+
+    async fn drop_factor(&self, me: &SignedInUser, client: &Client) -> Result<()> {
+        let unit = self.platform().begin().await?;
+        if !unit
+            .users()
+            .remove_second_factor(me.project, me.id())
+            .await?
+        {
+            return Err(not_enrolled());
         }
+        unit.audit()
+            .append(deeds::who(me, client).did(
+                "user.totp_remove",
+                Some(me.project),
+                me.id().to_string(),
+                json!({}),
+            ))
+            .await?;
+        unit.commit().await
     }
 
     /// Removes the second factor, for who has it: a code or a recovery code
@@ -150,7 +182,7 @@ impl App {
             )
             .await?;
         }
-        self.check_second_factor(&user, code).await?;
+        self.check_second_factor(&user, code, client).await?;
         let users = self.platform().users();
         if users.remove_second_factor(me.project, me.id()).await? {
             Ok(())
@@ -178,7 +210,7 @@ impl App {
             self.count_try(Attempt::SecondFactor, user.project, &account, client)
                 .await?;
         }
-        self.check_second_factor(user, code).await?;
+        self.check_second_factor(user, code, client).await?;
         Ok(SessionLevel::TwoFactors)
     }
 
@@ -187,6 +219,7 @@ impl App {
         &self,
         user: &EndUser,
         code: Option<&str>,
+        client: &Client,
     ) -> Result<()> {
         let Some(factor) = user.active_factor() else {
             return Ok(());
@@ -200,7 +233,11 @@ impl App {
         let users = self.platform().users();
         match recovery_hash(code) {
             Some(hash) if users.take_recovery_code(user.id, &hash).await? => Ok(()),
-            _ => Err(wrong()),
+            _ => {
+                self.note_user_refusal(Refusal::SecondFactor, user.project, Some(user.id), client)
+                    .await;
+                Err(wrong())
+            }
         }
     }
 

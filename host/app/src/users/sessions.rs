@@ -1,9 +1,10 @@
 //! A user's sessions: listed, ended one by one, or all.
 
-use super::SignedInUser;
+use super::{Client, SignedInUser, deeds::who};
 use crate::App;
 use atlashub_core::{Error, ProjectId, Result, UserSessionId, capability::channel::CallerSession};
 use atlashub_data::platform::{EndUser, UserSession};
+use serde_json::json;
 use std::sync::Arc;
 
 impl App {
@@ -57,28 +58,25 @@ impl App {
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn sign_out_user(&self, me: &SignedInUser, everywhere: bool) -> Result<()> {
-        let sessions = self.platform().user_sessions();
+    pub async fn sign_out_user(
+        &self,
+        me: &SignedInUser,
+        everywhere: bool,
+        client: &Client,
+    ) -> Result<()> {
         if everywhere {
-            sessions.revoke_all(me.project, me.id(), None).await?;
-            self.access().forget_user(me.id());
+            self.end_all_sessions(me, None, client).await
         } else {
-            sessions.revoke(me.project, me.id(), me.session).await?;
-            self.access().forget_session(me.session);
+            self.end_session(me, me.session, client).await.map(drop)
         }
-        Ok(())
     }
 
     /// Ends all sessions of a user but the one of this access token.
     ///
     /// # Errors
     /// When the database cannot.
-    pub async fn sign_out_others(&self, me: &SignedInUser) -> Result<()> {
-        let sessions = self.platform().user_sessions();
-        let keep = Some(me.session);
-        sessions.revoke_all(me.project, me.id(), keep).await?;
-        self.access().forget_user(me.id());
-        Ok(())
+    pub async fn sign_out_others(&self, me: &SignedInUser, client: &Client) -> Result<()> {
+        self.end_all_sessions(me, Some(me.session), client).await
     }
 
     /// A user's sessions, newest first.
@@ -96,12 +94,65 @@ impl App {
     ///
     /// # Errors
     /// `not_found`.
-    pub async fn end_user_session(&self, me: &SignedInUser, session: UserSessionId) -> Result<()> {
-        let sessions = self.platform().user_sessions();
-        if !sessions.revoke(me.project, me.id(), session).await? {
-            return Err(Error::not_found("session"));
+    pub async fn end_user_session(
+        &self,
+        me: &SignedInUser,
+        session: UserSessionId,
+        client: &Client,
+    ) -> Result<()> {
+        if self.end_session(me, session, client).await? {
+            Ok(())
+        } else {
+            Err(Error::not_found("session"))
         }
+    }
+
+    /// Ends a session of the user; whether there was one.
+    async fn end_session(
+        &self,
+        me: &SignedInUser,
+        session: UserSessionId,
+        client: &Client,
+    ) -> Result<bool> {
+        let unit = self.platform().begin().await?;
+        let ended = unit
+            .user_sessions()
+            .revoke(me.project, me.id(), session)
+            .await?;
+        if ended {
+            unit.audit()
+                .append(who(me, client).did(
+                    "session.delete",
+                    Some(me.project),
+                    session.to_string(),
+                    json!({ "user_id": me.id() }),
+                ))
+                .await?;
+        }
+        unit.commit().await?;
         self.access().forget_session(session);
+        Ok(ended)
+    }
+
+    async fn end_all_sessions(
+        &self,
+        me: &SignedInUser,
+        keep: Option<UserSessionId>,
+        client: &Client,
+    ) -> Result<()> {
+        let unit = self.platform().begin().await?;
+        let sessions = unit.user_sessions();
+        let ended = sessions.revoke_all(me.project, me.id(), keep).await?;
+        unit.audit()
+            .append(who(me, client).did(
+                "session.delete_all",
+                Some(me.project),
+                me.id().to_string(),
+                json!({ "ended": ended, "kept": keep }),
+            ))
+            .await?;
+        unit.commit().await?;
+        self.access().forget_user(me.id());
         Ok(())
     }
 }

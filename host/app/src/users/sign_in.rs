@@ -1,7 +1,7 @@
 //! Signing in with a password, and a code where a second factor is in use.
 
 use super::{Client, Factor, Tokens, access::ProjectAuth, refresh::Entry};
-use crate::{App, limits::Attempt};
+use crate::{App, limits::Attempt, sessions::refusals::Refusal};
 use atlashub_core::{Error, ErrorKind, ProjectId, Result};
 use atlashub_data::platform::EndUser;
 use secrecy::SecretString;
@@ -44,10 +44,17 @@ impl App {
             .passwords()
             .verify(wanted.password, hash.clone())
             .await?;
-        let user = user
-            .filter(|user| fits && user.disabled_at.is_none())
-            .ok_or_else(refused)?;
-        may_enter(&auth, &user)?;
+        let id = user.as_ref().map(|user| user.id);
+        let Some(user) = user.filter(|user| fits && user.disabled_at.is_none()) else {
+            self.note_user_refusal(Refusal::Password, project, id, client)
+                .await;
+            return Err(refused());
+        };
+        if let Err(error) = may_enter(&auth, &user) {
+            self.note_user_refusal(Refusal::Unverified, project, id, client)
+                .await;
+            return Err(error);
+        }
         let entry = Entry {
             password_hash: hash,
             level: self.pass_second_factor(&user, factor, client).await?,

@@ -1,7 +1,7 @@
 //! Becoming a user.
 
 use super::{
-    Client, MailKind, Onward, SignUpPolicy, Tokens,
+    Client, MailKind, Onward, SignUpPolicy, Tokens, deeds,
     mails::{MailRequest, Recipient},
     profile,
     refresh::Entry,
@@ -71,7 +71,12 @@ impl App {
             email_verified: false,
             roles: vec![roles::DEFAULT.to_owned()],
         };
-        let user = self.platform().users().create(project, new).await?;
+        let unit = self.platform().begin().await?;
+        let user = unit.users().create(project, new).await?;
+        unit.audit()
+            .append(deeds::signed_up(&user, "password", client))
+            .await?;
+        unit.commit().await?;
         if auth.settings.require_verified_email {
             self.mails().ask(MailRequest {
                 project,

@@ -3,8 +3,8 @@
 use crate::fixture::{Fixture, on_both_engines};
 use atlashub_core::{Digest, ErrorKind, ProjectId, UserId, UserSessionId, token};
 use atlashub_data::platform::{
-    ChangeKind, EndUser, MAX_AWAITING, MAX_SESSIONS, NewSigningKey, NewUser, NewUserSession,
-    OneTimeKind, Refreshed, SessionLevel, UserFilter, UserPatch,
+    ChangeKind, EndUser, MAX_AWAITING, MAX_SESSIONS, NewAuditEvent, NewSigningKey, NewUser,
+    NewUserSession, OneTimeKind, Refreshed, SessionLevel, UserFilter, UserPatch,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -50,6 +50,7 @@ async fn user(fixture: &Fixture, project: ProjectId, email: &str) -> EndUser {
 
 async fn session(fixture: &Fixture, user: &EndUser, token: &str) -> UserSessionId {
     let new = NewUserSession {
+        noted: NewAuditEvent::default(),
         user: user.id,
         password_hash: user.password_hash.clone(),
         token_hash: token::hash(token),
@@ -260,6 +261,7 @@ async fn a_new_password_ends_all_sessions_and_stops_one_in_the_making(fixture: A
     let changed = users.update(project, ada.id, patch).await.unwrap();
     assert!(!is_active(&fixture, project, id).await);
     let new = NewUserSession {
+        noted: NewAuditEvent::default(),
         user: ada.id,
         password_hash: ada.password_hash,
         token_hash: token::hash("late"),
@@ -337,6 +339,7 @@ async fn a_session_that_awaits_a_factor_is_counted_apart_and_not_prolonged(fixtu
     let mut begun = Vec::new();
     for at in 0..=MAX_AWAITING {
         let new = NewUserSession {
+            noted: NewAuditEvent::default(),
             user: ada.id,
             password_hash: None,
             token_hash: token::hash(&format!("half {at}")),
@@ -373,6 +376,7 @@ async fn the_session_that_sets_a_password_goes_on_and_recovers_no_more(fixture: 
     let other = session(&fixture, &ada, "other").await;
     let sessions = fixture.platform.user_sessions();
     let new = NewUserSession {
+        noted: NewAuditEvent::default(),
         user: ada.id,
         password_hash: None,
         token_hash: token::hash("recovering"),

@@ -5,7 +5,7 @@
 //! send it by itself with whatever any page asks for; so browsers are not
 //! asked for one, and one that they send is refused.
 
-use atlashub_app::{App, directory::ProjectEntry};
+use atlashub_app::{App, directory::ProjectEntry, users::Client};
 use atlashub_core::{Caller, Error, ErrorKind, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, header};
@@ -46,7 +46,7 @@ pub(super) async fn authenticate(
     }
     let (email, password) = sent(headers).and_then(read).unwrap_or_default();
     let user = app
-        .authenticate_app_password(project.id, &email, &password, address)
+        .authenticate_app_password(project.id, &email, &password, &Client::new(address, None))
         .await?;
     headers.remove(header::AUTHORIZATION);
     Ok(Caller::User(user))

@@ -5,7 +5,7 @@ use http::Method;
 
 /// The class of a request inside its project.
 pub(super) fn of(method: &Method, path: &str) -> RouteClass {
-    let signs_in = ["/v1/auth", "/auth"].iter().any(|mount| {
+    let signs_in = ["/v1/auth", "/auth", "/users"].iter().any(|mount| {
         path.strip_prefix(mount)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     });
@@ -27,6 +27,8 @@ mod tests {
         let class = |method, path| of(&method, path).as_str();
         assert_eq!(class(Method::POST, "/v1/auth/login"), "auth");
         assert_eq!(class(Method::GET, "/auth/me"), "auth");
+        assert_eq!(class(Method::POST, "/users/login"), "auth");
+        assert_eq!(class(Method::POST, "/users-of-mine/login"), "writes");
         assert_eq!(class(Method::POST, "/v1/authors"), "writes");
         assert_eq!(class(Method::HEAD, "/authors"), "reads");
         let propfind = Method::from_bytes(b"PROPFIND").expect("a method");

@@ -1,7 +1,7 @@
 //! The layer behind creating calls: a call with an `Idempotency-Key` that was
 //! answered before is answered the same.
 
-use super::users::caller::UserAdmin;
+use super::users::caller::{Me, UserAdmin};
 use crate::{
     admin::AdminCaller,
     problem::{self, Problem},
@@ -21,7 +21,11 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// Headers that are kept with an answer.
-const KEPT: [HeaderName; 2] = [header::CONTENT_TYPE, header::LOCATION];
+const KEPT: [HeaderName; 3] = [
+    header::CONTENT_TYPE,
+    header::LOCATION,
+    header::CACHE_CONTROL,
+];
 
 /// For calls of platform admins.
 pub(super) async fn of_admins(
@@ -50,6 +54,21 @@ pub(super) async fn of_user_admins(
     let caller = UserAdmin::from_request_parts(&mut parts, &state).await?;
     // The path does not always name the project.
     let name = format!("{}/{}", caller.project, caller.actor.name());
+    once(&state, &name, parts, body, next).await
+}
+
+/// For calls of users about what is their own.
+pub(super) async fn of_users(
+    State(state): State<HostState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if !request.headers().contains_key(HEADER) {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    let Me(me) = Me::from_request_parts(&mut parts, &state).await?;
+    let name = format!("{}/user/{}", me.project, me.id());
     once(&state, &name, parts, body, next).await
 }
 

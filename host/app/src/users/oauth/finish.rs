@@ -12,8 +12,9 @@ use crate::{
     App, admins,
     changes::chain,
     users::{
-        MailKind, Onward, SignUpPolicy,
+        Client, MailKind, Onward, SignUpPolicy,
         access::ProjectAuth,
+        deeds,
         mails::{MailRequest, Recipient},
         profile, roles,
     },
@@ -61,6 +62,7 @@ impl App {
         project: &ProjectAddress,
         provider: &ProviderName,
         back: OAuthReturn,
+        client: &Client,
     ) -> Result<Url> {
         let state = token::hash(&back.state);
         let browser = token::hash(back.browser.as_deref().ok_or_else(unknown)?);
@@ -72,7 +74,10 @@ impl App {
             .ok_or_else(unknown)?;
         let mut to = Url::parse(&sign_in.redirect_to)
             .map_err(|error| Error::internal("read where a sign-in leads", error))?;
-        match self.complete(project, provider, &sign_in, &back).await {
+        match self
+            .complete(project, provider, &sign_in, &back, client)
+            .await
+        {
             Ok(code) => {
                 to.query_pairs_mut().append_pair("code", &code);
             }
@@ -105,6 +110,7 @@ impl App {
         name: &ProviderName,
         sign_in: &OAuthSignIn,
         back: &OAuthReturn,
+        client: &Client,
     ) -> Result<String> {
         let code = match (&back.error, &back.code) {
             (None, Some(code)) if code.len() <= MAX_CODE => code,
@@ -132,7 +138,10 @@ impl App {
                 let user = UserId::from_uuid(user);
                 self.to_be_linked(&provider, user, outside).await?
             }
-            None => (self.user_of(&auth, &provider, outside).await?, None),
+            None => {
+                let user = self.user_of(&auth, &provider, outside, client).await?;
+                (user, None)
+            }
         };
         if user.disabled_at.is_some() {
             return Err(shut_out());
@@ -201,6 +210,7 @@ impl App {
         auth: &ProjectAuth,
         provider: &AuthProvider,
         mut outside: OutsideUser,
+        client: &Client,
     ) -> Result<EndUser> {
         outside.email = outside.email.filter(|text| text.len() <= MAX_ADDRESS);
         let project = provider.project;
@@ -216,7 +226,9 @@ impl App {
         let address = outside.email.as_deref().ok_or_else(no_address)?;
         let email = admins::email(address).map_err(|_| no_address())?;
         let Some(user) = users.find_by_email(project, &email).await? else {
-            return self.become_user(auth, provider, &outside, email).await;
+            return self
+                .become_user(auth, provider, (&outside, email), client)
+                .await;
         };
         // Both sides have to be sure of the address: else whoever got one of
         // the accounts with somebody else's address would get the other.
@@ -234,8 +246,8 @@ impl App {
         &self,
         auth: &ProjectAuth,
         provider: &AuthProvider,
-        outside: &OutsideUser,
-        email: String,
+        (outside, email): (&OutsideUser, String),
+        client: &Client,
     ) -> Result<EndUser> {
         if auth.settings.sign_up != SignUpPolicy::Open || !provider.sign_up {
             return Err(Error::new(
@@ -258,6 +270,9 @@ impl App {
         let user = unit.users().create(project, new).await?;
         let new = identity_of(&user, provider, outside.clone());
         unit.identities().link(project, new).await?;
+        unit.audit()
+            .append(deeds::signed_up(&user, provider.name.as_str(), client))
+            .await?;
         unit.commit().await?;
         if auth.settings.require_verified_email && user.email_verified_at.is_none() {
             self.mails().ask(MailRequest {

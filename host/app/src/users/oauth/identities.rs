@@ -1,8 +1,12 @@
 //! Who a user is elsewhere: listed, and unlinked.
 
-use crate::{App, users::SignedInUser};
+use crate::{
+    App,
+    users::{Client, SignedInUser, deeds::who},
+};
 use atlashub_core::{IdentityId, Result};
 use atlashub_data::platform::Identity;
+use serde_json::json;
 
 impl App {
     /// The identities of the user behind an access token, oldest first.
@@ -18,8 +22,22 @@ impl App {
     ///
     /// # Errors
     /// `not_found`, `last_way_in`.
-    pub async fn unlink_identity(&self, me: &SignedInUser, id: IdentityId) -> Result<()> {
-        let identities = self.platform().identities();
-        identities.unlink(me.project, me.id(), id).await
+    pub async fn unlink_identity(
+        &self,
+        me: &SignedInUser,
+        id: IdentityId,
+        client: &Client,
+    ) -> Result<()> {
+        let unit = self.platform().begin().await?;
+        unit.identities().unlink(me.project, me.id(), id).await?;
+        unit.audit()
+            .append(who(me, client).did(
+                "user.unlink_identity",
+                Some(me.project),
+                me.id().to_string(),
+                json!({ "identity_id": id }),
+            ))
+            .await?;
+        unit.commit().await
     }
 }

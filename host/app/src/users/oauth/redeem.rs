@@ -4,9 +4,16 @@ use super::provider::challenge;
 use crate::{
     App,
     limits::Attempt,
-    users::{Client, Factor, Tokens, refresh::Entry, sign_in::may_enter},
+    sessions::refusals::Refusal,
+    users::{
+        Client, Factor, Tokens,
+        deeds::{Proof, myself},
+        refresh::Entry,
+        sign_in::may_enter,
+    },
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, token};
+use serde_json::json;
 
 /// How a code starts.
 pub(in crate::users) const PREFIX: &str = "ahc_";
@@ -37,21 +44,25 @@ impl App {
             .count_address(Attempt::OAuth, Some(project), client.address)
             .await?;
         let (codes, hash) = (self.platform().oauth_codes(), token::hash(code));
-        let found = codes.peek(project, &hash).await?.ok_or_else(void)?;
-        let fits = VERIFIER.contains(&verifier.len())
-            && token::matches(
-                &token::hash(&challenge(verifier)),
-                &token::hash(&found.code_challenge),
-            );
-        if !fits {
+        let found = codes.peek(project, &hash).await?.filter(|found| {
+            VERIFIER.contains(&verifier.len())
+                && token::matches(
+                    &token::hash(&challenge(verifier)),
+                    &token::hash(&found.code_challenge),
+                )
+        });
+        let Some(found) = found else {
+            self.note_user_refusal(Refusal::Link, project, None, client)
+                .await;
             return Err(void());
-        }
+        };
         let user = self.platform().users().get(project, found.user).await?;
         if user.disabled_at.is_some() {
             return Err(void());
         }
         may_enter(&auth, &user)?;
         let entry = Entry {
+            proof: Proof::Code,
             level: self.pass_second_factor(&user, factor, client).await?,
             recovers_until: found.recovers.then(|| self.recovery_end()),
             ..Entry::default()
@@ -61,7 +72,12 @@ impl App {
             return Err(void());
         }
         if let Some(identity) = found.links {
+            let linked = json!({ "provider": identity.provider });
             let _ = unit.identities().link(project, identity).await?;
+            let target = user.id.to_string();
+            let event =
+                myself(&user, client).did("user.link_identity", Some(project), target, linked);
+            unit.audit().append(event).await?;
         }
         unit.commit().await?;
         self.begin_user_session(&user, entry, client).await

@@ -5,6 +5,7 @@
 
 use super::{
     super::{
+        audit::NewAuditEvent,
         changes::{NewChange, uuid},
         entity::{
             user, user_refresh_token as token,
@@ -96,6 +97,8 @@ pub struct UserSession {
 /// A session to begin.
 #[derive(Clone, Debug)]
 pub struct NewUserSession {
+    /// What the audit says of it; to which thing is filled in.
+    pub noted: NewAuditEvent,
     /// Whose it is.
     pub user: UserId,
     /// The password's hash that was found to fit: when the user has another
@@ -207,6 +210,11 @@ impl<'a> UserSessions<'a> {
         for old in active.iter().skip(most) {
             sessions.revoke(project, new.user, old.id).await?;
         }
+        let noted = NewAuditEvent {
+            target: Some(id.to_string()),
+            ..new.noted
+        };
+        unit.audit().append(noted).await?;
         unit.commit().await?;
         record(row)
     }

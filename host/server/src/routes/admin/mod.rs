@@ -46,6 +46,9 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             post(keys::rotate::handle),
         )
         .route("/v1/projects/{project}/domains", post(domains::add::handle))
+        .route("/v1/invitations", post(invitations::create::handle))
+        .merge(sql::creating())
+        .merge(tables::creating())
         .layer(middleware::from_fn_with_state(
             state.clone(),
             idempotency::of_admins,
@@ -72,10 +75,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
                 .delete(admins::remove::handle),
         )
         .route("/v1/admins/{id}/totp", delete(admins::reset_totp::handle))
-        .route(
-            "/v1/invitations",
-            post(invitations::create::handle).get(invitations::list::handle),
-        )
+        .route("/v1/invitations", get(invitations::list::handle))
         .route("/v1/invitations/{id}", delete(invitations::remove::handle))
         .route("/v1/invitations/accept", post(invitations::accept::handle))
         .route("/v1/projects", get(projects::list::handle))

@@ -152,6 +152,7 @@ impl FromRequestParts<HostState> for FromClient {
             .headers
             .get(header::USER_AGENT)
             .and_then(|value| value.to_str().ok());
-        Ok(Self(Client::new(address, agent)))
+        let request = parts.extensions.get::<RequestTag>().map(RequestTag::id);
+        Ok(Self(Client::new(address, agent).during(request)))
     }
 }

@@ -1,6 +1,6 @@
 //! `/v1/auth/identities`: who the user is elsewhere.
 
-use super::caller::{Me, Project};
+use super::caller::{FromClient, Me, Project};
 use crate::{
     extract::{Json, List, Path},
     problem::Problem,
@@ -116,8 +116,9 @@ pub(crate) async fn link(
 pub(crate) async fn unlink(
     State(state): State<HostState>,
     Me(me): Me,
+    FromClient(client): FromClient,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    state.app.unlink_identity(&me, id.parse()?).await?;
+    state.app.unlink_identity(&me, id.parse()?, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

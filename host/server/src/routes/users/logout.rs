@@ -1,6 +1,6 @@
 //! `POST /v1/auth/logout`: ends the user's sessions.
 
-use super::caller::Me;
+use super::caller::{FromClient, Me};
 use crate::{extract::Query, problem::Problem, state::HostState};
 use axum::extract::State;
 use http::StatusCode;
@@ -35,9 +35,10 @@ pub(crate) struct LogoutQuery {
 pub(crate) async fn handle(
     State(state): State<HostState>,
     Me(me): Me,
+    FromClient(client): FromClient,
     Query(query): Query<LogoutQuery>,
 ) -> Result<StatusCode, Problem> {
     let everywhere = query.scope == Scope::Global;
-    state.app.sign_out_user(&me, everywhere).await?;
+    state.app.sign_out_user(&me, everywhere, &client).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,10 +27,12 @@ mod view;
 
 pub(crate) use auth_v1::refused_in_dialect;
 
+use super::idempotency;
 use crate::state::HostState;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware,
     routing::{delete, get, post, put},
 };
 
@@ -50,6 +52,16 @@ fn profiles() -> Router<HostState> {
         .route("/{id}/avatar", get(avatar::show))
 }
 
+/// Creating calls, which take an `Idempotency-Key`.
+fn creating(state: &HostState) -> Router<HostState> {
+    Router::new()
+        .route("/app-passwords", post(app_passwords::create))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            idempotency::of_users,
+        ))
+}
+
 fn calls(state: &HostState) -> Router<HostState> {
     Router::new()
         .route("/signup", post(signup::handle))
@@ -66,10 +78,8 @@ fn calls(state: &HostState) -> Router<HostState> {
         .route("/password", put(password::handle))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{id}", delete(sessions::end))
-        .route(
-            "/app-passwords",
-            get(app_passwords::list).post(app_passwords::create),
-        )
+        .route("/app-passwords", get(app_passwords::list))
+        .merge(creating(state))
         .route("/app-passwords/{id}", delete(app_passwords::end))
         .route("/totp", delete(totp::remove))
         .route("/totp/enroll", post(totp::enroll))

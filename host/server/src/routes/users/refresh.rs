@@ -1,6 +1,9 @@
 //! `POST /v1/auth/refresh`: the next pair of tokens.
 
-use super::{caller::Project, view::TokensView};
+use super::{
+    caller::{FromClient, Project},
+    view::TokensView,
+};
 use crate::{extract::Json, problem::Problem, state::HostState};
 use axum::extract::State;
 use serde::Deserialize;
@@ -21,8 +24,12 @@ pub(crate) struct RefreshBody {
 pub(crate) async fn handle(
     State(state): State<HostState>,
     project: Project,
+    FromClient(client): FromClient,
     Json(body): Json<RefreshBody>,
 ) -> Result<axum::Json<TokensView>, Problem> {
-    let tokens = state.app.refresh(project.id(), &body.refresh_token).await?;
+    let tokens = state
+        .app
+        .refresh(project.id(), &body.refresh_token, &client)
+        .await?;
     Ok(axum::Json(tokens.into()))
 }

@@ -1,6 +1,9 @@
 //! `/v1/auth/sessions`: where the user is signed in.
 
-use super::{caller::Me, view::UserSessionView};
+use super::{
+    caller::{FromClient, Me},
+    view::UserSessionView,
+};
 use crate::{
     extract::{List, Path},
     problem::Problem,
@@ -33,8 +36,12 @@ pub(crate) async fn list(
 pub(crate) async fn end(
     State(state): State<HostState>,
     Me(me): Me,
+    FromClient(client): FromClient,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    state.app.end_user_session(&me, id.parse()?).await?;
+    state
+        .app
+        .end_user_session(&me, id.parse()?, &client)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

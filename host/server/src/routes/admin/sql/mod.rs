@@ -28,14 +28,16 @@ pub(super) fn router() -> Router<HostState> {
             post(cancel::handle),
         )
         .route("/v1/projects/{project}/sql/history", get(history::handle))
-        .route(
-            "/v1/projects/{project}/sql/saved",
-            get(saved_list::handle).post(saved_add::handle),
-        )
+        .route("/v1/projects/{project}/sql/saved", get(saved_list::handle))
         .route(
             "/v1/projects/{project}/sql/saved/{id}",
             put(saved_put::handle).delete(saved_remove::handle),
         )
+}
+
+/// Creating calls, which take an `Idempotency-Key`.
+pub(super) fn creating() -> Router<HostState> {
+    Router::new().route("/v1/projects/{project}/sql/saved", post(saved_add::handle))
 }
 
 /// A statement to be kept.

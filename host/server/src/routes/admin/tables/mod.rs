@@ -20,7 +20,7 @@ use atlashub_core::capability::{
 use atlashub_data::project::public::{Action, Expression, RowPolicy, TableDetails};
 use axum::{
     Router,
-    routing::{get, put},
+    routing::{get, post, put},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -30,10 +30,7 @@ use utoipa::ToSchema;
 /// What is below `/admin`.
 pub(super) fn router() -> Router<HostState> {
     Router::new()
-        .route(
-            "/v1/projects/{project}/tables",
-            get(list::handle).post(create::handle),
-        )
+        .route("/v1/projects/{project}/tables", get(list::handle))
         .route(
             "/v1/projects/{project}/tables/{table}",
             get(get::handle).patch(alter::handle).delete(drop::handle),
@@ -55,6 +52,11 @@ pub(super) fn router() -> Router<HostState> {
             "/v1/projects/{project}/migrations.sql",
             get(migrations_export::handle),
         )
+}
+
+/// Creating calls, which take an `Idempotency-Key`.
+pub(super) fn creating() -> Router<HostState> {
+    Router::new().route("/v1/projects/{project}/tables", post(create::handle))
 }
 
 /// The largest number that every JSON reader takes exactly.

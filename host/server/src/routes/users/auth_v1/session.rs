@@ -103,7 +103,7 @@ pub(super) async fn token(
             };
             state.app.sign_in_user(id, wanted, factor, &client).await?
         }
-        "refresh_token" => state.app.refresh(id, &body.refresh_token).await?,
+        "refresh_token" => state.app.refresh(id, &body.refresh_token, &client).await?,
         "pkce" => {
             let redeemed = state.app.redeem_oauth_code(
                 id,
@@ -122,14 +122,16 @@ pub(super) async fn token(
 pub(super) async fn sign_out(
     State(state): State<HostState>,
     MeOrAwaiting(me): MeOrAwaiting,
+    FromClient(client): FromClient,
     Query(leaving): Query<Leaving>,
 ) -> Result<StatusCode, Problem> {
+    let app = &state.app;
     match leaving.scope {
         // Who has yet to show the second factor ends no session of the user's.
-        _ if me.awaits_factor() => state.app.sign_out_user(&me, false).await?,
-        Scope::Global => state.app.sign_out_user(&me, true).await?,
-        Scope::Local => state.app.sign_out_user(&me, false).await?,
-        Scope::Others => state.app.sign_out_others(&me).await?,
+        _ if me.awaits_factor() => app.sign_out_user(&me, false, &client).await?,
+        Scope::Global => app.sign_out_user(&me, true, &client).await?,
+        Scope::Local => app.sign_out_user(&me, false, &client).await?,
+        Scope::Others => app.sign_out_others(&me, &client).await?,
     }
     Ok(StatusCode::NO_CONTENT)
 }

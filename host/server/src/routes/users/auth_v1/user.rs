@@ -37,9 +37,10 @@ pub(super) async fn read(
 pub(super) async fn unlink(
     State(state): State<HostState>,
     Me(me): Me,
+    FromClient(client): FromClient,
     Path(id): Path<String>,
 ) -> Result<axum::Json<Value>, Problem> {
-    let unlinked = state.app.unlink_identity(&me, id.parse()?).await;
+    let unlinked = state.app.unlink_identity(&me, id.parse()?, &client).await;
     unlinked.map_err(|error| match error.code() {
         "not_found" => Error::new(
             error.kind(),

@@ -4,7 +4,10 @@ use super::{browser, lead_to};
 use crate::{
     extract::{Path, Query},
     problem::Problem,
-    routes::users::{caller::Project, confirm::page},
+    routes::users::{
+        caller::{FromClient, Project},
+        confirm::page,
+    },
     state::HostState,
 };
 use atlashub_app::users::{OAuthReturn, escape_html};
@@ -40,6 +43,7 @@ pub(crate) struct Said {
 pub(crate) async fn handle(
     State(state): State<HostState>,
     project: Project,
+    FromClient(client): FromClient,
     Path(provider): Path<String>,
     headers: HeaderMap,
     Query(said): Query<Said>,
@@ -53,7 +57,8 @@ pub(crate) async fn handle(
         browser: browser(&headers),
     };
     let address = project.address();
-    match state.app.finish_oauth(&address, &provider, back).await {
+    let finished = state.app.finish_oauth(&address, &provider, back, &client);
+    match finished.await {
         Ok(to) => lead_to(to.as_str())
             .ok_or_else(|| Problem(Error::internal("lead a browser on", "no header"))),
         Err(error) if error.kind() == ErrorKind::BadRequest => {
