@@ -75,7 +75,8 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
             from: config.network.mail_from(),
             outbox: config.data_dir.0.join("outbox"),
         },
-        egress: EgressPolicy::parse(&config.network.egress_allow.join(","))?,
+        egress: EgressPolicy::parse(&config.network.egress_allow.join(","))?
+            .with_max_response_bytes(config.limits.egress_response_bytes),
     })
     .await
     .context("cannot start")

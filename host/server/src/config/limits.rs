@@ -47,6 +47,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) compile_seconds: u64,
     /// Address space of the process that compiles it, MiB.
     pub(crate) compile_memory_mib: u64,
+    /// Largest body that an outgoing request of a plugin may get back, bytes.
+    pub(crate) egress_response_bytes: u64,
     /// What a plugin of a project may send a second of bytes that it writes
     /// itself, over all its answers.
     pub(crate) plugin_bytes_per_second: u64,
@@ -76,6 +78,7 @@ impl Default for LimitsConfig {
             upload_window_seconds: 60,
             compile_seconds: 60,
             compile_memory_mib: 4096,
+            egress_response_bytes: 256 * 1024 * 1024,
             plugin_bytes_per_second: 64 * 1024 * 1024,
             streams_per_project: 20_000,
             streams_per_caller: 32,

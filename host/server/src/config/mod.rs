@@ -244,6 +244,11 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     (
+        "ATLASHUB_EGRESS_RESPONSE_BYTES",
+        "limits.egress_response_bytes",
+        Reading::Number,
+    ),
+    (
         "ATLASHUB_PLUGIN_BYTES_PER_SECOND",
         "limits.plugin_bytes_per_second",
         Reading::Number,
