@@ -47,6 +47,7 @@ mod signer;
 mod sql_editor;
 mod storage;
 mod survival;
+mod survival_deploy;
 mod tables;
 mod thumbnails;
 mod user_roles;
