@@ -157,7 +157,10 @@ async fn a_granted_address_that_is_private_is_refused_for_its_address_in_every_s
 
     let mut refused = Vec::new();
     for host in LOOPBACK.iter().chain(PRIVATE) {
-        refused.push((format!("{host}:{port}"), format!("http://{host}:{port}/secret")));
+        refused.push((
+            format!("{host}:{port}"),
+            format!("http://{host}:{port}/secret"),
+        ));
         refused.push((format!("{host}:80"), format!("http://{host}/")));
     }
     // The operator named one port of it.
@@ -186,8 +189,8 @@ async fn a_granted_address_that_is_private_is_refused_for_its_address_in_every_s
     for (authority, _) in &refused {
         let begin = format!("a call to {authority} was refused: ");
         assert!(
-            said.iter().any(|line| line.starts_with(&begin)
-                && line.ends_with(" is not a public address")),
+            said.iter()
+                .any(|line| line.starts_with(&begin) && line.ends_with(" is not a public address")),
             "{authority} was not refused for its address: {said:#?}"
         );
     }

@@ -1,13 +1,13 @@
 //! Bytes between guests' streams and the host's: sources for storage, bodies
 //! for responses, streams for guests. None of it passes through guest memory.
 
+use crate::runtime::UploadPace;
 use atlashub_core::{
     Error, ErrorKind, Result,
     capability::blob::{ByteSource, ByteStream},
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
-use crate::runtime::UploadPace;
 use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,

@@ -1,0 +1,136 @@
+//! Compiling what strangers send: bounded in time and memory, nothing of the
+//! features that are off, and no machine code but what this host has made.
+
+use atlashub_tests::{TestServer, shared, unique, wat};
+use std::{fmt::Write as _, path::PathBuf};
+
+/// A component whose one function takes long to compile: much code that is
+/// live all along.
+fn laborious(functions: usize) -> Vec<u8> {
+    let mut code = String::new();
+    for number in 0..functions {
+        write!(code, "(func (param i64) (result i64) (local i64)").unwrap();
+        for step in 0..2_000 {
+            write!(
+                code,
+                "(local.set 1 (i64.mul (i64.add (local.get 1) (local.get 0)) (i64.const {})))\
+                 (if (i64.eqz (local.get 1)) (then (local.set 0 (i64.const {step}))))",
+                number + step
+            )
+            .unwrap();
+        }
+        code.push_str("(local.get 1))");
+    }
+    let text = format!(
+        r#"(component
+          (import "wasi:http/types@0.2.12" (instance $types
+            (export "incoming-request" (type (sub resource)))
+            (export "response-outparam" (type (sub resource)))))
+          (alias export $types "incoming-request" (type $request))
+          (alias export $types "response-outparam" (type $out))
+          (core module $code {code} (func (export "handle") (param i32 i32) unreachable))
+          (core instance $main (instantiate $code))
+          (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+            (canon lift (core func $main "handle")))
+          (instance $handler (export "handle" (func $handle)))
+          (export "wasi:http/incoming-handler@0.2.12" (instance $handler)))"#
+    );
+    atlashub_tests::wat_text(&text)
+}
+
+/// Files in the folder of compiled code.
+fn compiled(server: &TestServer) -> Vec<PathBuf> {
+    let folder = server.folder().join("node-0/data/compiled");
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_component_that_takes_long_to_compile_is_refused_and_the_server_answers_meanwhile() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_COMPILE_SECONDS", "1")
+        .start()
+        .await;
+    let admin = server.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let plugin = unique("slow");
+    let upload = admin.upload_named(laborious(150), &plugin);
+    let mut upload = std::pin::pin!(upload);
+    let mut answers = 0;
+    let refused = loop {
+        tokio::select! {
+            refused = &mut upload => break refused,
+            answer = project.get("/hello") => {
+                let _ = answer.expect(200);
+                answers += 1;
+            }
+        }
+    };
+    assert_eq!(refused.expect_problem(422), "compile_timeout");
+    assert!(answers > 0, "nobody was answered meanwhile");
+    admin
+        .get(&format!("/admin/v1/plugins/{plugin}"))
+        .await
+        .expect_problem(404);
+    // The next one has its turn.
+    let uploaded = admin.upload_named(wat("many-memories"), &plugin).await;
+    let _ = uploaded.expect(201);
+}
+
+#[tokio::test]
+async fn a_component_that_takes_much_memory_to_compile_is_refused() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_COMPILE_MEMORY_MIB", "256")
+        .start()
+        .await;
+    let admin = server.admin();
+    let plugin = unique("large");
+    let refused = admin.upload_named(laborious(150), &plugin).await;
+    assert_eq!(refused.expect_problem(422), "compile_failed");
+    admin
+        .get(&format!("/admin/v1/plugins/{plugin}"))
+        .await
+        .expect_problem(404);
+}
+
+#[tokio::test]
+async fn features_that_are_off_are_refused_by_name() {
+    let admin = shared().await.admin();
+    for (name, word) in [
+        ("feature-exceptions", "exceptions"),
+        ("feature-gc", "gc"),
+        ("feature-memory64", "memory64"),
+        ("feature-stack-switching", "stack switching"),
+        ("feature-threads", "threads"),
+    ] {
+        let reply = admin.upload_named(wat(name), &unique("f")).await;
+        assert_eq!(reply.expect_problem(422), "invalid_component", "{name}");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(word), "{name}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn more_tables_than_a_store_may_have_are_refused() {
+    let admin = shared().await.admin();
+    let reply = admin
+        .upload_named(wat("too-many-tables"), &unique("t"))
+        .await;
+    reply.expect_problem(422);
+}
+
+#[tokio::test]
+async fn compiled_code_is_no_component() {
+    let server = shared().await;
+    let admin = server.admin();
+    let _ = admin.project_with(&["hello"]).await;
+    let file = compiled(server)
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "cwasm"))
+        .expect("compiled code");
+    let code = std::fs::read(file).unwrap();
+    let reply = admin.upload_named(code, &unique("machine")).await;
+    assert_eq!(reply.expect_problem(422), "invalid_component");
+    let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("machine code"), "{detail}");
+}
