@@ -134,3 +134,68 @@ async fn compiled_code_is_no_component() {
     let detail = reply.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("machine code"), "{detail}");
 }
+
+/// A server with a folder of compiled code of its own.
+async fn with_own_cache() -> TestServer {
+    let mut server = TestServer::start().await;
+    server.stop().await;
+    let folder = server.folder().join("node-0/data/compiled");
+    std::fs::remove_file(&folder).expect("the link to the shared folder");
+    std::fs::create_dir(&folder).expect("a folder");
+    server.start_again().await;
+    server
+}
+
+/// Uploads a component, and answers the file of its compiled code.
+async fn compile(server: &TestServer, component: Vec<u8>, name: &str) -> PathBuf {
+    let before = compiled(server);
+    let uploaded = server.admin().upload_named(component, name).await;
+    let _ = uploaded.expect(201);
+    let mut new = compiled(server);
+    new.retain(|path| !before.contains(path));
+    assert_eq!(new.len(), 1, "{new:?}");
+    new.remove(0)
+}
+
+#[tokio::test]
+async fn compiled_code_that_was_touched_is_compiled_anew_and_never_loaded() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut server = with_own_cache().await;
+    let admin = server.admin();
+    let plugin = unique("kept");
+    let file = compile(&server, wat("many-memories"), &plugin).await;
+    let other = compile(&server, wat("huge-table"), &unique("other")).await;
+    let folder = file.parent().unwrap();
+    let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "others may look into {folder:?}");
+
+    let genuine = std::fs::read(&file).unwrap();
+    let other = std::fs::read(other).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = genuine.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    for (what, bytes) in [
+        ("code", flipped(genuine.len() / 2)),
+        ("authenticator", flipped(genuine.len() - 1)),
+        ("half a file", genuine[..genuine.len() / 2].to_vec()),
+        ("the code of another component", other),
+        ("nothing", Vec::new()),
+    ] {
+        server.stop().await;
+        std::fs::write(&file, &bytes).unwrap();
+        let warnings = server.log().matches("compiled code does not fit").count();
+        server.start_again().await;
+        let project = admin.project().await;
+        let installed = admin
+            .install(&project, &plugin, serde_json::json!({}))
+            .await;
+        let _ = installed.expect_success();
+        let reply = project.get(&format!("/{plugin}")).await;
+        assert_eq!(reply.expect_problem(502), "plugin_trapped", "{what}");
+        let told = server.log().matches("compiled code does not fit").count();
+        assert!(told > warnings, "{what} was loaded");
+        assert_eq!(std::fs::read(&file).unwrap().len(), genuine.len(), "{what}");
+    }
+}
