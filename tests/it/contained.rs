@@ -1,11 +1,15 @@
 //! Plugins that misbehave: each hurts only itself. Every route of the fixture
 //! `misbehave`, and every fixture written as text, is named here.
 
+mod compiling;
+mod hundred;
 mod limits;
+mod outside;
+mod places;
 mod reach;
 
 use atlashub_tests::{
-    Admin, Project, TestServer, fixture, fixture_names, misbehave_routes, shared, until, wat_names,
+    Admin, Project, fixture, fixture_names, misbehave_routes, shared, until, wat_names,
 };
 use futures::StreamExt as _;
 use reqwest::Method;
@@ -68,11 +72,7 @@ struct Pair {
 
 impl Pair {
     async fn in_shared() -> Self {
-        Self::on(shared().await).await
-    }
-
-    async fn on(server: &TestServer) -> Self {
-        let admin = server.admin();
+        let admin = shared().await.admin();
         let _ = admin
             .upload(fixture("misbehave"), None)
             .await
@@ -133,6 +133,7 @@ impl Pair {
 async fn the_text_fixtures_are_all_named_by_a_test() {
     // The two others are in `plugin_uploads`.
     let sources = [
+        include_str!("contained/compiling.rs"),
         include_str!("contained/limits.rs"),
         include_str!("plugin_uploads.rs"),
     ]
@@ -150,6 +151,9 @@ async fn every_fixture_and_each_of_its_routes_is_named_by_a_test() {
     let sources = [
         include_str!("contained.rs"),
         include_str!("contained/limits.rs"),
+        include_str!("contained/hundred.rs"),
+        include_str!("contained/outside.rs"),
+        include_str!("contained/places.rs"),
         include_str!("contained/reach.rs"),
         include_str!("foreign_components.rs"),
         include_str!("events.rs"),
@@ -175,47 +179,6 @@ async fn every_fixture_and_each_of_its_routes_is_named_by_a_test() {
             .is_some_and(|name| sources.contains(&format!("\"{name}\"")));
         assert!(named || by_name, "no test names {route}");
     }
-}
-
-#[tokio::test]
-async fn a_neighbour_is_answered_rightly_while_a_plugin_misbehaves_a_hundred_times() {
-    let server = TestServer::start().await;
-    let pair = Pair::on(&server).await;
-    for path in [
-        "/misbehave/loop",
-        "/misbehave/trap",
-        "/misbehave/stack",
-        "/misbehave/memory",
-        "/misbehave/fields",
-        "/misbehave/string/sql",
-        "/misbehave/resources/fields",
-        "/misbehave/recurse",
-        "/misbehave/log?n=1000",
-    ] {
-        for _ in 0..25 {
-            let misbehave = || look(&pair.guilty, Method::GET, path);
-            let (a, b, c, d, reply) = tokio::join!(
-                misbehave(),
-                misbehave(),
-                misbehave(),
-                misbehave(),
-                pair.neighbour.get("/hello"),
-            );
-            for seen in [a, b, c, d] {
-                assert!(seen.status != 0 && seen.status != 500, "{path}: {seen:?}");
-            }
-            assert_eq!(
-                reply.expect(200).json(),
-                json!({"message": "hello"}),
-                "during {path}"
-            );
-        }
-    }
-    // Cut off for a while, it comes back by itself.
-    until("the end of the cut", Duration::from_secs(90), || async {
-        (pair.guilty.get("/misbehave/ok").await.status == 200).then_some(())
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -58,6 +58,7 @@ mod signer;
 mod sql_editor;
 mod storage;
 mod survival;
+mod survival_deploy;
 mod tables;
 mod tenant_files;
 mod thumbnails;

@@ -1,6 +1,5 @@
 //! What outlives a restart, a killed server, and clients that go away.
 
-use crate::plugin_changes::versions;
 use atlashub_core::Digest;
 use atlashub_tests::{Project, RawConnection, TestServer, noise, until};
 use serde_json::json;
@@ -157,53 +156,6 @@ async fn a_killed_server_loses_no_acknowledged_file_and_shows_no_half_one() {
         usage["storage"]["used_bytes"].as_u64().unwrap() >= bytes,
         "{usage} counts less than {bytes}"
     );
-}
-
-#[tokio::test]
-async fn a_killed_server_comes_back_with_a_whole_deployment() {
-    let mut server = TestServer::start().await;
-    let admin = server.admin();
-    let versions = versions(&admin).await;
-    let project = admin.project().await;
-    let body = json!({"revision": versions[0], "grants": "requested"});
-    let _ = admin.install(&project, "upgrade", body).await.expect(201);
-    for round in 0..4 {
-        let last = Arc::new(Mutex::new((0_usize, "")));
-        let deployer = tokio::spawn({
-            let (admin, project, versions, last) = (
-                admin.clone(),
-                project.clone(),
-                versions.clone(),
-                Arc::clone(&last),
-            );
-            async move {
-                for turn in 1.. {
-                    let choice = (turn + round) % 2;
-                    let path = format!("/admin/v1/projects/{}/plugins/upgrade", project.slug);
-                    let body = json!({"revision": versions[choice]});
-                    let request = admin.request(reqwest::Method::PUT, &path).json(&body);
-                    let Ok(reply) = atlashub_tests::Reply::try_to(request).await else {
-                        return;
-                    };
-                    let _ = reply.expect(200);
-                    *last.lock().unwrap() = (turn, if choice == 0 { "1" } else { "2" });
-                }
-            }
-        });
-        until("some deployments", atlashub_tests::DEADLINE, || {
-            std::future::ready((last.lock().unwrap().0 >= 3 + round).then_some(()))
-        })
-        .await;
-        server.kill();
-        deployer.await.unwrap();
-        server.start_again().await;
-        // The last acknowledged one, or the one after it whose answer was lost.
-        let reply = project.get("/upgrade").await.expect(200);
-        let version = admin.installed(&project, "upgrade").await["version"].clone();
-        assert_eq!(version, format!("{}.0.0", reply.text()));
-        let (_, acknowledged) = *last.lock().unwrap();
-        assert!(["1", "2"].contains(&acknowledged));
-    }
 }
 
 #[tokio::test]

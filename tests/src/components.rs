@@ -46,6 +46,15 @@ pub fn wat(name: &str) -> Vec<u8> {
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A component that a test writes as text itself.
+///
+/// # Panics
+/// When it is not valid text.
+#[must_use]
+pub fn wat_text(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// The names of all fixtures that are written as text.
 ///
 /// # Panics

@@ -38,7 +38,7 @@ pub use browser::Browser;
 pub use clouds::{Bucket, WebdavServer, free_address};
 pub use components::{
     PluginRoute, built_in, fixture, fixture_names, misbehave_routes, plugin_routes, wat, wat_names,
-    with_manifest,
+    wat_text, with_manifest,
 };
 pub use mail_server::{MailServer, ReceivedMail};
 pub use node::node_tests;

@@ -49,6 +49,7 @@ pub(crate) struct Visit {
     plugin: Arc<LivePlugin>,
     pub(crate) context: RequestContext,
     _place: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
     _running: OwnedSemaphorePermit,
 }
 
@@ -157,22 +158,25 @@ impl LivePlugin {
         self.fault(context, error, meter, refused)
     }
 
-    /// Waits for a place in the plugin and in the host.
+    /// Waits for a place in the plugin, in the project and in the host; who
+    /// waits for one of the narrower holds none of the wider.
     async fn admit(self: &Arc<Self>, runtime: &Inner, context: RequestContext) -> Result<Visit> {
         let counters = self.counters();
         let admitted = async {
             self.breaker.check()?;
             let place = self.places.take().await?;
+            let share = self.project_places.take().await?;
             let running = runtime.running.take().await?;
-            Ok((place, running))
+            Ok((place, share, running))
         };
         match admitted.await {
-            Ok((place, running)) => {
+            Ok((place, share, running)) => {
                 counters.begin();
                 Ok(Visit {
                     plugin: Arc::clone(self),
                     context,
                     _place: place,
+                    _share: share,
                     _running: running,
                 })
             }

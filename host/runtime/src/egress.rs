@@ -41,18 +41,29 @@ use wasmtime_wasi_http::{
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for the head of the response, and between two pieces of it.
 const RESPONSE: Duration = Duration::from_secs(30);
-/// Most bytes of a response's body: they stream, and what keeps them has limits
-/// of its own.
+/// Most bytes of a response's body, unless the operator says otherwise: they
+/// stream, and what keeps them has limits of its own.
 const MAX_RESPONSE_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// Deepest chain of plugins that call each other.
 const MAX_DEPTH: u8 = 8;
 /// What the host part of a plugin's address ends with.
 const INTERNAL: &str = ".internal";
 
-/// Which private addresses plugins may reach nonetheless.
-#[derive(Clone, Debug, Default)]
+/// Which private addresses plugins may reach nonetheless, and how much may
+/// come back.
+#[derive(Clone, Debug)]
 pub struct EgressPolicy {
     allowed: Vec<(String, u16)>,
+    max_response_bytes: u64,
+}
+
+impl Default for EgressPolicy {
+    fn default() -> Self {
+        Self {
+            allowed: Vec::new(),
+            max_response_bytes: MAX_RESPONSE_BYTES,
+        }
+    }
 }
 
 impl EgressPolicy {
@@ -78,7 +89,19 @@ impl EgressPolicy {
                     })
             })
             .collect::<CoreResult<_>>()?;
-        Ok(Self { allowed })
+        Ok(Self {
+            allowed,
+            ..Self::default()
+        })
+    }
+
+    /// The same with another bound on the body of one response, bytes.
+    #[must_use]
+    pub fn with_max_response_bytes(self, max_response_bytes: u64) -> Self {
+        Self {
+            max_response_bytes,
+            ..self
+        }
     }
 
     fn allows(&self, host: &str, address: SocketAddr) -> bool {
@@ -317,10 +340,12 @@ async fn call_host(
         .await
         .ok_or(Error::HttpResponseTimeout)?
         .map_err(Error::from)?;
+    let most = plugin.services.egress.max_response_bytes;
     let response = response.map(|incoming| {
         ResponseBody {
             incoming,
-            left: MAX_RESPONSE_BYTES,
+            most,
+            left: most,
             between,
             silence: None,
         }
@@ -493,6 +518,7 @@ async fn handshake(
 /// A response's body, bounded in size and silence.
 struct ResponseBody {
     incoming: hyper::body::Incoming,
+    most: u64,
     left: u64,
     between: Duration,
     silence: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -527,7 +553,7 @@ impl Body for ResponseBody {
             this.left = this
                 .left
                 .checked_sub(length)
-                .ok_or(Error::HttpResponseBodySize(Some(MAX_RESPONSE_BYTES)))?;
+                .ok_or(Error::HttpResponseBodySize(Some(this.most)))?;
             Ok(frame)
         }))
     }

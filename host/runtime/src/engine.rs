@@ -48,12 +48,20 @@ impl Default for EngineOptions {
 }
 
 /// What decides about the compiled code. The compile worker uses exactly this.
+///
+/// Threads, garbage collection and exceptions are not even compiled in: this
+/// crate takes wasmtime without the features `threads` and `gc`, and then it
+/// has no settings for them. The fixtures `feature-*` hold it to that.
 pub(crate) fn code_config() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .concurrency_support(false)
         .wasm_memory64(false)
+        .wasm_stack_switching(false)
+        .wasm_shared_everything_threads(false)
+        .wasm_custom_page_sizes(false)
+        .shared_memory(false)
         .wasm_relaxed_simd(false)
         .wasm_wide_arithmetic(false)
         .epoch_interruption(true)

@@ -25,6 +25,12 @@ const LOOK_EVERY: u32 = 64;
 /// of its standard output.
 const KEPT_RESOURCES: usize = 64;
 
+/// What an instance may have grown by and be kept, bytes: the rest belongs to
+/// others while it waits.
+const KEPT_GROWTH: usize = 16 * 1024 * 1024;
+/// How old an instance may get.
+const MAX_AGE: Duration = Duration::from_secs(300);
+
 /// Memory that takes long to give back, bytes.
 const MUCH_MEMORY: usize = 8 * 1024 * 1024;
 
@@ -34,6 +40,9 @@ pub(crate) struct Instance {
     /// Where it takes events, if it does.
     pub(crate) event_handler: Option<EventHandler>,
     uses: u32,
+    made: Instant,
+    /// Its memory when it was made, bytes.
+    made_with: usize,
     /// When it was last given back.
     pub(crate) idle_since: Instant,
 }
@@ -123,13 +132,18 @@ impl Instance {
             }
         };
         match made {
-            Ok((proxy, event_handler)) => Ok(Self {
-                store,
-                proxy,
-                event_handler,
-                uses: 0,
-                idle_since: Instant::now(),
-            }),
+            Ok((proxy, event_handler)) => {
+                let now = Instant::now();
+                Ok(Self {
+                    made_with: store.data().limiter.used(),
+                    store,
+                    proxy,
+                    event_handler,
+                    uses: 0,
+                    made: now,
+                    idle_since: now,
+                })
+            }
             Err(error) if error.is::<wasmtime::PoolConcurrencyLimitError>() => Err(Failure::NoRoom),
             Err(error) => {
                 let refused = store.data_mut().limiter.take_refused();
@@ -152,11 +166,14 @@ impl Instance {
     }
 
     /// Whether it may serve another request after one that ended well.
-    pub(crate) fn is_reusable(&mut self, max_uses: u32) -> bool {
+    pub(crate) fn is_reusable(&mut self, max_uses: u32, now: Instant) -> bool {
         let uses = self.uses;
+        let age = now.saturating_duration_since(self.made);
         let state = self.store.data_mut();
+        let grown = state.limiter.used().saturating_sub(self.made_with);
         state.open_handles == 0
             && uses < max_uses
+            && is_light(grown, age)
             && (!uses.is_multiple_of(LOOK_EVERY)
                 || state.table.iter_mut().count() <= KEPT_RESOURCES)
     }
@@ -172,6 +189,12 @@ impl Instance {
     pub(crate) fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.store.data().meter)
     }
+}
+
+/// Whether an instance that has `grown` by so many bytes and has reached `age`
+/// may wait for another request.
+fn is_light(grown: usize, age: Duration) -> bool {
+    grown <= KEPT_GROWTH && age < MAX_AGE
 }
 
 /// Instantiates a revision in `store` and finds what the host calls.
@@ -200,3 +223,18 @@ const _: () = assert!(
     EPOCH.as_millis() <= 10,
     "limits are documented in ticks of 10 ms at most"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_that_has_grown_or_aged_is_not_kept() {
+        let young = Duration::from_secs(1);
+        assert!(is_light(0, young));
+        assert!(is_light(KEPT_GROWTH, young));
+        assert!(!is_light(KEPT_GROWTH + 1, young));
+        assert!(is_light(0, MAX_AGE - young));
+        assert!(!is_light(0, MAX_AGE));
+    }
+}

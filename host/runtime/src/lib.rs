@@ -43,7 +43,7 @@ pub use egress::{EgressPolicy, is_public, resolve_public};
 pub use engine::EngineOptions;
 pub use plugin::{LivePlugin, PluginSpec};
 pub use revision::{ComponentInterface, Revision};
-pub use runtime::{PluginCalls, RequestContext, Runtime, RuntimeOptions, Services};
+pub use runtime::{PluginCalls, RequestContext, Runtime, RuntimeOptions, Services, UploadPace};
 pub use stats::{PluginStats, StatsSnapshot};
 
 /// The body of requests and responses inside the runtime.

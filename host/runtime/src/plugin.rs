@@ -59,6 +59,8 @@ pub struct LivePlugin {
     shared: Arc<PluginShared>,
     idle: Mutex<Vec<Instance>>,
     pub(crate) places: Places,
+    /// What it shares with the project's other plugins.
+    pub(crate) project_places: Arc<Places>,
     pub(crate) breaker: Breaker,
     weight: Arc<Weight>,
     pub(crate) pace: Arc<Pace>,
@@ -75,6 +77,7 @@ impl LivePlugin {
     ) -> Self {
         let limits = spec.limits.clamp();
         let output = PluginOutput::new(spec.scope.clone(), Arc::clone(&inner.services.log));
+        let project_places = inner.places_of(spec.scope.project);
         let shared = PluginShared {
             scope: spec.scope,
             slug: spec.slug,
@@ -87,6 +90,7 @@ impl LivePlugin {
             output: Arc::new(output),
             services: inner.services.clone(),
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            uploads: inner.options.uploads,
         };
         Self {
             runtime,
@@ -95,6 +99,7 @@ impl LivePlugin {
                 limits.concurrency as usize,
                 "the plugin has too many requests at once",
             ),
+            project_places,
             limits,
             shared: Arc::new(shared),
             idle: Mutex::default(),
@@ -183,10 +188,14 @@ impl LivePlugin {
     pub(crate) fn give_back(&self, mut instance: Instance) {
         use atlashub_core::Isolation;
         self.stats.memory(instance.store.data().limiter.used());
-        if self.limits.isolation == Isolation::Reuse && instance.is_reusable(self.limits.max_reuse)
+        let now = Instant::now();
+        if self.limits.isolation == Isolation::Reuse
+            && instance.is_reusable(self.limits.max_reuse, now)
         {
-            instance.idle_since = Instant::now();
+            instance.idle_since = now;
             self.idle.lock().push(instance);
+        } else {
+            instance.discard();
         }
     }
 

@@ -126,6 +126,26 @@ pub struct Services {
     pub egress: EgressPolicy,
 }
 
+/// The slowest that an upload may come: its time does not count as the
+/// plugin's, so that a client that dribbles would hold a place without end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadPace {
+    /// Bytes a second, over each `window`; 0 lets it come as it likes.
+    pub bytes_per_second: u64,
+    /// The time over which they are counted, only while the client is waited
+    /// for.
+    pub window: Duration,
+}
+
+impl Default for UploadPace {
+    fn default() -> Self {
+        Self {
+            bytes_per_second: 1024,
+            window: Duration::from_secs(60),
+        }
+    }
+}
+
 /// How the runtime is set up.
 #[derive(Clone, Debug)]
 pub struct RuntimeOptions {
@@ -133,6 +153,11 @@ pub struct RuntimeOptions {
     pub engine: EngineOptions,
     /// Requests in plugins at once, over all projects.
     pub concurrency: usize,
+    /// Requests in the plugins of one project at once: what is left of
+    /// `concurrency` serves the others.
+    pub project_concurrency: usize,
+    /// How slowly an upload may come.
+    pub uploads: UploadPace,
     /// Instances kept warm, over all projects.
     pub max_idle_instances: usize,
     /// How long an unused instance is kept.
@@ -147,6 +172,8 @@ impl Default for RuntimeOptions {
         Self {
             engine: EngineOptions::default(),
             concurrency: 512,
+            project_concurrency: 256,
+            uploads: UploadPace::default(),
             max_idle_instances: 512,
             idle_time: Duration::from_secs(30),
             guest_bytes_per_second: 64 * 1024 * 1024,
@@ -169,6 +196,8 @@ pub(crate) struct Inner {
     pub(crate) forbidden: ForbiddenHeaderFilter,
     pub(crate) heavy: Arc<HeavyThreads>,
     pub(crate) running: Places,
+    /// The places of each project that has live plugins.
+    projects: Mutex<HashMap<ProjectId, Weak<Places>>>,
     linker: Linker<State>,
     compiler: Compiler,
     cache: CompileCache,
@@ -211,6 +240,7 @@ impl Runtime {
             cache,
             revisions: Mutex::default(),
             plugins: Mutex::default(),
+            projects: Mutex::default(),
         });
         let sweeper = tokio::spawn(sweep(Arc::downgrade(&inner)));
         Ok(Self {
@@ -342,6 +372,23 @@ impl Inner {
                 .entry(*revision.digest())
                 .or_insert_with(|| Arc::new(revision)),
         )
+    }
+
+    /// The places that all plugins of a project share.
+    pub(crate) fn places_of(&self, project: ProjectId) -> Arc<Places> {
+        let mut projects = self.projects.lock();
+        if let Some(places) = projects.get(&project).and_then(Weak::upgrade) {
+            return places;
+        }
+        if projects.len() == projects.capacity() {
+            projects.retain(|_, places| places.strong_count() > 0);
+        }
+        let places = Arc::new(Places::new(
+            self.options.project_concurrency,
+            "the project has too many requests at once",
+        ));
+        projects.insert(project, Arc::downgrade(&places));
+        places
     }
 
     /// Drops idle instances of all plugins, the longest unused first, until

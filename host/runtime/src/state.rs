@@ -5,7 +5,7 @@ use crate::{
     cpu::Meter,
     limiter::Limiter,
     output::{OutputStreamTarget, PluginOutput},
-    runtime::{RequestContext, Services},
+    runtime::{RequestContext, Services, UploadPace},
     secrets::StandIns,
 };
 use atlashub_core::{
@@ -44,6 +44,7 @@ pub(crate) struct PluginShared {
     pub(crate) output: Arc<PluginOutput>,
     pub(crate) services: Services,
     pub(crate) connections: Arc<Semaphore>,
+    pub(crate) uploads: UploadPace,
 }
 
 /// The data of a store.

@@ -50,7 +50,8 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
     let executable = std::env::current_exe().context("cannot find this program's own file")?;
     let limits = CompileLimits {
         max_bytes: config.limits.max_component(),
-        ..CompileLimits::default()
+        time: config.limits.compile_time(),
+        memory_mib: config.limits.compile_memory_mib,
     };
     App::start(AppParts {
         builtin: crate::builtin::plugins(),
@@ -61,7 +62,9 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         storage,
         sealer,
         runtime: RuntimeOptions {
-            concurrency: usize::try_from(config.limits.concurrency).unwrap_or(usize::MAX),
+            concurrency: config.limits.concurrency(),
+            project_concurrency: config.limits.project_concurrency(),
+            uploads: config.limits.uploads(),
             guest_bytes_per_second: config.limits.plugin_bytes_per_second,
             ..RuntimeOptions::default()
         },
@@ -72,7 +75,8 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
             from: config.network.mail_from(),
             outbox: config.data_dir.0.join("outbox"),
         },
-        egress: EgressPolicy::parse(&config.network.egress_allow.join(","))?,
+        egress: EgressPolicy::parse(&config.network.egress_allow.join(","))?
+            .with_max_response_bytes(config.limits.egress_response_bytes),
     })
     .await
     .context("cannot start")

@@ -232,7 +232,6 @@ fn welcome(address: SocketAddr, credentials: &Credentials, data: &Path) -> Strin
         "
   AtlasHub is ready.
 
-  Dashboard        http://{address}/dashboard/
   Admin sign-in    {email}  {password}
   Project          {PROJECT}
   Publishable key  {publishable}

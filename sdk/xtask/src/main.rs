@@ -29,7 +29,7 @@ cargo xtask services          start the tests' Postgres and S3 server, print
                               their variables, run until Ctrl-C
 cargo xtask setup             fetch what the tests need, without running them
 
-Steps of `test`: fmt clippy deny doc unit sqlite postgres
+Steps of `test`: fmt clippy deny doc unit client sqlite postgres
 Words after `--` go to the test programs: cargo xtask test sqlite -- key
 ";
 

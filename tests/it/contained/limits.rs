@@ -117,6 +117,96 @@ async fn heads_and_texts_that_are_too_large_are_refused() {
 }
 
 #[tokio::test]
+async fn sizes_end_at_the_hosts_own_limits() {
+    let pair = Pair::in_shared().await;
+    // Nothing that a request leaves behind counts for the next.
+    let alone = json!({"limits": {"isolation": "request"}});
+    let changed = pair.admin.install(&pair.guilty, "misbehave", alone).await;
+    let _ = changed.expect(200);
+    for (route, most, beyond) in [
+        // 32 KiB of header fields, names and what they cost included.
+        ("large-field", 32_000, 33_000),
+        ("random", 64 * 1024, 64 * 1024 + 1),
+        ("resources/fields", 900, 1_100),
+        ("resources/pollables", 900, 1_100),
+    ] {
+        let within = pair
+            .guilty
+            .get(&format!("/misbehave/{route}?n={most}"))
+            .await;
+        let _ = within.expect(200);
+        let _ = pair
+            .expect(&format!("/misbehave/{route}?n={beyond}"), &[502])
+            .await;
+    }
+}
+
+/// What the next request finds: the count of an instance that has served
+/// before, or 1.
+async fn served(pair: &Pair) -> u32 {
+    let reply = pair.guilty.get("/misbehave/served").await.expect(200);
+    reply.text().parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_instance_that_failed_is_never_asked_again() {
+    let pair = Pair::in_shared().await;
+    for path in [
+        "/misbehave/trap",
+        "/misbehave/silent",
+        "/misbehave/loop",
+        "/misbehave/hang",
+        "/misbehave/trap-in-body",
+    ] {
+        // One instance serves all: it is warm, and the only one.
+        let before = served(&pair).await;
+        assert_eq!(served(&pair).await, before + 1, "before {path}");
+        let seen = pair.misbehave(Method::GET, path).await;
+        assert!(!seen.whole || matches!(seen.status, 502 | 504), "{seen:?}");
+        assert_eq!(served(&pair).await, 1, "after {path}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_whose_client_goes_away_is_never_asked_again() {
+    let pair = Pair::in_shared().await;
+    let _ = served(&pair).await;
+    assert_eq!(served(&pair).await, 2);
+    let path = format!(
+        "/admin/v1/projects/{}/plugins/misbehave/metrics",
+        pair.guilty.slug
+    );
+    let running = |count: u32| {
+        let (admin, path) = (&pair.admin, &path);
+        until(
+            "the request",
+            atlashub_tests::DEADLINE,
+            move || async move {
+                (admin.get(path).await.expect(200).json()["running"] == count).then_some(())
+            },
+        )
+    };
+    let call = tokio::spawn(
+        pair.guilty
+            .request(Method::GET, "/misbehave/sleep/4000")
+            .send(),
+    );
+    running(1).await;
+    call.abort();
+    running(0).await;
+    assert_eq!(served(&pair).await, 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_has_grown_is_not_kept() {
+    let pair = Pair::in_shared().await;
+    let _ = served(&pair).await;
+    assert_eq!(served(&pair).await, 2);
+    let _ = pair.expect("/misbehave/memory-caught", &[200]).await;
+    assert_eq!(served(&pair).await, 1);
+}
+
+#[tokio::test]
 async fn resources_that_are_never_dropped_are_bounded() {
     let pair = Pair::in_shared().await;
     for path in [
@@ -164,8 +254,6 @@ async fn a_component_that_takes_too_much_is_refused_or_faulted() {
     for name in [
         "huge-table",
         "large-memory",
-        "many-memories",
-        "many-memory-instances",
         "start-loop",
         "too-many-instances",
         "too-many-memories",
@@ -195,5 +283,21 @@ async fn a_component_that_takes_too_much_is_refused_or_faulted() {
             uploaded.expect_problem(422);
         }
         let _ = neighbour.get("/hello").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn the_sum_of_all_memories_is_bounded() {
+    let admin = shared().await.admin();
+    for name in ["many-memories", "many-memory-instances"] {
+        let plugin = unique("w");
+        let _ = admin.upload_named(wat(name), &plugin).await.expect(201);
+        let project = admin.project().await;
+        let body = json!({"limits": {"memory_mib": 64, "cpu_ms": 2000}});
+        let installed = admin.install(&project, &plugin, body).await;
+        let _ = installed.expect_success();
+        // Beyond the sum it would spin, which is 504.
+        let reply = project.get(&format!("/{plugin}")).await;
+        assert_eq!(reply.expect_problem(502), "plugin_trapped", "{name}");
     }
 }

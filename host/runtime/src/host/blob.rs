@@ -158,7 +158,8 @@ impl objects::Host for State {
         };
         let _transfer = self.meter.transfer();
         let source = self.table.get_mut(&source)?;
-        answer(store(&plugin, &bucket, &mut StreamSource(source), options).await)
+        let mut source = StreamSource::new(source, plugin.uploads);
+        answer(store(&plugin, &bucket, &mut source, options).await)
     }
 
     async fn put_bytes(

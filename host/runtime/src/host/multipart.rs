@@ -1,9 +1,10 @@
 //! `atlashub:multipart/form`: form bodies taken apart without passing
 //! through guest memory.
 
-use super::transfer::{IDLE, interrupted, next_chunk};
+use super::transfer::{IDLE, Watch, interrupted, next_chunk};
 use crate::{
     bindings::multipart::form::{self, Error, Part},
+    runtime::UploadPace,
     state::State,
 };
 use atlashub_core::Result;
@@ -43,16 +44,21 @@ fn failed(error: multer::Error) -> Error {
     }
 }
 
-fn open(source: DynInputStream, content_type: &str) -> std::result::Result<Parser, Error> {
+fn open(
+    source: DynInputStream,
+    content_type: &str,
+    pace: UploadPace,
+) -> std::result::Result<Parser, Error> {
     let boundary = multer::parse_boundary(content_type).map_err(|_| {
         refused(
             "multipart_invalid",
             "the content type must be multipart/form-data with a boundary",
         )
     })?;
-    let chunks = futures::stream::try_unfold(source, |mut source| async {
-        let chunk: Result<Option<Bytes>> = next_chunk(&mut source).await;
-        Ok::<_, atlashub_core::Error>(chunk?.map(|chunk| (chunk, source)))
+    let from = (source, Watch::new(pace));
+    let chunks = futures::stream::try_unfold(from, |(mut source, mut watch)| async {
+        let chunk: Result<Option<Bytes>> = next_chunk(&mut source, &mut watch).await;
+        Ok::<_, atlashub_core::Error>(chunk?.map(|chunk| (chunk, (source, watch))))
     });
     Ok(Parser(multer::Multipart::new(chunks, boundary)))
 }
@@ -66,7 +72,8 @@ impl form::HostParser for State {
         content_type: String,
     ) -> Answer<Resource<Parser>> {
         let source = self.table.delete(source)?;
-        match open(source, &content_type) {
+        let pace = self.plugin().uploads;
+        match open(source, &content_type, pace) {
             Ok(parser) => Ok(Ok(self.table.push(parser)?)),
             Err(error) => Ok(Err(error)),
         }

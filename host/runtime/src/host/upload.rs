@@ -65,7 +65,7 @@ impl PluginShared {
                 &self.scope,
                 &bucket,
                 &key,
-                &mut StreamSource(source),
+                &mut StreamSource::new(source, self.uploads),
                 options,
             )
             .await?;

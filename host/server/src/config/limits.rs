@@ -2,6 +2,7 @@
 //! its manifest and its installation.
 
 use anyhow::bail;
+use atlashub_runtime::UploadPace;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -34,6 +35,20 @@ pub(crate) struct LimitsConfig {
     pub(crate) admin_requests_per_second: u32,
     /// Requests in plugins at once, over all projects.
     pub(crate) concurrency: u32,
+    /// Requests in the plugins of one project at once; half of `concurrency`
+    /// unless set.
+    pub(crate) project_concurrency: Option<u32>,
+    /// The slowest that an upload to a plugin may come, bytes a second over a
+    /// window; 0 for as slow as it likes.
+    pub(crate) upload_bytes_per_second: u64,
+    /// That window, seconds.
+    pub(crate) upload_window_seconds: u64,
+    /// Time in which a component must be compiled, seconds.
+    pub(crate) compile_seconds: u64,
+    /// Address space of the process that compiles it, MiB.
+    pub(crate) compile_memory_mib: u64,
+    /// Largest body that an outgoing request of a plugin may get back, bytes.
+    pub(crate) egress_response_bytes: u64,
     /// What a plugin of a project may send a second of bytes that it writes
     /// itself, over all its answers.
     pub(crate) plugin_bytes_per_second: u64,
@@ -58,6 +73,12 @@ impl Default for LimitsConfig {
             auth_requests_per_second: 100,
             admin_requests_per_second: 1_000,
             concurrency: 512,
+            project_concurrency: None,
+            upload_bytes_per_second: 1024,
+            upload_window_seconds: 60,
+            compile_seconds: 60,
+            compile_memory_mib: 4096,
+            egress_response_bytes: 256 * 1024 * 1024,
             plugin_bytes_per_second: 64 * 1024 * 1024,
             streams_per_project: 20_000,
             streams_per_caller: 32,
@@ -84,6 +105,18 @@ impl LimitsConfig {
         if self.requests_per_second == 0 || self.concurrency == 0 {
             bail!("ATLASHUB_REQUESTS_PER_SECOND and ATLASHUB_CONCURRENCY must be above 0");
         }
+        if self.project_concurrency == Some(0) {
+            bail!("ATLASHUB_PROJECT_CONCURRENCY must be above 0");
+        }
+        if !(1..=3_600).contains(&self.upload_window_seconds) {
+            bail!("ATLASHUB_UPLOAD_WINDOW_SECONDS must lie between 1 and 3600");
+        }
+        if !(1..=3_600).contains(&self.compile_seconds) {
+            bail!("ATLASHUB_COMPILE_SECONDS must lie between 1 and 3600");
+        }
+        if !(256..=65_536).contains(&self.compile_memory_mib) {
+            bail!("ATLASHUB_COMPILE_MEMORY_MIB must lie between 256 and 65536");
+        }
         if self.caller_reads_per_second == 0
             || self.caller_writes_per_second == 0
             || self.auth_requests_per_second == 0
@@ -103,6 +136,32 @@ impl LimitsConfig {
     /// Time in which a host call must answer.
     pub(crate) fn request_timeout(&self) -> Duration {
         Duration::from_secs(self.request_timeout_seconds)
+    }
+
+    /// Requests in plugins at once, over all projects.
+    pub(crate) fn concurrency(&self) -> usize {
+        usize::try_from(self.concurrency).unwrap_or(usize::MAX)
+    }
+
+    /// Requests in the plugins of one project at once.
+    pub(crate) fn project_concurrency(&self) -> usize {
+        let share = self
+            .project_concurrency
+            .unwrap_or_else(|| self.concurrency.div_ceil(2));
+        usize::try_from(share).unwrap_or(usize::MAX)
+    }
+
+    /// Time in which a component must be compiled.
+    pub(crate) fn compile_time(&self) -> Duration {
+        Duration::from_secs(self.compile_seconds)
+    }
+
+    /// The slowest that an upload may come.
+    pub(crate) fn uploads(&self) -> UploadPace {
+        UploadPace {
+            bytes_per_second: self.upload_bytes_per_second,
+            window: Duration::from_secs(self.upload_window_seconds),
+        }
     }
 
     /// Largest component, as a length in memory.

@@ -219,6 +219,36 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     (
+        "ATLASHUB_PROJECT_CONCURRENCY",
+        "limits.project_concurrency",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_UPLOAD_BYTES_PER_SECOND",
+        "limits.upload_bytes_per_second",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_UPLOAD_WINDOW_SECONDS",
+        "limits.upload_window_seconds",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_COMPILE_SECONDS",
+        "limits.compile_seconds",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_COMPILE_MEMORY_MIB",
+        "limits.compile_memory_mib",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_EGRESS_RESPONSE_BYTES",
+        "limits.egress_response_bytes",
+        Reading::Number,
+    ),
+    (
         "ATLASHUB_PLUGIN_BYTES_PER_SECOND",
         "limits.plugin_bytes_per_second",
         Reading::Number,

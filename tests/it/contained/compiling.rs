@@ -1,0 +1,201 @@
+//! Compiling what strangers send: bounded in time and memory, nothing of the
+//! features that are off, and no machine code but what this host has made.
+
+use atlashub_tests::{TestServer, shared, unique, wat};
+use std::{fmt::Write as _, path::PathBuf};
+
+/// A component whose one function takes long to compile: much code that is
+/// live all along.
+fn laborious(functions: usize) -> Vec<u8> {
+    let mut code = String::new();
+    for number in 0..functions {
+        write!(code, "(func (param i64) (result i64) (local i64)").unwrap();
+        for step in 0..2_000 {
+            write!(
+                code,
+                "(local.set 1 (i64.mul (i64.add (local.get 1) (local.get 0)) (i64.const {})))\
+                 (if (i64.eqz (local.get 1)) (then (local.set 0 (i64.const {step}))))",
+                number + step
+            )
+            .unwrap();
+        }
+        code.push_str("(local.get 1))");
+    }
+    let text = format!(
+        r#"(component
+          (import "wasi:http/types@0.2.12" (instance $types
+            (export "incoming-request" (type (sub resource)))
+            (export "response-outparam" (type (sub resource)))))
+          (alias export $types "incoming-request" (type $request))
+          (alias export $types "response-outparam" (type $out))
+          (core module $code {code} (func (export "handle") (param i32 i32) unreachable))
+          (core instance $main (instantiate $code))
+          (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+            (canon lift (core func $main "handle")))
+          (instance $handler (export "handle" (func $handle)))
+          (export "wasi:http/incoming-handler@0.2.12" (instance $handler)))"#
+    );
+    atlashub_tests::wat_text(&text)
+}
+
+/// Files in the folder of compiled code.
+fn compiled(server: &TestServer) -> Vec<PathBuf> {
+    let folder = server.folder().join("node-0/data/compiled");
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_component_that_takes_long_to_compile_is_refused_and_the_server_answers_meanwhile() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_COMPILE_SECONDS", "1")
+        .start()
+        .await;
+    let admin = server.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let plugin = unique("slow");
+    let upload = admin.upload_named(laborious(150), &plugin);
+    let mut upload = std::pin::pin!(upload);
+    let mut answers = 0;
+    let refused = loop {
+        tokio::select! {
+            refused = &mut upload => break refused,
+            answer = project.get("/hello") => {
+                let _ = answer.expect(200);
+                answers += 1;
+            }
+        }
+    };
+    assert_eq!(refused.expect_problem(422), "compile_timeout");
+    assert!(answers > 0, "nobody was answered meanwhile");
+    admin
+        .get(&format!("/admin/v1/plugins/{plugin}"))
+        .await
+        .expect_problem(404);
+    // The next one has its turn.
+    let uploaded = admin.upload_named(wat("many-memories"), &plugin).await;
+    let _ = uploaded.expect(201);
+}
+
+#[tokio::test]
+async fn a_component_that_takes_much_memory_to_compile_is_refused() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_COMPILE_MEMORY_MIB", "256")
+        .start()
+        .await;
+    let admin = server.admin();
+    let plugin = unique("large");
+    let refused = admin.upload_named(laborious(150), &plugin).await;
+    assert_eq!(refused.expect_problem(422), "compile_failed");
+    admin
+        .get(&format!("/admin/v1/plugins/{plugin}"))
+        .await
+        .expect_problem(404);
+}
+
+#[tokio::test]
+async fn features_that_are_off_are_refused_by_name() {
+    let admin = shared().await.admin();
+    for (name, word) in [
+        ("feature-exceptions", "exceptions"),
+        ("feature-gc", "gc"),
+        ("feature-memory64", "memory64"),
+        ("feature-stack-switching", "stack switching"),
+        ("feature-threads", "threads"),
+    ] {
+        let reply = admin.upload_named(wat(name), &unique("f")).await;
+        assert_eq!(reply.expect_problem(422), "invalid_component", "{name}");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(word), "{name}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn more_tables_than_a_store_may_have_are_refused() {
+    let admin = shared().await.admin();
+    let reply = admin
+        .upload_named(wat("too-many-tables"), &unique("t"))
+        .await;
+    reply.expect_problem(422);
+}
+
+#[tokio::test]
+async fn compiled_code_is_no_component() {
+    let server = shared().await;
+    let admin = server.admin();
+    let _ = admin.project_with(&["hello"]).await;
+    let file = compiled(server)
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|end| end == "cwasm"))
+        .expect("compiled code");
+    let code = std::fs::read(file).unwrap();
+    let reply = admin.upload_named(code, &unique("machine")).await;
+    assert_eq!(reply.expect_problem(422), "invalid_component");
+    let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("machine code"), "{detail}");
+}
+
+/// A server with a folder of compiled code of its own.
+async fn with_own_cache() -> TestServer {
+    let mut server = TestServer::start().await;
+    server.stop().await;
+    let folder = server.folder().join("node-0/data/compiled");
+    std::fs::remove_file(&folder).expect("the link to the shared folder");
+    std::fs::create_dir(&folder).expect("a folder");
+    server.start_again().await;
+    server
+}
+
+/// Uploads a component, and answers the file of its compiled code.
+async fn compile(server: &TestServer, component: Vec<u8>, name: &str) -> PathBuf {
+    let before = compiled(server);
+    let uploaded = server.admin().upload_named(component, name).await;
+    let _ = uploaded.expect(201);
+    let mut new = compiled(server);
+    new.retain(|path| !before.contains(path));
+    assert_eq!(new.len(), 1, "{new:?}");
+    new.remove(0)
+}
+
+#[tokio::test]
+async fn compiled_code_that_was_touched_is_compiled_anew_and_never_loaded() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut server = with_own_cache().await;
+    let admin = server.admin();
+    let plugin = unique("kept");
+    let file = compile(&server, wat("many-memories"), &plugin).await;
+    let other = compile(&server, wat("huge-table"), &unique("other")).await;
+    let folder = file.parent().unwrap();
+    let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "others may look into {folder:?}");
+
+    let genuine = std::fs::read(&file).unwrap();
+    let other = std::fs::read(other).unwrap();
+    let flipped = |at: usize| {
+        let mut bytes = genuine.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    for (what, bytes) in [
+        ("code", flipped(genuine.len() / 2)),
+        ("authenticator", flipped(genuine.len() - 1)),
+        ("half a file", genuine[..genuine.len() / 2].to_vec()),
+        ("the code of another component", other),
+        ("nothing", Vec::new()),
+    ] {
+        server.stop().await;
+        std::fs::write(&file, &bytes).unwrap();
+        let warnings = server.log().matches("compiled code does not fit").count();
+        server.start_again().await;
+        let project = admin.project().await;
+        let installed = admin
+            .install(&project, &plugin, serde_json::json!({}))
+            .await;
+        let _ = installed.expect_success();
+        let reply = project.get(&format!("/{plugin}")).await;
+        assert_eq!(reply.expect_problem(502), "plugin_trapped", "{what}");
+        let told = server.log().matches("compiled code does not fit").count();
+        assert!(told > warnings, "{what} was loaded");
+        assert_eq!(std::fs::read(&file).unwrap().len(), genuine.len(), "{what}");
+    }
+}
