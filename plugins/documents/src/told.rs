@@ -1,9 +1,10 @@
 //! What `files` tells of: a file that can be read is read when it is new or
 //! has another version, without anybody asking. What cannot be read now is
-//! tried again by the host, and among the project's dead work in the end.
+//! tried again by the host, and among the project's dead work in the end: its
+//! owner is told when nobody tries any more.
 
 use crate::{
-    follow, process,
+    follow, notice, process,
     record::{Record, Status},
     remote::is_document,
 };
@@ -28,7 +29,7 @@ pub(crate) struct Told {
 
 /// As the file is now: a version that was read is not read again, so the same
 /// event may come twice.
-fn take(Payload(told): Payload<Told>) -> Result<()> {
+fn take(event: Event, Payload(told): Payload<Told>) -> Result<()> {
     let Some(file) = file::<File>(&told.id)? else {
         return Ok(());
     };
@@ -36,16 +37,20 @@ fn take(Payload(told): Payload<Told>) -> Result<()> {
         return Ok(());
     }
     follow::note(&file)?;
-    process::process(&told.id)?;
-    let waits = Record::find(&told.id)?.is_some_and(|record| record.status == Status::Pending);
-    if waits {
-        return Err(Error::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_read_yet",
-            "the document could not be read now",
-        ));
+    let outcome = process::process(&told.id);
+    let Some(record) = Record::find(&told.id)?.filter(|record| record.status == Status::Pending)
+    else {
+        return outcome.map(drop);
+    };
+    if event.attempt >= event.max_attempts {
+        notice::failed(&record.id, &record.owner, &record.filename);
     }
-    Ok(())
+    outcome?;
+    Err(Error::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_read_yet",
+        "the document could not be read now",
+    ))
 }
 
 fn forget(Payload(told): Payload<Told>) -> Result<()> {
