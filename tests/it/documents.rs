@@ -187,6 +187,30 @@ async fn a_document_that_breaks_its_reader_ends_as_an_error() {
 }
 
 #[tokio::test]
+async fn who_owns_a_document_that_cannot_be_read_is_told() {
+    let plugins = ["files", "extract", "documents", "notifications"];
+    let project = shared().await.admin().project_with(&plugins).await;
+    let (ada, bob) = (project.sign_up().await, project.sign_up().await);
+    let crafted = put(&ada, "crafted.pdf", CRAFTED).await;
+    let told = until("the notification", DEADLINE, || async {
+        let page = ada.get("/notifications").await.expect(200).json();
+        let items = page["items"].as_array().expect("items");
+        items.first().cloned()
+    })
+    .await;
+    assert_eq!(told["kind"], "job_failed", "{told}");
+    assert_eq!(told["title"], "crafted.pdf could not be read", "{told}");
+    assert_eq!(told["subject"]["id"], crafted.as_str(), "{told}");
+    let others = bob.get("/notifications").await.expect(200).json();
+    assert_eq!(others["items"], json!([]), "{others}");
+    let kinds = bob.get("/notifications/preferences").await;
+    assert_eq!(
+        kinds.expect(200).json()["kinds"]["job_failed"]["in_app"],
+        true
+    );
+}
+
+#[tokio::test]
 async fn tags_of_one_plugin_stand_inside_the_files_of_another() {
     let project = project().await;
     let ada = project.sign_up().await;

@@ -411,6 +411,39 @@ async fn an_upload_over_quota_is_413_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_users_limit_of_the_project_holds_at_once() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["files"]).await;
+    let user = project.sign_up().await;
+    let upload = |path: &'static str, bytes: usize| {
+        let request = user.request(Method::POST, "/files/upload");
+        Reply::to(request.header("file-path", path).body(vec![b'x'; bytes]))
+    };
+    let limit = async |bytes: Value| {
+        let quota = format!("/admin/v1/projects/{}/quota", project.slug);
+        let set = json!({"user_storage_bytes": bytes});
+        let _ = admin.put(&quota, set).await.expect(200);
+        user.get("/users/me/quota").await.expect(200).json()["limit_bytes"].clone()
+    };
+    let _ = upload("fits", 900).await.expect_success();
+    assert_eq!(limit(json!(1000)).await, 1000);
+    let refused = upload("too-much", 200).await;
+    assert_eq!(refused.expect_problem(413), "quota_exceeded");
+    let problem = refused.json();
+    assert_eq!(problem["limit_bytes"], 1000, "{problem}");
+    assert_eq!(problem["used_bytes"], 900, "{problem}");
+    assert_eq!(problem["requested_bytes"], 200, "{problem}");
+    // Keys have the project's limit alone.
+    let _ = project
+        .upload("of-the-key", vec![b'x'; 2000])
+        .await
+        .expect_success();
+    // None again: the plugin's own.
+    assert_eq!(limit(Value::Null).await, 100 * 1024 * 1024);
+    let _ = upload("too-much", 200).await.expect_success();
+}
+
+#[tokio::test]
 async fn a_publishable_key_cannot_read_a_private_file() {
     let project = project().await;
     let metadata = project

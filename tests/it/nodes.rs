@@ -76,6 +76,31 @@ async fn an_upgrade_is_seen_everywhere() {
 }
 
 #[tokio::test]
+async fn a_limit_for_users_is_known_everywhere() {
+    let (mut first, second) = pair().await;
+    let admin = first.admin();
+    let project = admin.project_with(&["files"]).await;
+    let user = project.sign_up().await;
+    let there = elsewhere(&mut first, second.as_ref(), &project).await;
+    let user = user.at(&there);
+    let limit = async || {
+        let quota = user.get("/users/me/quota").await;
+        (quota.status == 200).then(|| quota.json()["limit_bytes"].clone())
+    };
+    until("the plugin's limit", COMPILED, || async {
+        (limit().await? == 104_857_600).then_some(())
+    })
+    .await;
+    let quota = format!("/admin/v1/projects/{}/quota", project.slug);
+    let set = json!({"user_storage_bytes": 1000});
+    let _ = first.admin().put(&quota, set).await.expect(200);
+    until("the project's limit", AT_ONCE, || async {
+        (limit().await? == 1000).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_refused_on_every_node() {
     let (mut first, second) = pair().await;
     let admin = first.admin();

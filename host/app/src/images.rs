@@ -132,6 +132,7 @@ impl Images {
                 permissions: Vec::new(),
                 events: Vec::new(),
                 config: Vec::new(),
+                told: Vec::new(),
                 secrets: Vec::new(),
                 limits: component.limits.clone(),
             },

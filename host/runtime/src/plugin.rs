@@ -45,6 +45,9 @@ pub struct PluginSpec {
     pub events: Vec<String>,
     /// Its configuration, keys and values.
     pub config: Vec<(String, String)>,
+    /// What the platform tells each plugin of the project, by keys that begin
+    /// with `atlashub.`: to be asked for by name, beside its configuration.
+    pub told: Vec<(String, String)>,
     /// What of its configuration it uses without having it.
     pub secrets: Vec<(String, SecretString)>,
     /// What it may use.
@@ -86,6 +89,7 @@ impl LivePlugin {
             permissions: spec.permissions,
             events: spec.events,
             config: spec.config,
+            told: spec.told,
             secrets: spec.secrets,
             output: Arc::new(output),
             services: inner.services.clone(),

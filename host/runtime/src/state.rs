@@ -40,6 +40,7 @@ pub(crate) struct PluginShared {
     pub(crate) permissions: Vec<Declaration>,
     pub(crate) events: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    pub(crate) told: Vec<(String, String)>,
     pub(crate) secrets: Vec<(String, SecretString)>,
     pub(crate) output: Arc<PluginOutput>,
     pub(crate) services: Services,

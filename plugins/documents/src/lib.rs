@@ -10,6 +10,7 @@ mod access;
 mod classify;
 mod follow;
 mod model;
+mod notice;
 mod process;
 mod record;
 mod remote;

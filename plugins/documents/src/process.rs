@@ -3,7 +3,7 @@
 //! the time is up.
 
 use crate::{
-    access, classify, follow,
+    access, classify, follow, notice,
     record::{Document, Record},
     remote::{self, Extracted, Reading},
     stems,
@@ -125,12 +125,12 @@ fn hand_over_now(id: &str) {
 /// read is to be handed over.
 pub(crate) fn process(id: &str) -> Result<bool> {
     let now = moment::now_ms();
-    let claimed: Option<(i64, String)> = sql::query_optional(
+    let claimed: Option<(i64, String, String)> = sql::query_optional(
         "UPDATE documents.documents SET status = 'processing', leased_until = $2 WHERE id = $1 \
-         AND (status = 'pending' OR status = 'processing') AND leased_until < $3 RETURNING version, filename",
+         AND (status = 'pending' OR status = 'processing') AND leased_until < $3 RETURNING version, filename, owner",
         params![id, now + CLAIM, now],
     )?;
-    let Some((version, filename)) = claimed else {
+    let Some((version, filename, owner)) = claimed else {
         return Ok(false);
     };
     let claim = Claim {
@@ -141,7 +141,9 @@ pub(crate) fn process(id: &str) -> Result<bool> {
     match remote::extract(id, &filename) {
         Ok(Reading::Done(found)) => claim.ready(&found),
         Ok(Reading::Impossible(code, detail)) => {
-            claim.unreadable(&code, &detail)?;
+            if claim.unreadable(&code, &detail)? {
+                notice::failed(id, &owner, &filename);
+            }
             Ok(true)
         }
         Ok(Reading::Later(error)) => {
@@ -168,10 +170,10 @@ struct Claim<'a> {
 
 impl Claim<'_> {
     /// Notes how the reading ended, unless somebody else reads it meanwhile,
-    /// or there is another version.
-    fn end(&self, status: &str, problem: Option<(&str, &str)>) -> Result<()> {
+    /// or there is another version; whether it did.
+    fn end(&self, status: &str, problem: Option<(&str, &str)>) -> Result<bool> {
         let (code, detail) = problem.unzip();
-        sql::execute(
+        let ended = sql::execute(
             "UPDATE documents.documents SET status = $4, error_code = $5, error_detail = $6, leased_until = 0, \
              processed_at = $7 WHERE id = $1 AND version = $2 AND leased_until = $3",
             params![
@@ -184,11 +186,12 @@ impl Claim<'_> {
                 moment::now_ms()
             ],
         )?;
-        Ok(())
+        Ok(ended > 0)
     }
 
-    /// Notes that this version cannot be read: nothing of the one before stays.
-    fn unreadable(&self, code: &str, detail: &str) -> Result<()> {
+    /// Notes that this version cannot be read, and keeps nothing of the one
+    /// before, unless somebody else reads it meanwhile; whether it did.
+    fn unreadable(&self, code: &str, detail: &str) -> Result<bool> {
         sql::transaction(|transaction| {
             let changed = transaction.execute(
                 "UPDATE documents.documents SET status = 'error', error_code = $4, error_detail = $5, \
@@ -212,7 +215,7 @@ impl Claim<'_> {
                     )?;
                 }
             }
-            Ok(())
+            Ok(changed > 0)
         })
     }
 

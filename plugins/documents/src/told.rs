@@ -1,9 +1,10 @@
 //! What `files` tells of: a file that can be read is read when it is new or
 //! has another version, without anybody asking. What cannot be read now is
-//! tried again by the host, and among the project's dead work in the end.
+//! tried again by the host, and among the project's dead work in the end: its
+//! owner is told when nobody tries any more.
 
 use crate::{
-    follow, process,
+    follow, notice, process,
     record::{Record, Status},
     remote::{self, is_document},
 };
@@ -37,27 +38,32 @@ pub(crate) struct Retold {
     ids: Vec<String>,
 }
 
-fn take(Payload(told): Payload<Told>) -> Result<()> {
-    look_at(&told.id)
+fn take(event: Event, Payload(told): Payload<Told>) -> Result<()> {
+    look_at(&told.id, is_last(&event))
 }
 
 /// One that cannot be read now keeps no other waiting; the event comes again
 /// for what is left.
-fn take_all(Payload(told): Payload<Retold>) -> Result<()> {
+fn take_all(event: Event, Payload(told): Payload<Retold>) -> Result<()> {
     let begun = moment::now_ms();
     let mut done = Ok(());
     for id in &told.ids {
         if moment::now_ms() - begun > ENOUGH {
             return Err(not_yet());
         }
-        done = look_at(id).and(done);
+        done = look_at(id, is_last(&event)).and(done);
     }
     done
 }
 
+/// Whether the event does not come again.
+fn is_last(event: &Event) -> bool {
+    event.attempt >= event.max_attempts
+}
+
 /// As the file is now: a version that was read is not read again, so the same
 /// event may come twice.
-fn look_at(id: &str) -> Result<()> {
+fn look_at(id: &str, is_last: bool) -> Result<()> {
     let Some(file) = file::<File>(id)? else {
         return follow::forget(id);
     };
@@ -70,10 +76,15 @@ fn look_at(id: &str) -> Result<()> {
         return Ok(());
     }
     follow::note(&file)?;
-    process::process(id)?;
-    if Record::find(id)?.is_some_and(|record| record.status == Status::Pending) {
-        return Err(not_yet());
+    let outcome = process::process(id);
+    let waits = Record::find(id)?.filter(|record| record.status == Status::Pending);
+    if let Some(record) = waits {
+        if is_last {
+            notice::failed(&record.id, &record.owner, &record.filename);
+        }
+        return outcome.and(Err(not_yet()));
     }
+    outcome?;
     process::hand_over(id)
 }
 

@@ -171,6 +171,15 @@ impl World {
         self.call(Request::post(target, "").with_json(body).unwrap())
     }
 
+    /// What owners were told of.
+    fn notices(&self) -> Vec<Value> {
+        let events = self.host.events().into_iter();
+        let notices = events.filter(|event| event.name == "documents.notice");
+        notices
+            .map(|event| serde_json::from_str(&event.payload).unwrap())
+            .collect()
+    }
+
     fn process(&self) -> Value {
         let (status, body) = self.post("/documents/process?limit=20", &json!({}));
         assert_eq!(status, 200, "{body}");
@@ -244,6 +253,17 @@ fn a_document_that_cannot_be_read_says_why() {
         );
     }
     assert!(world.stand.told.borrow().is_empty());
+    // And is told to its owner, once.
+    assert_eq!(world.process()["processed"], 0);
+    assert_eq!(
+        world.notices(),
+        [
+            json!({"kind": "job_failed", "user_ids": ["u1"], "title": "b.txt could not be read",
+                "subject": {"type": "file", "id": "b"}}),
+            json!({"kind": "job_failed", "user_ids": ["u1"], "title": "t.pdf could not be read",
+                "subject": {"type": "file", "id": "t"}}),
+        ]
+    );
 }
 
 #[test]
@@ -629,6 +649,12 @@ fn an_event_of_files_has_a_document_read_once_a_version() {
     // Its reader is away: the host tries again.
     world.stand.rewrite("a", "busy");
     assert_eq!(tell("files.replaced", "a"), Err("not_read_yet".to_owned()));
+    // Its owner hears of it when nobody tries any more.
+    assert!(world.notices().is_empty());
+    let mut last = Event::new("files.replaced", &json!({"id": "a"})).unwrap();
+    last.attempt = last.max_attempts;
+    assert!(world.host.deliver(&subscriptions(), last).is_err());
+    assert_eq!(world.notices()[0]["title"], "a.txt could not be read");
     let count = || -> i64 {
         sql::query_one("SELECT count(*) FROM documents.documents", params![]).unwrap()
     };

@@ -77,6 +77,7 @@ pub(crate) fn charge(
     change: Change,
     settings: &Settings,
 ) -> Result<()> {
+    let limit = settings.user_quota()?;
     for _ in 0..2 {
         let changed = transaction.execute(
             "UPDATE files.accounts SET used_bytes = used_bytes + CAST($2 AS BIGINT), \
@@ -88,7 +89,7 @@ pub(crate) fn charge(
                 owner,
                 change.bytes,
                 change.entries,
-                signed(settings.user_quota_bytes),
+                signed(limit),
                 signed(settings.user_max_entries)
             ],
         )?;
@@ -96,10 +97,9 @@ pub(crate) fn charge(
             return Ok(());
         }
         if let Some(account) = read(transaction, owner)? {
-            let over =
-                account.used_bytes.saturating_add(change.bytes) > signed(settings.user_quota_bytes);
+            let over = account.used_bytes.saturating_add(change.bytes) > signed(limit);
             return Err(if change.bytes > 0 && over {
-                exceeded(account.used_bytes, change.bytes, settings)
+                exceeded(account.used_bytes, change.bytes, limit)
             } else {
                 too_many(settings)
             });
@@ -155,9 +155,10 @@ pub(crate) fn room(owner: &str, settings: &Settings) -> Result<Option<u64>> {
         "SELECT limited = 1 AS limited, used_bytes, entries FROM files.accounts WHERE owner = $1",
         params![owner],
     )?;
+    let limit = settings.user_quota()?;
     let left = |used: i64| {
         let used = u64::try_from(used).unwrap_or_default();
-        settings.user_quota_bytes.saturating_sub(used)
+        limit.saturating_sub(used)
     };
     Ok(match account {
         Some(account) => account.limited.then(|| left(account.used_bytes)),
@@ -172,16 +173,19 @@ pub(crate) fn does_not_fit(owner: &str, requested: u64, settings: &Settings) -> 
         params![owner],
     );
     let used = used.ok().flatten().unwrap_or_default();
-    exceeded(used, signed(requested), settings)
+    match settings.user_quota() {
+        Ok(limit) => exceeded(used, signed(requested), limit),
+        Err(error) => error,
+    }
 }
 
-fn exceeded(used: i64, requested: i64, settings: &Settings) -> Error {
+fn exceeded(used: i64, requested: i64, limit: u64) -> Error {
     Error::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "quota_exceeded",
         "the user's storage has no room for this",
     )
-    .with_field("limit_bytes", settings.user_quota_bytes)
+    .with_field("limit_bytes", limit)
     .with_field("used_bytes", used)
     .with_field("requested_bytes", requested)
 }
@@ -212,7 +216,8 @@ pub(crate) fn quota(caller: Caller, Config(settings): Config<Settings>) -> Resul
     })?;
     let account = account.ok_or_else(|| Error::internal("an account is gone again"))?;
     let used = u64::try_from(account.used_bytes).unwrap_or_default();
-    let limit_bytes = account.limited.then_some(settings.user_quota_bytes);
+    let limit = settings.user_quota()?;
+    let limit_bytes = account.limited.then_some(limit);
     Ok(Json(Quota {
         limit_bytes,
         used_bytes: account.used_bytes,

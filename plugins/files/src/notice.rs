@@ -164,7 +164,7 @@ fn near_end(owner: &str, settings: &Settings) -> Result<()> {
         params![owner],
     )?;
     let used = u64::try_from(used.unwrap_or_default()).unwrap_or_default();
-    let limit = settings.user_quota_bytes;
+    let limit = settings.user_quota()?;
     if limit == 0 || used < limit / 100 * NEAR_END {
         return Ok(());
     }

@@ -24,9 +24,10 @@ pub(crate) struct Settings {
     /// MIME types that are not taken.
     #[serde(default)]
     refused_types: Option<Vec<String>>,
-    /// What a user may store, bytes, with all versions and the trash.
+    /// What a user may store, bytes, with all versions and the trash, where
+    /// nothing is set for the project.
     #[serde(default = "default_user_quota")]
-    pub(crate) user_quota_bytes: u64,
+    user_quota_bytes: u64,
     /// How many files and folders a user may have.
     #[serde(default = "default_user_entries")]
     pub(crate) user_max_entries: u64,
@@ -63,6 +64,12 @@ pub(crate) fn days_ago(now: i64, days: u32) -> i64 {
 }
 
 impl Settings {
+    /// What a user may store, bytes: the project's limit, whether it is more
+    /// or less than the plugin's.
+    pub(crate) fn user_quota(&self) -> Result<u64> {
+        Ok(config::user_storage_bytes()?.unwrap_or(self.user_quota_bytes))
+    }
+
     /// Refuses a file that is larger than one may be.
     pub(crate) fn check_size(&self, size: u64) -> Result<()> {
         match self.max_file_bytes.filter(|most| size > *most) {

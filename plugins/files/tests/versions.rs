@@ -182,6 +182,32 @@ fn a_user_has_so_much_room() {
 }
 
 #[test]
+fn the_projects_limit_for_users_goes_before_the_plugins() {
+    let told = "atlashub.user_storage_bytes";
+    let host = host()
+        .with_config("user_quota_bytes", 10)
+        .with_config(told, 12);
+    let _ = upload("a", b"12345678901");
+    let over = call(Request::post("/files/upload", "12").with_header("file-path", "b"));
+    let problem: Value = over.into_json().unwrap();
+    assert_eq!(
+        (
+            &problem["limit_bytes"],
+            &problem["used_bytes"],
+            &problem["requested_bytes"]
+        ),
+        (&json!(12), &json!(11), &json!(2))
+    );
+    assert_eq!(read("/users/me/quota")["available_bytes"], 1);
+    // It is less than what is there already: nothing is lost, and nothing
+    // more fits.
+    let _host = host.with_config(told, 5);
+    let over = call(Request::post("/files/upload", "1").with_header("file-path", "b"));
+    assert_eq!(refused(over), (413, "quota_exceeded".into()));
+    assert_eq!(read("/users/me/quota")["available_bytes"], 0);
+}
+
+#[test]
 fn a_sweep_deletes_what_is_due() {
     let host = host()
         .with_config("trash_days", 0)

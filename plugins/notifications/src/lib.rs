@@ -34,6 +34,7 @@ pub fn routes() -> Router {
 pub fn subscriptions() -> Subscriptions {
     Subscriptions::new()
         .on("files.notice", notice::take)
+        .on("documents.notice", notice::take)
         .on("notifications.digest", digest::send)
 }
 

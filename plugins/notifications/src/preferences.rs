@@ -4,8 +4,15 @@ use crate::record;
 use atlashub_sdk::prelude::*;
 use std::collections::BTreeMap;
 
-/// Kinds that `files` tells of, which are shown without being chosen.
-const KNOWN: [&str; 4] = ["file_added", "file_shared", "link_used", "quota_near_end"];
+/// Kinds that `files` and `documents` tell of, which are shown without being
+/// chosen.
+const KNOWN: [&str; 5] = [
+    "file_added",
+    "file_shared",
+    "job_failed",
+    "link_used",
+    "quota_near_end",
+];
 /// Most kinds of which a user has wishes.
 const MOST: usize = 100;
 /// Longest kind, bytes.

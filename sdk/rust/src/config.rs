@@ -14,6 +14,18 @@ pub fn load<T: DeserializeOwned>() -> Result<T> {
         .map_err(|error| Error::internal(format_args!("configuration: {error}")))
 }
 
+/// The bytes that one user of the project may store, where an admin set that
+/// for the project; a plugin that keeps users' files goes by it before any
+/// setting of its own.
+///
+/// # Errors
+/// 500 when the host cannot read the configuration.
+pub fn user_storage_bytes() -> Result<Option<u64>> {
+    get("atlashub.user_storage_bytes")?
+        .map(|bytes| bytes.parse().map_err(Error::internal))
+        .transpose()
+}
+
 /// One value as text; what is not a text is JSON.
 ///
 /// # Errors

@@ -237,7 +237,8 @@ impl TestHost {
         self
     }
 
-    /// Sets a value of the configuration.
+    /// Sets a value of the configuration; or, by a key that begins with
+    /// `atlashub.`, what the platform tells beside it.
     #[must_use]
     pub fn with_config(self, key: &str, value: impl Into<serde_json::Value>) -> Self {
         let text = match value.into() {

@@ -437,6 +437,7 @@ impl Directory {
                 .map(|event| event.name.clone())
                 .collect(),
             config,
+            told: entry.told(),
             secrets,
             limits: state
                 .limits

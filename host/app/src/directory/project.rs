@@ -53,6 +53,16 @@ impl ProjectEntry {
         }
     }
 
+    /// What each of its plugins may ask for by name, whatever its
+    /// configuration: the keys are those of `sdk/rust/src/config.rs`.
+    pub(super) fn told(&self) -> Vec<(String, String)> {
+        let limit = self.settings.user_storage_bytes;
+        limit
+            .map(|bytes| ("atlashub.user_storage_bytes".to_owned(), bytes.to_string()))
+            .into_iter()
+            .collect()
+    }
+
     /// Whether nothing that this entry depends on has changed.
     pub(super) fn is_same(&self, project: &Project) -> bool {
         self.slug == project.slug && self.settings == project.settings

@@ -10,6 +10,9 @@ use time::OffsetDateTime;
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// Most events that lead to one another.
 pub const MAX_HOPS: u8 = 16;
+/// An event that waits so long follows from none: what comes round as rarely
+/// is a timer, and no loop.
+pub const TIMER: Duration = Duration::from_secs(3_600);
 /// Longest that an event waits before it is told.
 pub const MAX_DELAY: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Longest ordering key, bytes.
@@ -83,7 +86,7 @@ impl NewEvent {
         })
     }
 
-    /// Lets it wait before it is told.
+    /// Lets it wait before it is told; from [`TIMER`] on it begins anew.
     ///
     /// # Errors
     /// `invalid_event` beyond [`MAX_DELAY`].
@@ -92,7 +95,12 @@ impl NewEvent {
             let days = MAX_DELAY.as_secs() / (24 * 3_600);
             return Err(invalid(format!("an event waits {days} days at most")));
         }
-        Ok(Self { delay, ..self })
+        let hops = if delay >= TIMER { 0 } else { self.hops };
+        Ok(Self {
+            delay,
+            hops,
+            ..self
+        })
     }
 }
 
@@ -154,6 +162,15 @@ mod tests {
         let after = |hops| NewEvent::new("a".into(), "1".into(), None, RequestId::new(), hops);
         assert!(after(MAX_HOPS - 1).is_ok());
         assert_eq!(after(MAX_HOPS).unwrap_err().code(), "event_loop");
+    }
+
+    #[test]
+    fn a_timer_is_no_loop() {
+        let request = RequestId::new();
+        let event = NewEvent::new("a".into(), "1".into(), None, request, MAX_HOPS - 1).unwrap();
+        let soon = event.clone().after(TIMER - Duration::from_secs(1));
+        assert_eq!(soon.unwrap().hops, MAX_HOPS - 1);
+        assert_eq!(event.after(TIMER).unwrap().hops, 0);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Default for LimitsConfig {
             upload_window_seconds: 60,
             compile_seconds: 60,
             compile_memory_mib: 4096,
-            egress_response_bytes: 256 * 1024 * 1024,
+            egress_response_bytes: 16 * 1024 * 1024 * 1024,
             plugin_bytes_per_second: 64 * 1024 * 1024,
             streams_per_project: 20_000,
             streams_per_caller: 32,

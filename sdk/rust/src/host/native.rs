@@ -218,14 +218,18 @@ pub(crate) fn mail_address(address: &str, mail: &Mail) -> HostResult<String> {
 }
 
 pub(crate) fn config_get(key: &str) -> HostResult<Option<String>> {
-    Ok(config_all()?
+    let config = current().map(|host| host.config()).unwrap_or_default();
+    Ok(config
         .into_iter()
         .find(|(own, _)| own == key)
         .map(|(_, value)| value))
 }
 
 pub(crate) fn config_all() -> HostResult<Vec<(String, String)>> {
-    Ok(current().map(|host| host.config()).unwrap_or_default())
+    let mut config = current().map(|host| host.config()).unwrap_or_default();
+    // What the platform tells is answered by name alone.
+    config.retain(|(key, _)| !key.starts_with("atlashub."));
+    Ok(config)
 }
 
 pub(crate) fn log(level: log::Level, _target: &str, message: &str) {
