@@ -20,9 +20,11 @@ use atlashub_sdk::{
 /// Rows that one question names at most.
 const MOST: u32 = 1_000;
 
+/// Something that is looked at, and what was found wrong with it.
+type Question = fn(&Inspection) -> Result<Vec<Finding>>;
+
 /// The questions, in the order in which they are asked.
-const QUESTIONS: &[fn(&Inspection) -> Result<Vec<Finding>>] =
-    &[accounts, references, thumbnails, files, folders];
+const QUESTIONS: &[Question] = &[accounts, references, thumbnails, files, folders];
 
 pub(super) fn page(inspection: &Inspection) -> Result<FindingPage> {
     let (stage, after) = inspection
