@@ -17,10 +17,7 @@ pub(crate) fn catch_up(scope: &Scope) -> Result<bool> {
 pub(crate) fn take(files: &[File]) -> Result<()> {
     let documents: Vec<&File> = files.iter().filter(|file| is_document(file)).collect();
     let ids: Vec<&str> = documents.iter().map(|file| file.id.as_str()).collect();
-    let among = match sql::dialect() {
-        sql::Dialect::Sqlite => "SELECT value FROM json_each($1)",
-        sql::Dialect::Postgres => "SELECT json_array_elements_text(CAST($1 AS text)::json)",
-    };
+    let among = sql::texts_in(1);
     let known: Vec<(String, u64)> = sql::query(
         &format!("SELECT id, version FROM documents.documents WHERE id IN ({among})"),
         params![sql::Value::json(&ids)?],

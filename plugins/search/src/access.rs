@@ -37,31 +37,11 @@ impl Sight {
         ] {
             if !ids.is_empty() {
                 parameters.push(sql::Value::json(ids)?);
-                let among = among(parameters.len());
-                condition.push_str(&format!(" OR entries.{column} IN ({among})"));
+                let ids = sql::texts_in(parameters.len());
+                condition.push_str(&format!(" OR entries.{column} IN ({ids})"));
             }
         }
         condition.push(')');
         Ok(condition)
-    }
-}
-
-/// The texts of the JSON list that is the parameter of this number.
-pub(crate) fn among(place: usize) -> String {
-    match sql::dialect() {
-        sql::Dialect::Sqlite => format!("SELECT value FROM json_each(${place})"),
-        sql::Dialect::Postgres => {
-            format!("SELECT json_array_elements_text(CAST(${place} AS text)::json)")
-        }
-    }
-}
-
-/// A JSON list of texts in `$1` as rows with the column `value`.
-pub(crate) fn elements() -> &'static str {
-    match sql::dialect() {
-        sql::Dialect::Sqlite => "json_each($1)",
-        sql::Dialect::Postgres => {
-            "json_array_elements_text(CAST($1 AS text)::json) AS elements(value)"
-        }
     }
 }

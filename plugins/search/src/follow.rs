@@ -1,10 +1,7 @@
 //! Keeping the index up with `files`: with what was changed since, asked for
 //! as whoever searches, and with all that is there when the index is new.
 
-use crate::{
-    access::{Sight, among, elements},
-    entry, remote,
-};
+use crate::{access::Sight, entry, remote, spelling::elements};
 use atlashub_files_client::{self as files, File, Scope};
 use atlashub_sdk::prelude::*;
 

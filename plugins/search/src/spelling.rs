@@ -4,7 +4,7 @@
 //! files that are gone stay in them: a word is told only when it stands in
 //! what the caller may see.
 
-use crate::access::{Sight, elements};
+use crate::access::Sight;
 use atlashub_sdk::prelude::*;
 use std::collections::BTreeSet;
 
@@ -135,6 +135,16 @@ fn stands(word: &str, begins: bool, sight: &Sight) -> Result<bool> {
     parameters.push(expression.into());
     let found: Option<i64> = sql::query_optional(&statement, parameters)?;
     Ok(found.is_some())
+}
+
+/// A JSON list of texts in `$1` as rows with the column `value`.
+pub(crate) fn elements() -> &'static str {
+    match sql::dialect() {
+        sql::Dialect::Sqlite => "json_each($1)",
+        sql::Dialect::Postgres => {
+            "json_array_elements_text(CAST($1 AS text)::json) AS elements(value)"
+        }
+    }
 }
 
 /// The parts of three letters, with a blank at either end.

@@ -267,12 +267,12 @@ fn what_is_shared_is_found_as_long_as_it_is_shared() {
     // The same, by the folder in which it lies.
     world.files.change("theirs", "shared_with", Value::Null);
     assert_eq!(world.found("q=plan"), [""; 0]);
+    world.files.change("theirs", "folder_id", json!("folder"));
+    tell(&world, "files.changed", &json!({"id": "theirs"}));
+    assert_eq!(world.found("q=plan"), [""; 0]);
     world
         .files
         .change("theirs", "folder_shared_with", json!("u1"));
-    assert_eq!(world.found("q=plan"), [""; 0]);
-    world.files.change("theirs", "folder_id", json!("folder"));
-    tell(&world, "files.changed", &json!({"id": "theirs"}));
     assert_eq!(world.found("q=plan"), ["theirs"]);
     assert_eq!(world.get("/tags")["items"][0]["count"], 1);
     world
