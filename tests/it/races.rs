@@ -31,12 +31,25 @@ fn racer(request: reqwest::RequestBuilder, number: usize) -> reqwest::RequestBui
         .body(body)
 }
 
+/// Sends until it is decided whether it fits: of so many who wait for one
+/// account some may be told to come again.
+async fn decided(request: reqwest::RequestBuilder) -> Reply {
+    loop {
+        let again = request.try_clone().expect("a body of text");
+        let reply = Reply::to(again).await;
+        if reply.status != 503 {
+            return reply;
+        }
+        assert_eq!(reply.expect_problem(503), "sql_busy");
+    }
+}
+
 /// Sends all at once; how many got in. The others were told why not.
 async fn race(requests: Vec<reqwest::RequestBuilder>, limit: u64) -> usize {
     let replies = requests
         .into_iter()
         .enumerate()
-        .map(|(number, request)| tokio::spawn(Reply::to(racer(request, number))));
+        .map(|(number, request)| tokio::spawn(decided(racer(request, number))));
     let mut through = 0;
     for reply in futures::future::join_all(replies).await {
         let reply = reply.unwrap();
