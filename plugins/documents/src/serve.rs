@@ -105,7 +105,7 @@ pub(crate) fn shared_with_me(
 ) -> Result<Json<Page>> {
     access::to_read(&caller)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let page = files::shared(wishes.cursor.as_deref(), limit)?;
+    let page = files::shared_inside(wishes.cursor.as_deref(), limit)?;
     let mut items = Vec::new();
     follow::take(&page.items)?;
     for file in page.items.iter().filter(|file| is_document(file)) {

@@ -105,13 +105,26 @@ pub fn changed(cursor: Option<&str>, limit: u32) -> Result<Page<File>> {
     ask(http::get(from_cursor(&url, cursor)))
 }
 
+/// Files that others share with the caller, the latest first; none where files
+/// are not shared.
+///
+/// # Errors
+/// Those of [`ask`].
+pub fn shared(cursor: Option<&str>, limit: u32) -> Result<Page<File>> {
+    shared_at(&format!("limit={limit}"), cursor)
+}
+
 /// Files that others let the caller read, those in shared folders among them,
 /// the newest first; none where files are not shared.
 ///
 /// # Errors
 /// Those of [`ask`].
-pub fn shared(cursor: Option<&str>, limit: u32) -> Result<Page<File>> {
-    let url = format!("{BASE}/files/shared-with-me?inside=true&limit={limit}");
+pub fn shared_inside(cursor: Option<&str>, limit: u32) -> Result<Page<File>> {
+    shared_at(&format!("inside=true&limit={limit}"), cursor)
+}
+
+fn shared_at(query: &str, cursor: Option<&str>) -> Result<Page<File>> {
+    let url = format!("{BASE}/files/shared-with-me?{query}");
     let page = ask_optional(http::get(from_cursor(&url, cursor)))?;
     Ok(page.unwrap_or(Page {
         items: Vec::new(),

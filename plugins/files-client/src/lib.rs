@@ -12,7 +12,7 @@ mod refusal;
 mod retell;
 mod scope;
 
-pub use file::{File, Page, changed, file, lookup, shared};
+pub use file::{File, Page, changed, file, lookup, shared, shared_inside};
 pub use follow::catch_up;
 pub use refusal::Refusal;
 pub use retell::{Readable, readable, retell, retell_all};

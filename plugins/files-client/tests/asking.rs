@@ -5,7 +5,9 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_files_client::{File, Refusal, Scope, ask, catch_up, changed, file, shared};
+use atlashub_files_client::{
+    File, Refusal, Scope, ask, catch_up, changed, file, shared, shared_inside,
+};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::{cell::RefCell, rc::Rc};
@@ -94,11 +96,13 @@ fn ids_and_cursors_are_encoded() {
     });
     assert!(file::<File>("../a?b").unwrap().is_none());
     assert!(shared(Some("x&y=z"), 3).unwrap().items.is_empty());
+    assert!(shared_inside(None, 3).unwrap().items.is_empty());
     assert_eq!(
         *asked.borrow(),
         [
             "/files/%2E%2E%2Fa%3Fb",
-            "/files/shared-with-me?inside=true&limit=3&cursor=x%26y%3Dz"
+            "/files/shared-with-me?limit=3&cursor=x%26y%3Dz",
+            "/files/shared-with-me?inside=true&limit=3"
         ]
     );
 }
