@@ -71,6 +71,7 @@ pub(crate) const NPM_PARTS: &[NpmPart] = &[
 
 /// Fetches everything that `cargo xtask test` uses.
 pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
+    name_missing_packages()?;
     guest_target()?;
     postgres()?;
     seaweedfs()?;
@@ -85,6 +86,42 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
         npm_part(repository, part)?;
     }
     for_documents()
+}
+
+/// Programs of Debian that the tests use, and the packages that have them.
+const DEBIAN_PROGRAMS: &[(&str, &str)] = &[
+    ("curl", "curl"),
+    ("faketime", "faketime"),
+    ("jq", "jq"),
+    ("litmus", "litmus"),
+    ("localc", "libreoffice-calc"),
+    ("loimpress", "libreoffice-impress"),
+    ("lowriter", "libreoffice-writer"),
+    ("openssl", "openssl"),
+    ("rclone", "rclone"),
+];
+
+/// Whoever may not install packages is told of all that are missing at once,
+/// before anything else is fetched.
+fn name_missing_packages() -> Result<()> {
+    if User::is_root()? {
+        return Ok(());
+    }
+    let mut missing: Vec<&str> = DEBIAN_PROGRAMS
+        .iter()
+        .filter(|(program, _)| !is_on_path(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if find_postgres().is_none() {
+        missing.push("postgresql");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the tests need more of Debian's packages: run `sudo apt-get install {}`, then this again",
+        missing.join(" ")
+    );
 }
 
 /// Fetches what the commands in the documents use.
@@ -281,13 +318,16 @@ pub(crate) fn npm_part(repository: &Workspace, part: &NpmPart) -> Result<PathBuf
 
 /// Makes sure that a program is there, which a Debian package has.
 pub(crate) fn debian_program(program: &str, package: &str, purpose: &str) -> Result<()> {
-    let on_path = std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    });
-    if on_path {
+    if is_on_path(program) {
         return Ok(());
     }
     debian(package, purpose)
+}
+
+fn is_on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    })
 }
 
 /// Installs a Debian package.

@@ -4,13 +4,13 @@
 use atlashub_tests::{TestServer, shared, unique, wat};
 use std::{fmt::Write as _, path::PathBuf};
 
-/// A component whose one function takes long to compile: much code that is
-/// live all along.
-fn laborious(functions: usize) -> Vec<u8> {
+/// A component of two functions that take long to compile, and much memory:
+/// so many steps that all depend on what came before.
+fn laborious(steps: usize) -> Vec<u8> {
     let mut code = String::new();
-    for number in 0..functions {
+    for number in 0..2 {
         write!(code, "(func (param i64) (result i64) (local i64)").unwrap();
-        for step in 0..2_000 {
+        for step in 0..steps {
             write!(
                 code,
                 "(local.set 1 (i64.mul (i64.add (local.get 1) (local.get 0)) (i64.const {})))\
@@ -48,13 +48,15 @@ fn compiled(server: &TestServer) -> Vec<PathBuf> {
 #[tokio::test]
 async fn a_component_that_takes_long_to_compile_is_refused_and_the_server_answers_meanwhile() {
     let server = TestServer::builder()
-        .env("ATLASHUB_COMPILE_SECONDS", "1")
+        .env("ATLASHUB_COMPILE_SECONDS", "3")
         .start()
         .await;
     let admin = server.admin();
+    // Compiled before by a server that has more time.
+    let _ = shared().await.admin().project_with(&["hello"]).await;
     let project = admin.project_with(&["hello"]).await;
     let plugin = unique("slow");
-    let upload = admin.upload_named(laborious(150), &plugin);
+    let upload = admin.upload_named(laborious(50_000), &plugin);
     let mut upload = std::pin::pin!(upload);
     let mut answers = 0;
     let refused = loop {
@@ -80,13 +82,18 @@ async fn a_component_that_takes_long_to_compile_is_refused_and_the_server_answer
 #[tokio::test]
 async fn a_component_that_takes_much_memory_to_compile_is_refused() {
     let server = TestServer::builder()
-        .env("ATLASHUB_COMPILE_MEMORY_MIB", "256")
+        .env("ATLASHUB_COMPILE_MEMORY_MIB", "2048")
         .start()
         .await;
     let admin = server.admin();
     let plugin = unique("large");
-    let refused = admin.upload_named(laborious(150), &plugin).await;
+    let refused = admin.upload_named(laborious(100_000), &plugin).await;
     assert_eq!(refused.expect_problem(422), "compile_failed");
+    // It is the component that was too much, not the bound that was too little.
+    let uploaded = admin
+        .upload_named(wat("huge-table"), &unique("small"))
+        .await;
+    let _ = uploaded.expect(201);
     admin
         .get(&format!("/admin/v1/plugins/{plugin}"))
         .await
@@ -148,13 +155,13 @@ async fn with_own_cache() -> TestServer {
 
 /// Uploads a component, and answers the file of its compiled code.
 async fn compile(server: &TestServer, component: Vec<u8>, name: &str) -> PathBuf {
-    let before = compiled(server);
     let uploaded = server.admin().upload_named(component, name).await;
-    let _ = uploaded.expect(201);
-    let mut new = compiled(server);
-    new.retain(|path| !before.contains(path));
-    assert_eq!(new.len(), 1, "{new:?}");
-    new.remove(0)
+    let digest = uploaded.expect(201).json()["digest"].clone();
+    let digest = digest.as_str().unwrap().trim_start_matches("sha256:");
+    compiled(server)
+        .into_iter()
+        .find(|path| path.file_name().unwrap().to_str().unwrap().contains(digest))
+        .expect("its compiled code")
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) upload_window_seconds: u64,
     /// Time in which a component must be compiled, seconds.
     pub(crate) compile_seconds: u64,
-    /// Address space of the process that compiles it, MiB.
+    /// Address space of the process that compiles it, MiB; the process itself
+    /// takes more than one GiB of that.
     pub(crate) compile_memory_mib: u64,
     /// Largest body that an outgoing request of a plugin may get back, bytes.
     pub(crate) egress_response_bytes: u64,
@@ -114,8 +115,8 @@ impl LimitsConfig {
         if !(1..=3_600).contains(&self.compile_seconds) {
             bail!("ATLASHUB_COMPILE_SECONDS must lie between 1 and 3600");
         }
-        if !(256..=65_536).contains(&self.compile_memory_mib) {
-            bail!("ATLASHUB_COMPILE_MEMORY_MIB must lie between 256 and 65536");
+        if !(2_048..=65_536).contains(&self.compile_memory_mib) {
+            bail!("ATLASHUB_COMPILE_MEMORY_MIB must lie between 2048 and 65536");
         }
         if self.caller_reads_per_second == 0
             || self.caller_writes_per_second == 0
