@@ -6,7 +6,7 @@
 use crate::{
     BUCKET,
     access::{self, Permission, Role},
-    content_type, folders, name,
+    folders, name,
     place::Fields,
     record::{Metadata, Record},
     settings::Settings,
@@ -49,7 +49,7 @@ pub(crate) fn announce(
     let own = access::owner(&caller, Permission::Write)?;
     settings.check_size(announced.size)?;
     let content_type = announced.content_type.trim();
-    let essence = content_type::essence(content_type)
+    let essence = atlashub_file_types::essence(content_type)
         .ok_or_else(|| Error::invalid("invalid_body", "`content_type` is not a media type"))?;
     settings.check_type(&essence)?;
     let owner = match &announced.folder_id {

@@ -118,7 +118,7 @@ pub(crate) fn download(
 }
 
 fn disposition_of(content: &Content, wish: Option<Disposition>) -> String {
-    let disposition = if content_type::is_harmless(&content.mime_type) {
+    let disposition = if atlashub_file_types::is_harmless(&content.mime_type) {
         wish.unwrap_or(Disposition::Inline)
     } else {
         Disposition::Attachment

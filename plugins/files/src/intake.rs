@@ -4,7 +4,7 @@
 use crate::{
     BUCKET,
     access::Permission,
-    account, content_type,
+    account,
     contents::delete_object,
     place::{Fields, Stored},
     record::{Visibility, check_description, clean_tags},
@@ -96,7 +96,7 @@ impl Intake {
         if let Some(room) = &mut self.room {
             *room = room.saturating_sub(object.object.size);
         }
-        let mime_type = content_type::detect(&object.head, &filename, claimed);
+        let mime_type = atlashub_file_types::detect(&object.head, &filename, claimed);
         let verdict = self.settings.check_type(&mime_type);
         self.stored.push(Stored {
             object_key: object.object.key,

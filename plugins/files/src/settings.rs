@@ -2,19 +2,6 @@
 
 use atlashub_sdk::prelude::*;
 
-/// Types that are refused unless the configuration says otherwise: programs.
-const PROGRAMS: &[&str] = &[
-    "application/vnd.microsoft.portable-executable",
-    "application/x-executable",
-    "application/x-mach-binary",
-    "application/java",
-    "application/vnd.android.dex",
-    "application/vnd.android.dey",
-    "application/wasm",
-    "application/x-ole-storage",
-    "text/x-shellscript",
-];
-
 /// The plugin's configuration.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Settings {
@@ -86,11 +73,7 @@ impl Settings {
 
     /// Refuses a type that is not taken here.
     pub(crate) fn check_type(&self, mime_type: &str) -> Result<()> {
-        let refused = match &self.refused_types {
-            Some(types) => types.iter().any(|pattern| matches(pattern, mime_type)),
-            None => PROGRAMS.contains(&mime_type),
-        };
-        if refused {
+        if atlashub_file_types::is_refused(mime_type, self.refused_types.as_deref()) {
             return Err(Error::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "type_refused",
@@ -98,14 +81,5 @@ impl Settings {
             ));
         }
         Ok(())
-    }
-}
-
-fn matches(pattern: &str, mime_type: &str) -> bool {
-    match pattern.strip_suffix("/*") {
-        Some(kind) => mime_type
-            .split_once('/')
-            .is_some_and(|(own, _)| own == kind),
-        None => pattern == mime_type,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     BUCKET,
     access::{self, Permission},
     account::{self, Change},
-    content_type, contents,
+    contents,
     happened::{self, Change as Happened},
     name, notice,
     place::{self, Fields, Stored},
@@ -281,7 +281,7 @@ pub(crate) fn recover(upload: &mut Upload, settings: &Settings) -> Result<()> {
 
 fn type_of(upload: &Upload, head: &[u8]) -> String {
     let claimed = upload.claimed_type.as_deref();
-    content_type::detect(head, name::of_path(&upload.path), claimed)
+    atlashub_file_types::detect(head, name::of_path(&upload.path), claimed)
 }
 
 fn finish_if_whole(upload: &mut Upload, settings: &Settings) -> Result<()> {

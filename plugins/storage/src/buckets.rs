@@ -1,13 +1,16 @@
 //! Buckets and their rules: `GET`, `POST /v1/storage/buckets`, `PATCH`,
 //! `DELETE /v1/storage/buckets/{bucket}`.
 
-use crate::{access, objects, path};
+use crate::{access, objects, path, settings::Settings};
 use atlashub_sdk::prelude::*;
 
 /// Most buckets of a project.
 const MAX_BUCKETS: usize = 100;
 /// Most types that a bucket may name.
 const MAX_TYPES: usize = 50;
+
+/// What bytes are called that may be anything.
+const ANY_BYTES: &str = "application/octet-stream";
 
 /// Whose uploads a bucket takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +35,8 @@ impl Uploads {
     }
 }
 
-/// A bucket, as it is kept and as clients see it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all(serialize = "camelCase"))]
+/// A bucket, as it is kept.
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Bucket {
     pub(crate) name: String,
     /// Whether everybody may download what is in it.
@@ -46,6 +48,31 @@ pub(crate) struct Bucket {
     pub(crate) allowed_types: Vec<String>,
     /// Milliseconds since 1970.
     pub(crate) created_at: i64,
+}
+
+/// A bucket, as clients see it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    name: String,
+    public: bool,
+    uploads: Uploads,
+    max_object_bytes: Option<u64>,
+    allowed_types: Vec<String>,
+    created_at: String,
+}
+
+impl From<Bucket> for Shown {
+    fn from(bucket: Bucket) -> Self {
+        Self {
+            name: bucket.name,
+            public: bucket.public,
+            uploads: bucket.uploads,
+            max_object_bytes: bucket.max_object_bytes,
+            allowed_types: bucket.allowed_types,
+            created_at: moment::rfc3339(bucket.created_at),
+        }
+    }
 }
 
 impl Bucket {
@@ -70,13 +97,7 @@ impl Bucket {
 
     /// Refuses a type that the bucket does not take.
     pub(crate) fn check_type(&self, content_type: &str) -> Result<()> {
-        let fits = |pattern: &String| match pattern.strip_suffix("/*") {
-            Some(kind) => content_type
-                .split_once('/')
-                .is_some_and(|(own, _)| own == kind),
-            None => pattern == content_type,
-        };
-        if self.allowed_types.is_empty() || self.allowed_types.iter().any(fits) {
+        if self.takes(content_type) {
             return Ok(());
         }
         Err(Error::new(
@@ -88,6 +109,28 @@ impl Bucket {
                 self.allowed_types.join(", ")
             ),
         ))
+    }
+
+    /// Refuses bytes whose type, told by them, is not one that the bucket
+    /// takes. What came as bytes of any type may be of any.
+    pub(crate) fn check_told(&self, told: &str, claimed: &str) -> Result<()> {
+        if self.takes(told) || (claimed == ANY_BYTES && self.takes(claimed)) {
+            return Ok(());
+        }
+        Err(Error::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "type_not_allowed",
+            format!(
+                "the bytes that came are of type {told}, and the bucket `{}` takes {}",
+                self.name,
+                self.allowed_types.join(", ")
+            ),
+        ))
+    }
+
+    fn takes(&self, content_type: &str) -> bool {
+        self.allowed_types.is_empty()
+            || atlashub_file_types::matches_any(&self.allowed_types, content_type)
     }
 }
 
@@ -178,19 +221,28 @@ fn check_types(types: Vec<String>) -> Result<Vec<String>> {
         .collect()
 }
 
-/// All buckets.
+/// All buckets, which are few enough for one page.
 #[derive(Debug, Serialize)]
 pub(crate) struct Buckets {
-    buckets: Vec<Bucket>,
+    items: Vec<Shown>,
+    next_cursor: Option<String>,
+    /// The same, as it was called before.
+    buckets: Vec<Shown>,
 }
 
 pub(crate) fn list(caller: Caller) -> Result<Json<Buckets>> {
     access::require_overseer(&caller)?;
-    let buckets = sql::query("SELECT * FROM storage.buckets ORDER BY name", params![])?;
-    Ok(Json(Buckets { buckets }))
+    let buckets: Vec<Bucket> =
+        sql::query("SELECT * FROM storage.buckets ORDER BY name", params![])?;
+    let items: Vec<Shown> = buckets.into_iter().map(Shown::from).collect();
+    Ok(Json(Buckets {
+        buckets: items.clone(),
+        items,
+        next_cursor: None,
+    }))
 }
 
-pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<Bucket>)> {
+pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<Shown>)> {
     access::require_manager()?;
     let name = rules.name.take().unwrap_or_default();
     let mut bucket = Bucket {
@@ -229,10 +281,10 @@ pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<B
         _ => error,
     })?;
     objects::note("bucket.create", &bucket.name);
-    Ok((StatusCode::CREATED, Json(bucket)))
+    Ok((StatusCode::CREATED, Json(bucket.into())))
 }
 
-pub(crate) fn update(Path(name): Path<String>, Json(rules): Json<Rules>) -> Result<Json<Bucket>> {
+pub(crate) fn update(Path(name): Path<String>, Json(rules): Json<Rules>) -> Result<Json<Shown>> {
     access::require_manager()?;
     if rules.name.as_ref().is_some_and(|other| *other != name) {
         return Err(Error::invalid(
@@ -254,14 +306,17 @@ pub(crate) fn update(Path(name): Path<String>, Json(rules): Json<Rules>) -> Resu
         ],
     )?;
     objects::note("bucket.update", &bucket.name);
-    Ok(Json(bucket))
+    Ok(Json(bucket.into()))
 }
 
-pub(crate) fn delete(Path(name): Path<String>) -> Result<StatusCode> {
+pub(crate) fn delete(
+    Path(name): Path<String>,
+    Config(settings): Config<Settings>,
+) -> Result<StatusCode> {
     access::require_manager()?;
-    Bucket::require(&name)?;
-    objects::settle_some(&name, "")?;
-    objects::drop_overdue()?;
+    let bucket = Bucket::require(&name)?;
+    objects::settle_some(&bucket, "", &settings)?;
+    objects::drop_overdue(&settings)?;
     sql::execute("DELETE FROM storage.buckets WHERE name = $1", params![&name]).map_err(
         |error| match error.code() {
             "sql_constraint" => Error::conflict(

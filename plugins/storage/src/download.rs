@@ -52,7 +52,7 @@ pub(crate) fn sign(
 ) -> Result<Json<Link>> {
     let bucket = Bucket::require(&which.bucket)?;
     let path = path::check(&which.object_key)?;
-    objects::settle_path(&bucket.name, path)?;
+    objects::settle_path(&bucket, path, &caller, &settings)?;
     let record =
         Record::find(&bucket.name, path)?.ok_or_else(|| access::missing(&caller, &bucket))?;
     access::check_readable(&caller, &bucket, &record.owner)?;
@@ -63,12 +63,15 @@ pub(crate) fn sign(
     }))
 }
 
-pub(crate) fn public(Path((bucket, path)): Path<(String, String)>) -> Result<Response> {
+pub(crate) fn public(
+    Path((bucket, path)): Path<(String, String)>,
+    Config(settings): Config<Settings>,
+) -> Result<Response> {
     let bucket = Bucket::find(&bucket)?
         .filter(|bucket| bucket.public)
         .ok_or_else(access::unknown)?;
     let path = path::check(&path).map_err(|_| access::unknown())?;
-    objects::settle_path(&bucket.name, path)?;
+    objects::settle_path(&bucket, path, &Caller::default(), &settings)?;
     let record = Record::find(&bucket.name, path)?.ok_or_else(access::unknown)?;
     let url = link(&record, Disposition::Inline, KEPT_FOR * 2)?;
     let cache = format!("public, max-age={}", KEPT_FOR.as_secs());

@@ -4,6 +4,7 @@ use crate::{
     access,
     buckets::Bucket,
     objects::{self, COLUMNS, Record, starts_with},
+    settings::Settings,
 };
 use atlashub_sdk::prelude::*;
 
@@ -21,15 +22,17 @@ pub(crate) struct Wishes {
     cursor: Option<String>,
 }
 
-/// A page.
+/// A page; `objects` and `nextCursor` are the same, as they were called before.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Page {
-    objects: Vec<Object>,
+    items: Vec<Object>,
     next_cursor: Option<String>,
+    objects: Vec<Object>,
+    #[serde(rename = "nextCursor")]
+    former_cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Object {
     object_key: String,
@@ -51,10 +54,14 @@ impl From<Record> for Object {
     }
 }
 
-pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Page>> {
+pub(crate) fn list(
+    Query(wishes): Query<Wishes>,
+    caller: Caller,
+    Config(settings): Config<Settings>,
+) -> Result<Json<Page>> {
     access::require_overseer(&caller)?;
     let bucket = Bucket::require(&wishes.bucket)?;
-    objects::settle_some(&bucket.name, &wishes.prefix)?;
+    objects::settle_some(&bucket, &wishes.prefix, &settings)?;
     let limit = wishes.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let after = wishes.cursor.unwrap_or_default();
     let mut records: Vec<Record> = sql::query(
@@ -77,9 +84,11 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
         .last()
         .filter(|_| more)
         .map(|record| record.path.clone());
-    let objects = records.into_iter().map(Object::from).collect();
+    let items: Vec<Object> = records.into_iter().map(Object::from).collect();
     Ok(Json(Page {
-        objects,
+        objects: items.clone(),
+        items,
+        former_cursor: next_cursor.clone(),
         next_cursor,
     }))
 }

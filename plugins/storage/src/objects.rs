@@ -1,6 +1,6 @@
 //! Objects, and how an announced upload becomes one.
 
-use crate::{STORE, access, buckets::Bucket, path};
+use crate::{STORE, access, buckets::Bucket, path, settings::Settings};
 use atlashub_sdk::{check::Finding, prelude::*};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -46,22 +46,37 @@ impl Record {
 
 /// Looks after uploads to paths that begin so: those whose bytes have arrived
 /// become objects.
-pub(crate) fn settle_some(bucket: &str, prefix: &str) -> Result<()> {
-    settle_all(
+pub(crate) fn settle_some(bucket: &Bucket, prefix: &str, settings: &Settings) -> Result<()> {
+    let some = uploads(
         "bucket = $1 AND path >= $2 AND path LIKE $3 ESCAPE '!'",
-        params![bucket, prefix, starts_with(prefix)],
-    )
+        params![&bucket.name, prefix, starts_with(prefix)],
+    )?;
+    some.into_iter()
+        .try_for_each(|upload| settle(upload, bucket, settings).map(drop))
 }
 
-/// Looks after the upload to exactly that path.
-pub(crate) fn settle_path(bucket: &str, path: &str) -> Result<()> {
-    settle_all("bucket = $1 AND path = $2", params![bucket, path])
-}
-
-fn settle_all(which: &str, parameters: Vec<sql::Value>) -> Result<()> {
-    uploads(which, parameters)?
-        .into_iter()
-        .try_for_each(|upload| settle(upload).map(drop))
+/// Looks after the uploads to exactly that path.
+///
+/// # Errors
+/// `type_not_allowed` when bytes of the caller's came and were refused; whoever
+/// sees everything hears it of everybody's.
+pub(crate) fn settle_path(
+    bucket: &Bucket,
+    path: &str,
+    caller: &Caller,
+    settings: &Settings,
+) -> Result<()> {
+    let mut refusal = None;
+    for upload in uploads("bucket = $1 AND path = $2", params![&bucket.name, path])? {
+        let owner = upload.owner.clone();
+        let is_own = owner != access::NOBODY && caller.id.as_ref() == Some(&owner);
+        if let Settled::Refused(error) = settle(upload, bucket, settings)?
+            && (is_own || caller.is_trusted())
+        {
+            refusal = Some(error);
+        }
+    }
+    refusal.map_or(Ok(()), Err)
 }
 
 /// The oldest announced uploads for which the condition holds.
@@ -76,12 +91,14 @@ fn uploads(which: &str, parameters: Vec<sql::Value>) -> Result<Vec<Upload>> {
 }
 
 /// Looks after uploads whose time is over: what has arrived becomes an
-/// object, the rest is forgotten.
-pub(crate) fn drop_overdue() -> Result<()> {
-    for upload in overdue(Duration::ZERO)? {
-        drop_one(upload)?;
+/// object, the rest is forgotten. How many were looked after.
+pub(crate) fn drop_overdue(settings: &Settings) -> Result<usize> {
+    let some = overdue(Duration::ZERO)?;
+    let count = some.len();
+    for upload in some {
+        drop_one(upload, settings)?;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Some of the uploads whose time has been over for so long, and longer.
@@ -94,10 +111,11 @@ fn overdue(since: Duration) -> Result<Vec<Upload>> {
 }
 
 /// Looks after an upload whose time is over; whether it became an object.
-fn drop_one(upload: Upload) -> Result<bool> {
+fn drop_one(upload: Upload, settings: &Settings) -> Result<bool> {
     let key = upload.object_key.clone();
-    let settled = settle(upload)?;
-    if !settled {
+    let bucket = Bucket::require(&upload.bucket)?;
+    let settled = settle(upload, &bucket, settings)?;
+    if let Settled::Waits = settled {
         sql::execute(
             "DELETE FROM storage.uploads WHERE object_key = $1",
             params![&key],
@@ -105,31 +123,68 @@ fn drop_one(upload: Upload) -> Result<bool> {
         // Its bytes may have come between the two looks.
         forget(&key);
     }
-    Ok(settled)
+    Ok(matches!(settled, Settled::Done))
 }
 
 /// Uploads that were announced, whose time has been over for so long, and
 /// that nobody has looked after since; looks after them with `repair`.
 pub(crate) fn left_behind(since: Duration, repair: bool) -> Result<Vec<Finding>> {
+    let settings: Settings = config::load()?;
     let mut findings = Vec::new();
     for upload in overdue(since)? {
         let subject = format!("the upload to {}/{}", upload.bucket, upload.path);
         let message = "its link is no longer good, and nobody has asked for it since";
         if repair {
-            drop_one(upload)?;
+            drop_one(upload, &settings)?;
         }
         findings.push(Finding::new("upload_overdue", subject, message).mended(repair));
     }
     Ok(findings)
 }
 
-/// Makes an object of an upload if its bytes are there; whether they are.
-fn settle(upload: Upload) -> Result<bool> {
+/// What became of an upload.
+enum Settled {
+    /// Its bytes are not there.
+    Waits,
+    /// It is an object, or another one was faster.
+    Done,
+    /// It is gone, for what its bytes are.
+    Refused(Error),
+}
+
+/// Whether the bytes that came may stay, by the first of them.
+fn check(upload: &Upload, size: u64, bucket: &Bucket, settings: &Settings) -> Result<Result<()>> {
+    let most = size.min(atlashub_file_types::HEAD as u64);
+    let head = match most {
+        0 => Vec::new(),
+        most => STORE
+            .read(&upload.object_key, Some(0..most))?
+            .bytes(atlashub_file_types::HEAD)?,
+    };
+    let claimed = &upload.content_type;
+    let told = atlashub_file_types::told(&head, path::name(&upload.path), claimed);
+    Ok(settings
+        .check_type(claimed)
+        .and_then(|()| settings.check_type(&told))
+        .and_then(|()| bucket.check_told(&told, claimed)))
+}
+
+/// Makes an object of an upload if its bytes are there and may be.
+fn settle(upload: Upload, bucket: &Bucket, settings: &Settings) -> Result<Settled> {
     let size = match STORE.stat(&upload.object_key) {
         Ok(object) => object.size,
-        Err(error) if error.code() == "object_not_found" => return Ok(false),
+        Err(error) if error.code() == "object_not_found" => return Ok(Settled::Waits),
         Err(error) => return Err(error),
     };
+    if let Err(refusal) = check(&upload, size, bucket, settings)? {
+        sql::execute(
+            "DELETE FROM storage.uploads WHERE object_key = $1",
+            params![&upload.object_key],
+        )?;
+        forget(&upload.object_key);
+        note("object.refuse", &format!("{}/{}", bucket.name, upload.path));
+        return Ok(Settled::Refused(refusal));
+    }
     let useless = sql::transaction(|transaction| {
         let mine = transaction.execute(
             "DELETE FROM storage.uploads WHERE object_key = $1",
@@ -168,7 +223,7 @@ fn settle(upload: Upload) -> Result<bool> {
     if let Some(key) = useless {
         forget(&key);
     }
-    Ok(true)
+    Ok(Settled::Done)
 }
 
 /// What is to be deleted.
@@ -179,10 +234,15 @@ pub(crate) struct Which {
     object_key: String,
 }
 
-pub(crate) fn delete(Query(which): Query<Which>, caller: Caller) -> Result<StatusCode> {
+pub(crate) fn delete(
+    Query(which): Query<Which>,
+    caller: Caller,
+    Config(settings): Config<Settings>,
+) -> Result<StatusCode> {
     let bucket = Bucket::require(&which.bucket)?;
     let path = path::check(&which.object_key)?;
-    settle_path(&bucket.name, path)?;
+    // What was refused is gone already; what lies there is to go.
+    settle_path(&bucket, path, &Caller::default(), &settings)?;
     let record =
         Record::find(&bucket.name, path)?.ok_or_else(|| access::missing(&caller, &bucket))?;
     access::check_deletable(&caller, &record.owner)?;

@@ -45,9 +45,11 @@ pub(crate) fn sign(
     let path = path::check(&announced.path)?;
     let content_type = essence(&announced.content_type)?;
     bucket.check_type(&content_type)?;
+    settings.check_type(&content_type)?;
     check_size(&bucket, announced.max_size)?;
-    objects::drop_overdue()?;
-    objects::settle_path(&bucket.name, path)?;
+    objects::drop_overdue(&settings)?;
+    // Whoever sends anew need not hear that what came before was refused.
+    objects::settle_path(&bucket, path, &Caller::default(), &settings)?;
     if !uploader.replaces
         && let Some(taken) = Record::find(&bucket.name, path)?
         && (taken.owner != uploader.owner || taken.owner == access::NOBODY)

@@ -162,6 +162,95 @@ fn the_rules_of_a_bucket_hold() {
 }
 
 #[test]
+fn the_bytes_that_come_are_looked_at() {
+    let png: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    let host = host();
+    let rules = json!({"name": "pictures", "allowedTypes": ["image/*"], "uploads": "users"});
+    bucket(&rules);
+    bucket(&json!({"name": "all"}));
+    let send = |bucket: &str, kind: &str, bytes: &[u8]| {
+        let body = json!({"bucket": bucket, "path": "a", "contentType": kind, "maxSize": 100});
+        let (status, answer) = send(Method::POST, "/v1/storage/signed-upload", &body);
+        if status == 200 {
+            arrive(&newest_key(), bytes);
+        }
+        (status, answer)
+    };
+    let fetch = |bucket: &str| {
+        let target = format!("/v1/storage/signed-download?bucket={bucket}&objectKey=a");
+        let (status, answer) = call(Request::get(target.as_str()));
+        (status, answer["code"].as_str().unwrap_or("").to_owned())
+    };
+    let refused = (415, "type_not_allowed".to_owned());
+    // Said once; then it is as if nothing had come, and no bytes are left.
+    assert_eq!(send("pictures", "image/png", b"<html><script>").0, 200);
+    assert_eq!(fetch("pictures"), refused);
+    assert_eq!(fetch("pictures").0, 404);
+    assert!(host.objects("private").is_empty());
+    assert!(
+        host.audit()
+            .iter()
+            .any(|entry| entry.contains("object.refuse"))
+    );
+    // What lay there stays.
+    assert_eq!(send("pictures", "image/png", png).0, 200);
+    assert_eq!(fetch("pictures").0, 200);
+    assert_eq!(send("pictures", "image/png", b"MZ\x90\0").0, 200);
+    assert_eq!(fetch("pictures"), refused);
+    assert_eq!(fetch("pictures").0, 200);
+    // Only its sender, and who sees everything, hears of it.
+    host.set_caller(user("u1"));
+    let body = json!({"bucket": "pictures", "path": "b", "contentType": "image/png", "maxSize": 9});
+    assert_eq!(announce_as(&body).0, 200);
+    arrive(&newest_key(), b"words");
+    host.set_caller(user("u2"));
+    let target = "/v1/storage/signed-download?bucket=pictures&objectKey=b";
+    assert_eq!(call(Request::get(target)).0, 404);
+    host.set_caller(server());
+    // Programs are taken nowhere, unless an admin says so.
+    assert_eq!(send("all", "application/octet-stream", b"MZ\x90\0").0, 200);
+    assert_eq!(fetch("all"), refused);
+    assert_eq!(
+        send("all", "application/wasm", b"").1["code"],
+        "type_not_allowed"
+    );
+    assert!(listed("/v1/storage/list?bucket=all").is_empty());
+    let _host = host.with_config("refused_types", json!(["image/*"]));
+    assert_eq!(send("all", "application/octet-stream", b"MZ\x90\0").0, 200);
+    assert_eq!(fetch("all").0, 200);
+    assert_eq!(send("all", "text/plain", png).0, 200);
+    assert_eq!(fetch("all"), refused);
+}
+
+fn announce_as(body: &Value) -> (u16, Value) {
+    send(Method::POST, "/v1/storage/signed-upload", body)
+}
+
+#[test]
+fn the_buckets_of_the_platform_are_there() {
+    let host = host();
+    let (status, page) = call(Request::get("/v1/storage/buckets"));
+    assert_eq!(status, 200);
+    let names = |list: &str| -> Vec<String> {
+        let buckets = page[list].as_array().unwrap().iter();
+        buckets
+            .map(|bucket| bucket["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names("items"), ["private", "uploads"]);
+    assert_eq!(names("buckets"), names("items"));
+    assert_eq!(page["next_cursor"], Value::Null);
+    let made = page["items"][0]["createdAt"].as_str().unwrap();
+    assert!(made.starts_with("20") && made.ends_with('Z'), "{made}");
+    upload("private", "a", b"words");
+    host.set_caller(user("u1"));
+    assert_eq!(announce("private", "b").0, 403);
+    upload("uploads", "b", b"words");
+    assert_eq!(download("uploads", "b"), 200);
+    assert_eq!(download("private", "a"), 404);
+}
+
+#[test]
 fn users_have_their_own_objects_and_nobody_elses() {
     let host = host();
     bucket(&json!({"name": "homes", "uploads": "users"}));
