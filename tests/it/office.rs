@@ -6,8 +6,13 @@ use serde_json::json;
 use std::{path::Path, process::Command};
 
 /// What LibreOffice makes files of: a text, a table and slides.
-const TEXT: &str = "<html><head><meta charset='utf-8'></head><body><h1>Über die Grenze</h1>\
-    <p>Everybody in the village danced until the {word} came.</p></body></html>";
+const TEXT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+  xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.2"
+  office:mimetype="application/vnd.oasis.opendocument.text"><office:body><office:text>
+  <text:h text:outline-level="1">Über die Grenze</text:h>
+  <text:p>Everybody in the village danced until the {word} came.</text:p>
+  </office:text></office:body></office:document>"#;
 const TABLE: &str = "crop,weight\n{word},12.5\nsorghum,17\n";
 const SLIDES: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
@@ -67,9 +72,9 @@ async fn documents_of_office_programs_are_found_by_the_words_inside_them() {
             (word, filter, written(folder, word, from, source, filter))
         };
         vec![
-            written("wordmillet", "html", TEXT, "docx:MS Word 2007 XML"),
-            written("pagemillet", "html", TEXT, "pdf:writer_web_pdf_Export"),
-            written("bookmillet", "html", TEXT, "epub"),
+            written("wordmillet", "fodt", TEXT, "docx:MS Word 2007 XML"),
+            written("pagemillet", "fodt", TEXT, "pdf:writer_pdf_Export"),
+            written("bookmillet", "fodt", TEXT, "epub"),
             written("cellmillet", "csv", TABLE, "xlsx:Calc MS Excel 2007 XML"),
             written(
                 "slidemillet",

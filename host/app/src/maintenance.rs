@@ -26,24 +26,40 @@ const CHANGE_AGE: Duration = Duration::from_secs(24 * 3_600);
 /// How long a refresh token is known to be spent, and a session to be ended.
 const SPENT_AGE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Tidies up until the app ends.
+/// Tidies up, and keeps the node's word, until the app ends. Neither waits for
+/// the other: what is tidied up may take its time.
 pub(crate) async fn run(app: App) {
+    tokio::join!(tidy_up(&app), keep_word(&app));
+}
+
+/// Says that the node is alive, and what was used.
+async fn keep_word(app: &App) {
     let stop = app.stopping();
-    let mut ticks = every(PERIOD);
     let mut key_use = every(KEY_USE);
     let mut beat = every(BEAT);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {
-                sweep(&app).await;
-                app.purge_deleted_projects().await;
-                app.plugins().forget_unused_code();
-            }
             _ = beat.tick() => note("nodes", app.beat().await.map(|()| 0)),
             _ = key_use.tick() => {
                 note("key use", app.directory().flush_key_use().await.map(|()| 0));
                 note("app passwords' use", app.flush_app_password_use().await.map(|()| 0));
+            }
+        }
+    }
+}
+
+/// Removes what is old, and projects that were deleted.
+async fn tidy_up(app: &App) {
+    let stop = app.stopping();
+    let mut ticks = every(PERIOD);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {
+                sweep(app).await;
+                app.purge_deleted_projects().await;
+                app.plugins().forget_unused_code();
             }
             () = app.purge_wanted() => {
                 if stop.run_until_cancelled(tokio::time::sleep(NOTICE)).await.is_none() {

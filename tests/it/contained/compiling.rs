@@ -137,7 +137,7 @@ async fn compiled_code_is_no_component() {
         .expect("compiled code");
     let code = std::fs::read(file).unwrap();
     let reply = admin.upload_named(code, &unique("machine")).await;
-    assert_eq!(reply.expect_problem(422), "invalid_component");
+    assert_eq!(reply.expect_problem(422), "not_a_component");
     let detail = reply.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("machine code"), "{detail}");
 }

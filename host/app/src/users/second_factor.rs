@@ -183,12 +183,7 @@ impl App {
             .await?;
         }
         self.check_second_factor(&user, code, client).await?;
-        let users = self.platform().users();
-        if users.remove_second_factor(me.project, me.id()).await? {
-            Ok(())
-        } else {
-            Err(not_enrolled())
-        }
+        self.drop_factor(me, client).await
     }
 
     /// As [`App::check_second_factor`], counting each try at a code: how far
