@@ -170,7 +170,7 @@ impl Things {
             *link = made["id"].as_str().expect("an id").to_owned();
         }
         let base = format!("/admin/v1/projects/{}", project.slug);
-        let user = json!({"email": format!("{name}@example.com"), "name": HIDDEN});
+        let user = json!({"email": format!("{name}@example.com"), "name": "Somebody"});
         let user = owner.post(&format!("{base}/users"), user).await;
         let user = user.expect(201).json();
         for (kind, of) in [("files", &file), ("folders", &folder)] {
