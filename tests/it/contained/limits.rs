@@ -1,7 +1,7 @@
 //! What a plugin may not use up: time, memory, places, the log.
 
 use super::Pair;
-use atlashub_tests::{shared, unique, until, wat};
+use atlashub_tests::{DEADLINE, shared, unique, until, wat};
 use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -159,9 +159,11 @@ async fn an_instance_that_failed_is_never_asked_again() {
         "/misbehave/hang",
         "/misbehave/trap-in-body",
     ] {
-        // One instance serves all: it is warm, and the only one.
-        let before = served(&pair).await;
-        assert_eq!(served(&pair).await, before + 1, "before {path}");
+        // One instance serves all, unless others need its place.
+        until("a warm instance", DEADLINE, || async {
+            (served(&pair).await > 1).then_some(())
+        })
+        .await;
         let seen = pair.misbehave(Method::GET, path).await;
         assert!(!seen.whole || matches!(seen.status, 502 | 504), "{seen:?}");
         assert_eq!(served(&pair).await, 1, "after {path}");
@@ -171,21 +173,19 @@ async fn an_instance_that_failed_is_never_asked_again() {
 #[tokio::test]
 async fn an_instance_whose_client_goes_away_is_never_asked_again() {
     let pair = Pair::in_shared().await;
-    let _ = served(&pair).await;
-    assert_eq!(served(&pair).await, 2);
+    until("a warm instance", DEADLINE, || async {
+        (served(&pair).await > 1).then_some(())
+    })
+    .await;
     let path = format!(
         "/admin/v1/projects/{}/plugins/misbehave/metrics",
         pair.guilty.slug
     );
     let running = |count: u32| {
         let (admin, path) = (&pair.admin, &path);
-        until(
-            "the request",
-            atlashub_tests::DEADLINE,
-            move || async move {
-                (admin.get(path).await.expect(200).json()["running"] == count).then_some(())
-            },
-        )
+        until("the request", DEADLINE, move || async move {
+            (admin.get(path).await.expect(200).json()["running"] == count).then_some(())
+        })
     };
     let call = tokio::spawn(
         pair.guilty
