@@ -8,7 +8,7 @@ use atlashub_tests::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use std::path::Path;
 use tokio::{process::Command, sync::OnceCell};
 
@@ -387,8 +387,11 @@ fn found_in(folder: &Path, needle: &[u8]) -> Vec<std::path::PathBuf> {
 }
 
 /// All rows of the plugin's tables on Postgres, as text.
-async fn rows_on_postgres(url: &str) -> String {
-    let mut connection = PgConnection::connect(url).await.unwrap();
+async fn rows_on_postgres(url: &str, project: &Project) -> String {
+    let options: PgConnectOptions = url.parse().unwrap();
+    let database = format!("proj_{}", project.id.replace('-', ""));
+    let options = options.database(&database);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
     let tables = "SELECT format('%I.%I', table_schema, table_name) AS name \
                   FROM information_schema.tables WHERE table_name IN ('connections', 'journeys')";
     let mut text = String::new();
@@ -411,7 +414,9 @@ async fn rows_on_postgres(url: &str) -> String {
 
 #[tokio::test]
 async fn credentials_are_nowhere_in_clear() {
-    let (world, user) = (world().await, user().await);
+    let world = world().await;
+    let project = project(&world.server.admin()).await;
+    let user = project.sign_up().await;
     let label = unique("a-name-that-is-kept");
     let mut body = webdav(&world.cloud.address().to_string(), PASSWORD);
     body["display_name"] = json!(label);
@@ -435,7 +440,7 @@ async fn credentials_are_nowhere_in_clear() {
     match world.server.store_setting("ATLASHUB_DATABASE_URL") {
         None => assert!(!found_in(world.server.folder(), label.as_bytes()).is_empty()),
         Some(url) => {
-            let rows = rows_on_postgres(url).await;
+            let rows = rows_on_postgres(url, &project).await;
             assert!(rows.contains(&label));
             assert!(secrets.into_iter().all(|secret| !rows.contains(secret)));
         }
