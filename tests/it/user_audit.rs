@@ -2,7 +2,8 @@
 //! keys and of plugins, read as admins read it.
 
 use atlashub_tests::{
-    Admin, MailServer, PASSWORD, Project, Reply, TestServer, shared, totp_code, unique,
+    Admin, DEADLINE, MailServer, PASSWORD, Project, Reply, TestServer, shared, totp_code, unique,
+    until,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -204,7 +205,7 @@ async fn an_invitation_and_a_forgotten_password_are_in_the_audit() {
 }
 
 #[tokio::test]
-async fn plugins_and_keys_are_in_the_audit() {
+async fn plugins_and_the_first_use_of_a_key_are_in_the_audit() {
     let admin = shared().await.admin();
     let project = admin.project().await;
     let _ = admin.enable(&project, "hello").await;
@@ -215,7 +216,16 @@ async fn plugins_and_keys_are_in_the_audit() {
     let keys = format!("/admin/v1/projects/{}/keys", project.slug);
     let key = admin.post(&keys, json!({"kind": "secret"})).await;
     let key = key.expect(201).json();
-    let seen = audit(&admin, &project).await;
+    let used = project.with_key(key["key"].as_str().unwrap());
+    let _ = used.get("/v1/auth/admin/users").await.expect_success();
+    // Uses are written down every quarter of a minute.
+    let seen = until("the first use of the key", 3 * DEADLINE, || async {
+        let seen = audit(&admin, &project).await;
+        let first = of(&seen, "key.first_use");
+        let is_there = first.iter().any(|event| event["target"] == key["id"]);
+        is_there.then_some(seen.clone())
+    })
+    .await;
     let [installed] = of(&seen, "plugin.install")[..] else {
         panic!("not one installation in {seen}");
     };

@@ -36,6 +36,7 @@ mod tables;
 mod taking_up;
 pub mod users;
 mod users_of_plugins;
+mod uses;
 
 pub use admins::{Invited, UpdateAdmin, password};
 pub use app::{App, AppParts};

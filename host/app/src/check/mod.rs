@@ -15,7 +15,7 @@ mod references;
 
 pub(crate) use count::recount_wanted;
 
-use crate::{Actor, App, directory::ProjectEntry};
+use crate::{Actor, App, directory::ProjectEntry, users::avatar::HOST};
 use atlashub_core::{
     BucketName, Error, ErrorKind, PluginName, ProjectId, Result,
     capability::{
@@ -35,8 +35,6 @@ use std::{
 
 /// Objects without a row that are kept in mind for the second look.
 const MAX_DOUBTFUL: usize = 10_000;
-/// As whom the host keeps objects of its own; no plugin can have this name.
-const HOST: &str = "host";
 /// The code of a plugin that could not be asked.
 const CHECK_FAILED: &str = "check_failed";
 

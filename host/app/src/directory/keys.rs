@@ -1,7 +1,10 @@
 //! API keys that were seen: by the SHA-256 of their text, until a change of
 //! their project or their expiry.
 
-use crate::Actor;
+use crate::{
+    Actor,
+    uses::{Noted, Uses},
+};
 use atlashub_core::{Digest, KeyId, KeyKind, ProjectId, Result, token};
 use atlashub_data::platform::Platform;
 use moka::sync::Cache;
@@ -11,7 +14,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -33,12 +36,13 @@ pub struct KnownKey {
     pub kind: KeyKind,
     hash: Digest,
     ends_at: Option<OffsetDateTime>,
-    used: AtomicBool,
+    noted: Noted,
 }
 
 pub(super) struct KeyRing {
     known: RwLock<HashMap<Digest, Arc<KnownKey>>>,
     bad: Cache<Digest, ()>,
+    uses: Uses<KeyId>,
     /// Grows when keys are forgotten: what was read before is not remembered.
     epoch: AtomicU64,
     forgetting: Mutex<()>,
@@ -52,6 +56,7 @@ impl KeyRing {
                 .max_capacity(BAD_KEYS)
                 .time_to_live(BAD_FOR)
                 .build(),
+            uses: Uses::new(),
             epoch: AtomicU64::new(0),
             forgetting: Mutex::new(()),
         }
@@ -68,9 +73,7 @@ impl KeyRing {
             let valid = token::matches(&known.hash, &hash)
                 && known.ends_at.is_none_or(|at| at > platform.now());
             if valid {
-                if !known.used.load(Ordering::Relaxed) {
-                    known.used.store(true, Ordering::Relaxed);
-                }
+                self.uses.note(known.id, &known.noted);
                 return Ok(Some(known));
             }
             return Ok(None);
@@ -94,8 +97,9 @@ impl KeyRing {
             kind: key.kind,
             hash,
             ends_at,
-            used: AtomicBool::new(true),
+            noted: Noted::default(),
         });
+        self.uses.note(known.id, &known.noted);
         let _turn = self.forgetting.lock();
         if self.epoch.load(Ordering::Acquire) == epoch {
             self.known.write().insert(hash, Arc::clone(&known));
@@ -117,16 +121,6 @@ impl KeyRing {
         self.known.write().clear();
         self.bad.invalidate_all();
     }
-
-    /// The keys that were used since the last call.
-    pub(super) fn take_used(&self) -> Vec<KeyId> {
-        self.known
-            .read()
-            .values()
-            .filter(|key| key.used.swap(false, Ordering::Relaxed))
-            .map(|key| key.id)
-            .collect()
-    }
 }
 
 impl super::Directory {
@@ -136,16 +130,20 @@ impl super::Directory {
     /// # Errors
     /// When the database cannot.
     pub async fn flush_key_use(&self) -> Result<()> {
-        let now = self.platform.now();
-        let uses: Vec<_> = self
-            .keys
-            .take_used()
-            .into_iter()
-            .map(|id| (id, now))
-            .collect();
-        if uses.is_empty() {
+        let used = self.keys.uses.take();
+        let outcome = self.write_key_use(&used).await;
+        if outcome.is_err() {
+            self.keys.uses.put_back(used);
+        }
+        outcome
+    }
+
+    async fn write_key_use(&self, used: &[KeyId]) -> Result<()> {
+        if used.is_empty() {
             return Ok(());
         }
+        let now = self.platform.now();
+        let uses: Vec<_> = used.iter().map(|id| (*id, now)).collect();
         let unit = self.platform.begin().await?;
         for (project, key) in unit.keys().touch_last_used(&uses).await? {
             let target = key.to_string();

@@ -6,7 +6,13 @@
 //! says that its user is another, so that a warm request asks no database.
 
 use super::{Client, SignedInUser, access::AccessTokens};
-use crate::{Actor, App, limits::Attempt, one_time_code, sessions::refusals::Refusal};
+use crate::{
+    Actor, App,
+    limits::Attempt,
+    one_time_code,
+    sessions::refusals::Refusal,
+    uses::{Noted, Uses},
+};
 use atlashub_core::{
     AppPasswordId, Digest, Error, ErrorKind, ProjectId, Result, UserId, identity::User, token,
 };
@@ -18,7 +24,7 @@ use serde_json::json;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -45,13 +51,14 @@ struct Known {
     project: ProjectId,
     email: String,
     user: Arc<User>,
-    used: AtomicBool,
+    noted: Noted,
 }
 
 /// The app passwords that were seen, by their SHA-256.
 pub(super) struct SeenPasswords {
     known: Cache<Digest, Arc<Known>>,
     bad: Cache<Digest, ()>,
+    uses: Uses<AppPasswordId>,
     /// Grows when something is forgotten: what was read before is not
     /// remembered.
     epoch: AtomicU64,
@@ -70,6 +77,7 @@ impl SeenPasswords {
                 .max_capacity(BAD)
                 .time_to_live(BAD_FOR)
                 .build(),
+            uses: Uses::new(),
             epoch: AtomicU64::new(0),
             forgetting: Mutex::new(()),
         }
@@ -103,15 +111,6 @@ impl SeenPasswords {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.known.invalidate_all();
     }
-
-    /// Those that were used since the last call.
-    fn take_used(&self) -> Vec<AppPasswordId> {
-        self.known
-            .iter()
-            .filter(|(_, known)| known.used.swap(false, Ordering::Relaxed))
-            .map(|(_, known)| known.id)
-            .collect()
-    }
 }
 
 impl AccessTokens {
@@ -143,7 +142,7 @@ impl AccessTokens {
                 roles: found.user.roles,
                 permissions: found.permissions,
             }),
-            used: AtomicBool::new(true),
+            noted: Noted::default(),
         });
         seen.keep(hash, &known, epoch);
         Ok(Some(known))
@@ -249,9 +248,10 @@ impl App {
         let email = email.trim().to_lowercase();
         let known = self.access().app_password(project, password.trim()).await?;
         if let Some(known) = known.filter(|known| known.email == email) {
-            if !known.used.load(Ordering::Relaxed) {
-                known.used.store(true, Ordering::Relaxed);
-            }
+            self.access()
+                .app_passwords
+                .uses
+                .note(known.id, &known.noted);
             return Ok(Arc::clone(&known.user));
         }
         self.strict_limits()
@@ -273,7 +273,16 @@ impl App {
     /// # Errors
     /// When the database cannot.
     pub async fn flush_app_password_use(&self) -> Result<()> {
-        let used = self.access().app_passwords.take_used();
+        let uses = &self.access().app_passwords.uses;
+        let used = uses.take();
+        let outcome = self.write_app_password_use(&used).await;
+        if outcome.is_err() {
+            uses.put_back(used);
+        }
+        outcome
+    }
+
+    async fn write_app_password_use(&self, used: &[AppPasswordId]) -> Result<()> {
         if used.is_empty() {
             return Ok(());
         }

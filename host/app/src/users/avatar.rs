@@ -32,7 +32,7 @@ const DEFAULT_SIZE: u32 = 256;
 /// The project's bucket that pictures are in.
 pub(crate) const BUCKET: &str = "private";
 /// As whom the host keeps objects; no plugin can have this name.
-const HOST: &str = "host";
+pub(crate) const HOST: &str = "host";
 /// After this time an object that no row names was left behind.
 const LEFT_BEHIND: Duration = Duration::from_secs(3_600);
 /// How often a picture is put into a row that others change, too.

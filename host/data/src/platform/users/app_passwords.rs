@@ -208,10 +208,11 @@ impl<'a> AppPasswords<'a> {
     /// When the database cannot.
     pub async fn touch(
         &self,
-        mut used: Vec<AppPasswordId>,
+        used: &[AppPasswordId],
         at: OffsetDateTime,
     ) -> Result<Vec<AppPassword>> {
         // All nodes in the same order, so that they never wait in a circle.
+        let mut used = used.to_vec();
         used.sort_unstable();
         let at = instant::to_micros(at);
         let context = failed("note the use of app passwords");

@@ -1,0 +1,81 @@
+//! What was used since that was last written down. It stands apart from what is
+//! remembered of keys and passwords: who forgets those loses no use.
+
+use parking_lot::Mutex;
+use std::{
+    collections::HashSet,
+    hash::Hash,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// Ids of what was used. Only what is valid gets here, which bounds them.
+pub(crate) struct Uses<Id> {
+    ids: Mutex<HashSet<Id>>,
+    /// Grows when they are taken to be written down.
+    round: AtomicU64,
+}
+
+/// In which round a use of one thing was noted last.
+#[derive(Debug, Default)]
+pub(crate) struct Noted(AtomicU64);
+
+impl<Id: Copy + Eq + Hash> Uses<Id> {
+    pub(crate) fn new() -> Self {
+        Self {
+            ids: Mutex::default(),
+            round: AtomicU64::new(1),
+        }
+    }
+
+    /// Notes a use; cheap after the first in a round.
+    pub(crate) fn note(&self, id: Id, noted: &Noted) {
+        let round = self.round.load(Ordering::Relaxed);
+        if noted.0.load(Ordering::Relaxed) != round {
+            self.ids.lock().insert(id);
+            noted.0.store(round, Ordering::Relaxed);
+        }
+    }
+
+    /// What was used since the last call.
+    pub(crate) fn take(&self) -> Vec<Id> {
+        let mut ids = self.ids.lock();
+        self.round.fetch_add(1, Ordering::Relaxed);
+        std::mem::take(&mut *ids).into_iter().collect()
+    }
+
+    /// What could not be written down is to be taken again.
+    pub(crate) fn put_back(&self, ids: Vec<Id>) {
+        self.ids.lock().extend(ids);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_is_noted_once_a_round_and_outlives_what_is_remembered() {
+        let uses = Uses::new();
+        let noted = Noted::default();
+        for _ in 0..3 {
+            uses.note(7, &noted);
+        }
+        drop(noted);
+        assert_eq!(uses.take(), [7]);
+        assert!(uses.take().is_empty());
+        let anew = Noted::default();
+        uses.note(7, &anew);
+        assert_eq!(uses.take(), [7]);
+        uses.note(7, &anew);
+        assert_eq!(uses.take(), [7]);
+    }
+
+    #[test]
+    fn what_was_not_written_down_comes_again() {
+        let uses = Uses::new();
+        uses.note(7, &Noted::default());
+        let taken = uses.take();
+        uses.put_back(taken);
+        assert_eq!(uses.take(), [7]);
+    }
+}
