@@ -369,14 +369,10 @@ async fn a_cancelled_item_stops_its_handler() {
         "/admin/v1/projects/{}/plugins/listener/metrics",
         project.slug
     );
-    until(
-        "the end of the handler",
-        std::time::Duration::from_secs(15),
-        || async {
-            let metrics = admin.get(&plugin).await.expect(200).json();
-            (metrics["running"] == 0).then_some(())
-        },
-    )
+    until("the end of the handler", DEADLINE, || async {
+        let metrics = admin.get(&plugin).await.expect(200).json();
+        (metrics["running"] == 0).then_some(())
+    })
     .await;
     let listed = server
         .command(&["queue", "list", &project.slug, "--state", "cancelled"])

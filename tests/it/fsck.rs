@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// What a killed node leaves is given back within this time: it has to be
 /// missed first.
-pub(crate) const SETTLED: Duration = Duration::from_secs(90);
+pub(crate) const SETTLED: Duration = Duration::from_secs(180);
 
 /// What `atlashub fsck` said.
 pub(crate) struct Checked {

@@ -187,7 +187,7 @@ async fn a_rotated_key_ends_after_its_overlap_without_being_told() {
         .await
         .expect(201);
     let old = made["key"].as_str().unwrap();
-    until_refused(&project, old, Duration::from_secs(3)).await;
+    until_refused(&project, old, AT_ONCE).await;
 }
 
 #[tokio::test]

@@ -219,7 +219,7 @@ async fn plugins_and_the_first_use_of_a_key_are_in_the_audit() {
     let used = project.with_key(key["key"].as_str().unwrap());
     let _ = used.get("/v1/auth/admin/users").await.expect_success();
     // Uses are written down every quarter of a minute.
-    let seen = until("the first use of the key", 3 * DEADLINE, || async {
+    let seen = until("the first use of the key", DEADLINE, || async {
         let seen = audit(&admin, &project).await;
         let first = of(&seen, "key.first_use");
         let is_there = first.iter().any(|event| event["target"] == key["id"]);

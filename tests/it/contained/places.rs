@@ -2,13 +2,21 @@
 //! from being served; what runs is let run to its end.
 
 use atlashub_tests::{Admin, Project, RawConnection, Reply, TestServer, fixture, shared, until};
-use futures::{StreamExt as _, future::join_all};
+use futures::{
+    StreamExt as _,
+    channel::oneshot,
+    future::{self, join_all},
+    stream,
+};
 use reqwest::Method;
 use serde_json::json;
 
 /// Places of the server in these tests, and of one project.
 const PLACES: usize = 8;
 const SHARE: usize = 4;
+/// The body of a request that comes in two parts.
+const FIRST: &str = "before the change, ";
+const REST: &str = "and after it";
 
 /// A server with few places.
 async fn narrow() -> (TestServer, Admin) {
@@ -110,7 +118,7 @@ async fn a_plugin_without_places_says_when_to_come_again_and_others_are_served()
 async fn an_upload_that_dribbles_is_ended_and_a_slow_one_is_not() {
     let server = TestServer::builder()
         .env("ATLASHUB_UPLOAD_BYTES_PER_SECOND", "1000")
-        .env("ATLASHUB_UPLOAD_WINDOW_SECONDS", "1")
+        .env("ATLASHUB_UPLOAD_WINDOW_SECONDS", "5")
         .start()
         .await;
     let admin = server.admin();
@@ -146,13 +154,13 @@ async fn an_upload_that_dribbles_is_ended_and_a_slow_one_is_not() {
         assert!(said.starts_with("HTTP/1.1 400"), "{said}");
         assert!(said.contains("upload_interrupted"), "{said}");
     }
-    // Ten times as fast as it must be.
+    // Ten times as fast as it must be, for longer than a window.
     let mut connection = RawConnection::to(&server).await;
     connection
-        .send(&head(25_000, "file-path: slow.bin\r\n"))
+        .send(&head(60_000, "file-path: slow.bin\r\n"))
         .await;
     let mut pieces = tokio::time::interval(std::time::Duration::from_millis(100));
-    for _ in 0..25 {
+    for _ in 0..60 {
         let _ = pieces.tick().await;
         connection.try_send(&[b'x'; 1_000]).await.unwrap();
     }
@@ -178,14 +186,14 @@ async fn a_change_of_an_installation_lets_running_requests_end_well() {
         .expect_success();
     for change in [Change::Configure, Change::Disable, Change::Remove] {
         let project = admin.project_with(&["misbehave"]).await;
-        let asleep = tokio::spawn({
-            let project = project.clone();
-            async move { project.get("/misbehave/sleep/3000").await }
-        });
-        // A body of which the last part is written after the change.
-        let streamed = project.request(Method::GET, "/misbehave/drops/30").send();
-        let mut body = streamed.await.unwrap().bytes_stream();
-        assert!(body.next().await.unwrap().is_ok());
+        patient(&admin, &project, 16).await;
+        // One that has answered nothing before the change, and one that is in
+        // the middle of its answer: both get the end of their body after it.
+        let (rest_of_text, request) = in_two(&project, "/misbehave/length");
+        let silent = tokio::spawn(Reply::to(request));
+        let (rest_of_echo, request) = in_two(&project, "/misbehave/echo");
+        let mut echo = request.send().await.unwrap().bytes_stream();
+        assert_eq!(echo.next().await.unwrap().unwrap(), FIRST);
         until_running(&admin, &project, 2).await;
 
         let path = format!("/admin/v1/projects/{}/plugins/misbehave", project.slug);
@@ -212,11 +220,23 @@ async fn a_change_of_an_installation_lets_running_requests_end_well() {
             }
         }
 
-        let mut rest = 0;
-        while let Some(piece) = body.next().await {
-            rest += piece.expect("the whole body").len();
+        rest_of_echo.send(()).unwrap();
+        rest_of_text.send(()).unwrap();
+        let mut echoed = Vec::new();
+        while let Some(piece) = echo.next().await {
+            echoed.extend_from_slice(&piece.expect("the whole body"));
         }
-        assert!(rest > 0, "the body had ended before the change");
-        assert_eq!(asleep.await.unwrap().expect(200).text(), "slept");
+        assert_eq!(echoed, REST.as_bytes());
+        let length = (FIRST.len() + REST.len()).to_string();
+        assert_eq!(silent.await.unwrap().expect(200).text(), length);
     }
+}
+
+/// A request whose body waits in the middle, and what lets it go on.
+fn in_two(project: &Project, path: &str) -> (oneshot::Sender<()>, reqwest::RequestBuilder) {
+    let (go_on, wait) = oneshot::channel();
+    let rest = async move { wait.await.map(|()| REST).map_err(std::io::Error::other) };
+    let pieces = stream::once(future::ready(Ok(FIRST))).chain(stream::once(rest));
+    let body = reqwest::Body::wrap_stream(pieces);
+    (go_on, project.request(Method::POST, path).body(body))
 }
