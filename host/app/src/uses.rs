@@ -56,11 +56,12 @@ mod tests {
     #[test]
     fn a_use_is_noted_once_a_round_and_outlives_what_is_remembered() {
         let uses = Uses::new();
-        let noted = Noted::default();
-        for _ in 0..3 {
-            uses.note(7, &noted);
+        {
+            let noted = Noted::default();
+            for _ in 0..3 {
+                uses.note(7, &noted);
+            }
         }
-        drop(noted);
         assert_eq!(uses.take(), [7]);
         assert!(uses.take().is_empty());
         let anew = Noted::default();
