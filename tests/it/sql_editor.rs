@@ -1,7 +1,7 @@
 //! The SQL editor: what it answers, what it notes, what stops it, and a pack
 //! of hostile texts against it.
 
-use atlashub_tests::{Admin, DEADLINE, Engine, Project, Reply, TestServer, shared};
+use atlashub_tests::{Admin, Engine, Project, Reply, TestServer, shared};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -202,10 +202,16 @@ async fn a_statement_is_stopped_by_its_time_and_from_outside() {
     let admin = server.admin();
     let project = with_rows(&admin).await;
     let before = names(&admin, &project).await;
+    let start = Instant::now();
     let body = json!({"sql": endless(), "mode": "write", "timeout_ms": 200});
     assert_eq!(
         run(&admin, &project, body).await.expect_problem(504),
         "sql_timeout"
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
     );
     let id = "0190a8a0-0000-7000-8000-000000000007";
     let body = json!({"sql": endless(), "mode": "write", "timeout_ms": 60_000, "id": id});
@@ -226,6 +232,11 @@ async fn a_statement_is_stopped_by_its_time_and_from_outside() {
         }
     };
     assert_eq!(stopped.expect_problem(409), "sql_cancelled");
+    assert!(
+        start.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(names(&admin, &project).await, before);
     // The writer's place is free again.
     write(&admin, &project, "INSERT INTO own (name) VALUES ('d')").await;
@@ -356,7 +367,11 @@ impl Attacked {
         let start = Instant::now();
         let body = json!({"sql": sql, "mode": mode, "timeout_ms": 200, "max_rows": 50});
         let reply = run(&self.admin, &self.own, body).await;
-        assert!(start.elapsed() < DEADLINE, "{sql}: {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "{sql}: {:?}",
+            start.elapsed()
+        );
         let known = [200, 403, 409, 413, 422, 503, 504];
         assert!(
             known.contains(&reply.status),
