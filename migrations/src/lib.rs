@@ -40,6 +40,8 @@ mod m0060_queue;
 mod m0070_user_app_passwords;
 mod m0080_channel_messages;
 mod m0090_storage_recounts;
+mod m0105_plugin_descriptions;
+mod m0110_direct_uploads;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +80,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0070_user_app_passwords::Migration),
             Box::new(m0080_channel_messages::Migration),
             Box::new(m0090_storage_recounts::Migration),
+            Box::new(m0105_plugin_descriptions::Migration),
+            Box::new(m0110_direct_uploads::Migration),
         ]
     }
 }

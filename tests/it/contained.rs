@@ -159,6 +159,7 @@ async fn every_fixture_and_each_of_its_routes_is_named_by_a_test() {
         include_str!("events.rs"),
         include_str!("permissions.rs"),
         include_str!("plugin_changes.rs"),
+        include_str!("plugin_logs.rs"),
         include_str!("plugin_uploads.rs"),
     ]
     .concat();

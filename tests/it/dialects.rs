@@ -341,14 +341,15 @@ async fn tags_and_search(drive: &Drive) {
 async fn documents_and_topics_are_spoken_to_as_printed() {
     let (project, user) = user_with(&["files", "extract", "documents"]).await;
     let other = project.sign_up().await;
-    let announced = json!({"filename": "plan.txt", "size": 64, "content_type": "text/plain"});
+    let words = "The invoice names every payment of the year.";
+    let announced =
+        json!({"filename": "plan.txt", "size": words.len(), "content_type": "text/plain"});
     let link = user
         .post("/documents/upload-url", announced)
         .await
         .expect(200)
         .json();
     has(&link, &["upload_url", "object_key", "file_id"]);
-    let words = "The invoice names every payment of the year.";
     let put = reqwest::Client::new().put(text(&link, "upload_url"));
     let _ = Reply::to(put.header("content-type", "text/plain").body(words))
         .await

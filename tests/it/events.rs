@@ -169,6 +169,20 @@ async fn what_keeps_failing_is_given_up_and_an_admin_can_have_it_tried_again() {
         (&json!(1), &json!("no_use")),
         "{refused}"
     );
+    // An admin reads so in the log of the plugin that it was for.
+    let logs = format!("/admin/v1/projects/{}/plugins/listener/logs", project.slug);
+    let line = until("a line about it", DEADLINE, || async {
+        let page = admin.get(&logs).await.expect(200).json();
+        let lines = page["items"].as_array().unwrap().clone();
+        lines.into_iter().find(|line| line["source"] == "host")
+    })
+    .await;
+    assert_eq!(line["level"], "error", "{line}");
+    let message = line["message"].as_str().unwrap();
+    assert!(
+        message.contains("announcer.made") && message.contains("no_use"),
+        "{message}"
+    );
     let project = announced(&admin).await;
     // After three attempts the host gives up; the next three would succeed at
     // the fourth of all, the first of theirs fails again.

@@ -134,10 +134,17 @@ async fn used_bytes(server: &TestServer, project: &Project) -> u64 {
     usage["storage"]["used_bytes"].as_u64().unwrap()
 }
 
-/// Runs a statement in the platform's database, past the server.
+/// Changes rows in the platform's database, past the server.
 async fn in_the_database(server: &TestServer, statement: &str) {
+    let changed = run_in_the_database(server, statement).await;
+    assert!(changed > 0, "nothing was changed");
+}
+
+/// Runs a statement in the platform's database, past the server; how many rows
+/// it changed.
+pub(crate) async fn run_in_the_database(server: &TestServer, statement: &str) -> u64 {
     let statement = sqlx::AssertSqlSafe(statement.to_owned());
-    let changed = match server.store_setting("ATLASHUB_DATABASE_URL") {
+    match server.store_setting("ATLASHUB_DATABASE_URL") {
         Some(url) => {
             let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
             connection.execute(statement).await.unwrap().rows_affected()
@@ -148,8 +155,7 @@ async fn in_the_database(server: &TestServer, statement: &str) {
             let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
             connection.execute(statement).await.unwrap().rows_affected()
         }
-    };
-    assert!(changed > 0, "nothing was changed");
+    }
 }
 
 async fn project_on(server: &TestServer) -> Project {
@@ -369,7 +375,7 @@ async fn a_wrong_account_is_set_right() {
 }
 
 #[tokio::test]
-async fn an_upload_link_that_was_used_twice_is_settled() {
+async fn an_upload_link_is_good_once_and_leaves_nothing() {
     let server = TestServer::start().await;
     let project = project_on(&server).await;
     let _ = project
@@ -391,18 +397,16 @@ async fn an_upload_link_that_was_used_twice_is_settled() {
             .put(url)
             .header("content-type", "text/plain")
             .body(body);
-        let _ = Reply::to(request).await.expect_success();
+        Reply::to(request).await
     };
-    put("one").await;
+    let _ = put("one").await.expect_success();
+    assert_eq!(put("two").await.expect_problem(409), "link_used");
     let list = "/v1/storage/list?bucket=docs";
     let _ = project.get(list).await.expect(200);
-    put("seven of").await;
-    fsck(&server, &project, &["--repair"])
-        .await
-        .expect_one("wrong_size", true);
+    assert_eq!(put("seven of").await.expect_problem(409), "link_used");
     fsck(&server, &project, &[]).await.expect_clean();
     let listed = project.get(list).await.expect(200).json();
-    assert!(listed.to_string().contains("\"size\":8"), "{listed}");
+    assert!(listed.to_string().contains("\"size\":3"), "{listed}");
 }
 
 /// What a killed node had set aside is given back, and counted, by another
@@ -441,4 +445,79 @@ async fn what_a_killed_server_had_set_aside_comes_back_by_itself() {
     until_settled(&server, &project).await;
     assert_eq!(used_bytes(&server, &project).await, before);
     fsck(&server, &project, &[]).await.expect_clean();
+}
+
+#[tokio::test]
+async fn what_belongs_to_no_project_is_found_in_the_store() {
+    let mut server = TestServer::start().await;
+    let project = server.admin().project().await;
+    let check = async |server: &TestServer, more: &[&str]| {
+        let mut args = vec!["fsck", "--grace", "0s", "--json"];
+        args.extend(more);
+        let (code, said) = server.command_that_ends(&args).await;
+        let findings: Vec<Value> = said
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .filter(|line| line["project"].is_null() && line.get("finding").is_some())
+            .map(|line| line["finding"].clone())
+            .collect();
+        (code, findings)
+    };
+    assert_eq!(check(&server, &[]).await, (0, Vec::new()));
+    let components = store(&server)
+        .walk(&PathPrefix::revisions(), None, 1_000)
+        .await
+        .unwrap();
+    let gone = components.entries[0].key.parse().unwrap();
+    let nobody: ProjectId = uuid::Uuid::now_v7().to_string().parse().unwrap();
+    let bucket: BucketName = "private".parse().unwrap();
+    let (plugin, key): (PluginName, ObjectKey) = ("files".parse().unwrap(), "a".parse().unwrap());
+    let bytes = || bytes::Bytes::from_static(b"left");
+    let left = [
+        ObjectPath::object(nobody, &bucket, &plugin, &key).unwrap(),
+        ObjectPath::incoming(nobody, &uuid::Uuid::now_v7()).unwrap(),
+        ObjectPath::revision(&atlashub_core::Digest::of(b"left")).unwrap(),
+    ];
+    for path in &left {
+        let store = store(&server);
+        let written = store.write_bytes(path, bytes(), WriteMode::Replace);
+        let _ = written.await.unwrap();
+    }
+    let component = ObjectPath::revision(&gone).unwrap();
+    let _ = store(&server).delete(&component).await.unwrap();
+    let codes = |findings: &[Value]| -> Vec<(String, bool)> {
+        let code = |finding: &Value| finding["code"].as_str().unwrap().to_owned();
+        let mended = |finding: &Value| finding["mended"] == true;
+        findings
+            .iter()
+            .map(|found| (code(found), mended(found)))
+            .collect()
+    };
+    let all = |mended: bool| {
+        [
+            ("orphaned_component".to_owned(), mended),
+            ("missing_component".to_owned(), false),
+            ("project_left".to_owned(), mended),
+            ("project_left".to_owned(), mended),
+        ]
+    };
+    for (more, mended) in [
+        (&[][..], false),
+        (&["--repair"], false),
+        (&["--repair", "--delete-orphans"], true),
+    ] {
+        let (code, findings) = check(&server, more).await;
+        assert_eq!(
+            (code, codes(&findings)),
+            (1, all(mended).to_vec()),
+            "{findings:?}"
+        );
+    }
+    for path in &left {
+        assert_eq!(store(&server).stat(path).await.unwrap(), None);
+    }
+    // A server that starts puts a built-in plugin's component back.
+    server.restart().await;
+    assert_eq!(check(&server, &[]).await, (0, Vec::new()));
+    let _ = fsck(&server, &project, &[]).await;
 }

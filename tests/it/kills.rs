@@ -42,7 +42,7 @@ impl Client {
     /// Asks for a change that makes the thing `becomes`.
     async fn ask(&mut self, request: RequestBuilder, becomes: &str) -> Result<Reply, Gone> {
         self.asked = Some(becomes.to_owned());
-        let reply = Reply::try_to(request).await.map_err(|_| Gone)?;
+        let reply = Reply::try_patiently(request).await.map_err(|_| Gone)?;
         let reply = reply.expect_success();
         self.settled = becomes.to_owned();
         self.asked = None;

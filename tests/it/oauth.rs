@@ -366,6 +366,26 @@ async fn an_account_is_linked_only_when_both_sides_have_proven_the_address() {
     assert_eq!(told["error_code"], "identity_not_linked");
     let linked = place.enter(&provider, &user.email).await;
     assert_eq!(linked.id, user.id);
+    let path = format!("/admin/v1/audit?project={}&limit=200", place.project.id);
+    let audit = server.admin().get(&path).await.expect(200).json();
+    let events = audit["items"].as_array().unwrap();
+    for (action, details) in [
+        ("user.verify_email", json!({})),
+        (
+            "user.link_identity",
+            json!({"provider": "id", "by": "address"}),
+        ),
+    ] {
+        let of_it: Vec<_> = events
+            .iter()
+            .filter(|event| event["action"] == action)
+            .collect();
+        assert_eq!(of_it.len(), 1, "{action} in {audit}");
+        let event = of_it[0];
+        assert_eq!(event["actor_id"], user.id.as_str(), "{event}");
+        assert_eq!(event["target"], user.id.as_str(), "{event}");
+        assert_eq!(event["details"], details, "{event}");
+    }
     // The password is there still.
     let _ = place.project.sign_in(&user.email).await.expect(200);
 }

@@ -1,6 +1,6 @@
 //! The catalogue: what may come in, and what is said of what may not.
 
-use atlashub_tests::{TestServer, built_in, fixture, shared, unique, wat, with_manifest};
+use atlashub_tests::{TestServer, built_in, fixture, shared, unique, wat, wat_text, with_manifest};
 
 fn manifest(name: &str, more: &str) -> String {
     format!("name = \"{name}\"\nversion = \"1.0.0\"\n{more}\n[[routes]]\npath = \"/{name}\"\n")
@@ -115,6 +115,32 @@ async fn a_component_that_imports_what_there_is_not_is_refused_by_name() {
     reply.expect_problem(422);
     let detail = reply.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains(':'), "`{detail}` does not name the import");
+}
+
+#[tokio::test]
+async fn a_component_for_a_later_wasi_is_told_what_to_be_built_for() {
+    let admin = shared().await.admin();
+    for (direction, name) in [
+        ("export", "wasi:http/handler@0.3.0"),
+        ("export", "wasi:http/handler@0.3.0-rc-2025-09-16"),
+        ("import", "wasi:http/client@0.3.0"),
+    ] {
+        let text = match direction {
+            "export" => format!(
+                "(component (component $c) (instance $i (instantiate $c)) \
+                 (export \"{name}\" (instance $i)))"
+            ),
+            _ => format!("(component (import \"{name}\" (instance)))"),
+        };
+        let reply = admin.upload_named(wat_text(&text), &unique("later")).await;
+        assert_eq!(reply.expect_problem(422), "unsupported_interface");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(name), "{detail}");
+        assert!(
+            detail.contains("wasi:http/incoming-handler@0.2"),
+            "it does not say what to do: {detail}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -206,6 +206,69 @@ async fn a_user_and_a_role_that_are_made_twice_with_one_key_are_made_once() {
 }
 
 #[tokio::test]
+async fn a_post_to_any_plugin_happens_once_with_one_key() {
+    let project = shared().await.admin().project_with(&["files"]).await;
+    let (first, second) = (project.sign_up().await, project.sign_up().await);
+    let key = atlashub_tests::unique("once");
+    let send = |request: reqwest::RequestBuilder, body: serde_json::Value| {
+        Reply::to(request.header("idempotency-key", &key).json(&body))
+    };
+    let folders = |user: &atlashub_tests::User| user.request(Method::POST, "/folders");
+    let plans = || json!({"name": "plans"});
+    let made = send(folders(&first), plans()).await.expect(201);
+    let again = send(folders(&first), plans()).await.expect(201);
+    assert_eq!(made.body, again.body);
+    assert_eq!(again.header("location"), made.header("location"));
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(made.header("idempotent-replayed"), "");
+    let other = send(folders(&first), json!({"name": "other"})).await;
+    assert_eq!(other.expect_problem(422), "idempotency_key_reused");
+    // Another caller's is another key; so is a server's.
+    let theirs = send(folders(&second), plans()).await.expect(201);
+    assert_ne!(theirs.json()["id"], made.json()["id"]);
+    let servers = send(project.request(Method::POST, "/folders"), plans()).await;
+    assert_ne!(servers.expect(201).json()["id"], made.json()["id"]);
+    // What was refused may be tried again.
+    let key = atlashub_tests::unique("refused");
+    let send = |body: serde_json::Value| {
+        let request = first.request(Method::POST, "/folders");
+        Reply::to(request.header("idempotency-key", &key).json(&body))
+    };
+    assert_eq!(send(plans()).await.expect_problem(409), "path_taken");
+    let _ = send(json!({"name": "free"})).await.expect(201);
+    let bad = first.request(Method::POST, "/folders");
+    let bad = bad
+        .header("idempotency-key", "x".repeat(256))
+        .json(&plans());
+    let code = Reply::to(bad).await.expect_problem(400);
+    assert_eq!(code, "invalid_idempotency_key");
+}
+
+#[tokio::test]
+async fn of_many_posts_at_once_with_one_key_one_happens() {
+    let project = shared().await.admin().project_with(&["files"]).await;
+    let key = atlashub_tests::unique("race");
+    let sent = futures::future::join_all((0..12).map(|_| {
+        let request = project.request(Method::POST, "/folders");
+        Reply::to(
+            request
+                .header("idempotency-key", &key)
+                .json(&json!({"name": "one"})),
+        )
+    }))
+    .await;
+    let mut bodies = Vec::new();
+    for reply in sent {
+        match reply.status {
+            201 => bodies.push(reply.body),
+            _ => assert_eq!(reply.expect_problem(409), "request_running"),
+        }
+    }
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1);
+}
+
+#[tokio::test]
 async fn invitations_tables_queries_and_app_passwords_are_made_once_with_one_key() {
     let admin = shared().await.admin();
     let project = admin.project().await;

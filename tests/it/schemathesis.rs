@@ -3,7 +3,8 @@
 //! answered as the description says, and never with a failure of the server.
 
 use crate::db;
-use atlashub_tests::{Project, TestServer, shared};
+use atlashub_tests::{Project, TestServer, plugin_routes, shared};
+use std::collections::BTreeSet;
 use tokio::process::Command;
 
 /// What every answer is checked for. What is refused is the server's to say:
@@ -102,20 +103,63 @@ async fn the_host_answers_as_its_description_says() {
 #[tokio::test]
 async fn a_project_answers_as_its_description_says() {
     let project = db::project().await;
-    let admin = shared().await.admin();
-    let _ = admin.enable(&project, "files").await;
-    described(&project).await;
+    let server = shared().await;
+    let secret = format!("x-api-key: {}", project.secret);
+    described(server, &project, &secret, 20, &[], "").await;
 }
 
-async fn described(project: &Project) {
-    let server = shared().await;
+#[tokio::test]
+async fn a_projects_plugins_answer_as_they_describe() {
+    let server = TestServer::start().await;
+    let admin = server.admin();
+    let routes = plugin_routes();
+    let plugins: BTreeSet<&str> = routes.iter().map(|route| route.plugin.as_str()).collect();
+    let plugins: Vec<&str> = plugins.into_iter().collect();
+    let project = admin.project_with(&plugins).await;
+    let secret = format!("x-api-key: {}", project.secret);
+    // Without an example of an id there is nothing behind most addresses.
+    let file = project.upload("described.txt", "described").await;
+    let file = file.expect(201).json();
+    let ids = format!("[parameters]\n\"path.id\" = {}\n", file["id"]);
+    // The program makes no bodies of the type of resumable uploads, which have
+    // a client of their own in the tests.
+    let resumable = ["files_tus_create", "files_tus_override", "files_tus_append"];
+    described(&server, &project, &secret, 4, &resumable, &ids).await;
+    described(&server, &project, &secret, 4, &resumable, "").await;
+    // What only users have. A stream never ends by itself, and what users
+    // connect is on servers that are made up, too.
+    let user = project.sign_up().await;
+    let bearer = format!("authorization: Bearer {}", user.access);
+    let left_out = [
+        &resumable[..],
+        &["notifications_stream", "backends_connect"],
+    ]
+    .concat();
+    described(&server, &project, &bearer, 4, &left_out, "").await;
+}
+
+/// A project against its description, for whoever `header` is. The description
+/// is only told to servers of the project: it is read beforehand.
+async fn described(
+    server: &TestServer,
+    project: &Project,
+    header: &str,
+    examples: u32,
+    left_out: &[&str],
+    settings: &str,
+) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("openapi.json");
+    let path = format!("/p/{}/openapi.json", project.slug);
+    let description = project.get(&path).await.expect(200).text();
+    std::fs::write(&file, description).expect("write the description");
     let run = Run {
-        description: server.url(&format!("/p/{}/openapi.json", project.slug)),
+        description: file.display().to_string(),
         base: server.url(&format!("/p/{}", project.slug)),
-        header: format!("x-api-key: {}", project.secret),
-        examples: 20,
-        left_out: &[],
-        settings: String::new(),
+        header: header.to_owned(),
+        examples,
+        left_out,
+        settings: settings.to_owned(),
         server,
     };
     run.expect_no_failure().await;

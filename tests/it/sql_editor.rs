@@ -112,6 +112,52 @@ async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
 }
 
 #[tokio::test]
+async fn what_grows_without_end_is_stopped_before_it_is_in_memory() {
+    let server = TestServer::start().await;
+    let admin = server.admin();
+    let project = admin.project().await;
+    // Rows of a thousand bytes, without end: sorted, kept, gathered.
+    let rows = match Engine::of_this_run() {
+        Engine::Sqlite => {
+            "WITH RECURSIVE n(i, t) AS (SELECT 1, hex(randomblob(500)) \
+             UNION ALL SELECT i + 1, hex(randomblob(500)) FROM n)"
+        }
+        Engine::Postgres => {
+            "WITH RECURSIVE n(i, t) AS (SELECT 1, repeat(md5('1'), 32) \
+             UNION ALL SELECT i + 1, repeat(md5(i::text), 32) FROM n)"
+        }
+    };
+    let before = server.resident_bytes();
+    let mut most = 0;
+    for rest in [
+        "SELECT i FROM n ORDER BY t",
+        "SELECT count(*) FROM n AS a, n AS b WHERE a.t = b.t",
+        "SELECT count(DISTINCT t) FROM n",
+    ] {
+        for mode in ["read", "write"] {
+            let sql = format!("{rows} {rest}");
+            let body = json!({"sql": sql, "mode": mode, "timeout_ms": 60_000});
+            let answer = run(&admin, &project, body).await;
+            assert!(
+                matches!(answer.status, 413 | 422 | 504),
+                "{rest}: {} {}",
+                answer.status,
+                answer.text()
+            );
+            most = most.max(server.resident_bytes());
+        }
+    }
+    // What a statement gave back may stay with the allocator of its thread; what
+    // is not stopped takes all there is.
+    let grown = most.saturating_sub(before);
+    assert!(grown < 6 * 300 * 1024 * 1024, "{grown} bytes more");
+    // And others go on.
+    let body = json!({"sql": "SELECT 1 AS one"});
+    let answer = run(&admin, &project, body).await.expect(200).json();
+    assert_eq!(answer["rows"], json!([[1]]));
+}
+
+#[tokio::test]
 async fn a_statement_answers_columns_rows_and_what_it_took() {
     let admin = shared().await.admin();
     let project = with_rows(&admin).await;

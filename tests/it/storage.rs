@@ -1,6 +1,6 @@
 //! The `storage` plugin: buckets with rules, and links that bytes go through.
 
-use atlashub_tests::{Project, Reply, noise, shared};
+use atlashub_tests::{Engine, Project, Reply, TestServer, noise, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -102,6 +102,125 @@ async fn size_and_type_hold_when_the_bytes_arrive() {
     assert_eq!(download(&project, "small", "a").await.status, 404);
     let _ = put(&link, "text/plain", "abc").await.expect_success();
     assert_eq!(listed(&project, "small").await.len(), 1);
+}
+
+/// Announces an object of exactly that size.
+async fn announce_exactly(project: &Project, path: &str, size: usize) -> Reply {
+    let body = json!({"bucket": "docs", "path": path, "contentType": "text/plain", "size": size});
+    project.post("/v1/storage/signed-upload", body).await
+}
+
+/// What the project has in use, and how much of that is only set aside.
+async fn storage_of(server: &TestServer, project: &Project) -> (u64, u64) {
+    let path = format!("/admin/v1/projects/{}/usage", project.slug);
+    let usage = server.admin().get(&path).await.expect(200).json();
+    let bytes = |name: &str| usage["storage"][name].as_u64().expect("a size");
+    (bytes("used_bytes"), bytes("reserved_bytes"))
+}
+
+#[tokio::test]
+async fn an_upload_of_a_known_size_goes_straight_to_a_store_that_signs_links() {
+    let server = shared().await;
+    let project = server.admin().project_with(&["storage"]).await;
+    bucket(&project, json!({"name": "docs"})).await;
+    let reply = announce_exactly(&project, "a", 9).await;
+    let url = link(&reply.expect(200).json());
+    let is_straight = Engine::of_this_run() == Engine::Postgres;
+    assert_eq!(url.contains("X-Amz-Signature="), is_straight, "{url}");
+    assert_eq!(url.starts_with(&server.url("")), !is_straight, "{url}");
+    // It counts from now on where nobody asks later.
+    let aside = if is_straight { 9 } else { 0 };
+    assert_eq!(storage_of(server, &project).await, (aside, aside));
+    assert_eq!(
+        put(&url, "text/html", "nine byte").await.status,
+        refusal(415)
+    );
+    assert_eq!(
+        put(&url, "text/plain", "ten bytes!").await.status,
+        refusal(413)
+    );
+    if is_straight {
+        assert_eq!(put(&url, "text/plain", "8 bytes!").await.status, 403);
+    }
+    assert_eq!(download(&project, "docs", "a").await.status, 404);
+    let _ = put(&url, "text/plain", "nine byte").await.expect_success();
+    let came = fetched(download(&project, "docs", "a").await).await;
+    assert_eq!(came.text(), "nine byte");
+    assert_eq!(storage_of(server, &project).await, (9, 0));
+
+    // Settled, the link is good for nothing more.
+    let again = put(&url, "text/plain", "NINE BYTE").await;
+    if !is_straight {
+        assert_eq!(again.expect_problem(409), "link_used");
+    }
+    let same = fetched(download(&project, "docs", "a").await).await;
+    assert_eq!(same.text(), "nine byte");
+    let object = "/v1/storage/object?bucket=docs&objectKey=a";
+    let _ = project.delete(object).await.expect(204);
+    let late = put(&url, "text/plain", "nine byte").await;
+    if !is_straight {
+        assert_eq!(late.expect_problem(409), "link_used");
+    }
+    assert!(listed(&project, "docs").await.is_empty());
+    assert_eq!(storage_of(server, &project).await, (0, 0));
+}
+
+/// How a link refuses what it was not signed for: a store knows but one
+/// answer.
+fn refusal(here: u16) -> u16 {
+    match Engine::of_this_run() {
+        Engine::Postgres => 403,
+        Engine::Sqlite => here,
+    }
+}
+
+#[tokio::test]
+async fn what_is_announced_for_a_store_counts_before_it_comes() {
+    let server = shared().await;
+    let project = server.admin().project_with(&["storage"]).await;
+    bucket(&project, json!({"name": "docs"})).await;
+    let quota = format!("/admin/v1/projects/{}/quota", project.slug);
+    let body = json!({"storage_bytes": 10});
+    let _ = server.admin().put(&quota, body).await.expect_success();
+    let announced = futures::future::join_all((0..8).map(|n| {
+        let project = &project;
+        async move { announce_exactly(project, &format!("a{n}"), 4).await }
+    }))
+    .await;
+    let (links, refused): (Vec<_>, Vec<_>) =
+        announced.into_iter().partition(|reply| reply.status == 200);
+    let sent = futures::future::join_all(
+        links
+            .iter()
+            .map(|reply| async { put(&link(&reply.json()), "text/plain", "four").await }),
+    )
+    .await;
+    let came = sent.iter().filter(|reply| reply.status == 200).count();
+    assert_eq!(came, 2);
+    for reply in refused {
+        assert_eq!(reply.expect_problem(413), "quota_exceeded");
+    }
+    assert_eq!(listed(&project, "docs").await.len(), 2);
+    assert_eq!(storage_of(server, &project).await, (8, 0));
+}
+
+#[tokio::test]
+async fn an_admin_keeps_clients_from_the_store() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_STORAGE_PRESIGN", "off")
+        .start()
+        .await;
+    let project = server.admin().project_with(&["storage"]).await;
+    bucket(&project, json!({"name": "docs"})).await;
+    let reply = announce_exactly(&project, "a", 4).await;
+    let url = link(&reply.expect(200).json());
+    assert!(url.starts_with(&server.url("/_/blob/")), "{url}");
+    let _ = put(&url, "text/plain", "four").await.expect_success();
+    let reply = download(&project, "docs", "a").await.expect(200).json();
+    let url = reply["downloadUrl"].as_str().expect("a link");
+    assert!(url.starts_with(&server.url("/_/blob/")), "{url}");
+    let got = Reply::to(reqwest::Client::new().get(url)).await.expect(200);
+    assert_eq!(got.text(), "four");
 }
 
 #[tokio::test]

@@ -75,6 +75,9 @@ async fn upload_until_refused(project: Project, seed: u64, done: Arc<Mutex<Vec<A
         let Ok(reply) = atlashub_tests::Reply::try_to(request).await else {
             return;
         };
+        if reply.status == 503 {
+            continue;
+        }
         let id = reply.expect_success().json()["id"]
             .as_str()
             .unwrap()

@@ -83,6 +83,76 @@ async fn a_table_is_made_looked_at_and_altered() {
 }
 
 #[tokio::test]
+async fn keys_are_changed_alike_on_both_engines() {
+    let admin = shared().await.admin();
+    let project = admin.project().await;
+    for table in [
+        json!({"name": "people", "unique": [["name", "team"]], "columns": [
+            {"name": "id", "type": "bigint", "primary_key": true},
+            {"name": "email", "type": "text", "unique": true},
+            {"name": "name", "type": "text"},
+            {"name": "team", "type": "text"},
+        ]}),
+        json!({"name": "notes", "columns": [
+            {"name": "id", "type": "bigint", "primary_key": true},
+            {"name": "email", "type": "text", "references": {"table": "people", "column": "email"}},
+        ]}),
+    ] {
+        let _ = admin.post(&tables(&project, ""), table).await.expect(201);
+    }
+    let insert = "INSERT INTO people VALUES (1, 'a@example.com', 'Ada', 'red'), \
+                  (2, 'b@example.com', 'Bob', 'red')";
+    crate::sql_editor::write(&admin, &project, insert).await;
+    let alter = async |table: &str, change: Value| {
+        let path = tables(&project, &format!("/{table}"));
+        admin.patch(&path, json!({"changes": [change]})).await
+    };
+    // A foreign key needs the column to be unique.
+    let drop_email = json!({"op": "drop_unique", "columns": ["email"]});
+    let refused = alter("people", drop_email.clone()).await;
+    assert_eq!(refused.expect_problem(409), "key_in_use");
+    let key = json!({"op": "drop_foreign_key", "name": "notes_email_fkey"});
+    let _ = alter("notes", key).await.expect(200);
+    let _ = alter("people", drop_email.clone()).await.expect(200);
+    assert_eq!(
+        alter("people", drop_email).await.expect_problem(404),
+        "not_found"
+    );
+    // In any order.
+    let pair = json!({"op": "drop_unique", "columns": ["team", "name"]});
+    let _ = alter("people", pair).await.expect(200);
+    let twice = "INSERT INTO people VALUES (3, 'b@example.com', 'Bob', 'red')";
+    crate::sql_editor::write(&admin, &project, twice).await;
+    // Rows that are there decide.
+    let unique = json!({"op": "add_unique", "columns": ["email"]});
+    let refused = alter("people", unique.clone()).await;
+    assert_eq!(refused.expect_problem(409), "sql_constraint_unique");
+    let taken = json!({"op": "set_primary_key", "columns": ["email"]});
+    let refused = alter("people", taken.clone()).await;
+    assert_eq!(refused.expect_problem(409), "sql_constraint_unique");
+    crate::sql_editor::write(&admin, &project, "DELETE FROM people WHERE id = 3").await;
+    let _ = alter("people", unique).await.expect(200);
+    let altered = alter("people", taken).await.expect(200).json();
+    assert_eq!(altered["primary_key"], json!(["email"]));
+    for column in altered["columns"].as_array().unwrap() {
+        let expected = ["name", "team"].contains(&column["name"].as_str().unwrap());
+        assert_eq!(column["nullable"], expected, "{column}");
+    }
+    let both = json!({"op": "set_primary_key", "columns": ["team", "id"]});
+    let altered = alter("people", both).await.expect(200).json();
+    assert_eq!(altered["primary_key"], json!(["team", "id"]));
+    let rows = admin
+        .get(&tables(&project, "/people/rows"))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(rows["rows"].as_array().unwrap().len(), 2, "{rows}");
+    let unknown = json!({"op": "set_primary_key", "columns": ["nothing"]});
+    let refused = alter("people", unknown).await;
+    assert!([404, 422].contains(&refused.status), "{}", refused.text());
+}
+
+#[tokio::test]
 async fn a_table_goes_only_when_its_name_is_said_again() {
     let admin = shared().await.admin();
     let project = todos(&admin).await;

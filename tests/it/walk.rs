@@ -1,6 +1,6 @@
 //! The documents, walked as they are printed: every block of commands in
-//! `docs/QUICKSTART.md` runs, in order, in one shell, and prints what the
-//! block of output below it says.
+//! `docs/QUICKSTART.md`, and in `docs/USAGE.md` of what an account can do, runs
+//! in order, in one shell, and prints what the block of output below it says.
 
 use atlashub_tests::TestServer;
 use std::{fmt::Write as _, path::Path, process::Stdio};
@@ -83,17 +83,36 @@ fn printed_output_is_compared_as_it_says() {
     }
 }
 
-/// Runs all steps of a document against a server of its own.
-async fn walk(name: &str) {
-    let server = TestServer::start().await;
+/// A document of the repository.
+fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../docs")
         .join(name);
-    let document = std::fs::read_to_string(&path).expect("read the document");
-    let steps = steps(&document);
+    std::fs::read_to_string(&path).expect("read the document")
+}
+
+/// The part of a document below a heading, as far as the next of its kind.
+fn section<'a>(document: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = document.split_once(heading).expect("the heading");
+    let end = ["\n## ", "\n### "]
+        .iter()
+        .filter_map(|next| rest.find(next))
+        .min();
+    rest.split_at(end.unwrap_or(rest.len())).0
+}
+
+/// Runs all steps of a document against a server of its own.
+async fn walk(name: &str) {
+    let server = TestServer::start().await;
+    walk_on(&server, name, &document(name), "").await;
+}
+
+/// Runs all steps of a text, after what is not printed in it.
+async fn walk_on(server: &TestServer, name: &str, document: &str, before: &str) {
+    let steps = steps(document);
     assert!(!steps.is_empty(), "{name} has no commands");
     let folder = tempfile::tempdir().unwrap();
-    let mut script = "set -euo pipefail\n".to_owned();
+    let mut script = format!("set -euo pipefail\n{before}\n");
     for (number, step) in steps.iter().enumerate() {
         let commands = step.commands.replace(PRINTED, &server.url(""));
         write!(script, "{commands}\necho; echo '== end of step {number}'\n").unwrap();
@@ -138,4 +157,39 @@ async fn walk(name: &str) {
 #[tokio::test]
 async fn the_quick_start_works_as_it_is_printed() {
     walk("QUICKSTART.md").await;
+}
+
+/// What stands for a mailbox and an authenticator app, and the project's keys.
+const ACCOUNT: &str = r#"
+export ATLASHUB_API_URL=@ADDRESS@ ATLASHUB_PUBLISHABLE_KEY=@KEY@
+mailed() { # ADDRESS NUMBER
+  local from=() tries
+  for tries in $(seq 600); do
+    mapfile -t from < <(grep -l "^To: $1" @OUTBOX@/*.eml 2>/dev/null | sort)
+    if [ "${#from[@]}" -ge "$2" ]; then break; fi
+    sleep 0.05
+  done
+  python3 -c 'import quopri,re,sys; print(re.search(rb"token=([\w-]+)", quopri.decodestring(open(sys.argv[1],"rb").read())).group(1).decode())' "${from[-1]}"
+}
+totp() { # SECRET
+  python3 -c 'import base64,hmac,struct,sys,time
+secret = base64.b32decode(sys.argv[1] + "=" * (-len(sys.argv[1]) % 8))
+mac = hmac.digest(secret, struct.pack(">Q", int(time.time()) // 30), "sha1")
+at = mac[-1] & 15
+print(f"{(struct.unpack(chr(62) + chr(73), mac[at:at + 4])[0] & 0x7fffffff) % 10**6:06}")' "$1"
+}
+"#;
+
+#[tokio::test]
+async fn an_account_works_as_the_usage_prints_it() {
+    let server = TestServer::start().await;
+    let project = server.admin().project().await;
+    let outbox = server.folder().join("node-0/data/outbox");
+    let before = ACCOUNT
+        .replace("@ADDRESS@", &server.url(""))
+        .replace("@KEY@", &project.publishable)
+        .replace("@OUTBOX@", &outbox.display().to_string());
+    let usage = document("USAGE.md");
+    let text = section(&usage, "### An account, call by call\n");
+    walk_on(&server, "USAGE.md", text, &before).await;
 }

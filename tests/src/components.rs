@@ -1,5 +1,6 @@
 //! The components that `cargo xtask plugins` built, and changes to them.
 
+use atlashub_core::component_file;
 use std::path::PathBuf;
 
 fn folder() -> PathBuf {
@@ -84,21 +85,24 @@ pub fn misbehave_routes() -> Vec<String> {
     routes
 }
 
-/// A route of a built-in plugin, as its source declares it.
+/// A route of a built-in plugin, as its component describes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PluginRoute {
     /// The plugin's name.
     pub plugin: String,
     /// The method, in capitals.
     pub method: String,
-    /// The path, with `{names}` in it.
+    /// The path, with `{names}` in it, `{*name}` for many segments.
     pub path: String,
+    /// Whether only plugins can call it.
+    pub internal: bool,
 }
 
-/// The routes of all built-in plugins.
+/// The routes of all built-in plugins. Each plugin's own tests see to it that
+/// it describes all it has.
 ///
 /// # Panics
-/// When a source cannot be read.
+/// When a plugin is not built, or describes no route.
 #[must_use]
 pub fn plugin_routes() -> Vec<PluginRoute> {
     let plugins = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins"));
@@ -109,54 +113,27 @@ pub fn plugin_routes() -> Vec<PluginRoute> {
             continue;
         }
         let plugin = folder.file_name().expect("a name").to_string_lossy();
-        let before = routes.len();
-        declared(&plugin, &folder.join("src"), &mut routes);
-        assert!(routes.len() > before, "`{plugin}` declares no route");
-    }
-    routes.sort();
-    routes.dedup();
-    routes
-}
-
-/// The routes that the files below `folder` hand to a router.
-fn declared(plugin: &str, folder: &std::path::Path, routes: &mut Vec<PluginRoute>) {
-    for entry in std::fs::read_dir(folder).expect("a folder of sources") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            declared(plugin, &path, routes);
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).expect("a source");
-        for method in ["get", "post", "put", "patch", "delete"] {
-            for piece in text.split(&format!(".{method}(")).skip(1) {
-                let literal = piece.trim_start().strip_prefix("\"/");
-                let Some((path, _)) = literal.and_then(|rest| rest.split_once('"')) else {
-                    continue;
-                };
-                routes.push(PluginRoute {
-                    plugin: plugin.to_owned(),
-                    method: method.to_uppercase(),
-                    path: format!("/{path}"),
-                });
-            }
-        }
-        for piece in text.split(".on(\"").skip(1) {
-            let Some((method, rest)) = piece.split_once("\", \"/") else {
-                continue;
-            };
-            let (path, _) = rest.split_once('"').expect("the end of a path");
+        let document = component_file::read_openapi(&built_in(&plugin))
+            .expect("a component")
+            .unwrap_or_else(|| panic!("`{plugin}` describes no route"));
+        for (path, method, operation) in document.operations() {
+            let many = operation.parameters.iter().find(|told| told.multi_segment);
+            let path = many.map_or(path.to_owned(), |told| {
+                path.replace(
+                    &format!("{{{}}}", told.name),
+                    &format!("{{*{}}}", told.name),
+                )
+            });
             routes.push(PluginRoute {
-                plugin: plugin.to_owned(),
+                plugin: plugin.clone().into_owned(),
                 method: method.to_owned(),
-                path: format!("/{path}"),
+                path,
+                internal: operation.internal,
             });
         }
-        assert!(
-            !text.contains(".route(Method"),
-            "{}: a route that this does not find",
-            path.display()
-        );
     }
+    routes.sort();
+    routes
 }
 
 fn source() -> PathBuf {
@@ -196,5 +173,15 @@ fn names(folder: &std::path::Path, end: &str) -> Vec<String> {
 #[must_use]
 pub fn with_manifest(component: &[u8], manifest: &str) -> Vec<u8> {
     let manifest = atlashub_core::Manifest::from_toml(manifest).expect("a valid manifest");
-    atlashub_core::component_file::with_manifest(component, &manifest).expect("a component")
+    component_file::with_manifest(component, &manifest).expect("a component")
+}
+
+/// A component with a description of its routes, written as TOML.
+///
+/// # Panics
+/// When the description cannot be read.
+#[must_use]
+pub fn with_openapi(component: &[u8], document: &str) -> Vec<u8> {
+    let document = atlashub_core::openapi::Document::from_toml(document).expect("a description");
+    component_file::with_openapi(component, &document).expect("a component")
 }

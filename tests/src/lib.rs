@@ -19,7 +19,10 @@
 mod admin;
 mod browser;
 mod clouds;
+mod command;
 mod components;
+mod composed;
+mod line;
 mod mail_server;
 mod node;
 mod oidc;
@@ -28,6 +31,7 @@ mod project;
 mod raw;
 mod reply;
 mod server;
+mod smtp_server;
 mod stores;
 mod totp;
 mod user;
@@ -36,10 +40,13 @@ mod wait;
 pub use admin::Admin;
 pub use browser::Browser;
 pub use clouds::{Bucket, WebdavServer, free_address};
+pub use command::{RunningCommand, Setup};
 pub use components::{
     PluginRoute, built_in, fixture, fixture_names, misbehave_routes, plugin_routes, wat, wat_names,
-    wat_text, with_manifest,
+    wat_text, with_manifest, with_openapi,
 };
+pub use composed::{Balancer, Composed};
+pub use line::{Line, Lines};
 pub use mail_server::{MailServer, ReceivedMail};
 pub use node::node_tests;
 pub use oidc::OidcProvider;
@@ -47,6 +54,7 @@ pub use project::Project;
 pub use raw::RawConnection;
 pub use reply::Reply;
 pub use server::{ServerBuilder, TestServer, shared};
+pub use smtp_server::SmtpServer;
 pub use stores::Engine;
 pub use totp::totp_code;
 pub use user::{PASSWORD, User};

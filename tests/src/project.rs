@@ -47,6 +47,15 @@ impl Project {
         }
     }
 
+    /// The same project as something in front of its server passes it on.
+    #[must_use]
+    pub fn behind(&self, balancer: &crate::Balancer) -> Self {
+        Self {
+            server: balancer.url(""),
+            ..self.clone()
+        }
+    }
+
     /// The same project with another secret key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {

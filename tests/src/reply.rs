@@ -47,6 +47,24 @@ impl Reply {
         })
     }
 
+    /// As [`try_to`](Self::try_to), again for as long as the answer is a 503: many
+    /// at once on a slow machine are told to come again.
+    ///
+    /// # Errors
+    /// When no whole answer comes.
+    ///
+    /// # Panics
+    /// When the body is a stream, which cannot be sent twice.
+    pub async fn try_patiently(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        loop {
+            let again = request.try_clone().expect("a body of bytes");
+            let reply = Self::try_to(again).await?;
+            if reply.status != 503 {
+                return Ok(reply);
+            }
+        }
+    }
+
     /// The body as text.
     #[must_use]
     pub fn text(&self) -> String {

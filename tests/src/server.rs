@@ -1,6 +1,6 @@
 //! A running `atlashub serve`.
 
-use crate::{Admin, Engine, process::Process, stores::Stores, until, wait::DEADLINE};
+use crate::{Admin, Engine, Lines, process::Process, stores::Stores, until, wait::DEADLINE};
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -18,7 +18,7 @@ use std::{
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The development token of every server.
-const DEV_TOKEN: &str = "dev-token-of-the-tests";
+pub(crate) const DEV_TOKEN: &str = "dev-token-of-the-tests";
 
 /// Names the library that gives a program another clock, for the loader.
 const FAKETIME: &str = "ATLASHUB_TEST_FAKETIME";
@@ -52,19 +52,38 @@ impl ServerBuilder {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
+    /// Sets environment variables.
+    #[must_use]
+    pub fn envs(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.variables.extend(variables);
+        self
+    }
+
     /// Starts it on stores of its own and waits until it is ready.
     pub async fn start(self) -> TestServer {
         let stores = Arc::new(Stores::make().await);
         TestServer::on(stores, 0, self.variables).await
+    }
+
+    /// Starts it with lines to the database and the object store that the
+    /// test can cut.
+    ///
+    /// # Panics
+    /// When this run's engine needs no lines.
+    pub async fn start_over_lines(self) -> (TestServer, Lines) {
+        let mut stores = Stores::make().await;
+        let lines = Lines::to(&mut stores).await;
+        let server = TestServer::on(Arc::new(stores), 0, self.variables).await;
+        (server, lines)
     }
 }
 
 /// A server that ends when this is dropped.
 #[derive(Debug)]
 pub struct TestServer {
-    stores: Arc<Stores>,
+    pub(crate) stores: Arc<Stores>,
     node: usize,
-    variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
     address: SocketAddr,
     process: Process,
 }
@@ -134,6 +153,18 @@ impl TestServer {
             self.variables.clone(),
         )
         .await
+    }
+
+    /// Node number `node` on the same stores, with settings of its own.
+    ///
+    /// # Panics
+    /// When the engine is for one node only.
+    pub async fn node_with(&self, node: usize, variables: BTreeMap<String, String>) -> Self {
+        assert!(
+            Engine::of_this_run().serves_many_nodes(),
+            "this engine is for one node"
+        );
+        Self::on(Arc::clone(&self.stores), node, variables).await
     }
 
     /// Ends it politely and starts it again at the same address.
@@ -375,11 +406,7 @@ fn launch(
     #[cfg(unix)]
     stores.share_compiled_code(node);
     let mut command = Command::new(binary());
-    for (name, _) in std::env::vars() {
-        if name.starts_with("ATLASHUB_") || name.starts_with("OTEL_") {
-            command.env_remove(name);
-        }
-    }
+    forget_settings(&mut command);
     command
         .args(["serve", "--listen", &address.to_string(), "--data-dir"])
         .arg(folder.join("data"))
@@ -391,8 +418,17 @@ fn launch(
     Process::start(&mut command, &folder.join("server.log"))
 }
 
+/// Keeps the settings of whoever runs the tests from what they start.
+pub(crate) fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars() {
+        if name.starts_with("ATLASHUB_") || name.starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// The server's binary: `ATLASHUB_BIN`, or what the release build leaves.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("ATLASHUB_BIN") {
         return path.into();
     }

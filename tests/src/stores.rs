@@ -80,6 +80,16 @@ impl Stores {
         path
     }
 
+    /// Changes the settings that lead to services outside of this machine's
+    /// folders.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(&str, &str) -> Option<String>) {
+        for (name, value) in &mut self.variables {
+            if let Some(other) = change(name, value) {
+                *value = other;
+            }
+        }
+    }
+
     /// Everything that lies on this machine.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()

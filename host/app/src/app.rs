@@ -304,6 +304,7 @@ impl App {
             Arc::clone(&app.0.queue),
             Arc::clone(app.directory()),
             KeptMails::new(app.platform().clone(), Arc::clone(&app.0.mailer)),
+            app.plugin_log().clone(),
         );
         app.0.tasks.spawn(channels::follow(
             Arc::clone(&app.0.channels),
@@ -374,12 +375,19 @@ impl App {
         }
     }
 
-    /// Whether the platform database and the object store answer.
+    /// Whether the platform database answers.
     ///
     /// # Errors
-    /// The first of them that does not.
-    pub async fn check(&self) -> Result<()> {
-        self.platform().ping().await?;
+    /// When it does not.
+    pub async fn check_database(&self) -> Result<()> {
+        self.platform().ping().await
+    }
+
+    /// Whether the object store answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn store_answers(&self) -> Result<()> {
         self.storage().check().await
     }
 

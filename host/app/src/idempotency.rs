@@ -3,7 +3,7 @@
 //! are sealed.
 
 use crate::App;
-use atlashub_core::{Digest, Error, Result};
+use atlashub_core::{Digest, Error, ProjectId, Result};
 use atlashub_data::platform::{Begin, IdempotencyRequest, StoredAnswer, Ticket};
 use secrecy::ExposeSecret as _;
 
@@ -34,9 +34,28 @@ impl App {
         key: &str,
         request: Digest,
     ) -> Result<Idempotent> {
-        let identity = format!("idempotency/{caller}/{key}");
+        self.begin_idempotent_in(None, caller, key, request).await
+    }
+
+    /// As [`begin_idempotent`](Self::begin_idempotent), of a call to a plugin
+    /// of a project.
+    ///
+    /// # Errors
+    /// As `begin_idempotent`; 429 `too_many_idempotency_keys` when the project
+    /// has used as many as are kept.
+    pub async fn begin_idempotent_in(
+        &self,
+        project: Option<ProjectId>,
+        caller: &str,
+        key: &str,
+        request: Digest,
+    ) -> Result<Idempotent> {
+        let identity = match project {
+            Some(project) => format!("idempotency/{project}/{caller}/{key}"),
+            None => format!("idempotency/{caller}/{key}"),
+        };
         let wanted = IdempotencyRequest {
-            project: None,
+            project,
             caller,
             key,
             request_hash: request,

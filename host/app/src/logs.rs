@@ -2,9 +2,9 @@
 //! pages and followed live on any node. Lines beyond the queue are dropped
 //! and counted.
 
-use crate::{App, changes::chain};
+use crate::{App, changes::chain, directory::Directory};
 use atlashub_core::{
-    Result,
+    InstallationId, Result,
     capability::{
         PluginScope,
         log::{LogLine, LogSink},
@@ -20,7 +20,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Interval, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Lines that may wait to be stored.
@@ -170,7 +173,8 @@ impl App {
     }
 
     /// A plugin's lines as they come, oldest first, from the `past` newest
-    /// that are there on. Ends with the app, or when it is dropped.
+    /// that are there on. Ends with the plugin's removal from the project, with
+    /// the app, or when it is dropped.
     ///
     /// # Errors
     /// When the database cannot.
@@ -191,13 +195,20 @@ impl App {
         if past == 0 {
             waiting.clear();
         }
+        let installation = self.platform().installations();
+        let installation = installation.find(scope.project, &scope.plugin).await?;
+        let mut ticks = tokio::time::interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let follower = Follower {
             platform: self.platform().clone(),
+            directory: Arc::clone(self.directory()),
+            installation: installation.map(|found| found.id),
             stop: self.stopping(),
             scope,
             after,
             stored,
             waiting,
+            ticks,
         };
         Ok(stream::unfold(follower, Follower::next).fuse())
     }
@@ -205,11 +216,15 @@ impl App {
 
 struct Follower {
     platform: Platform,
+    directory: Arc<Directory>,
+    /// What wrote the lines, where it was installed at the beginning.
+    installation: Option<InstallationId>,
     stop: CancellationToken,
     scope: PluginScope,
     after: i64,
     stored: watch::Receiver<u64>,
     waiting: VecDeque<StoredLogLine>,
+    ticks: Interval,
 }
 
 impl Follower {
@@ -228,9 +243,27 @@ impl Follower {
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 _ = self.stored.changed() => {}
-                () = tokio::time::sleep(POLL) => {}
+                _ = self.ticks.tick() => match self.is_over().await {
+                    Ok(false) => {}
+                    Ok(true) => return None,
+                    Err(error) => return Some((Err(error), self)),
+                },
             }
         }
+    }
+
+    /// Whether the project is gone, or the plugin from it.
+    async fn is_over(&self) -> Result<bool> {
+        if self.directory.by_id(self.scope.project).is_none() {
+            return Ok(true);
+        }
+        let Some(installation) = self.installation else {
+            return Ok(false);
+        };
+        let scope = &self.scope;
+        let found = self.platform.installations();
+        let found = found.find(scope.project, &scope.plugin).await?;
+        Ok(found.is_none_or(|found| found.id != installation))
     }
 
     /// Reads what came since; pages run from the newest back.

@@ -110,6 +110,7 @@ async fn sweep(app: &App) {
         "surplus log lines",
         platform.plugin_logs().prune_to(LOG_LINES).await,
     );
+    note("announced uploads", app.blobs().sweep_announced().await);
     note("kept answers", platform.idempotency().sweep_expired().await);
     note("sessions", platform.sessions().sweep_expired().await);
     note(

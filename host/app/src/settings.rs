@@ -30,6 +30,8 @@ pub struct AppSettings {
     /// Whether this is a developer's machine, where identity providers may lie
     /// in private networks and speak plain HTTP.
     pub in_development: bool,
+    /// How long a session of a platform admin lasts without use.
+    pub admin_session: time::Duration,
     /// SHA-256 of the development token, where one is accepted.
     pub dev_admin_token: Option<Digest>,
 }

@@ -1,6 +1,7 @@
 //! What was used since that was last written down. It stands apart from what is
 //! remembered of keys and passwords: who forgets those loses no use.
 
+use atlashub_core::Result;
 use parking_lot::Mutex;
 use std::{
     collections::HashSet,
@@ -36,22 +37,34 @@ impl<Id: Copy + Eq + Hash> Uses<Id> {
         }
     }
 
-    /// What was used since the last call.
-    pub(crate) fn take(&self) -> Vec<Id> {
+    /// Has what was used since the last call written down, if it is anything;
+    /// what was not is there the next time.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub(crate) async fn flush(&self, write: impl AsyncFnOnce(&[Id]) -> Result<()>) -> Result<()> {
+        let used = self.take();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let outcome = write(&used).await;
+        if outcome.is_err() {
+            self.ids.lock().extend(used);
+        }
+        outcome
+    }
+
+    fn take(&self) -> Vec<Id> {
         let mut ids = self.ids.lock();
         self.round.fetch_add(1, Ordering::Relaxed);
         std::mem::take(&mut *ids).into_iter().collect()
-    }
-
-    /// What could not be written down is to be taken again.
-    pub(crate) fn put_back(&self, ids: Vec<Id>) {
-        self.ids.lock().extend(ids);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use atlashub_core::Error;
 
     #[test]
     fn a_use_is_noted_once_a_round_and_outlives_what_is_remembered() {
@@ -71,12 +84,23 @@ mod tests {
         assert_eq!(uses.take(), [7]);
     }
 
-    #[test]
-    fn what_was_not_written_down_comes_again() {
+    #[tokio::test]
+    async fn what_was_not_written_down_comes_again() {
         let uses = Uses::new();
         uses.note(7, &Noted::default());
-        let taken = uses.take();
-        uses.put_back(taken);
-        assert_eq!(uses.take(), [7]);
+        let failed = uses.flush(async |used| {
+            assert_eq!(used, [7]);
+            Err(Error::not_found("the table"))
+        });
+        assert!(failed.await.is_err());
+        let mut written = Vec::new();
+        let wrote = uses.flush(async |used| {
+            written.extend_from_slice(used);
+            Ok(())
+        });
+        wrote.await.unwrap();
+        assert_eq!(written, [7]);
+        let nothing = uses.flush(async |_| panic!("there is nothing to write"));
+        nothing.await.unwrap();
     }
 }

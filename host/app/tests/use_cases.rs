@@ -63,6 +63,7 @@ async fn start(folder: &Path) -> (App, Platform) {
             queue: QueueSettings::default(),
             cloudflare_access: None,
             in_development: true,
+            admin_session: time::Duration::hours(12),
             dev_admin_token: None,
         },
         clock: Arc::new(SystemClock),
@@ -76,6 +77,7 @@ async fn start(folder: &Path) -> (App, Platform) {
         egress: EgressPolicy::parse("").unwrap(),
         mail: MailSettings {
             smtp_url: None,
+            smtp_ca: None,
             from: "AtlasHub <no-reply@localhost>".to_owned(),
             outbox: folder.join("outbox"),
         },

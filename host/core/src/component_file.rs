@@ -1,12 +1,13 @@
 //! The file of a plugin: a WebAssembly component whose custom section
-//! [`SECTION`] carries the manifest. Reads and writes that section, lists what
-//! a component imports and exports, and reads the folder that a manifest is
-//! written in. It only looks at the outermost sections: whether the code is
+//! [`SECTION`] carries the manifest, and [`openapi::SECTION`] the description
+//! of its routes. Reads and writes those sections, lists what a component
+//! imports and exports, and reads the folder that both are written in. It only looks at the outermost sections: whether the code is
 //! valid is the engine's to say.
 
 use crate::{
     Digest, Error, Manifest, Result,
     manifest::{MAX_MANIFEST_BYTES, Migration, SECTION},
+    openapi::{self, Document},
 };
 use std::{borrow::Cow, collections::BTreeMap, fs, ops::Range, path::Path};
 use wasm_encoder::ComponentSection as _;
@@ -30,6 +31,8 @@ pub struct Description {
     pub exports: Vec<String>,
     /// Its manifest, if it carries one.
     pub manifest: Option<Manifest>,
+    /// The description of its routes, if it carries one.
+    pub openapi: Option<Document>,
 }
 
 /// Whether `bytes` start as a component does (a core module does not).
@@ -45,25 +48,30 @@ pub fn is_component(bytes: &[u8]) -> bool {
 /// `invalid_manifest` when there are two of them, or one that is too large or
 /// says something that cannot be.
 pub fn read_manifest(bytes: &[u8]) -> Result<Option<Manifest>> {
-    let mut found = None;
-    for section in sections(bytes)? {
-        if let Some(data) = section.manifest
-            && found.replace(data).is_some()
-        {
-            return Err(Error::invalid(
-                "invalid_manifest",
-                format!("the component has two custom sections `{SECTION}`, leave one"),
-            ));
-        }
-    }
-    let Some(data) = found else { return Ok(None) };
+    let Some(data) = only(bytes, SECTION, "invalid_manifest")? else {
+        return Ok(None);
+    };
     if data.len() > MAX_MANIFEST_BYTES {
         return Err(too_large());
     }
     Manifest::from_json(data).map(Some)
 }
 
-/// The component with `manifest` as its only one.
+/// The description of its routes that a component carries, if it carries one.
+/// Whether it holds together is for [`Document::check`] to say.
+///
+/// # Errors
+/// `not_a_component`, `invalid_component` when its sections do not add up,
+/// `invalid_openapi` when there are two of them, or one that is too large or
+/// cannot be read.
+pub fn read_openapi(bytes: &[u8]) -> Result<Option<Document>> {
+    only(bytes, openapi::SECTION, "invalid_openapi")?
+        .map(Document::from_json)
+        .transpose()
+}
+
+/// The component with `manifest` as its only one, and without a description:
+/// what was said was said of the routes of another.
 ///
 /// # Errors
 /// As [`read_manifest`], for the component's sections and the size of the
@@ -74,19 +82,51 @@ pub fn with_manifest(bytes: &[u8], manifest: &Manifest) -> Result<Vec<u8>> {
     if json.len() > MAX_MANIFEST_BYTES {
         return Err(too_large());
     }
-    let mut output = Vec::with_capacity(bytes.len() + json.len() + 32);
+    with_section(bytes, &[SECTION, openapi::SECTION], json)
+}
+
+/// The component with `document` as the only description of its routes.
+///
+/// # Errors
+/// As [`read_openapi`], for the component's sections and the size of the
+/// document.
+pub fn with_openapi(bytes: &[u8], document: &Document) -> Result<Vec<u8>> {
+    with_section(bytes, &[openapi::SECTION], document.to_json()?)
+}
+
+/// The component with the first of `names` as a section of this content, in
+/// place of all of them.
+fn with_section(bytes: &[u8], names: &[&'static str], data: Vec<u8>) -> Result<Vec<u8>> {
+    let mut output = Vec::with_capacity(bytes.len() + data.len() + 32);
     output.extend_from_slice(&COMPONENT_HEADER);
     for section in sections(bytes)? {
-        if section.manifest.is_none() {
+        if section.custom.is_none_or(|(own, _)| !names.contains(&own)) {
             output.extend_from_slice(bytes.get(section.whole).unwrap_or_default());
         }
     }
     wasm_encoder::CustomSection {
-        name: Cow::Borrowed(SECTION),
-        data: Cow::Owned(json),
+        name: Cow::Borrowed(names.first().copied().unwrap_or_default()),
+        data: Cow::Owned(data),
     }
     .append_to_component(&mut output);
     Ok(output)
+}
+
+/// The content of the custom section `name`, of which there is one at most.
+fn only<'a>(bytes: &'a [u8], name: &str, code: &'static str) -> Result<Option<&'a [u8]>> {
+    let mut found = None;
+    for section in sections(bytes)? {
+        if let Some((own, data)) = section.custom
+            && own == name
+            && found.replace(data).is_some()
+        {
+            return Err(Error::invalid(
+                code,
+                format!("the component has two custom sections `{name}`, leave one"),
+            ));
+        }
+    }
+    Ok(found)
 }
 
 /// Reads `plugin.toml` in `folder`, and the files of its `migrations` folder
@@ -110,12 +150,66 @@ pub fn load_manifest_dir(folder: &Path) -> Result<Manifest> {
     Manifest::from_json(&json)
 }
 
+/// Reads `openapi.toml` or `openapi.json` in `folder`, if there is one, and
+/// checks it against the manifest.
+///
+/// # Errors
+/// `invalid_openapi` that names the file and what to change.
+pub fn load_openapi_dir(folder: &Path, manifest: &Manifest) -> Result<Option<Document>> {
+    let [toml, json] = ["openapi.toml", "openapi.json"].map(|name| folder.join(name));
+    let (file, document) = match (toml.is_file(), json.is_file()) {
+        (false, false) => return Ok(None),
+        (true, true) => {
+            return Err(Error::invalid(
+                "invalid_openapi",
+                format!(
+                    "{} and {} say the same twice, leave one",
+                    toml.display(),
+                    json.display()
+                ),
+            ));
+        }
+        (true, false) => {
+            let text = fs::read_to_string(&toml).map_err(|error| unreadable(&toml, &error))?;
+            (toml, Document::from_toml(&text))
+        }
+        (false, true) => {
+            let bytes = fs::read(&json).map_err(|error| unreadable(&json, &error))?;
+            (json, Document::from_json(&bytes))
+        }
+    };
+    document
+        .and_then(|document| document.check(manifest).map(|()| Some(document)))
+        .map_err(|error| {
+            Error::invalid(
+                "invalid_openapi",
+                format!("{}: {}", file.display(), error.message()),
+            )
+        })
+}
+
+/// The component with what its folder says of it: the manifest, and the
+/// description of its routes if there is one.
+///
+/// # Errors
+/// `invalid_manifest` and `invalid_openapi` that name the file and what to
+/// change.
+pub fn with_folder(bytes: &[u8], folder: &Path) -> Result<(Manifest, Vec<u8>)> {
+    let manifest = load_manifest_dir(folder)?;
+    let mut component = with_manifest(bytes, &manifest)?;
+    if let Some(document) = load_openapi_dir(folder, &manifest)? {
+        component = with_openapi(&component, &document)?;
+    }
+    Ok((manifest, component))
+}
+
 /// What `bytes` say of themselves.
 ///
 /// # Errors
 /// As [`read_manifest`].
 pub fn describe(bytes: &[u8]) -> Result<Description> {
     let manifest = read_manifest(bytes)?;
+    let openapi = read_openapi(bytes)?;
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -149,15 +243,44 @@ pub fn describe(bytes: &[u8]) -> Result<Description> {
         imports,
         exports,
         manifest,
+        openapi,
     })
+}
+
+/// That a component is not built for a version of WASI that this host does not
+/// run (docs/adr/0040).
+///
+/// # Errors
+/// `unsupported_interface`, with what to do; and as [`describe`].
+pub fn check_interfaces(bytes: &[u8]) -> Result<()> {
+    let described = describe(bytes)?;
+    let mut names = described.exports.iter().chain(&described.imports);
+    match names.find(|name| is_of_wasi_0_3(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::invalid(
+            "unsupported_interface",
+            format!(
+                "the component is built for `{name}`, which this host does not run yet: \
+                 build it for `wasi:http/incoming-handler@0.2`, as the target wasm32-wasip2 \
+                 and the tool chains for WASI 0.2 do"
+            ),
+        )),
+    }
+}
+
+fn is_of_wasi_0_3(name: &str) -> bool {
+    name.starts_with("wasi:")
+        && name
+            .split_once('@')
+            .is_some_and(|(_, version)| version == "0.3" || version.starts_with("0.3."))
 }
 
 /// One outermost section.
 struct Section<'a> {
     /// Where it lies, with its number and length.
     whole: Range<usize>,
-    /// Its content, when it is the manifest.
-    manifest: Option<&'a [u8]>,
+    /// Name and content, when it is a custom one.
+    custom: Option<(&'a str, &'a [u8])>,
 }
 
 fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>> {
@@ -173,14 +296,14 @@ fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>> {
             let id = reader.read_u8()?;
             let length = reader.read_var_u32()?;
             let content = reader.read_bytes(usize::try_from(length).unwrap_or(usize::MAX))?;
-            let manifest = if id == CUSTOM {
-                manifest_data(content)?
+            let custom = if id == CUSTOM {
+                Some(custom(content)?)
             } else {
                 None
             };
             sections.push(Section {
                 whole: start..reader.current_position(),
-                manifest,
+                custom,
             });
         }
         Ok(sections)
@@ -188,13 +311,11 @@ fn sections(bytes: &[u8]) -> Result<Vec<Section<'_>>> {
     read().map_err(|error| invalid_component(&error))
 }
 
-fn manifest_data(content: &[u8]) -> Result<Option<&[u8]>, wasmparser::BinaryReaderError> {
+fn custom(content: &[u8]) -> Result<(&str, &[u8]), wasmparser::BinaryReaderError> {
     let mut reader = BinaryReader::new(content, 0);
-    if reader.read_string()? == SECTION {
-        let rest = reader.bytes_remaining();
-        return reader.read_bytes(rest).map(Some);
-    }
-    Ok(None)
+    let name = reader.read_string()?;
+    let rest = reader.bytes_remaining();
+    Ok((name, reader.read_bytes(rest)?))
 }
 
 fn load_migrations(folder: &Path) -> Result<Vec<Migration>> {
@@ -301,6 +422,65 @@ mod tests {
         assert_eq!(first.len(), second.len());
         assert!(second.starts_with(&bare));
         assert_eq!(describe(&second).unwrap().manifest, Some(manifest("2.0.0")));
+    }
+
+    #[test]
+    fn a_description_stays_beside_the_manifest() {
+        let text = "[paths.\"/hello\".get]\nresponses.200.description = \"hello\"\n";
+        let document = Document::from_toml(text).unwrap();
+        let first = with_manifest(&component(), &manifest("1.0.0")).unwrap();
+        let both = with_openapi(&first, &document).unwrap();
+        let both = with_openapi(&both, &document).unwrap();
+        let described = describe(&both).unwrap();
+        assert_eq!(described.openapi, Some(document));
+        assert_eq!(described.manifest, Some(manifest("1.0.0")));
+        let other = with_manifest(&both, &manifest("1.0.0")).unwrap();
+        assert_eq!(other, first);
+    }
+
+    #[test]
+    fn every_built_in_plugin_describes_its_routes() {
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
+        let mut described = 0;
+        for entry in fs::read_dir(plugins).unwrap() {
+            let folder = entry.unwrap().path();
+            if folder.join("plugin.toml").is_file() {
+                let manifest = load_manifest_dir(&folder).unwrap();
+                let document = load_openapi_dir(&folder, &manifest).unwrap();
+                described += usize::from(document.is_some());
+            }
+        }
+        assert_eq!(described, 13);
+    }
+
+    #[test]
+    fn a_folder_has_one_description() {
+        let folder = std::env::temp_dir().join(format!("atlashub-{}", uuid::Uuid::now_v7()));
+        fs::create_dir_all(&folder).unwrap();
+        let text = "name = \"hello\"\nversion = \"1.0.0\"\n[[routes]]\npath = \"/hello\"\n";
+        fs::write(folder.join("plugin.toml"), text).unwrap();
+        let none = with_folder(&component(), &folder).unwrap().1;
+        let text = "[paths.\"/hello\".get]\nresponses.200.description = \"hello\"\n";
+        fs::write(folder.join("openapi.toml"), text).unwrap();
+        let one = with_folder(&component(), &folder).unwrap().1;
+        fs::write(folder.join("openapi.json"), "{\"paths\": {}}").unwrap();
+        let two = with_folder(&component(), &folder);
+        fs::remove_file(folder.join("openapi.json")).unwrap();
+        fs::write(
+            folder.join("openapi.toml"),
+            text.replace("hello\"", "bye\""),
+        )
+        .unwrap();
+        let elsewhere = with_folder(&component(), &folder);
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(read_openapi(&none).unwrap(), None);
+        assert_eq!(read_openapi(&one).unwrap().unwrap().paths.len(), 1);
+        assert_eq!(two.unwrap_err().code(), "invalid_openapi");
+        let error = elsewhere.unwrap_err();
+        assert!(
+            error.message().contains("openapi.toml: GET /bye"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -16,9 +16,11 @@ pub mod identity;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod openapi;
 pub mod permission;
 pub mod subscription;
 pub mod token;
+pub mod upload_pace;
 
 pub use clock::{Clock, SystemClock};
 pub use digest::Digest;
@@ -33,3 +35,4 @@ pub use limits::{Isolation, Limits};
 pub use manifest::Manifest;
 pub use name::{BucketName, PluginName, ProviderName, Slug};
 pub use permission::BuiltInRole;
+pub use upload_pace::UploadPace;

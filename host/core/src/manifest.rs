@@ -253,6 +253,26 @@ pub fn check_route(path: &str) -> Result<()> {
     Ok(())
 }
 
+/// What follows `route` in `path`, and what stands for each `*` of it; none
+/// when the route does not cover the path.
+#[must_use]
+pub fn below<'a>(route: &str, path: &'a str) -> Option<(&'a str, Vec<&'a str>)> {
+    let mut rest = path;
+    let mut any = Vec::new();
+    for wanted in route.split('/').filter(|segment| !segment.is_empty()) {
+        let after = rest.strip_prefix('/')?;
+        let end = after.find('/').unwrap_or(after.len());
+        let (segment, further) = after.split_at_checked(end)?;
+        match wanted {
+            "*" if !segment.is_empty() => any.push(segment),
+            plain if plain == segment => {}
+            _ => return None,
+        }
+        rest = further;
+    }
+    Some((rest, any))
+}
+
 /// Whether the host answers `path` itself.
 #[must_use]
 pub fn is_host_path(path: &str) -> bool {
@@ -334,6 +354,15 @@ mod tests {
         for path in ["/admin", "/authx", "/users/me/files/1", "/v1/authors", "/"] {
             assert!(!is_user_path(path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_route_says_what_is_below_it_and_what_stands_for_any() {
+        assert_eq!(below("/a/*/b", "/a/x/b/c"), Some(("/c", vec!["x"])));
+        assert_eq!(below("/a", "/a/{id}/b"), Some(("/{id}/b", vec![])));
+        assert_eq!(below("/", "/a"), Some(("/a", vec![])));
+        assert_eq!(below("/a/b", "/a/{id}"), None);
+        assert_eq!(below("/a", "/ab"), None);
     }
 
     #[test]

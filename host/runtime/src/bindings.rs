@@ -86,8 +86,8 @@ pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };
 pub use imports::atlashub::{
-    audit, blob, channel, database, events, identity, kv, mail, multipart, secret, sign_in, sql,
-    upload, users,
+    audit, blob, channel, database, direct, events, identity, kv, mail, multipart, secret, sign_in,
+    sql, upload, users,
 };
 pub use imports::wasi::{config, logging};
 pub use lifecycle::LifecycleIndices;

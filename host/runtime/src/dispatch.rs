@@ -15,6 +15,7 @@ use crate::{
     places::unavailable,
     plugin::LivePlugin,
     runtime::{Inner, RequestContext},
+    seat::Held,
 };
 use atlashub_core::{Error, ErrorKind, Isolation, Result};
 use bytes::Bytes;
@@ -49,8 +50,7 @@ pub(crate) struct Visit {
     plugin: Arc<LivePlugin>,
     pub(crate) context: RequestContext,
     _place: OwnedSemaphorePermit,
-    _share: OwnedSemaphorePermit,
-    _running: OwnedSemaphorePermit,
+    _held: Arc<Held>,
 }
 
 impl Drop for Visit {
@@ -159,25 +159,32 @@ impl LivePlugin {
     }
 
     /// Waits for a place in the plugin, in the project and in the host; who
-    /// waits for one of the narrower holds none of the wider.
-    async fn admit(self: &Arc<Self>, runtime: &Inner, context: RequestContext) -> Result<Visit> {
+    /// waits for one of the narrower holds none of the wider. A call of another
+    /// plugin needs one in the plugin only: it rides on its caller's others.
+    async fn admit(
+        self: &Arc<Self>,
+        runtime: &Inner,
+        mut context: RequestContext,
+    ) -> Result<Visit> {
         let counters = self.counters();
         let admitted = async {
             self.breaker.check()?;
             let place = self.places.take().await?;
-            let share = self.project_places.take().await?;
-            let running = runtime.running.take().await?;
-            Ok((place, share, running))
+            let own = async {
+                let share = self.project_places.take().await?;
+                Ok((share, runtime.running.take().await?))
+            };
+            Ok((place, context.seat.take(own).await?))
         };
         match admitted.await {
-            Ok((place, share, running)) => {
+            Ok((place, held)) => {
                 counters.begin();
+                context.seat = held.seat();
                 Ok(Visit {
                     plugin: Arc::clone(self),
                     context,
                     _place: place,
-                    _share: share,
-                    _running: running,
+                    _held: held,
                 })
             }
             Err(error) => {
@@ -368,6 +375,19 @@ impl Body for GuestBody {
         }
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(None) => {}
+            Poll::Pending => {
+                // A body that the host goes on with may last for hours: what
+                // belonged to the guest is given up as soon as that has ended.
+                let Rest::Running(running) = &mut this.rest else {
+                    return Poll::Pending;
+                };
+                let ended_well = ready!(running.outcome.poll_unpin(context));
+                this.rest = Rest::Done;
+                return match ended_well {
+                    Ok(true) => Poll::Pending,
+                    _ => Poll::Ready(Some(Err(wasmtime_wasi_http::Error::HttpResponseIncomplete))),
+                };
+            }
             other => {
                 if let (Poll::Ready(Some(Ok(frame))), Rest::Running(running)) =
                     (&other, &mut this.rest)

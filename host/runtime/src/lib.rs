@@ -31,6 +31,7 @@ mod places;
 mod plugin;
 mod revision;
 mod runtime;
+mod seat;
 mod secrets;
 mod state;
 mod stats;
@@ -43,7 +44,8 @@ pub use egress::{EgressPolicy, is_public, resolve_public};
 pub use engine::EngineOptions;
 pub use plugin::{LivePlugin, PluginSpec};
 pub use revision::{ComponentInterface, Revision};
-pub use runtime::{PluginCalls, RequestContext, Runtime, RuntimeOptions, Services, UploadPace};
+pub use runtime::{PluginCalls, RequestContext, Runtime, RuntimeOptions, Services};
+pub use seat::Seat;
 pub use stats::{PluginStats, StatsSnapshot};
 
 /// The body of requests and responses inside the runtime.

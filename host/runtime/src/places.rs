@@ -36,6 +36,15 @@ impl Places {
         }
     }
 
+    /// Places for whose want one waits for a moment only.
+    #[cfg(test)]
+    pub(crate) fn impatient(count: usize) -> Self {
+        Self {
+            patience: Duration::from_millis(20),
+            ..Self::new(count, "full")
+        }
+    }
+
     /// Takes a place, or waits for one.
     pub(crate) async fn take(&self) -> Result<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.free).try_acquire_owned() {
@@ -77,11 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_queue_is_bounded_in_length_and_time() {
-        let patience = Duration::from_millis(20);
-        let places = Arc::new(Places {
-            patience,
-            ..Places::new(1, "full")
-        });
+        let places = Arc::new(Places::impatient(1));
         let held = places.take().await.unwrap();
         let waiters: Vec<_> = (0..3)
             .map(|_| {

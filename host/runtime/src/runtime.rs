@@ -11,10 +11,11 @@ use crate::{
     places::Places,
     plugin::{LivePlugin, PluginSpec},
     revision::Revision,
+    seat::Seat,
     state::State,
 };
 use atlashub_core::{
-    Caller, Digest, Error, PluginName, ProjectId, RequestId, Result,
+    Caller, Digest, Error, PluginName, ProjectId, RequestId, Result, UploadPace,
     capability::{
         audit::AuditLog,
         blob::Blobs,
@@ -63,6 +64,8 @@ pub struct RequestContext {
     pub session: Option<CallerSession>,
     /// Where it came from; nothing for what the host itself began.
     pub client: Option<IpAddr>,
+    /// Whose places it rides on.
+    pub seat: Seat,
 }
 
 impl RequestContext {
@@ -77,6 +80,7 @@ impl RequestContext {
             hops: 0,
             session: None,
             client: None,
+            seat: Seat::default(),
         }
     }
 }
@@ -124,26 +128,6 @@ pub struct Services {
     pub calls: Arc<dyn PluginCalls>,
     /// What outgoing requests may reach.
     pub egress: EgressPolicy,
-}
-
-/// The slowest that an upload may come: its time does not count as the
-/// plugin's, so that a client that dribbles would hold a place without end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UploadPace {
-    /// Bytes a second, over each `window`; 0 lets it come as it likes.
-    pub bytes_per_second: u64,
-    /// The time over which they are counted, only while the client is waited
-    /// for.
-    pub window: Duration,
-}
-
-impl Default for UploadPace {
-    fn default() -> Self {
-        Self {
-            bytes_per_second: 1024,
-            window: Duration::from_secs(60),
-        }
-    }
 }
 
 /// How the runtime is set up.

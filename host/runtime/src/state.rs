@@ -5,7 +5,7 @@ use crate::{
     cpu::Meter,
     limiter::Limiter,
     output::{OutputStreamTarget, PluginOutput},
-    runtime::{RequestContext, Services, UploadPace},
+    runtime::{RequestContext, Services},
     secrets::StandIns,
 };
 use atlashub_core::{
@@ -45,7 +45,7 @@ pub(crate) struct PluginShared {
     pub(crate) output: Arc<PluginOutput>,
     pub(crate) services: Services,
     pub(crate) connections: Arc<Semaphore>,
-    pub(crate) uploads: UploadPace,
+    pub(crate) uploads: atlashub_core::UploadPace,
 }
 
 /// The data of a store.

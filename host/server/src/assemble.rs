@@ -1,6 +1,9 @@
 //! Opens every part that the settings name and puts them together.
 
-use crate::{config::Config, private_file};
+use crate::{
+    config::{self, Config, Presign},
+    private_file,
+};
 use anyhow::{Context as _, bail};
 use atlashub_app::{
     App, AppParts, AppSettings, MailSettings, SealedCredentials, StreamLimits, limits::CallerRates,
@@ -21,6 +24,10 @@ use std::{
 
 /// The file in the data folder that holds the master key.
 const MASTER_KEY_FILE: &str = "master.key";
+
+/// The file in the data folder that is the platform database, unless settings
+/// name another.
+pub(crate) const DATABASE_FILE: &str = "platform.db";
 
 /// The file in the data folder that the node using it has locked.
 const LOCK_FILE: &str = "node.lock";
@@ -72,6 +79,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         cache,
         mail: MailSettings {
             smtp_url: config.network.smtp_url.clone().map(SecretString::from),
+            smtp_ca: config.network.smtp_ca()?,
             from: config.network.mail_from(),
             outbox: config.data_dir.0.join("outbox"),
         },
@@ -132,6 +140,7 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
         queue: config.queue.settings(),
         cloudflare_access: config.access.settings(config.secrets.is_development())?,
         in_development: config.secrets.is_development(),
+        admin_session: time::Duration::minutes(config.limits.admin_session_minutes.into()),
         dev_admin_token: config.secrets.dev_admin_token.as_deref().map(token::hash),
     })
 }
@@ -170,22 +179,31 @@ fn kept_master_key(config: &Config) -> anyhow::Result<SecretString> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
+    may_make_master_key(config)?;
+    let key = Sealer::generate_key().context("cannot make a master key")?;
+    private_file::create(&path, key.expose_secret().as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    read_key(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// That a master key may be made in the data folder, which holds none.
+///
+/// # Errors
+/// When it may not, with what to do.
+pub(crate) fn may_make_master_key(config: &Config) -> anyhow::Result<()> {
     if !config.is_embedded() {
         bail!(
             "ATLASHUB_MASTER_KEY is not set: with Postgres it is required, the same on every node; \
              make one with `openssl rand -base64 32`"
         );
     }
-    if config.data_dir.0.join("platform.db").exists() {
+    if config.data_dir.0.join(DATABASE_FILE).exists() {
         bail!(
             "{} is missing, and the database beside it was sealed with it: put the file back, or set ATLASHUB_MASTER_KEY",
-            path.display()
+            master_key_file(config).display()
         );
     }
-    let key = Sealer::generate_key().context("cannot make a master key")?;
-    private_file::create(&path, key.expose_secret().as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    read_key(&path).with_context(|| format!("cannot read {}", path.display()))
+    Ok(())
 }
 
 fn read_key(path: &Path) -> io::Result<SecretString> {
@@ -236,7 +254,11 @@ pub(crate) fn storage(config: &Config) -> anyhow::Result<Storage> {
         .storage_url()
         .parse()
         .context("ATLASHUB_STORAGE_URL cannot be read")?;
-    Storage::open(&url, Credentials::from_env().as_ref())
+    let url = match config.storage.presign {
+        Presign::On => url,
+        Presign::Off => url.without_links(),
+    };
+    Storage::open(&url, Credentials::read(config::variable)?.as_ref())
         .context("cannot open the object store, see ATLASHUB_STORAGE_URL")
 }
 

@@ -7,6 +7,7 @@ use crate::{
     host::Host,
     problem, rate_limit,
     request_id::{self, RequestTag},
+    telemetry::request_span,
 };
 use atlashub_core::Error;
 use axum::{body::Body, response::Response};
@@ -14,16 +15,23 @@ use futures::FutureExt as _;
 use http::Request;
 use hyper::body::Incoming;
 use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use tracing::Instrument as _;
 
 /// A node's two ways of answering.
 pub(crate) struct Entry {
     gateway: Gateway,
     host: Host,
+    /// Whether traces are sent.
+    traced: bool,
 }
 
 impl Entry {
-    pub(crate) fn new(gateway: Gateway, host: Host) -> Self {
-        Self { gateway, host }
+    pub(crate) fn new(gateway: Gateway, host: Host, traced: bool) -> Self {
+        Self {
+            gateway,
+            host,
+            traced,
+        }
     }
 
     /// Answers one request; a panic on the way becomes a 500.
@@ -32,10 +40,20 @@ impl Entry {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> Result<Response<Body>, Infallible> {
+        if !self.traced {
+            return Ok(self.answer(request, peer).await);
+        }
+        let span = request_span::begin(&request);
+        let response = self.answer(request, peer).instrument(span.clone()).await;
+        request_span::end(&span, &response);
+        Ok(response)
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let answer = AssertUnwindSafe(self.route(request, peer))
             .catch_unwind()
             .await;
-        Ok(answer.unwrap_or_else(|_| {
+        answer.unwrap_or_else(|_| {
             let tag = RequestTag::new();
             let error = Error::internal("handle the request", "the handler panicked");
             let mut response = problem::render(&error, &tag);
@@ -43,7 +61,7 @@ impl Entry {
                 .headers_mut()
                 .insert(request_id::HEADER, tag.header());
             response
-        }))
+        })
     }
 
     async fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {

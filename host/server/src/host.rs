@@ -9,6 +9,7 @@ use crate::{
     request_id::{self, RequestTag},
     routes,
     state::HostState,
+    telemetry::request_span,
 };
 use atlashub_app::limits::Admission;
 use atlashub_core::{Error, ErrorKind, manifest::is_user_path};
@@ -58,7 +59,11 @@ impl Host {
         let client = client_address::resolve(peer, request.headers(), &self.state.proxies);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let span = tracing::info_span!("request", method = %method, path = %shown(&path), request_id = tag.as_str());
+        // Where traces are sent the request has a span already.
+        let traced = Some(tracing::Span::current()).filter(|span| !span.is_none());
+        let span = traced.clone().unwrap_or_else(
+            || tracing::info_span!("request", method = %method, path = %shown(&path), request_id = tag.as_str()),
+        );
         request.extensions_mut().insert(tag.clone());
         request.extensions_mut().insert(client);
         let limits = self.state.app.request_limits();
@@ -78,7 +83,11 @@ impl Host {
             .headers_mut()
             .insert(request_id::HEADER, tag.header());
         tracing::debug!(parent: &span, status = response.status().as_u16(), "answered");
-        record(&method, &response, started.elapsed());
+        let route = route(&response);
+        if traced.is_some() {
+            request_span::note("http.route", &route);
+        }
+        record(&method, route, &response, started.elapsed());
         response
     }
 
@@ -154,12 +163,16 @@ fn shown(path: &str) -> &str {
     }
 }
 
-fn record(method: &Method, response: &Response, took: Duration) {
-    let route = response
+/// The route that answered, with names in place of what they stand for.
+fn route(response: &Response) -> String {
+    response
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
-        .to_owned();
+        .to_owned()
+}
+
+fn record(method: &Method, route: String, response: &Response, took: Duration) {
     let status = response.status().as_u16().to_string();
     metrics::counter!(
         "atlashub_host_requests_total",

@@ -64,7 +64,9 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "no TCP_NODELAY");
         }
         let entry = Arc::clone(&entry);
-        let service = service_fn(move |request| Arc::clone(&entry).handle(request, peer));
+        // In a box: hyper keeps room for the future as long as the connection
+        // is open, and some are held for hours.
+        let service = service_fn(move |request| Box::pin(Arc::clone(&entry).handle(request, peer)));
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();

@@ -136,7 +136,7 @@ fn log(error: &Error, tag: &RequestTag) {
     let cause = chain(error);
     match error.kind() {
         ErrorKind::Internal => {
-            tracing::error!(request_id = tag.as_str(), code = error.code(), %cause, "request failed");
+            tracing::error!(request_id = tag.as_str(), code = error.code(), failed_to = error.message(), %cause, "request failed");
         }
         _ => {
             tracing::warn!(request_id = tag.as_str(), code = error.code(), %cause, "request failed")

@@ -1,6 +1,7 @@
 //! Where objects are kept: `fs:<folder>` or
 //! `s3://<bucket>[/<prefix>]?endpoint=…&region=…`.
 
+use crate::presign::UploadSigner;
 use atlashub_core::{Error, Result};
 use opendal::{
     Operator,
@@ -14,6 +15,8 @@ use std::{collections::HashMap, fmt, path::PathBuf, str::FromStr, time::Duration
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(30);
 /// What one step of a transfer may take: a part up, a chunk down.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60);
+/// What it may take the store to copy an object within itself.
+const COPY_TIMEOUT: Duration = Duration::from_secs(600);
 const RETRIES: usize = 3;
 
 /// A parsed `ATLASHUB_STORAGE_URL`.
@@ -38,6 +41,8 @@ pub struct S3Location {
     /// The address that clients reach the server by, when it is another: put
     /// into presigned links (`public_endpoint=`).
     pub public_endpoint: Option<String>,
+    /// Whether clients are given links to the server itself.
+    pub presign: bool,
     /// The region, `us-east-1` when none is given.
     pub region: String,
 }
@@ -84,6 +89,7 @@ impl FromStr for StorageUrl {
             prefix: url.path().trim_matches('/').to_owned(),
             endpoint: None,
             public_endpoint: None,
+            presign: true,
             region: "us-east-1".to_owned(),
         };
         let mut options: HashMap<_, _> = url.query_pairs().into_owned().collect();
@@ -142,20 +148,44 @@ impl Credentials {
     /// others (profile, instance role).
     #[must_use]
     pub fn from_env() -> Option<Self> {
-        let var = |name| {
-            std::env::var(name)
-                .ok()
-                .filter(|value: &String| !value.is_empty())
+        let found: Result<_, std::convert::Infallible> =
+            Self::read(|name| Ok(std::env::var(name).ok()));
+        let Ok(found) = found;
+        found
+    }
+
+    /// As [`from_env`](Self::from_env), with values as `lookup` finds them.
+    ///
+    /// # Errors
+    /// Those of `lookup`.
+    pub fn read<E>(lookup: impl Fn(&str) -> Result<Option<String>, E>) -> Result<Option<Self>, E> {
+        let found = |name| Ok(lookup(name)?.filter(|value| !value.is_empty()));
+        let keys = (found("AWS_ACCESS_KEY_ID")?, found("AWS_SECRET_ACCESS_KEY")?);
+        let (Some(access_key_id), Some(secret_access_key)) = keys else {
+            return Ok(None);
         };
-        Some(Self {
-            access_key_id: var("AWS_ACCESS_KEY_ID")?,
-            secret_access_key: var("AWS_SECRET_ACCESS_KEY")?.into(),
-            session_token: var("AWS_SESSION_TOKEN").map(Into::into),
-        })
+        Ok(Some(Self {
+            access_key_id,
+            secret_access_key: secret_access_key.into(),
+            session_token: found("AWS_SESSION_TOKEN")?.map(Into::into),
+        }))
     }
 }
 
 impl StorageUrl {
+    /// The same place, whose clients are never given links to it: for servers
+    /// that they cannot reach.
+    #[must_use]
+    pub fn without_links(self) -> Self {
+        match self {
+            Self::Fs(path) => Self::Fs(path),
+            Self::S3(location) => Self::S3(S3Location {
+                presign: false,
+                ..location
+            }),
+        }
+    }
+
     /// A bare OpenDAL operator over the same place, to compare with in
     /// benches.
     ///
@@ -170,18 +200,30 @@ impl StorageUrl {
                     .map(layered)
                     .map_err(failed)
             }
-            Self::S3(location) => s3_operators(location, credentials).map(|pair| pair.0),
+            Self::S3(location) => s3_operators(location, credentials).map(|all| all.operator),
         }
     }
 }
 
-/// An operator over a bucket, and one that signs with the public address.
+/// The operators over one bucket.
+pub(crate) struct S3Operators {
+    pub(crate) operator: Operator,
+    /// Signs links with the address that clients know.
+    pub(crate) signer: Option<Operator>,
+    /// Has more time.
+    pub(crate) copier: Operator,
+    /// Signs links for uploads; only with keys that are given, since those
+    /// that the client looks for itself it does not tell.
+    pub(crate) uploads: Option<UploadSigner>,
+}
+
+/// Sets up what reaches a bucket.
 pub(crate) fn s3_operators(
     location: &S3Location,
     credentials: Option<&Credentials>,
-) -> Result<(Operator, Operator)> {
+) -> Result<S3Operators> {
     opendal::install_default();
-    let build = |endpoint: Option<&String>| {
+    let build = |endpoint: Option<&String>, patience| {
         let mut builder = S3::default()
             .bucket(&location.bucket)
             .root(&format!("/{}", location.prefix))
@@ -200,24 +242,37 @@ pub(crate) fn s3_operators(
                 builder = builder.session_token(token.expose_secret());
             }
         }
-        Operator::new(builder).map(layered).map_err(failed)
+        Operator::new(builder)
+            .map(|operator| layered_with(operator, patience))
+            .map_err(failed)
     };
-    let operator = build(location.endpoint.as_ref())?;
+    let operator = build(location.endpoint.as_ref(), CONTROL_TIMEOUT)?;
     let signer = match &location.public_endpoint {
-        Some(endpoint) => build(Some(endpoint))?,
-        None => operator.clone(),
+        _ if !location.presign => None,
+        Some(endpoint) => Some(build(Some(endpoint), CONTROL_TIMEOUT)?),
+        None => Some(operator.clone()),
     };
-    Ok((operator, signer))
+    let uploads = credentials.filter(|_| location.presign);
+    Ok(S3Operators {
+        signer,
+        copier: build(location.endpoint.as_ref(), COPY_TIMEOUT)?,
+        uploads: uploads.map(|keys| UploadSigner::new(&location.region, keys)),
+        operator,
+    })
 }
 
 /// The time-out comes first, so that each try has its own: retrying without
 /// one can hang for ever, and the other way round a time-out would break off
 /// a retry in the middle.
 fn layered(operator: Operator) -> Operator {
+    layered_with(operator, CONTROL_TIMEOUT)
+}
+
+fn layered_with(operator: Operator, patience: Duration) -> Operator {
     operator
         .layer(
             TimeoutLayer::new()
-                .with_timeout(CONTROL_TIMEOUT)
+                .with_timeout(patience)
                 .with_io_timeout(STEP_TIMEOUT),
         )
         .layer(RetryLayer::new().with_max_times(RETRIES).with_jitter())
@@ -251,6 +306,7 @@ mod tests {
                 prefix: "one/two".into(),
                 endpoint: Some("http://127.0.0.1:8333".into()),
                 public_endpoint: None,
+                presign: true,
                 region: "eu-1".into(),
             })
         );

@@ -13,6 +13,7 @@ mod list;
 mod local;
 mod locks;
 mod path;
+mod presign;
 mod range;
 mod remote;
 
@@ -20,12 +21,14 @@ pub use config::{Credentials, S3Location, StorageUrl};
 pub use list::{ListEntry, ListPage};
 pub use opendal::Operator as PlainOperator;
 pub use path::{ObjectPath, PathPrefix};
+pub use presign::MAX_STRAIGHT_BYTES;
 
 use atlashub_core::{
     Digest, Error, Result,
     capability::blob::{ByteSource, ByteStream},
 };
 use bytes::{Bytes, BytesMut};
+use config::S3Operators;
 use futures::TryStreamExt as _;
 use ingest::{Ingest, Ingested, Sink};
 use local::{Incoming, LocalRoot};
@@ -93,6 +96,8 @@ pub struct Written {
 pub struct Capabilities {
     /// Whether it signs links itself.
     pub presign: bool,
+    /// Whether it signs links for uploads of a size that is known.
+    pub straight_uploads: bool,
 }
 
 /// The store. Cheap to clone.
@@ -106,11 +111,7 @@ struct Inner {
 
 enum Store {
     Local(Arc<LocalRoot>),
-    Remote {
-        operator: Operator,
-        /// Signs links with the address that clients know.
-        signer: Operator,
-    },
+    Remote(Box<S3Operators>),
 }
 
 impl Storage {
@@ -124,8 +125,7 @@ impl Storage {
         let store = match url {
             StorageUrl::Fs(path) => Store::Local(Arc::new(LocalRoot::open(path)?)),
             StorageUrl::S3(location) => {
-                let (operator, signer) = config::s3_operators(location, credentials)?;
-                Store::Remote { operator, signer }
+                Store::Remote(Box::new(config::s3_operators(location, credentials)?))
             }
         };
         Ok(Self(Arc::new(Inner {
@@ -144,8 +144,8 @@ impl Storage {
                 let root = Arc::clone(root);
                 blocking(move || root.check()).await
             }
-            Store::Remote { operator, .. } => {
-                let answer = operator.check().await;
+            Store::Remote(store) => {
+                let answer = store.operator.check().await;
                 answer.map_err(|error| error::of_operator("reach the object store", error))
             }
         }
@@ -154,8 +154,13 @@ impl Storage {
     /// What the store can do.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
+        let (presign, straight_uploads) = match &self.0.store {
+            Store::Local(_) => (false, false),
+            Store::Remote(store) => (store.signer.is_some(), store.uploads.is_some()),
+        };
         Capabilities {
-            presign: matches!(self.0.store, Store::Remote { .. }),
+            presign,
+            straight_uploads,
         }
     }
 
@@ -186,8 +191,8 @@ impl Storage {
                 let root = Arc::clone(root);
                 Sink::Local(blocking(move || Incoming::begin(root)).await?)
             }
-            Store::Remote { operator, .. } => {
-                let operator = operator.clone();
+            Store::Remote(store) => {
+                let operator = store.operator.clone();
                 let upload = Upload::begin(operator, path.clone(), options.mode).await?;
                 Sink::Remote(Box::new(upload))
             }
@@ -232,7 +237,7 @@ impl Storage {
     pub async fn read(&self, path: &ObjectPath, range: Option<Range<u64>>) -> Result<ReadObject> {
         match &self.0.store {
             Store::Local(root) => root.read(path, range).await,
-            Store::Remote { operator, .. } => remote::read(operator, path, range).await,
+            Store::Remote(store) => remote::read(&store.operator, path, range).await,
         }
     }
 
@@ -262,7 +267,7 @@ impl Storage {
                 let (root, path) = (Arc::clone(root), path.clone());
                 blocking(move || root.stat(&path)).await
             }
-            Store::Remote { operator, .. } => remote::stat(operator, path).await,
+            Store::Remote(store) => remote::stat(&store.operator, path).await,
         }
     }
 
@@ -281,7 +286,7 @@ impl Storage {
                     let root = Arc::clone(root);
                     blocking(move || root.delete(&path)).await
                 }
-                Store::Remote { operator, .. } => remote::delete(operator, &path).await,
+                Store::Remote(store) => remote::delete(&store.operator, &path).await,
             }
         })
         .await
@@ -297,8 +302,9 @@ impl Storage {
                 let (root, prefix) = (Arc::clone(root), prefix.clone());
                 blocking(move || root.delete_all(&prefix)).await
             }
-            Store::Remote { operator, .. } => {
-                let deleted = operator.delete_with(prefix.as_str()).recursive(true).await;
+            Store::Remote(store) => {
+                let deletion = store.operator.delete_with(prefix.as_str());
+                let deleted = deletion.recursive(true).await;
                 deleted.map_err(|error| error::of_operator("delete objects", error))
             }
         }
@@ -352,8 +358,8 @@ impl Storage {
                 let (start, after) = (start.to_owned(), after.map(str::to_owned));
                 blocking(move || root.list(&prefix, &start, after.as_deref(), wanted)).await?
             }
-            Store::Remote { operator, .. } => {
-                remote::list(operator, prefix, start, after, wanted).await?
+            Store::Remote(store) => {
+                remote::list(&store.operator, prefix, start, after, wanted).await?
             }
         };
         Ok(list::page(found, limit))
@@ -393,35 +399,59 @@ impl Storage {
         disposition: Option<&str>,
         content_type: Option<&str>,
     ) -> Result<Option<String>> {
-        match &self.0.store {
-            Store::Remote { signer, .. } => {
+        match self.signer() {
+            Some(signer) => {
                 remote::presign_read(signer, path, valid_for, disposition, content_type)
                     .await
                     .map(Some)
             }
-            Store::Local(_) => Ok(None),
+            None => Ok(None),
         }
     }
 
-    /// A link to the store itself for writing an object, where the store
-    /// signs links. The store checks the type; it cannot be told a largest
-    /// size, and what is written by it passes no quota.
+    /// A link to the store itself for an upload of exactly that size and
+    /// type, where the store signs links and takes so much at once
+    /// ([`MAX_STRAIGHT_BYTES`]). What is written by it passes no quota.
     ///
     /// # Errors
     /// When the store's client cannot sign.
-    pub async fn presign_write(
+    pub async fn presign_upload(
         &self,
         path: &ObjectPath,
-        valid_for: Duration,
+        size: u64,
         content_type: Option<&str>,
+        valid_for: Duration,
     ) -> Result<Option<String>> {
+        let Store::Remote(store) = &self.0.store else {
+            return Ok(None);
+        };
+        let (Some(signer), Some(uploads)) = (&store.signer, &store.uploads) else {
+            return Ok(None);
+        };
+        if size > MAX_STRAIGHT_BYTES {
+            return Ok(None);
+        }
+        let address = remote::address(signer, path, valid_for).await?;
+        let link = uploads.sign(&address, size, content_type, valid_for);
+        link.await.map(Some)
+    }
+
+    /// Copies an object within the store, whatever is there before; its bytes
+    /// do not come here if the store can do it alone. Both stay.
+    ///
+    /// # Errors
+    /// `object_not_found`.
+    pub async fn duplicate(&self, from: &ObjectPath, to: &ObjectPath) -> Result<()> {
         match &self.0.store {
-            Store::Remote { signer, .. } => {
-                remote::presign_write(signer, path, valid_for, content_type)
-                    .await
-                    .map(Some)
-            }
-            Store::Local(_) => Ok(None),
+            Store::Local(_) => self.copy(from, to, WriteMode::Replace).await.map(drop),
+            Store::Remote(store) => remote::copy(&store.copier, from, to).await,
+        }
+    }
+
+    fn signer(&self) -> Option<&Operator> {
+        match &self.0.store {
+            Store::Local(_) => None,
+            Store::Remote(store) => store.signer.as_ref(),
         }
     }
 }

@@ -16,8 +16,8 @@ const MAX_SEGMENT_BYTES: usize = 255;
 /// Longest path, bytes: S3 takes 1,024, a prefix may come before ours.
 const MAX_PATH_BYTES: usize = 800;
 
-/// Where an object lies within the store: `t/<project>/<bucket>/<plugin>/<key>`
-/// or `revisions/<digest>`.
+/// Where an object lies within the store: `t/<project>/<bucket>/<plugin>/<key>`,
+/// `incoming/<project>/<upload>` or `revisions/<digest>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectPath(Arc<str>);
 
@@ -51,6 +51,15 @@ impl ObjectPath {
     /// `invalid_object_key` when it is no sound path.
     pub fn lost(project: ProjectId, place: &str) -> Result<Self> {
         Self::checked(format!("t/{project}/lost+found/{place}"))
+    }
+
+    /// Where an announced upload comes to before it is an object, apart from
+    /// all objects: `incoming/<project>/<upload>`.
+    ///
+    /// # Errors
+    /// None in practice: ids are always sound segments.
+    pub fn incoming(project: ProjectId, upload: &uuid::Uuid) -> Result<Self> {
+        Self::checked(format!("incoming/{project}/{upload}"))
     }
 
     /// The path as text, without a leading slash.
@@ -103,6 +112,24 @@ impl PathPrefix {
     #[must_use]
     pub fn plugin(project: ProjectId, bucket: &BucketName, plugin: &PluginName) -> Self {
         Self(format!("t/{project}/{bucket}/{plugin}/"))
+    }
+
+    /// Everything of all projects.
+    #[must_use]
+    pub fn projects() -> Self {
+        Self("t/".to_owned())
+    }
+
+    /// What has come to any project and is no object yet.
+    #[must_use]
+    pub fn all_incoming() -> Self {
+        Self("incoming/".to_owned())
+    }
+
+    /// What has come to a project and is no object yet.
+    #[must_use]
+    pub fn incoming(project: ProjectId) -> Self {
+        Self(format!("incoming/{project}/"))
     }
 
     /// All component bytes.

@@ -241,20 +241,23 @@ pub(crate) async fn presign_read(
     Ok(request.uri().to_string())
 }
 
-pub(crate) async fn presign_write(
+/// Where clients find an object.
+pub(crate) async fn address(
     operator: &Operator,
     path: &ObjectPath,
     valid_for: Duration,
-    content_type: Option<&str>,
-) -> Result<String> {
-    let mut request = operator.presign_write_with(path.as_str(), valid_for);
-    if let Some(content_type) = content_type {
-        request = request.content_type(content_type);
-    }
-    let request = request
-        .await
-        .map_err(|error| of_operator("sign a link", error))?;
-    Ok(request.uri().to_string())
+) -> Result<http::Uri> {
+    let request = operator.presign_write(path.as_str(), valid_for).await;
+    let request = request.map_err(|error| of_operator("sign a link", error))?;
+    Ok(request.uri().clone())
+}
+
+/// Copies an object within the store.
+pub(crate) async fn copy(operator: &Operator, from: &ObjectPath, to: &ObjectPath) -> Result<()> {
+    let copied = operator.copy(from.as_str(), to.as_str()).await;
+    copied
+        .map(drop)
+        .map_err(|error| of_operator("copy an object", error))
 }
 
 #[cfg(test)]

@@ -601,7 +601,7 @@ async fn a_folder_cannot_presign() {
     assert_eq!(
         place
             .storage
-            .presign_write(&path, hour, None)
+            .presign_upload(&path, 5, None, hour)
             .await
             .unwrap(),
         None
@@ -635,17 +635,22 @@ async fn a_bucket_presigns() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let upload = place
         .storage
-        .presign_write(&path, hour, Some("text/plain"))
+        .presign_upload(&path, 5, Some("text/plain"), hour)
         .await
         .unwrap()
         .unwrap();
-    let put = |url: &str, content_type: &str| {
+    let send = |url: &str, content_type: &str, bytes: &'static str| {
         client
             .put(url)
             .header("content-type", content_type)
-            .body("hello")
+            .body(bytes)
             .send()
     };
+    let put = |url: &str, content_type: &str| send(url, content_type, "hello");
+    for other in ["hell", "hello!", ""] {
+        let answer = send(&upload, "text/plain", other).await.unwrap();
+        assert_eq!(answer.status(), 403, "{other:?}");
+    }
     assert_eq!(put(&upload, "image/png").await.unwrap().status(), 403);
     assert_eq!(
         put(&upload.replace("signed", "other"), "text/plain")
@@ -669,4 +674,38 @@ async fn a_bucket_presigns() {
         .await
         .unwrap();
     assert_eq!(other.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_duplicated_within_the_store() {
+    for place in places() {
+        let (from, to) = (place.path("one"), place.path("other"));
+        for bytes in [pattern(1_000), pattern(2_000)] {
+            place
+                .storage
+                .write_bytes(&from, bytes.clone(), WriteMode::Replace)
+                .await
+                .unwrap();
+            place.storage.duplicate(&from, &to).await.unwrap();
+            assert!(place.storage.read_bytes(&to, 9_000).await.unwrap() == bytes);
+        }
+        let missing = place.path("missing");
+        let error = place.storage.duplicate(&missing, &to).await.unwrap_err();
+        assert_eq!(error.code(), "object_not_found");
+    }
+}
+
+#[test]
+fn a_store_that_clients_cannot_reach_signs_no_links() {
+    let url: StorageUrl = "s3://hub?endpoint=http://127.0.0.1:1".parse().unwrap();
+    let keys = Credentials {
+        access_key_id: "key".into(),
+        secret_access_key: "secret".to_owned().into(),
+        session_token: None,
+    };
+    let can = |url: &StorageUrl, keys| Storage::open(url, keys).unwrap().capabilities();
+    let with_keys = can(&url, Some(&keys));
+    assert!(with_keys.presign && with_keys.straight_uploads);
+    let without = can(&url.without_links(), Some(&keys));
+    assert!(!without.presign && !without.straight_uploads);
 }

@@ -60,8 +60,7 @@ impl Provider {
             }
         };
         let client_id = client_id.clone().ok_or_else(|| {
-            Error::new(
-                StatusCode::SERVICE_UNAVAILABLE,
+            Error::conflict(
                 "type_unavailable",
                 "this type of service is not set up in this project: ask its admin",
             )

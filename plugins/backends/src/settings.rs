@@ -15,4 +15,11 @@ pub(crate) struct Settings {
     pub(crate) onedrive_base_url: Option<String>,
     pub(crate) dropbox_client_id: Option<String>,
     pub(crate) dropbox_base_url: Option<String>,
+    #[serde(default = "usual_part")]
+    pub(crate) s3_part_bytes: u64,
+}
+
+/// 512 MiB.
+const fn usual_part() -> u64 {
+    512 * 1024 * 1024
 }

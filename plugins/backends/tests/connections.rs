@@ -286,3 +286,8 @@ fn a_folder_is_browsed_and_a_file_is_saved_never_shown() {
     assert_eq!(response.header("set-cookie"), None);
     assert_eq!(response.into_text().unwrap(), "hello");
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

@@ -183,3 +183,92 @@ fn dropbox_gets_a_large_file_in_parts() {
         ]
     );
 }
+
+/// Stores a file of so many bytes in a bucket whose server answers so; what
+/// came of it, and what the server saw.
+fn store_in_bucket(size: u64, complete: &'static str) -> (u16, Vec<String>) {
+    let seen = Seen::default();
+    let calls = Rc::clone(&seen);
+    let host = host(size)
+        .with_config("s3_part_bytes", 5 * MIB)
+        .with_service("s3.example.com", move |mut request| {
+            let method = request.method().clone();
+            let target = request.target().to_owned();
+            if method == Method::HEAD {
+                return Response::new(StatusCode::NOT_FOUND);
+            }
+            if method == Method::GET {
+                let list = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+                return Response::new(StatusCode::OK).with_body(list.as_bytes().to_vec());
+            }
+            let length = request.header("content-length").unwrap_or("-").to_owned();
+            assert!(request.header("authorization").is_some());
+            let body = request.take_body().text(10_000).unwrap();
+            calls
+                .borrow_mut()
+                .push(format!("{method} {target} {length} {body}"));
+            if target.ends_with("?uploads=") {
+                let begun = "<InitiateMultipartUploadResult><UploadId>up/1</UploadId>\
+                    </InitiateMultipartUploadResult>";
+                return Response::new(StatusCode::OK).with_body(begun.as_bytes().to_vec());
+            }
+            if method == Method::POST {
+                return Response::new(StatusCode::OK).with_body(complete.as_bytes().to_vec());
+            }
+            Response::new(StatusCode::OK).with_header("etag", "\"e-1\"")
+        });
+    let wish = json!({"type": "s3", "display_name": "s3", "credentials": {
+        "endpoint": "https://s3.example.com", "bucket": "films",
+        "access_key_id": "AK", "secret_access_key": "SK",
+    }});
+    let (status, made) = call(&host, "/storage-backends", &wish);
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/storage-backends/{}/store", made["id"].as_str().unwrap());
+    let (status, _) = call(&host, &path, &json!({"file_id": "f", "path": "a/"}));
+    let seen = seen.borrow().clone();
+    (status, seen)
+}
+
+#[test]
+fn s3_gets_a_large_file_in_parts() {
+    let size = 12 * MIB;
+    let done = "<CompleteMultipartUploadResult/>";
+    let (status, seen) = store_in_bucket(size, done);
+    assert_eq!(status, 201);
+    let at = "/films/a/film.mkv";
+    let part = |number: u64, start: u64, end: u64| {
+        let (length, last) = (end - start, end - 1);
+        format!("PUT {at}?partNumber={number}&uploadId=up%2F1 {length} bytes={start}-{last}")
+    };
+    let listed = |number: u64| {
+        format!("<Part><PartNumber>{number}</PartNumber><ETag>&quot;e-1&quot;</ETag></Part>")
+    };
+    let list = format!(
+        "<CompleteMultipartUpload>{}{}{}</CompleteMultipartUpload>",
+        listed(1),
+        listed(2),
+        listed(3)
+    );
+    assert_eq!(
+        seen,
+        [
+            format!("POST {at}?uploads= 0 "),
+            part(1, 0, 5 * MIB),
+            part(2, 5 * MIB, 10 * MIB),
+            part(3, 10 * MIB, size),
+            format!("POST {at}?uploadId=up%2F1 {} {list}", list.len()),
+        ]
+    );
+}
+
+#[test]
+fn parts_that_come_to_nothing_are_taken_back() {
+    // As a server says so that began its answer too early.
+    let (status, seen) = store_in_bucket(6 * MIB, "<Error><Code>InternalError</Code></Error>");
+    assert_eq!(status, 502);
+    let last = seen.last().unwrap();
+    assert!(
+        last.starts_with("DELETE /films/a/film.mkv?uploadId=up%2F1"),
+        "{last}"
+    );
+}

@@ -306,7 +306,9 @@ pub(crate) enum Test {
 /// A full-text search.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Search {
-    /// The function that reads the words.
+    /// The operator: `fts`, `plfts`, `phfts` or `wfts`.
+    pub(crate) operator: &'static str,
+    /// Postgres' function that reads the words.
     pub(crate) function: &'static str,
     /// The language.
     pub(crate) config: Option<String>,

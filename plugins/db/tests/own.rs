@@ -456,3 +456,8 @@ fn users_read_and_write_as_their_roles_allow_in_both_dialects() {
     host.set_caller(Caller::new(CallerKind::PublishableKey, "k"));
     assert_eq!(get("/v1/db/todos").0, 200);
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

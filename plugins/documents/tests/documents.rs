@@ -778,3 +778,8 @@ fn what_is_found_among_the_changes_is_read_without_anybody_asking() {
     assert_eq!(world.get("/documents/a").1["status"], "ready");
     assert_eq!(world.get("/documents/busy").1["status"], "pending");
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

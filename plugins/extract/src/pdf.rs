@@ -8,9 +8,11 @@
 use crate::{Found, broken, encrypted, text::Text, too_large};
 use atlashub_sdk::prelude::*;
 use pdf_extract::{
-    ConvertToFmt, Dictionary, Document, Object, ObjectId, PlainTextOutput, output_doc_page,
+    ConvertToFmt, Dictionary, Document, MediaBox, Object, ObjectId, OutputDev, OutputError,
+    PlainTextOutput, Transform, output_doc,
 };
 use std::{
+    cell::RefCell,
     collections::{BTreeSet, HashMap},
     fmt,
 };
@@ -33,13 +35,15 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Result<Found> {
     }
     refuse_endless(&document)?;
     empty_pictures(&mut document);
-    for page in pages.keys() {
-        if text.is_full() {
-            break;
-        }
-        let mut output = PlainTextOutput::new(Page(text));
-        output_doc_page(&document, &mut output, *page).map_err(broken)?;
-        text.paragraph();
+    let text = RefCell::new(text);
+    let mut output = Pages {
+        plain: PlainTextOutput::new(Writer(&text)),
+        text: &text,
+    };
+    if let Err(error) = output_doc(&document, &mut output)
+        && !text.borrow().is_full()
+    {
+        return Err(broken(error));
     }
     Ok(Found {
         title: title(&document),
@@ -48,21 +52,75 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Result<Found> {
     })
 }
 
-/// Where the library writes a page's text.
-struct Page<'a>(&'a mut Text);
+/// The text, which the library's output and what is around it both add to.
+type Shared<'a> = RefCell<&'a mut Text>;
 
-impl fmt::Write for Page<'_> {
+/// Where the library writes text.
+struct Writer<'a>(&'a Shared<'a>);
+
+impl fmt::Write for Writer<'_> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
-        self.0.push(piece);
+        let mut text = self.0.borrow_mut();
+        text.push(piece);
+        // Nothing more is taken: the rest need not be read.
+        if text.is_full() {
+            return Err(fmt::Error);
+        }
         Ok(())
     }
 }
 
-impl<'a> ConvertToFmt for Page<'a> {
-    type Writer = Page<'a>;
+impl<'a> ConvertToFmt for Writer<'a> {
+    type Writer = Self;
 
-    fn convert(self) -> Self::Writer {
+    fn convert(self) -> Self {
         self
+    }
+}
+
+/// The library's plain text, with each page a paragraph.
+struct Pages<'a> {
+    plain: PlainTextOutput<Writer<'a>>,
+    text: &'a Shared<'a>,
+}
+
+impl OutputDev for Pages<'_> {
+    fn begin_page(
+        &mut self,
+        page: u32,
+        media_box: &MediaBox,
+        art_box: Option<(f64, f64, f64, f64)>,
+    ) -> Result<(), OutputError> {
+        self.plain.begin_page(page, media_box, art_box)
+    }
+
+    fn end_page(&mut self) -> Result<(), OutputError> {
+        self.text.borrow_mut().paragraph();
+        self.plain.end_page()
+    }
+
+    fn output_character(
+        &mut self,
+        place: &Transform,
+        width: f64,
+        spacing: f64,
+        font_size: f64,
+        character: &str,
+    ) -> Result<(), OutputError> {
+        self.plain
+            .output_character(place, width, spacing, font_size, character)
+    }
+
+    fn begin_word(&mut self) -> Result<(), OutputError> {
+        self.plain.begin_word()
+    }
+
+    fn end_word(&mut self) -> Result<(), OutputError> {
+        self.plain.end_word()
+    }
+
+    fn end_line(&mut self) -> Result<(), OutputError> {
+        self.plain.end_line()
     }
 }
 

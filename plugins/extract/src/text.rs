@@ -105,7 +105,17 @@ pub(crate) fn line(title: &str) -> Option<String> {
 
 /// How many words there are, by the rules of Unicode.
 pub(crate) fn count_words(text: &str) -> usize {
-    text.unicode_words().count()
+    // What stands between blanks and is letters and digits of ASCII is one, and
+    // need not be looked at more closely.
+    text.split_whitespace()
+        .map(|piece| {
+            if piece.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                1
+            } else {
+                piece.unicode_words().count()
+            }
+        })
+        .sum()
 }
 
 #[cfg(test)]
@@ -129,6 +139,19 @@ mod tests {
         assert!(text.is_full());
         text.push("more");
         assert_eq!(text.into_string().len(), MAX_TEXT);
+    }
+
+    #[test]
+    fn words_are_counted_by_the_rules_of_unicode() {
+        for text in [
+            "",
+            "a b2 c",
+            "don't stop -- 3.14",
+            "naïve,  東京 x",
+            "a.b a,b",
+        ] {
+            assert_eq!(count_words(text), text.unicode_words().count(), "{text}");
+        }
     }
 
     #[test]

@@ -417,3 +417,8 @@ fn what_is_no_document_is_refused() {
 fn an_empty_document_says_nothing() {
     assert_eq!(read("a.txt", "")["text"], "");
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

@@ -16,6 +16,7 @@ use crate::{
     settings::Settings,
     trash,
     tree::{self, FOLDER, Folder},
+    untold,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
 use std::collections::HashMap;
@@ -155,7 +156,7 @@ pub(crate) fn move_to(
 ) -> Result<Json<Outcome>> {
     let plan = Plan::new(&caller, &wish)?;
     let mut spent = None;
-    let (entry, done) = sql::transaction(|transaction| {
+    let (entry, done) = untold::transaction(|transaction| {
         account::lock(transaction, &plan.owner)?;
         let (source, parent, target) = plan.read(transaction)?;
         match (source, target) {
@@ -190,7 +191,7 @@ pub(crate) fn copy(
     Json(wish): Json<Wish>,
 ) -> Result<Response> {
     let plan = Plan::new(&caller, &wish)?;
-    let (entry, done) = sql::transaction(|transaction| {
+    let (entry, done) = untold::transaction(|transaction| {
         account::lock(transaction, &plan.owner)?;
         let (source, parent, target) = plan.read(transaction)?;
         match (source, target) {
@@ -315,6 +316,7 @@ impl Plan {
                 )
             }
             Entry::File(file) => {
+                untold::file(transaction, &file.id)?;
                 let moved: Option<Record> = transaction.query_optional(
                     &format!(
                         "UPDATE files.objects SET filename = $2, path = $3, folder_id = $4, updated_at = $5 \

@@ -6,7 +6,7 @@ use crate::{
     name, place,
     record::{COLUMNS, Metadata, Record, Visibility, check_description, clean_tags},
     settings::Settings,
-    trash, tree,
+    trash, tree, untold,
 };
 use atlashub_sdk::prelude::*;
 
@@ -64,7 +64,7 @@ pub(crate) fn update(
     if let Some(folder) = &changes.folder_id {
         access::may_move(&caller, known.subject(), folder.as_deref())?;
     }
-    let (before, changed) = sql::transaction(|transaction| {
+    let (before, changed) = untold::transaction(|transaction| {
         let record = place::locked(transaction, &id)?;
         let before = record.visibility;
         let filename = filename.unwrap_or(record.filename);
@@ -74,6 +74,7 @@ pub(crate) fn update(
         if path != record.path && tree::is_taken(transaction, &record.owner, &path)? {
             return Err(tree::taken());
         }
+        untold::file(transaction, &id)?;
         let changed: Option<Record> = transaction.query_optional(
             &format!(
                 "UPDATE files.objects SET filename = $2, path = $3, description = $4, tags = $5, \
@@ -114,7 +115,7 @@ pub(crate) fn delete(
     let record = Record::find_for(&id, &caller, Permission::Delete, least)?;
     if how.permanent {
         trash::delete_file(&record)?;
-        happened::tell(Change::Deleted, &id, Some(&record.path));
+        happened::told_before(Change::Deleted, &id, Some(&record.path));
     } else if trash::throw_file(&id)? {
         happened::tell(Change::Trashed, &id, Some(&record.path));
     }

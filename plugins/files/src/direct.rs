@@ -1,7 +1,7 @@
 //! `POST /files/upload-url` and `POST /files/{id}/confirm`: uploads straight
-//! to the host by a signed link, past the plugin. The link leads to an object
-//! of its own, from which the file's is made at the confirmation: what the
-//! link writes later is nobody's. What is never confirmed is swept.
+//! to the store, or the host, by a signed link, past the plugin. The link is good
+//! for one object, which is the file's once it is confirmed; what comes by it
+//! later changes nothing. What is never confirmed is swept.
 
 use crate::{
     BUCKET,
@@ -11,7 +11,7 @@ use crate::{
     record::{Metadata, Record},
     settings::Settings,
     sweep,
-    uploads::{self, Kind, New},
+    uploads::{self, Kind, New, Upload},
 };
 use atlashub_sdk::prelude::*;
 use std::time::Duration;
@@ -24,7 +24,8 @@ const LINK_LIFE: Duration = Duration::from_mins(15);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Announced {
     filename: String,
-    /// The most bytes that come; they count from now on.
+    /// Its bytes, which count from now on. Where the link leads to the host,
+    /// fewer may come.
     size: u64,
     content_type: String,
     #[serde(default)]
@@ -70,8 +71,14 @@ pub(crate) fn announce(
     };
     let upload = uploads::create(&new, &settings)?;
     let object_key = upload.direct_key();
-    let upload_url =
-        BUCKET.sign_write(&object_key, Some(content_type), announced.size, LINK_LIFE)?;
+    let object = blob::Announced {
+        content_type: Some(content_type.to_owned()),
+        size: Some(announced.size),
+        max_size: announced.size,
+    };
+    let upload_url = BUCKET
+        .announce(&object_key, &object, LINK_LIFE)
+        .inspect_err(|_| give_up(&upload))?;
     sweep::now_and_then(&settings);
     Ok(Json(Link {
         upload_url,
@@ -89,19 +96,27 @@ pub(crate) fn confirm(
 ) -> Result<Json<Metadata>> {
     let mut upload = uploads::find_for(&id, Kind::Direct, &caller)?;
     if upload.file_id.is_none() && upload.received == 0 {
-        let size = match BUCKET.stat(&upload.direct_key()) {
-            Ok(object) => object.size,
+        let came = match BUCKET.settle(&upload.direct_key(), true) {
+            Ok(came) => came,
             Err(error) if error.code() == "object_not_found" => return Err(not_uploaded()),
             Err(error) => return Err(error),
         };
-        if size < upload.length {
-            uploads::shorten(&mut upload, size)?;
+        if came.size < upload.length {
+            uploads::shorten(&mut upload, came.size)?;
         }
+        uploads::came(&mut upload, came)?;
     }
     uploads::recover(&mut upload, &settings)?;
     let record = Record::find(&upload.id)?.filter(|record| record.deleted_at.is_none());
     let record = record.ok_or_else(access::missing)?;
     Ok(Json(record.metadata(&identity::public_url())))
+}
+
+/// Takes back what was noted for an upload that gets no link.
+fn give_up(upload: &Upload) {
+    if let Err(error) = uploads::end(upload) {
+        log::error!("end an upload that got no link: {error}");
+    }
 }
 
 /// 409.

@@ -9,6 +9,7 @@ use crate::{
     settings::Settings,
     sweep, trash,
     tree::{self, FOLDER, Folder},
+    untold,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
 
@@ -274,7 +275,7 @@ fn relocate(
     if let Some(parent) = &new_parent {
         access::may_move(caller, known.subject(), parent.as_deref())?;
     }
-    let folder = sql::transaction(|transaction| {
+    let folder = untold::transaction(|transaction| {
         let folder = locked(transaction, &known)?;
         let parent_id = new_parent.as_ref().unwrap_or(&folder.parent_id).as_deref();
         let parent = parent_of(transaction, &folder.owner, parent_id)?;

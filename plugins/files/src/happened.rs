@@ -4,7 +4,9 @@
 
 use crate::{
     access::{Permission, Role},
+    folders,
     record::Record,
+    untold,
 };
 use atlashub_sdk::{identity::CallerKind, prelude::*};
 use std::{collections::BTreeMap, time::Duration};
@@ -149,30 +151,46 @@ pub(crate) fn publish(change: Change, subject: &str) -> Result<()> {
 /// Tells what happened to the file or folder `subject`; `detail` is for
 /// people: a name, a user, a version.
 pub(crate) fn tell(change: Change, subject: &str, detail: Option<&str>) {
-    let (actor, at) = (identity::caller().id, moment::now_ms());
+    let actor = identity::caller().id;
     let told = Told {
         id: subject,
         detail,
         actor_id: actor.as_deref(),
-        at: moment::rfc3339(at),
+        at: moment::rfc3339(moment::now_ms()),
     };
-    if let Err(error) = send(change, &told) {
+    let sent = send(change, &told).inspect_err(|error| {
         log::warn!(
             "{} of {subject} was not published: {error}",
             change.as_str()
         );
-    }
-    let written = sql::execute(
-        "INSERT INTO files.activity (id, subject, action, actor, detail, at) VALUES ($1, $2, $3, $4, $5, $6)",
-        params![
-            Uuid::now_v7().to_string(),
-            subject,
-            change.as_str(),
-            actor,
-            detail,
-            at
-        ],
-    );
+    });
+    write_down(change, subject, detail, sent.is_ok());
+}
+
+/// As [`tell`], of what was published before it happened.
+pub(crate) fn told_before(change: Change, subject: &str, detail: Option<&str>) {
+    write_down(change, subject, detail, true);
+}
+
+fn write_down(change: Change, subject: &str, detail: Option<&str>, is_told: bool) {
+    let (actor, at) = (identity::caller().id, moment::now_ms());
+    let written = sql::transaction(|transaction| {
+        transaction.execute(
+            "INSERT INTO files.activity (id, subject, action, actor, detail, at) VALUES ($1, $2, $3, $4, $5, $6)",
+            params![
+                Uuid::now_v7().to_string(),
+                subject,
+                change.as_str(),
+                actor,
+                detail,
+                at
+            ],
+        )?;
+        if is_told {
+            untold::told(transaction, subject)?;
+        }
+        Ok(())
+    });
     if let Err(error) = written {
         log::warn!(
             "{} of {subject} is not in the activity: {error}",
@@ -260,6 +278,21 @@ pub(crate) fn activity(
     caller: Caller,
 ) -> Result<Json<Page>> {
     let record = Record::find_for(&id, &caller, Permission::Read, Role::Admin)?;
+    page(&record.id, wishes).map(Json)
+}
+
+/// `GET /folders/{id}/activity`.
+pub(crate) fn activity_of_folder(
+    Path(id): Path<String>,
+    Query(wishes): Query<Wishes>,
+    caller: Caller,
+) -> Result<Json<Page>> {
+    let folder = folders::find_for(&id, &caller, Permission::Read, Role::Admin)?;
+    page(&folder.id, wishes).map(Json)
+}
+
+/// What happened to one of them, the newest first.
+fn page(subject: &str, wishes: Wishes) -> Result<Page> {
     let limit = wishes.limit.unwrap_or(50).clamp(1, 200);
     // Ids are in the order of time.
     let mut rows: Vec<Row> = sql::query(
@@ -268,7 +301,7 @@ pub(crate) fn activity(
              WHERE subject = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT {}",
             limit + 1
         ),
-        params![&record.id, wishes.cursor.unwrap_or_default()],
+        params![subject, wishes.cursor.unwrap_or_default()],
     )?;
     let more = rows.len() > limit;
     rows.truncate(limit);
@@ -283,5 +316,5 @@ pub(crate) fn activity(
             at: moment::rfc3339(row.at),
         })
         .collect();
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Page { items, next_cursor })
 }

@@ -6,9 +6,11 @@ use crate::{
     access::Permission,
     account,
     contents::delete_object,
+    due,
     place::{Fields, Stored},
     record::{Visibility, check_description, clean_tags},
     settings::Settings,
+    sweep,
 };
 use atlashub_sdk::prelude::*;
 
@@ -33,6 +35,8 @@ impl Drop for Intake {
 impl Intake {
     pub(crate) fn new(owner: String, settings: Settings) -> Result<Self> {
         let room = account::room(&owner, &settings)?;
+        // Bytes that a kill leaves without a row are found then.
+        due::within(sweep::ORPHAN_AGE);
         Ok(Self {
             owner,
             settings,

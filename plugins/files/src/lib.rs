@@ -18,6 +18,7 @@ mod cursor;
 mod direct;
 mod disposition;
 mod download;
+mod due;
 mod folders;
 mod happened;
 mod intake;
@@ -40,6 +41,7 @@ mod thumbnail;
 mod trash;
 mod tree;
 mod tus;
+mod untold;
 mod upload;
 mod uploads;
 mod versions;
@@ -101,6 +103,7 @@ pub fn routes() -> Router {
         .post("/folders/{id}/move", folders::move_to)
         .post("/folders/{id}/restore", folders::restore)
         .get("/folders/shared-with-me", permissions::shared_folders)
+        .get("/folders/{id}/activity", happened::activity_of_folder)
         .get("/folders/{id}/permissions", permissions::of_folder)
         .post("/folders/{id}/permissions", permissions::grant_folder)
         .delete(
@@ -122,7 +125,7 @@ pub fn routes() -> Router {
 /// The events that it takes.
 #[must_use]
 pub fn subscriptions() -> Subscriptions {
-    retell::subscriptions()
+    thumbnail::subscriptions(due::subscriptions(retell::subscriptions()))
 }
 
 atlashub_sdk::plugin!(routes, check = check::Drive, events = subscriptions);

@@ -9,7 +9,9 @@ use crate::{
     name, notice,
     record::{COLUMNS, Record, Visibility, etag},
     settings::{Settings, days_ago},
+    thumbnail,
     tree::{self, Folder},
+    untold,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
 use uuid::Uuid;
@@ -71,11 +73,13 @@ pub(crate) fn add(
     fields: &Fields,
     settings: &Settings,
 ) -> Result<Record> {
-    let record =
-        sql::transaction(|transaction| add_within(transaction, owner, stored, fields, settings))?;
+    let record = untold::transaction(|transaction| {
+        add_within(transaction, owner, stored, fields, settings)
+    })?;
     contents::drop_duplicate(&stored.object_key, &record.object_key);
     happened::tell(Happened::Uploaded, &record.id, Some(&record.path));
     notice::added(&record, settings);
+    thumbnail::later(&record);
     Ok(record)
 }
 
@@ -111,7 +115,7 @@ pub(crate) fn put(
     fields: &Fields,
     settings: &Settings,
 ) -> Result<Record> {
-    let (record, change) = sql::transaction(|transaction| {
+    let (record, change) = untold::transaction(|transaction| {
         account::lock(transaction, owner)?;
         let there: Option<Record> = transaction.query_optional(
             &format!(
@@ -140,6 +144,7 @@ pub(crate) fn put(
         Happened::Uploaded => notice::added(&record, settings),
         _ => notice::grown(&record.owner, settings),
     }
+    thumbnail::later(&record);
     Ok(record)
 }
 
@@ -154,7 +159,7 @@ pub(crate) fn put_content(
     stored: &Stored,
     settings: &Settings,
 ) -> Result<Record> {
-    let record = sql::transaction(|transaction| {
+    let record = untold::transaction(|transaction| {
         let there = locked(transaction, id)?;
         if !expected(&etag(&there.sha256)) {
             return Err(changed_meanwhile());
@@ -165,6 +170,7 @@ pub(crate) fn put_content(
     prune(id, &record.owner, settings);
     happened::tell(Happened::Replaced, id, Some(&record.path));
     notice::grown(&record.owner, settings);
+    thumbnail::later(&record);
     Ok(record)
 }
 
@@ -235,7 +241,9 @@ pub(crate) fn insert(
             identity::caller().id
         ],
     )?;
-    inserted.ok_or_else(|| Error::internal("a file was not written"))
+    let inserted = inserted.ok_or_else(|| Error::internal("a file was not written"))?;
+    untold::file(transaction, &inserted.id)?;
+    Ok(inserted)
 }
 
 /// The row with new bytes; what it was becomes a former version, or goes when
@@ -300,6 +308,7 @@ fn write(
     stored: &Stored,
     fields: &Fields,
 ) -> Result<Record> {
+    untold::file(transaction, id)?;
     let written: Option<Record> = transaction.query_optional(
         &format!(
             "UPDATE files.objects SET object_key = $2, size = $3, mime_type = $4, sha256 = $5, \
@@ -357,7 +366,7 @@ fn try_prune(id: &str, owner: &str, settings: &Settings) -> Result<()> {
     if superfluous(sql::query(FORMER, params![id])?).is_empty() {
         return Ok(());
     }
-    sql::transaction(|transaction| {
+    untold::transaction(|transaction| {
         account::lock(transaction, owner)?;
         let mut gone = superfluous(transaction.query(FORMER, params![id])?);
         gone.sort_by(|a, b| (&a.sha256, &a.object_key).cmp(&(&b.sha256, &b.object_key)));

@@ -75,6 +75,20 @@ fn go_on(Payload(rest): Payload<Rest>) -> Result<()> {
     }
 }
 
+/// Tells again of some files.
+pub(crate) fn some(ids: &[String]) -> Result<()> {
+    publish(ids)
+}
+
+/// Tells again of all that lies in a folder.
+pub(crate) fn within(folder: &str) -> Result<()> {
+    let rest = Rest {
+        folder: Some(folder.to_owned()),
+        ..Rest::default()
+    };
+    events::publish("retelling", &rest, None).map(drop)
+}
+
 fn publish(ids: &[String]) -> Result<()> {
     for ids in ids.chunks(TOLD) {
         events::publish("retold", &serde_json::json!({ "ids": ids }), None)?;

@@ -2,8 +2,9 @@
 //! folders, what lay in the trash too long, versions and activity beyond
 //! their age, and objects in the store that no row speaks of.
 //!
-//! It rides on requests that change something, once a minute in a project at
-//! most and in bounded steps; `POST /files/sweep` runs it at will.
+//! It rides on events when something falls due ([`crate::due`]) and, where the
+//! plugin does not get them, on requests that change something, once a minute
+//! in a project at most; in bounded steps. `POST /files/sweep` runs it at will.
 
 use crate::{
     BUCKET, account, contents,
@@ -26,6 +27,8 @@ const ACTIVITY_DAYS: u32 = 180;
 /// An object that nobody speaks of belongs to a request that is still
 /// running, unless it is this old.
 const ORPHAN_DAYS: u32 = 2;
+/// The same, as time.
+pub(crate) const ORPHAN_AGE: Duration = Duration::from_secs(ORPHAN_DAYS as u64 * 24 * 3_600);
 
 thread_local! {
     /// When this instance looked last whether a sweep is due.
@@ -73,7 +76,25 @@ pub(crate) fn at_will(Config(settings): Config<Settings>) -> Result<Json<Swept>>
     sweep(&settings).map(Json)
 }
 
-fn sweep(settings: &Settings) -> Result<Swept> {
+/// When there is something to sweep again, milliseconds since 1970; past when
+/// there is already, none when nothing will be.
+pub(crate) fn next(settings: &Settings) -> Result<Option<i64>> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let days = |days: u32| i64::from(days).saturating_mul(DAY);
+    let (trash, versions) = (days(settings.trash_days), days(settings.versions_days));
+    let due: Vec<Option<i64>> = sql::query(
+        "SELECT MIN(deleted_at) + CAST($1 AS BIGINT) FROM files.objects WHERE deleted_at IS NOT NULL \
+         UNION ALL SELECT MIN(deleted_at) + CAST($1 AS BIGINT) FROM files.folders WHERE deleted_at IS NOT NULL \
+         UNION ALL SELECT MIN(replaced_at) + CAST($2 AS BIGINT) FROM files.versions \
+         UNION ALL SELECT MIN(expires_at) FROM files.uploads \
+         UNION ALL SELECT MIN(at) + CAST($3 AS BIGINT) FROM files.activity \
+         UNION ALL SELECT MIN(0) FROM files.doomed",
+        params![trash, versions, days(ACTIVITY_DAYS)],
+    )?;
+    Ok(due.into_iter().flatten().min())
+}
+
+pub(crate) fn sweep(settings: &Settings) -> Result<Swept> {
     let now = moment::now_ms();
     let expired = days_ago(now, settings.trash_days);
     for table in ["objects", "folders"] {

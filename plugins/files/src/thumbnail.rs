@@ -1,6 +1,7 @@
 //! `GET /files/{id}/thumbnail`: images made small by the plugin `images`, in
 //! a few sizes. What was made is kept as an object until the bytes that it
-//! shows go.
+//! shows go. The usual size is made in the background once a picture is there,
+//! any other, and one that is asked for earlier, at once.
 
 use crate::{
     BUCKET, access,
@@ -46,6 +47,47 @@ struct Kept {
 struct Made {
     content_type: String,
     bytes: Vec<u8>,
+}
+
+/// Which file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Picture {
+    id: String,
+}
+
+/// The events that it takes, of this plugin.
+pub(crate) fn subscriptions(subscriptions: Subscriptions) -> Subscriptions {
+    subscriptions.on("files.picture", prepare)
+}
+
+/// Has the usual thumbnail of a new picture made soon. Without it nothing is
+/// lost: it is made when it is asked for.
+pub(crate) fn later(record: &Record) {
+    if check_image(record).is_err() {
+        return;
+    }
+    let picture = Picture {
+        id: record.id.clone(),
+    };
+    if let Err(error) = events::publish("picture", &picture, None) {
+        log::warn!("no thumbnail of {} is on its way: {error}", record.id);
+    }
+}
+
+fn prepare(Payload(picture): Payload<Picture>) -> Result<()> {
+    let Some(record) = Record::find(&picture.id)?.filter(|record| record.deleted_at.is_none())
+    else {
+        return Ok(());
+    };
+    if check_image(&record).is_err() || find(&record.object_key, USUAL)?.is_some() {
+        return Ok(());
+    }
+    match make(&record, USUAL) {
+        Ok(made) => keep(&record.object_key, USUAL, &made),
+        // A picture that cannot be cut, or nothing that cuts.
+        Err(error) => log::debug!("no thumbnail of {} was made: {error}", record.id),
+    }
+    Ok(())
 }
 
 pub(crate) fn thumbnail(

@@ -6,10 +6,11 @@ use crate::{
     access, account,
     account::Change,
     contents::{self, Bytes},
-    name,
+    due, happened, name,
     record::{COLUMNS, Record},
     settings::Settings,
     tree::{self, FOLDER, Folder},
+    untold,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
 
@@ -22,25 +23,24 @@ pub(crate) struct How {
 
 /// Throws a file away; whether it was there.
 pub(crate) fn throw_file(id: &str) -> Result<bool> {
-    let thrown = sql::execute(
-        "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
-        params![id, moment::now_ms()],
-    )?;
-    Ok(thrown > 0)
+    untold::transaction(|transaction| throw_file_within(transaction, id))
 }
 
 /// As [`throw_file`], in a transaction.
-pub(crate) fn throw_file_within(transaction: &Transaction, id: &str) -> Result<()> {
-    transaction.execute(
+pub(crate) fn throw_file_within(transaction: &Transaction, id: &str) -> Result<bool> {
+    let thrown = transaction.execute(
         "UPDATE files.objects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL",
         params![id, moment::now_ms()],
     )?;
-    Ok(())
+    if thrown > 0 {
+        untold::file(transaction, id)?;
+    }
+    Ok(thrown > 0)
 }
 
 /// Throws a folder away with all that lies in it.
 pub(crate) fn throw_folder(folder: &Folder) -> Result<()> {
-    sql::transaction(|transaction| {
+    untold::transaction(|transaction| {
         account::lock(transaction, &folder.owner)?;
         match Folder::live(transaction, &folder.id)? {
             Some(folder) => mark_tree(transaction, &folder),
@@ -69,12 +69,13 @@ pub(crate) fn mark_tree(transaction: &Transaction, folder: &Folder) -> Result<()
             ],
         )?;
     }
-    Ok(())
+    untold::folder(transaction, &folder.id)
 }
 
 /// Marks a folder and all that lies in it, or went to the trash with it, as
 /// to be deleted for good.
 pub(crate) fn condemn_folder(folder: &Folder) -> Result<()> {
+    due::soon();
     sql::transaction(|transaction| {
         account::lock(transaction, &folder.owner)?;
         if let Some(folder) = Folder::live(transaction, &folder.id)? {
@@ -105,7 +106,7 @@ pub(crate) fn condemn_folder(folder: &Folder) -> Result<()> {
 /// Takes a file out of the trash, into the folder from which it came; one
 /// that is not there any more is made again.
 pub(crate) fn take_file_back(id: &str, settings: &Settings) -> Result<Record> {
-    sql::transaction(|transaction| {
+    untold::transaction(|transaction| {
         let unknown = access::unknown;
         let owner = Record::within(transaction, id)?.ok_or_else(unknown)?.owner;
         account::lock(transaction, &owner)?;
@@ -127,6 +128,7 @@ pub(crate) fn take_file_back(id: &str, settings: &Settings) -> Result<Record> {
         if tree::is_taken(transaction, &owner, &path)? {
             return Err(tree::taken());
         }
+        untold::file(transaction, id)?;
         let back: Option<Record> = transaction.query_optional(
             &format!(
                 "UPDATE files.objects SET deleted_at = NULL, trashed_with = NULL, path = $2, folder_id = $3 \
@@ -158,7 +160,7 @@ fn home(
 
 /// Takes a folder out of the trash with all that went there with it.
 pub(crate) fn take_folder_back(folder: &Folder, settings: &Settings) -> Result<Folder> {
-    sql::transaction(|transaction| {
+    untold::transaction(|transaction| {
         let owner = &folder.owner;
         account::lock(transaction, owner)?;
         let found: Option<Folder> = transaction.query_optional(
@@ -215,6 +217,7 @@ pub(crate) fn take_folder_back(folder: &Folder, settings: &Settings) -> Result<F
                 parameters,
             )?;
         }
+        untold::folder(transaction, &folder.id)?;
         let back: Option<Folder> = transaction.query_optional(
             &format!("UPDATE files.folders SET parent_id = $2 WHERE id = $1 RETURNING {FOLDER}"),
             params![&folder.id, parent.map(|parent| parent.id)],
@@ -230,6 +233,9 @@ pub(crate) fn delete_file(record: &Record) -> Result<()> {
         "UPDATE files.objects SET deleted_at = 0 WHERE id = $1",
         params![&record.id],
     )?;
+    due::soon();
+    // Told first: after a kill it is told of again, and not never.
+    happened::publish(happened::Change::Deleted, &record.id)?;
     delete_files(&record.owner, std::slice::from_ref(&record.id))?;
     contents::delete_doomed(20);
     Ok(())
@@ -237,7 +243,7 @@ pub(crate) fn delete_file(record: &Record) -> Result<()> {
 
 /// Deletes the rows of condemned files of one owner. Their bytes are doomed.
 pub(crate) fn delete_files(owner: &str, ids: &[String]) -> Result<()> {
-    sql::transaction(|transaction| {
+    untold::transaction(|transaction| {
         account::lock(transaction, owner)?;
         let mut gone: Vec<Bytes> = Vec::new();
         let mut entries = 0;

@@ -9,6 +9,7 @@ use crate::{
     account::{self, Change},
     name,
     settings::Settings,
+    untold,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
 use uuid::Uuid;
@@ -160,6 +161,7 @@ pub(crate) fn relocate(
     }
     let path = name::check_path(&path_in(parent, folder_name))?;
     let deeper = parent.map_or(0, |parent| parent.depth) + 1 - folder.depth;
+    untold::folder(transaction, &folder.id)?;
     if path != folder.path {
         if is_taken(transaction, &folder.owner, &path)? {
             return Err(taken());

@@ -11,15 +11,16 @@ use crate::{
     BUCKET,
     access::{self, Permission},
     account::{self, Change},
-    contents,
+    contents, due,
     happened::{self, Change as Happened},
     name, notice,
     place::{self, Fields, Stored},
     record::{Record, Visibility},
     settings::Settings,
-    tree,
+    thumbnail, tree, untold,
 };
 use atlashub_sdk::{blob::PartOptions, prelude::*};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// How long an upload lives after its last part, milliseconds.
@@ -145,6 +146,7 @@ pub(crate) fn find_for(id: &str, kind: Kind, caller: &Caller) -> Result<Upload> 
 
 /// Begins an upload: its whole length counts from now on.
 pub(crate) fn create(new: &New, settings: &Settings) -> Result<Upload> {
+    due::within(Duration::from_millis(new.kind.life().unsigned_abs()));
     sql::transaction(|transaction| {
         let change = Change::file(new.length);
         account::charge(transaction, &new.owner, change, settings)?;
@@ -224,7 +226,8 @@ fn mismatch(error: Error) -> Error {
     Error::new(status, "checksum_mismatch", error.detail().to_owned())
 }
 
-/// Counts a part, unless somebody else was faster.
+/// Counts a part, unless somebody else was faster, be it with another part or
+/// by putting those before together.
 fn count(upload: &mut Upload, key: &str, size: u64, sha256: Option<String>) -> Result<()> {
     if size == 0 {
         contents::delete_object(key);
@@ -236,14 +239,15 @@ fn count(upload: &mut Upload, key: &str, size: u64, sha256: Option<String>) -> R
     let counted: Option<Upload> = sql::query_optional(
         &format!(
             "UPDATE files.uploads SET received = received + CAST($3 AS BIGINT), parts = $4, sha256 = $5 \
-             WHERE id = $1 AND received = $2 AND file_id IS NULL RETURNING {UPLOAD}"
+             WHERE id = $1 AND received = $2 AND parts = $6 AND file_id IS NULL RETURNING {UPLOAD}"
         ),
         params![
             &upload.id,
             upload.received,
             size,
             sql::Value::json(&parts)?,
-            sha256
+            sha256,
+            sql::Value::json(&upload.parts)?
         ],
     )?;
     if let Some(counted) = counted {
@@ -261,6 +265,15 @@ fn count(upload: &mut Upload, key: &str, size: u64, sha256: Option<String>) -> R
     }
     contents::delete_object(key);
     Err(wrong_offset(&now))
+}
+
+/// Counts what came by a link.
+pub(crate) fn came(upload: &mut Upload, came: blob::Settled) -> Result<()> {
+    if upload.received > 0 || upload.file_id.is_some() {
+        return Ok(());
+    }
+    let key = upload.direct_key();
+    count(upload, &key, came.size, came.sha256)
 }
 
 /// Counts what a broken request left, and finishes what only lacked that.
@@ -309,6 +322,7 @@ fn finish_if_whole(upload: &mut Upload, settings: &Settings) -> Result<()> {
     if let Some(record) = make_file(upload, &stored, settings)? {
         happened::tell(Happened::Uploaded, &record.id, Some(&record.path));
         notice::added(&record, settings);
+        thumbnail::later(&record);
         upload.file_id = Some(record.id);
     } else if let Some(now) = find(&upload.id)? {
         *upload = now;
@@ -332,8 +346,9 @@ fn head(upload: &Upload) -> Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Makes one part of all, whose digest is known and to which no signed link
-/// leads. When another request was faster, its is taken.
+/// Makes one part of all, whose digest is known. When another request was
+/// faster, its is taken. The attempt is another one from then on: the object of
+/// the last is among those that are put together, and may be there for a while.
 fn gather(upload: &mut Upload) -> Result<()> {
     if upload.parts.len() == 1 && upload.sha256.is_some() {
         return Ok(());
@@ -359,8 +374,9 @@ fn gather(upload: &mut Upload) -> Result<()> {
     let gathered = sql::transaction(|transaction| {
         let gathered: Option<Upload> = transaction.query_optional(
             &format!(
-                "UPDATE files.uploads SET parts = $3, sha256 = $4 WHERE id = $1 AND received = $2 \
-                 AND sha256 IS NULL AND file_id IS NULL RETURNING {UPLOAD}"
+                "UPDATE files.uploads SET parts = $3, sha256 = $4, attempt = attempt + 1 \
+                 WHERE id = $1 AND received = $2 AND sha256 IS NULL AND file_id IS NULL \
+                 RETURNING {UPLOAD}"
             ),
             params![
                 &upload.id,
@@ -389,7 +405,7 @@ fn gather(upload: &mut Upload) -> Result<()> {
 /// The row of the file, in the transaction that ends the upload; none when it
 /// has ended already.
 fn make_file(upload: &Upload, stored: &Stored, settings: &Settings) -> Result<Option<Record>> {
-    sql::transaction(|transaction| {
+    untold::transaction(|transaction| {
         let owner = &upload.owner;
         account::lock(transaction, owner)?;
         let still: Option<i64> = transaction.query_optional(

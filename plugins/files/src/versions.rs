@@ -7,9 +7,10 @@ use crate::{
     conditions, contents,
     happened::{self, Change as Happened},
     intake::{Intake, stated_length},
-    place,
+    notice, place,
     record::{COLUMNS, Metadata, Record, etag},
     settings::Settings,
+    untold,
 };
 use atlashub_sdk::prelude::*;
 
@@ -142,7 +143,7 @@ pub(crate) fn restore(
     Config(settings): Config<Settings>,
 ) -> Result<Json<Metadata>> {
     Record::live_for(&id, &caller, Permission::Write, Role::Editor)?;
-    let record = sql::transaction(|transaction| {
+    let record = untold::transaction(|transaction| {
         let there = place::locked(transaction, &id)?;
         if there.version == number {
             return Ok(there);
@@ -156,6 +157,7 @@ pub(crate) fn restore(
         account::charge(transaction, &there.owner, bytes, &settings)?;
         place::keep_version(transaction, &there)?;
         contents::share(transaction, &former.object_key)?;
+        untold::file(transaction, &id)?;
         let restored: Option<Record> = transaction.query_optional(
             &format!(
                 "UPDATE files.objects SET object_key = $2, size = $3, mime_type = $4, sha256 = $5, \
@@ -176,5 +178,6 @@ pub(crate) fn restore(
     place::prune(&id, &record.owner, &settings);
     let detail = format!("version {number}");
     happened::tell(Happened::Replaced, &id, Some(&detail));
+    notice::grown(&record.owner, &settings);
     Ok(Json(record.metadata(&identity::public_url())))
 }

@@ -31,7 +31,8 @@ fn what_happens_to_a_file_is_published_in_its_order() {
         Method::DELETE,
         format!("/files/{id}?permanent=1"),
     ));
-    let told = host.events();
+    let mut told = host.events();
+    told.retain(|event| event.name != "files.due");
     let names: Vec<&str> = told.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(
         names,

@@ -595,3 +595,8 @@ fn an_upload_that_failed_frees_its_idempotency_key() {
     let second = send(form(&[("file", Some("a.png"), PNG)]));
     assert_eq!(second.status(), StatusCode::CREATED);
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

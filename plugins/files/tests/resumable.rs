@@ -135,6 +135,29 @@ fn what_a_broken_line_left_is_found() {
 }
 
 #[test]
+fn what_is_put_together_counts_once_when_the_file_was_not_made() {
+    let host = host();
+    let at = started(6);
+    let first = call(part(&at, 0, b"abc"));
+    assert_eq!(first.status().as_u16(), 204);
+    let run = |sql: &str| atlashub_sdk::sql::execute(sql, Vec::new()).unwrap();
+    let _ = run("CREATE TRIGGER files.stop BEFORE INSERT ON objects \
+                 BEGIN SELECT RAISE(ABORT, 'stopped'); END");
+    let stopped = call(part(&at, 3, b"def"));
+    assert!(stopped.status().is_server_error() || stopped.status().is_client_error());
+    // What was put together, and the parts that go with the next sweep.
+    assert_eq!(objects(&host), 3);
+    let still = call(Request::new(Method::HEAD, &at).with_header("tus-resumable", "1.0.0"));
+    assert!(!still.status().is_success());
+    let _ = run("DROP TRIGGER files.stop");
+    assert_eq!(offset(&at), "6");
+    let file = at.rsplit('/').next().unwrap();
+    let bytes = get(format!("/files/{file}/download")).into_bytes();
+    assert_eq!(bytes.unwrap(), b"abcdef");
+    assert_eq!((objects(&host), used()), (1, 6));
+}
+
+#[test]
 fn an_upload_that_is_ended_leaves_nothing() {
     let host = host();
     let at = started(10);

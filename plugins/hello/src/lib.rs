@@ -43,6 +43,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_description_names_the_routes() {
+        atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+    }
+
+    #[test]
     fn it_says_hello() {
         let response = routes().call(Request::get("/hello"));
         assert_eq!(response.header("content-type"), Some("application/json"));

@@ -165,3 +165,8 @@ fn too_many_pixels_are_refused_before_they_are_decoded() {
         assert_eq!((status, code.as_str()), (413, "image_too_large"), "{width}");
     }
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

@@ -236,3 +236,8 @@ fn the_oldest_of_a_user_are_forgotten() {
         ["Ada shared <1>"]
     );
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

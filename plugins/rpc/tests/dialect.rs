@@ -124,3 +124,8 @@ fn without_files_it_says_so() {
         (503, &json!("files_unavailable"))
     );
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

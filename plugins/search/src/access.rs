@@ -3,6 +3,9 @@
 use atlashub_files_client::{Readable, Scope, readable};
 use atlashub_sdk::prelude::*;
 
+/// The condition of who may see all.
+pub(crate) const EVERYTHING: &str = "TRUE";
+
 /// What a caller may see, as `files` says now.
 #[derive(Debug)]
 pub(crate) struct Sight {
@@ -24,7 +27,7 @@ impl Sight {
     /// values.
     pub(crate) fn condition(&self, parameters: &mut Vec<sql::Value>) -> Result<String> {
         let Scope::Owner(owner) = &self.scope else {
-            return Ok("TRUE".into());
+            return Ok(EVERYTHING.into());
         };
         parameters.push(owner.as_str().into());
         let mut condition = format!(

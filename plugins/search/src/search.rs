@@ -1,6 +1,9 @@
 //! `GET /files/search`.
 
-use crate::{access::Sight, entry, follow, highlight, spelling, words};
+use crate::{
+    access::{EVERYTHING, Sight},
+    entry, follow, highlight, spelling, words,
+};
 use atlashub_files_client::{Scope, lookup};
 use atlashub_sdk::prelude::*;
 use serde_json::{Map, Value, json};
@@ -9,8 +12,12 @@ use std::collections::{BTreeMap, HashMap};
 /// Files of a page when nothing is said, and at most.
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 50;
-/// Files that are ranked; of what more files have, the newest are.
-const RANKED: usize = 2_000;
+/// Files that are ranked for their words: of what more files have, the newest,
+/// and the newest of those that have it in their name or tags.
+const RANKED: usize = 500;
+const RANKED_BY_NAME: usize = 200;
+/// Files that are listed when no word is asked for, the newest first.
+const LISTED: usize = 2_000;
 /// Values of a facet that are told.
 const FACETS: usize = 20;
 
@@ -81,15 +88,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
     let sight = Sight::of(scope)?;
     follow::take_missing(&sight)?;
     let asked = words::of_query(&wishes.q);
-    let mut meant = Vec::new();
     let mut corrections = BTreeMap::new();
-    for word in &asked {
-        let stands_for = spelling::meant(word, &sight)?;
-        if stands_for.iter().all(|other| other != word) {
-            corrections.insert(word.clone(), stands_for.clone());
-        }
-        meant.push(stands_for);
-    }
     if asked.is_empty() && !wishes.q.trim().is_empty() {
         // Nothing that is asked for is a word.
         return Ok(Json(Page {
@@ -100,7 +99,19 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
             complete,
         }));
     }
-    let hits = find(&wishes, &meant, &sight)?;
+    let mut meant: Vec<Vec<String>> = asked.iter().map(|word| vec![word.clone()]).collect();
+    let mut hits = find(&wishes, &meant, &sight)?;
+    if hits.is_empty() {
+        for (word, stands_for) in asked.iter().zip(&mut meant) {
+            *stands_for = spelling::meant(word, &sight)?;
+            if !stands_for.contains(word) {
+                corrections.insert(word.clone(), stands_for.clone());
+            }
+        }
+        if !corrections.is_empty() {
+            hits = find(&wishes, &meant, &sight)?;
+        }
+    }
     let facets = facets(&hits)?;
     let wanted: Vec<String> = meant.into_iter().flatten().collect();
     let mut items = Vec::new();
@@ -193,40 +204,71 @@ fn find(wishes: &Wishes, meant: &[Vec<String>], sight: &Sight) -> Result<Vec<Hit
     let text = sight.condition(&mut parameters)?;
     let mut conditions = Conditions { text, parameters };
     filter(&mut conditions, wishes)?;
-    let columns =
-        "entries.number, entries.file_id, entries.filename, entries.mime_type, entries.updated_at";
-    let inner = if meant.is_empty() {
+    let statement = if meant.is_empty() {
         format!(
-            "SELECT {columns}, CAST(0 AS DOUBLE PRECISION) AS score FROM search.entries WHERE {} \
-             ORDER BY entries.created_at DESC, entries.number DESC LIMIT {RANKED}",
+            "SELECT number, file_id, filename, mime_type, CAST(0 AS DOUBLE PRECISION) AS score \
+             FROM search.entries WHERE {} ORDER BY created_at DESC, number DESC LIMIT {LISTED}",
             conditions.text
         )
     } else {
         conditions.parameters.push(expression(meant).into());
-        let place = conditions.parameters.len();
+        let place = format!("${}", conditions.parameters.len());
         match sql::dialect() {
-            sql::Dialect::Sqlite => format!(
-                "SELECT {columns}, -bm25(words, 8.0, 4.0, 1.0) AS score FROM search.words \
-                 JOIN search.entries ON entries.number = words.rowid \
-                 WHERE words MATCH ${place} AND {} ORDER BY words.rowid DESC LIMIT {RANKED}",
-                conditions.text
-            ),
-            sql::Dialect::Postgres => format!(
-                "SELECT {columns}, CAST(ts_rank('{{0.1, 0.1, 0.5, 1.0}}', words.words, \
-                 to_tsquery('simple', CAST(${place} AS text)), 1) AS double precision) AS score \
-                 FROM search.words JOIN search.entries ON entries.number = words.number \
-                 WHERE words.words @@ to_tsquery('simple', CAST(${place} AS text)) AND {} \
-                 ORDER BY words.number DESC LIMIT {RANKED}",
-                conditions.text
-            ),
+            sql::Dialect::Sqlite => by_words_on_sqlite(&conditions.text, &place),
+            sql::Dialect::Postgres => by_words_on_postgres(&conditions.text, &place),
         }
     };
-    sql::query(
-        &format!(
-            "SELECT number, file_id, filename, mime_type, score FROM ({inner}) AS found \
-             ORDER BY score DESC, updated_at DESC, number DESC"
-        ),
-        conditions.parameters,
+    sql::query(&statement, conditions.parameters)
+}
+
+/// Names and tags are asked for by themselves, too: a word that most texts have
+/// says nothing there, and much in a name.
+fn by_words_on_sqlite(condition: &str, place: &str) -> String {
+    let ranked = |words: &str, most: usize| {
+        format!(
+            "SELECT * FROM (SELECT entries.number, entries.file_id, entries.filename, \
+             entries.mime_type, entries.updated_at, -bm25(words, 8.0, 4.0, 1.0) AS score \
+             FROM search.words JOIN search.entries ON entries.number = words.rowid \
+             WHERE words MATCH {words} AND {condition} ORDER BY words.rowid DESC LIMIT {most})"
+        )
+    };
+    let newest = ranked(place, RANKED);
+    let named = ranked(
+        &format!("'{{name tags}} : (' || {place} || ')'"),
+        RANKED_BY_NAME,
+    );
+    format!(
+        "SELECT number, file_id, filename, mime_type, max(score) AS score \
+         FROM ({newest} UNION ALL {named}) AS found GROUP BY number \
+         ORDER BY score DESC, updated_at DESC, number DESC"
+    )
+}
+
+fn by_words_on_postgres(condition: &str, place: &str) -> String {
+    let query = format!("to_tsquery('simple', CAST({place} AS text))");
+    // Where all may be seen, no more are looked at than are wanted.
+    let is_open = condition == EVERYTHING;
+    let some = |matching: &str, most: usize| {
+        let first = if is_open {
+            most.to_string()
+        } else {
+            "NULL".to_owned()
+        };
+        format!(
+            "(SELECT entries.number FROM search.{matching}({query}, {first}) AS found (number) \
+             JOIN search.entries ON entries.number = found.number \
+             WHERE {condition} ORDER BY entries.number DESC LIMIT {most})"
+        )
+    };
+    format!(
+        "SELECT entries.number, entries.file_id, entries.filename, entries.mime_type, \
+         CAST(ts_rank('{{0.1, 0.1, 0.5, 1.0}}', words.words, {query}, 1) AS double precision) AS score \
+         FROM ({} UNION {}) AS candidates (number) \
+         JOIN search.words ON words.number = candidates.number \
+         JOIN search.entries ON entries.number = candidates.number \
+         ORDER BY score DESC, entries.updated_at DESC, entries.number DESC",
+        some("matching", RANKED),
+        some("matching_names", RANKED_BY_NAME)
     )
 }
 

@@ -126,8 +126,9 @@ fn stands(word: &str, begins: bool, sight: &Sight) -> Result<bool> {
         ),
         sql::Dialect::Postgres => (
             format!(
-                "SELECT 1 FROM search.words JOIN search.entries ON entries.number = words.number \
-                 WHERE words.words @@ to_tsquery('simple', CAST(${place} AS text)) AND {visible} LIMIT 1"
+                "SELECT 1 FROM search.matching(to_tsquery('simple', CAST(${place} AS text)), NULL) \
+                 AS found (number) JOIN search.entries ON entries.number = found.number \
+                 WHERE {visible} LIMIT 1"
             ),
             format!("{word}{}", if begins { ":*" } else { "" }),
         ),

@@ -602,3 +602,8 @@ fn what_goes_to_the_trash_with_its_folder_counts_no_more_until_it_is_back() {
     assert_eq!(world.found("q=plan"), ["a"]);
     assert_eq!(world.get("/tags")["items"][0]["count"], 1);
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

@@ -3,13 +3,14 @@
 //!
 //! An upload is announced, and gets a link that is bound to a key of its own,
 //! a type and a size. It becomes an object when it is first looked for after
-//! its bytes have arrived; until then it is nobody's business. What never
-//! arrives is swept.
+//! its bytes have arrived, or when its link has long expired; until then it is
+//! nobody's business. What never arrives is swept.
 
 mod access;
 mod buckets;
 pub mod check;
 mod download;
+mod due;
 mod list;
 mod objects;
 mod path;
@@ -37,4 +38,10 @@ pub fn routes() -> Router {
         .delete("/v1/storage/object", objects::delete)
 }
 
-atlashub_sdk::plugin!(routes, check = check::Stored);
+/// The events that it takes.
+#[must_use]
+pub fn subscriptions() -> Subscriptions {
+    due::subscriptions()
+}
+
+atlashub_sdk::plugin!(routes, check = check::Stored, events = subscriptions);

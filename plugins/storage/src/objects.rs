@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 /// Announced uploads that one request looks after.
 const AT_ONCE: u32 = 20;
 /// How long after its link has expired an upload may still be under way.
-const GRACE: Duration = Duration::from_hours(1);
+pub(crate) const GRACE: Duration = Duration::from_hours(1);
 
 /// A row of `storage.objects`.
 #[derive(Clone, Debug, Deserialize)]
@@ -101,6 +101,14 @@ pub(crate) fn drop_overdue(settings: &Settings) -> Result<usize> {
     Ok(count)
 }
 
+/// When the next upload is overdue, milliseconds since 1970.
+pub(crate) fn next_overdue() -> Result<Option<i64>> {
+    let expires: Option<Option<i64>> =
+        sql::query_optional("SELECT MIN(expires_at) FROM storage.uploads", params![])?;
+    let grace = i64::try_from(GRACE.as_millis()).unwrap_or(i64::MAX);
+    Ok(expires.flatten().map(|at| at.saturating_add(grace)))
+}
+
 /// Some of the uploads whose time has been over for so long, and longer.
 fn overdue(since: Duration) -> Result<Vec<Upload>> {
     let late = i64::try_from((GRACE + since).as_millis()).unwrap_or(i64::MAX);
@@ -142,10 +150,23 @@ pub(crate) fn left_behind(since: Duration, repair: bool) -> Result<Vec<Finding>>
     Ok(findings)
 }
 
+/// Forgets an upload that got no link.
+pub(crate) fn unannounce(key: &str) {
+    let gone = sql::execute(
+        "DELETE FROM storage.uploads WHERE object_key = $1",
+        params![key],
+    );
+    if let Err(error) = gone {
+        log::error!("forget the upload {key}: {error}");
+    }
+}
+
 /// What became of an upload.
 enum Settled {
     /// Its bytes are not there.
     Waits,
+    /// Another request is about it.
+    Busy,
     /// It is an object, or another one was faster.
     Done,
     /// It is gone, for what its bytes are.
@@ -171,20 +192,20 @@ fn check(upload: &Upload, size: u64, bucket: &Bucket, settings: &Settings) -> Re
 
 /// Makes an object of an upload if its bytes are there and may be.
 fn settle(upload: Upload, bucket: &Bucket, settings: &Settings) -> Result<Settled> {
-    let size = match STORE.stat(&upload.object_key) {
-        Ok(object) => object.size,
-        Err(error) if error.code() == "object_not_found" => return Ok(Settled::Waits),
-        Err(error) => return Err(error),
+    let verdict = match STORE.settle(&upload.object_key, false) {
+        Ok(came) => check(&upload, came.size, bucket, settings)?.map(|()| came.size),
+        Err(error) => match error.code() {
+            "object_not_found" => return Ok(Settled::Waits),
+            "upload_busy" => return Ok(Settled::Busy),
+            // The store let more in than was signed.
+            "object_too_large" => Err(error),
+            _ => return Err(error),
+        },
     };
-    if let Err(refusal) = check(&upload, size, bucket, settings)? {
-        sql::execute(
-            "DELETE FROM storage.uploads WHERE object_key = $1",
-            params![&upload.object_key],
-        )?;
-        forget(&upload.object_key);
-        note("object.refuse", &format!("{}/{}", bucket.name, upload.path));
-        return Ok(Settled::Refused(refusal));
-    }
+    let size = match verdict {
+        Ok(size) => size,
+        Err(refusal) => return refuse(&upload, bucket, refusal),
+    };
     let useless = sql::transaction(|transaction| {
         let mine = transaction.execute(
             "DELETE FROM storage.uploads WHERE object_key = $1",
@@ -224,6 +245,17 @@ fn settle(upload: Upload, bucket: &Bucket, settings: &Settings) -> Result<Settle
         forget(&key);
     }
     Ok(Settled::Done)
+}
+
+/// Takes away what may not stay.
+fn refuse(upload: &Upload, bucket: &Bucket, refusal: Error) -> Result<Settled> {
+    sql::execute(
+        "DELETE FROM storage.uploads WHERE object_key = $1",
+        params![&upload.object_key],
+    )?;
+    forget(&upload.object_key);
+    note("object.refuse", &format!("{}/{}", bucket.name, upload.path));
+    Ok(Settled::Refused(refusal))
 }
 
 /// What is to be deleted.

@@ -4,6 +4,7 @@
 use crate::{
     STORE, access,
     buckets::{Bucket, essence},
+    due,
     objects::{self, Record},
     path,
     settings::Settings,
@@ -21,7 +22,12 @@ pub(crate) struct Announced {
     bucket: String,
     path: String,
     content_type: String,
-    max_size: u64,
+    /// Its size, for a link straight to the store where there is one.
+    #[serde(default)]
+    size: Option<u64>,
+    /// The most it may have; the size when only that is stated.
+    #[serde(default)]
+    max_size: Option<u64>,
 }
 
 /// Where it goes.
@@ -46,7 +52,8 @@ pub(crate) fn sign(
     let content_type = essence(&announced.content_type)?;
     bucket.check_type(&content_type)?;
     settings.check_type(&content_type)?;
-    check_size(&bucket, announced.max_size)?;
+    let most = most_bytes(&announced)?;
+    check_size(&bucket, most)?;
     objects::drop_overdue(&settings)?;
     // Whoever sends anew need not hear that what came before was refused.
     objects::settle_path(&bucket, path, &Caller::default(), &settings)?;
@@ -85,7 +92,15 @@ pub(crate) fn sign(
             "the project has 10000 links for uploads out; use them, or wait until they expire",
         ));
     }
-    let upload_url = STORE.sign_write(&key, Some(&content_type), announced.max_size, time)?;
+    due::within(time + objects::GRACE);
+    let object = blob::Announced {
+        content_type: Some(content_type),
+        size: announced.size,
+        max_size: most,
+    };
+    let upload_url = STORE
+        .announce(&key, &object, time)
+        .inspect_err(|_| objects::unannounce(&key))?;
     Ok(Json(Link {
         object_key: path.to_owned(),
         upload_url,
@@ -93,11 +108,27 @@ pub(crate) fn sign(
     }))
 }
 
+/// What the link is to let in.
+fn most_bytes(announced: &Announced) -> Result<u64> {
+    match (announced.size, announced.max_size) {
+        (Some(size), Some(most)) if size > most => Err(Error::invalid(
+            "invalid_body",
+            "`size` is more than `maxSize` allows",
+        )),
+        (Some(size), _) => Ok(size),
+        (None, Some(most)) => Ok(most),
+        (None, None) => Err(Error::invalid(
+            "invalid_body",
+            "state the object's `size`, or `maxSize`",
+        )),
+    }
+}
+
 fn check_size(bucket: &Bucket, size: u64) -> Result<()> {
     if size == 0 {
         return Err(Error::invalid(
             "invalid_body",
-            "`maxSize` is the object's size in bytes, or more, and 1 at least",
+            "`size` and `maxSize` are bytes, and 1 at least",
         ));
     }
     match bucket.max_object_bytes.filter(|most| size > *most) {

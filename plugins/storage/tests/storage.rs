@@ -6,7 +6,7 @@
 )]
 
 use atlashub_plugin_storage::routes;
-use atlashub_sdk::{blob::PutOptions, identity::CallerKind, prelude::*, testing::TestHost};
+use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -66,11 +66,7 @@ fn newest_key() -> String {
 
 /// What the host does when a client uses its link.
 fn arrive(key: &str, bytes: &[u8]) {
-    let options = PutOptions {
-        key: Some(key.to_owned()),
-        ..PutOptions::default()
-    };
-    blob::bucket("private").put_bytes(bytes, &options).unwrap();
+    atlashub_sdk::testing::arrive("private", key, bytes).unwrap();
 }
 
 fn upload(bucket: &str, path: &str, bytes: &[u8]) {
@@ -300,6 +296,55 @@ fn whose_bytes_come_first_keeps_the_path() {
 }
 
 #[test]
+fn uploads_are_looked_after_though_nobody_calls() {
+    let host = host();
+    let due = |host: &TestHost| -> Vec<Event> {
+        let events = host.events().into_iter();
+        events.filter(|event| event.name == "storage.due").collect()
+    };
+    bucket(&json!({"name": "docs"}));
+    for path in ["lost", "late"] {
+        assert_eq!(announce("docs", path).0, 200);
+    }
+    arrive(&newest_key(), b"late");
+    assert_eq!(due(&host).len(), 1);
+    host.advance(Duration::from_secs(900 + 3_601));
+    let event = due(&host).pop().unwrap();
+    host.deliver(&atlashub_plugin_storage::subscriptions(), event)
+        .unwrap();
+    let left: Vec<String> = sql::query("SELECT path FROM storage.uploads", params![]).unwrap();
+    assert!(left.is_empty());
+    let objects: Vec<String> = sql::query("SELECT path FROM storage.objects", params![]).unwrap();
+    assert_eq!(objects, ["late"]);
+    // Nothing falls due any more.
+    assert_eq!(due(&host).len(), 1);
+    assert_eq!(announce("docs", "next").0, 200);
+    assert_eq!(due(&host).len(), 2);
+}
+
+#[test]
+fn an_upload_states_its_size_or_the_most_it_may_have() {
+    let _host = host();
+    bucket(&json!({"name": "docs", "maxObjectBytes": 100}));
+    let body = |sizes: Value| {
+        let mut body = json!({"bucket": "docs", "path": "a", "contentType": "text/plain"});
+        let fields = body.as_object_mut().unwrap();
+        fields.extend(sizes.as_object().unwrap().clone());
+        announce_as(&body)
+    };
+    assert_eq!(body(json!({"size": 100})).0, 200);
+    assert_eq!(body(json!({"size": 10, "maxSize": 10})).0, 200);
+    assert_eq!(body(json!({"size": 101})).1["code"], "object_too_large");
+    for wrong in [
+        json!({}),
+        json!({"size": 0}),
+        json!({"size": 11, "maxSize": 10}),
+    ] {
+        assert_eq!(body(wrong).1["code"], "invalid_body");
+    }
+}
+
+#[test]
 fn what_never_arrives_is_forgotten() {
     let host = host();
     bucket(&json!({"name": "docs"}));
@@ -404,4 +449,9 @@ fn a_bucket_goes_when_nothing_is_in_it() {
             .count(),
         3
     );
+}
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
 }

@@ -400,3 +400,8 @@ fn without_files_every_call_says_so() {
     let refusal = refused(post("/api/v1/credentials", &down));
     assert_eq!(refusal, (503, "files_unavailable".into()));
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

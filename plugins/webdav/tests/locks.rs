@@ -122,3 +122,8 @@ fn who_wants_a_lock_too_learns_which_is_in_the_way() {
     let over = call("LOCK", "/dav/docs/", &[("if", shown.as_str())], "");
     assert_eq!(over.status().as_u16(), 412);
 }
+
+#[test]
+fn the_description_names_the_routes() {
+    atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}

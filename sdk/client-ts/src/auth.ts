@@ -1,5 +1,6 @@
 import { AtlasHubError } from "./error.js";
 import type { Http, Tokens } from "./http.js";
+import { newPkce } from "./pkce.js";
 import type { Session, SessionStore } from "./session.js";
 
 /** A user as they see themselves. Servers may add members. */
@@ -17,6 +18,33 @@ export interface User {
 export interface SessionInfo {
   id: string;
   created_at: string;
+  [member: string]: unknown;
+}
+
+/** Who the user is elsewhere. */
+export interface Identity {
+  id: string;
+  provider: string;
+  email: string | null;
+  created_at: string;
+  last_used_at: string;
+  [member: string]: unknown;
+}
+
+/** A sign-in with a provider that has begun. */
+export interface OAuthStart {
+  /** Where to lead the browser. */
+  url: string;
+  /** Keep it until the browser is back: `finishOAuth` needs it. */
+  verifier: string;
+}
+
+/** A password for one program, without the password. */
+export interface AppPassword {
+  id: string;
+  name: string;
+  created_at: string;
+  last_used_at: string | null;
   [member: string]: unknown;
 }
 
@@ -85,14 +113,70 @@ export class Auth implements Tokens {
     return this.#begin(answer, "signed_in");
   }
 
-  /** Ends the session, here in any case and on the server if it answers. */
-  async signOut(): Promise<void> {
+  /**
+   * Begins to sign in with a provider of the project's. Lead the browser to
+   * `url`; it comes back to `redirectTo`, which the project has to allow, with
+   * a code (`codeFrom`) for `finishOAuth`.
+   */
+  async startOAuth(provider: string, redirectTo?: string): Promise<OAuthStart> {
+    const { verifier, challenge } = await newPkce();
+    const url = this.#http.address(`/v1/auth/oauth/${encodeURIComponent(provider)}`, {
+      redirect_to: redirectTo,
+      code_challenge: challenge,
+      code_challenge_method: "S256",
+    });
+    return { url, verifier };
+  }
+
+  /**
+   * Ends signing in with a provider, or linking one. After `totp_required` the
+   * same code works once more, with `totp_code`.
+   */
+  async finishOAuth(answer: {
+    code: string;
+    verifier: string;
+    totp_code?: string;
+  }): Promise<Session> {
+    const { code, verifier: code_verifier, totp_code } = answer;
+    const body = { code, code_verifier, ...(totp_code && { totp_code }) };
+    const tokens = await this.#call<TokenAnswer>("POST", "/oauth/token", body);
+    return this.#begin(tokens, "signed_in");
+  }
+
+  /** With whom the signed-in user signs in. */
+  async identities(): Promise<Identity[]> {
+    const list = await this.#http.json<{ items: Identity[] }>("/v1/auth/identities");
+    return list.items;
+  }
+
+  /** Begins to link an account elsewhere to the signed-in user; as `startOAuth`. */
+  async linkIdentity(provider: string, redirectTo?: string): Promise<OAuthStart> {
+    const { verifier, challenge: code_challenge } = await newPkce();
+    const wanted = { provider, code_challenge, code_challenge_method: "S256" };
+    const { url } = await this.#http.json<{ url: string }>("/v1/auth/identities", {
+      method: "POST",
+      json: { ...wanted, ...(redirectTo && { redirect_to: redirectTo }) },
+    });
+    return { url, verifier };
+  }
+
+  /** Unlinks one; the last way in stays (`last_way_in`). */
+  async unlinkIdentity(id: string): Promise<void> {
+    await this.#http.json(`/v1/auth/identities/${encodeURIComponent(id)}`, { method: "DELETE" });
+  }
+
+  /**
+   * Ends the session, here in any case and on the server if it answers: all of
+   * the user's sessions, unless `scope` is `local`.
+   */
+  async signOut(options: { scope?: "local" } = {}): Promise<void> {
     await this.#renewing?.catch(() => undefined);
     const session = await this.#store.load();
     if (!session) return;
     try {
       await this.#http.json("/v1/auth/logout", {
         method: "POST",
+        query: { scope: options.scope },
         json: { refresh_token: session.refresh_token },
         headers: { authorization: `Bearer ${session.access_token}` },
         withSession: false,
@@ -122,14 +206,28 @@ export class Auth implements Tokens {
     return this.#http.json("/users/me", { method: "PUT", json: changes });
   }
 
+  /** Sets another password; all sessions end but the one that begins here. */
+  async changePassword(current_password: string, password: string): Promise<Session> {
+    const answer = await this.#http.json<TokenAnswer>("/v1/auth/password", {
+      method: "PUT",
+      json: { current_password, password },
+    });
+    return this.#begin(answer, "refreshed");
+  }
+
   /** Sends a link to a new password, if there is such an account. */
-  async forgotPassword(email: string): Promise<void> {
-    await this.#call("POST", "/forgot-password", { email });
+  async forgotPassword(email: string, redirect_to?: string): Promise<void> {
+    await this.#call("POST", "/forgot-password", { email, ...(redirect_to && { redirect_to }) });
   }
 
   /** Sets a new password; all sessions of the account end. */
   async resetPassword(token: string, password: string): Promise<void> {
     await this.#call("POST", "/reset-password", { token, password });
+  }
+
+  /** Sends the signed-in user a link that confirms the address. */
+  async requestVerification(): Promise<void> {
+    await this.#http.json("/v1/auth/verify-email", { method: "POST", json: {} });
   }
 
   /** Confirms an address with the token of the message. */
@@ -140,6 +238,41 @@ export class Auth implements Tokens {
   /** Sends a link that signs in. */
   async sendMagicLink(email: string, redirect_to?: string): Promise<void> {
     await this.#call("POST", "/magic-link", { email, ...(redirect_to && { redirect_to }) });
+  }
+
+  /** Signs in with the token of such a link. */
+  async signInWithMagicLink(token: string, totp_code?: string): Promise<Session> {
+    const body = { token, ...(totp_code && { totp_code }) };
+    return this.#begin(await this.#call<TokenAnswer>("POST", "/magic-link", body), "signed_in");
+  }
+
+  /** Sets the user's picture: PNG, JPEG or WebP, cut to a square. */
+  async setAvatar(image: Blob): Promise<User> {
+    const body = new FormData();
+    body.set("avatar", image);
+    return this.#http.json("/users/me/avatar", { method: "POST", body });
+  }
+
+  /** Removes the user's picture. */
+  async removeAvatar(): Promise<void> {
+    await this.#http.json("/users/me/avatar", { method: "DELETE" });
+  }
+
+  /** Passwords of programs that know nothing of sessions. */
+  async appPasswords(): Promise<AppPassword[]> {
+    const list = await this.#http.json<{ items: AppPassword[] }>("/v1/auth/app-passwords");
+    return list.items;
+  }
+
+  /** Makes one; the password is told this once. */
+  async createAppPassword(name: string): Promise<AppPassword & { password: string }> {
+    return this.#http.json("/v1/auth/app-passwords", { method: "POST", json: { name } });
+  }
+
+  /** Ends one. */
+  async revokeAppPassword(id: string): Promise<void> {
+    const path = `/v1/auth/app-passwords/${encodeURIComponent(id)}`;
+    await this.#http.json(path, { method: "DELETE" });
   }
 
   /** Begins to set up a second factor; `verifyTotp` ends it. */

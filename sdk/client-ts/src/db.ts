@@ -15,6 +15,7 @@ export interface DatabaseShape {
         Update: Record<string, unknown>;
       }
     >;
+    Views?: Record<string, { Row: Record<string, unknown> }>;
   };
 }
 
@@ -22,6 +23,7 @@ export interface DatabaseShape {
 export interface AnyDatabase extends DatabaseShape {}
 
 type Tables<D extends DatabaseShape> = D["public"]["Tables"];
+type Views<D extends DatabaseShape> = NonNullable<D["public"]["Views"]>;
 type Column<Row> = Extract<keyof Row, string>;
 
 /** What a read answers. */
@@ -43,11 +45,16 @@ export class Db<D extends DatabaseShape = AnyDatabase> {
     this.#http = http;
   }
 
-  /** A table or view. */
+  /** A table. */
   from<T extends Extract<keyof Tables<D>, string>>(
     table: T,
-  ): Table<Tables<D>[T]["Row"], Tables<D>[T]["Insert"], Tables<D>[T]["Update"]> {
-    return new Table(this.#http, table);
+  ): Table<Tables<D>[T]["Row"], Tables<D>[T]["Insert"], Tables<D>[T]["Update"]>;
+  /** A view, which can be read. */
+  from<V extends Extract<keyof Views<D>, string>>(
+    view: V,
+  ): Pick<Table<Views<D>[V]["Row"], never, never>, "select">;
+  from(name: string): Table<Record<string, unknown>, never, never> {
+    return new Table(this.#http, name);
   }
 
   /** The tables and their columns. */

@@ -6,9 +6,12 @@ import { memoryStore, type SessionStore } from "./session.js";
 import { Storage } from "./storage.js";
 
 export {
+  type AppPassword,
   Auth,
   type AuthEvent,
   type AuthListener,
+  type Identity,
+  type OAuthStart,
   type SessionInfo,
   type SignUp,
   type User,
@@ -17,6 +20,7 @@ export { type AnyDatabase, type DatabaseShape, Db, type Rows, Select, Table, Wri
 export { AtlasHubError, type Problem } from "./error.js";
 export { type FileInfo, Files, type Page } from "./files.js";
 export type { Call, Fetch, QueryValues } from "./http.js";
+export { codeFrom, newPkce, type Pkce } from "./pkce.js";
 export { browserStore, memoryStore, type Session, type SessionStore } from "./session.js";
 export {
   BucketObjects,

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, beforeEach, test } from "node:test";
-import { AtlasHubError, browserStore, type Client, createClient, type Session } from "../src/index.js";
+import {
+  AtlasHubError,
+  browserStore,
+  type Client,
+  codeFrom,
+  createClient,
+  type Session,
+} from "../src/index.js";
 
 /** A server that answers as the test says; each request is noted. */
 interface Seen {
@@ -267,4 +275,42 @@ test("what a link answers is an error like any other", async () => {
       : { json: { uploadUrl: `${url}_/blob/token` } };
   const sent = client.storage.from("docs").upload("a", new Uint8Array([1]));
   await assert.rejects(sent, { status: 413, code: "object_too_large", message: "too much" });
+});
+
+test("a sign-in with a provider is ended by whoever began it", async () => {
+  const { url: address, verifier } = await client.auth.startOAuth("google", "https://app.example.com/x?y=1");
+  const query = new URL(address).searchParams;
+  assert.equal(new URL(address).pathname, "/p/shop/v1/auth/oauth/google");
+  assert.equal(query.get("redirect_to"), "https://app.example.com/x?y=1");
+  assert.match(verifier, /^[\w-]{43}$/);
+  const digest = createHash("sha256").update(verifier).digest("base64url");
+  assert.equal(query.get("code_challenge"), digest);
+  const again = await client.auth.startOAuth("google");
+  assert.notEqual(again.verifier, verifier);
+  assert.equal(new URL(again.url).searchParams.has("redirect_to"), false);
+
+  answer = () => tokens(1);
+  const code = codeFrom("https://app.example.com/x?y=1&code=abc");
+  await client.auth.finishOAuth({ code, verifier });
+  const body = JSON.parse(seen[0]?.body ?? "");
+  assert.deepEqual(body, { code: "abc", code_verifier: verifier });
+  assert.equal((await client.auth.session())?.access_token, "access-1");
+  assert.throws(
+    () => codeFrom("https://app.example.com/?error=access_denied&error_code=sign_up_closed"),
+    (error: AtlasHubError) => error.code === "sign_up_closed",
+  );
+  assert.throws(() => codeFrom("https://app.example.com/"), { code: "no_code" });
+});
+
+test("another password goes on with the session that it answers", async () => {
+  answer = () => tokens(1);
+  await client.auth.signInWithMagicLink("aho_1", "123456");
+  assert.deepEqual(JSON.parse(seen[0]?.body ?? ""), { token: "aho_1", totp_code: "123456" });
+  answer = () => tokens(2);
+  await client.auth.changePassword("old", "new");
+  assert.equal(seen[1]?.headers.authorization, "Bearer access-1");
+  assert.equal((await client.auth.session())?.refresh_token, "refresh-2");
+  answer = () => ({ status: 204 });
+  await client.auth.signOut({ scope: "local" });
+  assert.equal(seen[2]?.url, "/p/shop/v1/auth/logout?scope=local");
 });

@@ -73,6 +73,27 @@ pub struct PartOptions {
     pub checksum: Option<Checksum>,
 }
 
+/// An upload that is announced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// The type that the upload must state.
+    pub content_type: Option<String>,
+    /// Its size, when it is known: then it may go straight to the store, which
+    /// takes exactly so much, and is set aside in the project's storage.
+    pub size: Option<u64>,
+    /// The most bytes it may have, when its size is not known.
+    pub max_size: u64,
+}
+
+/// An upload that came by its link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, hexadecimal, when it was asked for.
+    pub sha256: Option<String>,
+}
+
 /// Objects in the order of their keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -223,6 +244,35 @@ impl Bucket<'_> {
             max_size,
             seconds(valid_for),
         )?)
+    }
+
+    /// A link that lets anyone who has it send the object of that key, which
+    /// must be new, with one `PUT`: straight to the store where that can be
+    /// told how much may come. What comes is an object once it is
+    /// [settled](Bucket::settle), and swept when nobody does so.
+    ///
+    /// # Errors
+    /// `quota_exceeded`, `object_too_large`, `object_exists`,
+    /// `too_many_uploads`, `not_granted`.
+    pub fn announce(self, key: &str, announced: &Announced, valid_for: Duration) -> Result<String> {
+        Ok(host::blob_announce(
+            self.0,
+            key,
+            announced,
+            seconds(valid_for),
+        )?)
+    }
+
+    /// Makes an object of what came by such a link, and ends the link: what
+    /// comes by it later changes nothing. Asked again it answers the same.
+    /// With `digest` it answers the sum of the bytes, which the host may have
+    /// to read for it.
+    ///
+    /// # Errors
+    /// `object_not_found` when nothing has come; `upload_busy` (409) while
+    /// another call does it; `object_too_large`, `not_granted`.
+    pub fn settle(self, key: &str, digest: bool) -> Result<Settled> {
+        Ok(host::blob_settle(self.0, key, digest)?)
     }
 }
 

@@ -252,7 +252,7 @@ impl From<HostError> for Error {
             | "event_too_large"
             | "kv_value_too_large" => (StatusCode::PAYLOAD_TOO_LARGE, None),
             "object_not_found" => (StatusCode::NOT_FOUND, Some("the object was not found")),
-            "object_exists" => (StatusCode::CONFLICT, None),
+            "object_exists" | "upload_busy" => (StatusCode::CONFLICT, None),
             "not_granted" => (StatusCode::FORBIDDEN, None),
             "invalid_credentials" | "totp_required" | "invalid_totp_code" => {
                 (StatusCode::UNAUTHORIZED, None)
@@ -264,7 +264,9 @@ impl From<HostError> for Error {
                 StatusCode::SERVICE_UNAVAILABLE,
                 Some("the plugin has not been set up for this"),
             ),
-            "too_many_streams" | "rate_limited" => (StatusCode::TOO_MANY_REQUESTS, None),
+            "too_many_streams" | "too_many_uploads" | "rate_limited" => {
+                (StatusCode::TOO_MANY_REQUESTS, None)
+            }
             "busy" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
             "invalid_object_key" | "kv_key_invalid" | "invalid_event" | "event_not_declared"

@@ -12,7 +12,10 @@ pub fn now_ms() -> i64 {
     let elapsed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+    let now = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+    #[cfg(not(target_family = "wasm"))]
+    let now = now.saturating_add(crate::host::ahead_ms());
+    now
 }
 
 /// Milliseconds since 1970 as RFC 3339 in UTC; nothing for a year that has

@@ -101,6 +101,15 @@ impl Router {
         self
     }
 
+    /// All routes: method and path, as they were handed in.
+    pub fn routes(&self) -> impl Iterator<Item = (&Method, &str)> {
+        self.methods.iter().flat_map(|(path, methods)| {
+            methods
+                .iter()
+                .map(move |(method, _)| (method, path.as_str()))
+        })
+    }
+
     /// Answers a request.
     #[must_use]
     pub fn call(&self, mut request: Request) -> Response {

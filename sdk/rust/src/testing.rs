@@ -13,11 +13,14 @@
 
 mod database;
 mod describe;
+mod described;
 mod objects;
+
+pub use described::assert_described;
 
 use crate::{
     Body, Caller, Error, Event, Request, Response, Result, Router, Subscriptions,
-    blob::{Checksum, Object, PutOptions, Stored},
+    blob::{Announced, Checksum, Object, PutOptions, Settled, Stored},
     database::Table,
     host::{self, HostError, HostResult},
     http::{Answer, Call, address},
@@ -51,6 +54,15 @@ const MAX_SEALED_BYTES: usize = 64 * 1024;
 pub struct TestHost {
     inner: Rc<Inner>,
     before: Option<Rc<dyn host::Host>>,
+}
+
+/// What a client does with the link of an announced upload: sends its bytes,
+/// once.
+///
+/// # Errors
+/// The code with which the link is refused: `link_used`, `quota_exceeded`.
+pub fn arrive(bucket: &str, key: &str, bytes: &[u8]) -> std::result::Result<(), String> {
+    host::blob_arrive(bucket, key, bytes).map_err(|error| error.code)
 }
 
 type Service = Box<dyn Fn(Request) -> Response>;
@@ -344,6 +356,11 @@ impl Inner {
 }
 
 impl host::Host for Inner {
+    fn ahead_ms(&self) -> i64 {
+        // The host's own clock began with it.
+        i64::try_from(self.now_ms()).unwrap_or(i64::MAX)
+    }
+
     fn caller(&self) -> Caller {
         self.state.borrow().caller.clone()
     }
@@ -607,6 +624,20 @@ impl host::Host for Inner {
 
     fn blob_keys(&self, bucket: &str) -> HostResult<Vec<String>> {
         Ok(self.objects.borrow().keys(bucket))
+    }
+
+    fn blob_announce(&self, bucket: &str, key: &str, announced: &Announced) -> HostResult<String> {
+        self.objects.borrow().announce(bucket, key, announced)?;
+        self.blob_sign(bucket, key, true)
+    }
+
+    fn blob_arrive(&self, bucket: &str, key: &str, bytes: &[u8]) -> HostResult<()> {
+        let mut objects = self.objects.borrow_mut();
+        objects.arrive(bucket, key, bytes.to_vec())
+    }
+
+    fn blob_settle(&self, bucket: &str, key: &str, digest: bool) -> HostResult<Settled> {
+        self.objects.borrow_mut().settle(bucket, key, digest)
     }
 
     fn blob_sign(&self, bucket: &str, key: &str, write: bool) -> HostResult<String> {

@@ -5,7 +5,7 @@
 //! do belongs to the `atlashub` binary, not here.
 
 use anyhow::{Result, bail};
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 mod bench;
 mod dev;
@@ -23,6 +23,7 @@ The chores of this repository.
 cargo xtask dev               build all, start the server with a demo project
 cargo xtask test [step…]      run the tests; without a step, all of them
 cargo xtask build             make the binary to ship, plugins inside
+            [--target <triple>]   for another machine, with a C compiler for it
 cargo xtask bench [--quick]   measure beside the baselines, into docs/BENCHMARKS.md
 cargo xtask plugins           build the built-in plugins and the fixtures
 cargo xtask services          start the tests' Postgres and S3 server, print
@@ -52,10 +53,7 @@ fn run() -> Result<ExitCode> {
     match chore.as_str() {
         "dev" => dev::run(&repository)?,
         "test" => return test::run(&repository, &rest),
-        "build" => {
-            build(&repository)?;
-            println!("{}", repository.shipped().display());
-        }
+        "build" => println!("{}", build(&repository, target(&rest)?)?.display()),
         "bench" => bench::run(&repository, &rest)?,
         "plugins" => plugins::build(&repository)?,
         "services" => services::run()?,
@@ -66,16 +64,32 @@ fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the binary that is shipped, with the plugins inside.
-fn build(repository: &workspace::Workspace) -> Result<()> {
+/// The machine that `build` is for, if not this one.
+fn target(words: &[String]) -> Result<Option<&str>> {
+    match words {
+        [] => Ok(None),
+        [flag, triple] if flag == "--target" => Ok(Some(triple)),
+        _ => bail!("`cargo xtask build` takes `--target <triple>`, and nothing else"),
+    }
+}
+
+/// Builds the binary that is shipped, with the plugins inside; where it lies.
+fn build(repository: &workspace::Workspace, target: Option<&str>) -> Result<PathBuf> {
     plugins::build(repository)?;
-    server(repository, "dist")
+    let target_words = target.map(|triple| format!("--target={triple}"));
+    server(repository, "dist", target_words)?;
+    Ok(repository.shipped(target))
 }
 
 /// Builds the server's binary with what is in `plugins/dist`.
-fn server(repository: &workspace::Workspace, profile: &str) -> Result<()> {
+fn server(
+    repository: &workspace::Workspace,
+    profile: &str,
+    more: impl IntoIterator<Item = String>,
+) -> Result<()> {
     let profile = format!("--profile={profile}");
     repository
         .cargo(&["build", &profile, "--workspace", "--bin=atlashub"])
+        .args(more)
         .run("build the server")
 }

@@ -67,17 +67,17 @@ pub(crate) fn build(repository: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The component with its manifest, if its package has one.
+/// The component with its manifest and the description of its routes, if its
+/// package has them.
 fn finish(guest: &Guest) -> Result<Vec<u8>> {
     let bytes =
         std::fs::read(&guest.file).with_context(|| format!("read {}", guest.file.display()))?;
     if !guest.folder.join("plugin.toml").is_file() {
         return Ok(bytes);
     }
-    let manifest = component_file::load_manifest_dir(&guest.folder)
-        .with_context(|| format!("read the manifest in {}", guest.folder.display()))?;
-    component_file::with_manifest(&bytes, &manifest)
-        .with_context(|| format!("put the manifest into {}", guest.file.display()))
+    let (_, component) = component_file::with_folder(&bytes, &guest.folder)
+        .with_context(|| format!("describe {} by its folder", guest.file.display()))?;
+    Ok(component)
 }
 
 /// Finds the components in what cargo said.

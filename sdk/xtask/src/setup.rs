@@ -27,6 +27,9 @@ const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 /// A client of S3.
 const BOTO3: &str = "boto3==1.44.5";
 
+/// A mail server.
+const AIOSMTPD: &str = "aiosmtpd==1.4.6";
+
 /// The checker of dependencies.
 const CARGO_DENY: &str = "0.20.2";
 /// The load generator of the benches.
@@ -67,6 +70,11 @@ pub(crate) const NPM_PARTS: &[NpmPart] = &[
         what: "tus-js-client (a client of /files/tus)",
         variable: "ATLASHUB_TEST_TUS",
     },
+    NpmPart {
+        folder: "compose",
+        what: "dclint (the schema of compose files)",
+        variable: "ATLASHUB_TEST_COMPOSE",
+    },
 ];
 
 /// Fetches everything that `cargo xtask test` uses.
@@ -78,10 +86,12 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     cargo_deny()?;
     schemathesis()?;
     boto3()?;
+    aiosmtpd()?;
     faketime()?;
     componentize_js()?;
     libreoffice()?;
     webdav_clients()?;
+    debian_program("caddy", "caddy", "the balancer of compose/")?;
     for part in NPM_PARTS {
         npm_part(repository, part)?;
     }
@@ -90,6 +100,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
 
 /// Programs of Debian that the tests use, and the packages that have them.
 const DEBIAN_PROGRAMS: &[(&str, &str)] = &[
+    ("caddy", "caddy"),
     ("curl", "curl"),
     ("faketime", "faketime"),
     ("jq", "jq"),
@@ -228,6 +239,12 @@ pub(crate) fn schemathesis() -> Result<PathBuf> {
 pub(crate) fn boto3() -> Result<PathBuf> {
     let purpose = "a client of S3, for signed links";
     Ok(pypi("boto3", &[BOTO3], purpose)?.join("python3"))
+}
+
+/// The Python that has a mail server.
+pub(crate) fn aiosmtpd() -> Result<PathBuf> {
+    let purpose = "a mail server that asks for TLS and a password";
+    Ok(pypi("aiosmtpd", &[AIOSMTPD], purpose)?.join("python3"))
 }
 
 /// What the loader puts before a program that is to live in another time.

@@ -266,7 +266,7 @@ fn postgres(run: &mut Run<'_>) -> Result<()> {
 /// Runs the integration tests against the release binary on one engine.
 fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Result<()> {
     if !run.server_is_built {
-        crate::server(run.repository, "release")?;
+        crate::server(run.repository, "release", None)?;
         run.server_is_built = true;
     }
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
@@ -294,6 +294,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         .envs(&parts)
         .env("ATLASHUB_TEST_SCHEMATHESIS", schemathesis)
         .env("ATLASHUB_TEST_BOTO3", setup::boto3()?)
+        .env("ATLASHUB_TEST_AIOSMTPD", setup::aiosmtpd()?)
         .env("ATLASHUB_TEST_FAKETIME", setup::faketime()?)
         .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
         .env("TMPDIR", folder.path())

@@ -48,9 +48,11 @@ impl Workspace {
         self.target.join("release").join("atlashub")
     }
 
-    /// The server's binary as it is shipped.
-    pub(crate) fn shipped(&self) -> PathBuf {
-        self.target.join("dist").join("atlashub")
+    /// The server's binary as it is shipped, for another machine when it is
+    /// named.
+    pub(crate) fn shipped(&self, target: Option<&str>) -> PathBuf {
+        let folder = target.map_or_else(|| self.target.clone(), |triple| self.target.join(triple));
+        folder.join("dist").join("atlashub")
     }
 
     /// An example's binary, built like what is shipped.

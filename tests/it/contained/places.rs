@@ -1,7 +1,10 @@
 //! Places: what waits without end, or comes drop by drop, keeps nobody else
 //! from being served; what runs is let run to its end.
 
-use atlashub_tests::{Admin, Project, RawConnection, Reply, TestServer, fixture, shared, until};
+use atlashub_tests::{
+    Admin, Engine, Project, RawConnection, Reply, TestServer, fixture, shared, unique, until,
+    with_manifest,
+};
 use futures::{
     StreamExt as _,
     channel::oneshot,
@@ -43,8 +46,12 @@ async fn patient(admin: &Admin, project: &Project, concurrency: u32) {
 
 /// Waits until `count` requests are in the project's plugin.
 async fn until_running(admin: &Admin, project: &Project, count: usize) {
+    until_running_in(admin, project, "misbehave", count).await;
+}
+
+async fn until_running_in(admin: &Admin, project: &Project, plugin: &str, count: usize) {
     let path = format!(
-        "/admin/v1/projects/{}/plugins/misbehave/metrics",
+        "/admin/v1/projects/{}/plugins/{plugin}/metrics",
         project.slug
     );
     until("the running requests", atlashub_tests::DEADLINE, || async {
@@ -123,7 +130,7 @@ async fn an_upload_that_dribbles_is_ended_and_a_slow_one_is_not() {
         .await;
     let admin = server.admin();
     let project = admin.project_with(&["files"]).await;
-    let head = |length: usize, more: &str| {
+    let upload = |length: usize, more: &str| {
         format!(
             "POST /files/upload HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n\
              connection: close\r\ncontent-length: {length}\r\n{more}\r\n",
@@ -131,15 +138,22 @@ async fn an_upload_that_dribbles_is_ended_and_a_slow_one_is_not() {
         )
     };
     let boundary = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
-    for (more, begin) in [
-        ("file-path: dribble.bin\r\n", ""),
+    let mut roads = vec![
+        (upload(1_000_000, "file-path: dribble.bin\r\n"), ""),
         (
-            "content-type: multipart/form-data; boundary=b\r\n",
+            upload(
+                1_000_000,
+                "content-type: multipart/form-data; boundary=b\r\n",
+            ),
             boundary,
         ),
-    ] {
+    ];
+    // Links that the host signs itself, for stores that sign none.
+    let link = link_to_upload(&server, &project, 1_000_000).await;
+    roads.extend(link.map(|link| (put(&link, 1_000_000), "")));
+    for (head, begin) in roads {
         let mut connection = RawConnection::to(&server).await;
-        connection.send(&head(1_000_000, more)).await;
+        connection.send(&head).await;
         connection.send(begin).await;
         let mut pieces = tokio::time::interval(std::time::Duration::from_millis(100));
         let said = loop {
@@ -152,22 +166,139 @@ async fn an_upload_that_dribbles_is_ended_and_a_slow_one_is_not() {
             }
         };
         assert!(said.starts_with("HTTP/1.1 400"), "{said}");
+        // The body may come by itself.
+        let mut said = said;
+        while said.ends_with("\r\n\r\n") {
+            let more = connection.read_some().await;
+            said.push_str(std::str::from_utf8(&more).unwrap());
+        }
         assert!(said.contains("upload_interrupted"), "{said}");
     }
     // Ten times as fast as it must be, for longer than a window.
-    let mut connection = RawConnection::to(&server).await;
-    connection
-        .send(&head(60_000, "file-path: slow.bin\r\n"))
-        .await;
-    let mut pieces = tokio::time::interval(std::time::Duration::from_millis(100));
-    for _ in 0..60 {
-        let _ = pieces.tick().await;
-        connection.try_send(&[b'x'; 1_000]).await.unwrap();
+    let mut roads = vec![(upload(60_000, "file-path: slow.bin\r\n"), "201")];
+    let link = link_to_upload(&server, &project, 60_000).await;
+    roads.extend(link.map(|link| (put(&link, 60_000), "200")));
+    for (head, status) in roads {
+        let mut connection = RawConnection::to(&server).await;
+        connection.send(&head).await;
+        let mut pieces = tokio::time::interval(std::time::Duration::from_millis(100));
+        for _ in 0..60 {
+            let _ = pieces.tick().await;
+            connection.try_send(&[b'x'; 1_000]).await.unwrap();
+        }
+        let said = String::from_utf8(connection.read_all().await).unwrap();
+        let right = said.starts_with(&format!("HTTP/1.1 {status}"));
+        assert!(right, "{said}");
     }
-    let said = String::from_utf8(connection.read_all().await).unwrap();
-    assert!(said.starts_with("HTTP/1.1 201"), "{said}");
     let list = project.get("/files").await.expect(200).json();
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+}
+
+#[tokio::test]
+async fn plugins_that_call_each_other_need_one_place_of_the_project() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_PROJECT_CONCURRENCY", "1")
+        .start()
+        .await;
+    let admin = server.admin();
+    let uploaded = admin.upload(fixture("misbehave"), None).await;
+    let _ = uploaded.expect_success();
+    let project = admin.project_with(&["hello", "misbehave"]).await;
+    let call = "/misbehave/call?url=http://hello.internal/hello";
+    let answer = project.get(call).await.expect(200).json();
+    assert_eq!(answer["status"], 200, "{answer}");
+    assert_eq!(answer["text"], "{\"message\":\"hello\"}", "{answer}");
+    // As deep as calls may go.
+    let depth = project.get("/misbehave/depth").await.expect(200);
+    assert_eq!(depth.text(), "8");
+    // Callers who come at once do not stand in each other's way: each has the
+    // one place in its turn.
+    let answers = join_all((0..3).map(|_| project.get(call))).await;
+    for answer in answers {
+        assert_eq!(answer.expect(200).json()["status"], 200);
+    }
+    // It is one place all the same.
+    patient(&admin, &project, 8).await;
+    let waiting = hang(&project, 1);
+    until_running(&admin, &project, 1).await;
+    expect_saturated(&project.get("/hello").await);
+    drop(waiting);
+    until("the place back", atlashub_tests::DEADLINE, || async {
+        (project.get(call).await.status == 200).then_some(())
+    })
+    .await;
+}
+
+/// A link of this server for an upload, where the store signs none itself.
+async fn link_to_upload(server: &TestServer, project: &Project, size: usize) -> Option<String> {
+    let body = json!({
+        "filename": "linked.bin",
+        "size": size,
+        "content_type": "application/octet-stream",
+    });
+    let made = project.post("/files/upload-url", body).await;
+    let made = made.expect_success().json();
+    let url: reqwest::Url = made["upload_url"].as_str().unwrap().parse().unwrap();
+    let own = url.path().starts_with("/_/blob/");
+    assert_eq!(own, !Engine::of_this_run().serves_many_nodes(), "{url}");
+    own.then(|| {
+        assert_eq!(url.port(), Some(server.address().port()), "{url}");
+        url.path().to_owned()
+    })
+}
+
+/// The head of an upload to a link.
+fn put(path: &str, length: usize) -> String {
+    format!(
+        "PUT {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n"
+    )
+}
+
+/// Requests that run through a change: one that has answered nothing before it,
+/// and one that is in the middle of its answer. Both get the end of their body
+/// after it.
+struct Running {
+    silent: tokio::task::JoinHandle<Reply>,
+    echo: reqwest::Response,
+    go_on: [oneshot::Sender<()>; 2],
+}
+
+impl Running {
+    async fn begin(project: &Project) -> Self {
+        let (rest_of_text, request) = in_two(project, "/misbehave/length");
+        let silent = tokio::spawn(Reply::to(request));
+        let (rest_of_echo, request) = in_two(project, "/misbehave/echo");
+        let mut echo = request.send().await.unwrap();
+        assert_eq!(echo.chunk().await.unwrap().unwrap(), FIRST);
+        Self {
+            silent,
+            echo,
+            go_on: [rest_of_text, rest_of_echo],
+        }
+    }
+
+    async fn end_well(mut self) {
+        for rest in self.go_on {
+            rest.send(()).unwrap();
+        }
+        let mut echoed = Vec::new();
+        while let Some(piece) = self.echo.chunk().await.expect("the whole body") {
+            echoed.extend_from_slice(&piece);
+        }
+        assert_eq!(echoed, REST.as_bytes());
+        let length = (FIRST.len() + REST.len()).to_string();
+        assert_eq!(self.silent.await.unwrap().expect(200).text(), length);
+    }
+}
+
+/// A request whose body waits in the middle, and what lets it go on.
+fn in_two(project: &Project, path: &str) -> (oneshot::Sender<()>, reqwest::RequestBuilder) {
+    let (go_on, wait) = oneshot::channel();
+    let rest = async move { wait.await.map(|()| REST).map_err(std::io::Error::other) };
+    let pieces = stream::once(future::ready(Ok(FIRST))).chain(stream::once(rest));
+    let body = reqwest::Body::wrap_stream(pieces);
+    (go_on, project.request(Method::POST, path).body(body))
 }
 
 /// A way to change an installation, and what stands in its place after.
@@ -186,14 +317,8 @@ async fn a_change_of_an_installation_lets_running_requests_end_well() {
         .expect_success();
     for change in [Change::Configure, Change::Disable, Change::Remove] {
         let project = admin.project_with(&["misbehave"]).await;
-        patient(&admin, &project, 16).await;
-        // One that has answered nothing before the change, and one that is in
-        // the middle of its answer: both get the end of their body after it.
-        let (rest_of_text, request) = in_two(&project, "/misbehave/length");
-        let silent = tokio::spawn(Reply::to(request));
-        let (rest_of_echo, request) = in_two(&project, "/misbehave/echo");
-        let mut echo = request.send().await.unwrap().bytes_stream();
-        assert_eq!(echo.next().await.unwrap().unwrap(), FIRST);
+        patient(&admin, &project, 64).await;
+        let running = Running::begin(&project).await;
         until_running(&admin, &project, 2).await;
 
         let path = format!("/admin/v1/projects/{}/plugins/misbehave", project.slug);
@@ -220,23 +345,36 @@ async fn a_change_of_an_installation_lets_running_requests_end_well() {
             }
         }
 
-        rest_of_echo.send(()).unwrap();
-        rest_of_text.send(()).unwrap();
-        let mut echoed = Vec::new();
-        while let Some(piece) = echo.next().await {
-            echoed.extend_from_slice(&piece.expect("the whole body"));
-        }
-        assert_eq!(echoed, REST.as_bytes());
-        let length = (FIRST.len() + REST.len()).to_string();
-        assert_eq!(silent.await.unwrap().expect(200).text(), length);
+        running.end_well().await;
     }
 }
 
-/// A request whose body waits in the middle, and what lets it go on.
-fn in_two(project: &Project, path: &str) -> (oneshot::Sender<()>, reqwest::RequestBuilder) {
-    let (go_on, wait) = oneshot::channel();
-    let rest = async move { wait.await.map(|()| REST).map_err(std::io::Error::other) };
-    let pieces = stream::once(future::ready(Ok(FIRST))).chain(stream::once(rest));
-    let body = reqwest::Body::wrap_stream(pieces);
-    (go_on, project.request(Method::POST, path).body(body))
+#[tokio::test]
+async fn an_upgrade_lets_running_requests_end_well() {
+    let admin = shared().await.admin();
+    let name = unique("upgraded");
+    for version in ["1.0.0", "2.0.0"] {
+        let manifest = format!(
+            "name = \"{name}\"\nversion = \"{version}\"\ngrants = [\"sql\", \"kv\", \"users\", \"blob:private\", \
+             \"plugin:hello\", \"plugin:misbehave\"]\n[[routes]]\npath = \"/misbehave\"\n\
+             [limits]\ncpu_ms = 1000\nwall_ms = 120000\n"
+        );
+        let component = with_manifest(&fixture("misbehave"), &manifest);
+        let _ = admin.upload(component, None).await.expect(201);
+    }
+    let project = admin.project().await;
+    let first = json!({"revision": "1.0.0", "enabled": true, "grants": "requested"});
+    let _ = admin.install(&project, &name, first).await.expect(201);
+    let running = Running::begin(&project).await;
+    until_running_in(&admin, &project, &name, 2).await;
+
+    let second = json!({"revision": "2.0.0", "grants": "requested"});
+    let _ = admin.install(&project, &name, second).await.expect(200);
+    assert_eq!(admin.installed(&project, &name).await["version"], "2.0.0");
+    let served = project.get("/misbehave/served").await.expect(200);
+    assert_eq!(served.text(), "1", "not by an instance of its own");
+
+    running.end_well().await;
+    // Nothing of the first is left.
+    until_running_in(&admin, &project, &name, 0).await;
 }

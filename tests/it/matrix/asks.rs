@@ -94,6 +94,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/files/zip", Asks::Object),
     ("POST", "/files/upload-url", Asks::NameToWrite),
     ("POST", "/files/{id}/confirm", Asks::Absent),
+    ("OPTIONS", "/files/tus", Asks::Nothing),
     ("POST", "/files/tus", Asks::NameToWrite),
     // The upload's id is what they ask for; here it is nobody's.
     ("GET", "/files/tus/{id}", Asks::Absent),
@@ -114,6 +115,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/folders/{id}/move", Asks::ObjectToWrite),
     ("POST", "/folders/{id}/restore", Asks::ObjectToWrite),
     ("GET", "/folders/shared-with-me", Asks::Name),
+    ("GET", "/folders/{id}/activity", Asks::Object),
     ("GET", "/folders/{id}/permissions", Asks::Object),
     ("POST", "/folders/{id}/permissions", Asks::ObjectToWrite),
     (

@@ -252,6 +252,51 @@ async fn bad_credentials_are_refused_on_every_route_of_a_project() {
     assert_eq!(after, before, "a refused request has changed something");
 }
 
+#[tokio::test]
+async fn an_admins_session_that_has_expired_opens_no_route() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_ADMIN_SESSION_MINUTES", "5")
+        .ten_minutes_ago();
+    let mut server = server.start().await;
+    let owner = owner(&server).await;
+    let own = project(&owner).await;
+    let ended = platform_admin(&owner, "owner").await;
+    let things = Things::make(&owner, &own).await;
+    let _ = owner
+        .with_session(&ended)
+        .get("/admin/v1/projects")
+        .await
+        .expect(200);
+    server.return_to_now().await;
+    let admin = server.admin();
+    let session = admin.with_session(&ended);
+    for (method, path, access) in super::all_routes() {
+        if matches!(access, super::Open | super::Link | super::User) {
+            continue;
+        }
+        let address = super::address(&admin, &own, path).await;
+        let cookie = format!("__Host-atlashub={ended}");
+        let by_cookie = super::request(&admin.anonymous(), method, &address);
+        for request in [
+            super::request(&session, method, &address),
+            by_cookie.header("cookie", &cookie),
+        ] {
+            let reply = Reply::to(request).await;
+            assert_eq!(reply.status, 401, "{method} {path}: {}", reply.text());
+            assert!(!reply.text().contains(&own.id), "{}", reply.text());
+        }
+    }
+    let before = state_of(&admin, &own).await;
+    for (method, path, _) in PLUGIN_ROUTES {
+        let request = bearer(&ended)(request(&own, method, path, &things));
+        let reply = Reply::to(request).await;
+        assert_eq!(reply.status, 401, "{method} {path}: {}", reply.text());
+        assert!(!reply.text().contains(HIDDEN), "{method} {path}");
+    }
+    let after = state_of(&admin, &own).await;
+    assert_eq!(after, before, "a refused request has changed something");
+}
+
 /// The token of a session that awaits the second factor of a project's admin.
 async fn awaiting(owner: &Admin, project: &Project) -> String {
     let user = user_with(owner, project, json!(["admin"])).await;

@@ -1,6 +1,6 @@
 //! Who reaches which route inside a project: those of the built-in plugins,
-//! and those of the host for the project's users. The plugins' sources and
-//! the host's own description say which there are.
+//! and those of the host for the project's users. What the plugins' components
+//! and the host say of themselves tells which there are.
 
 use super::{
     asks::{

@@ -9,10 +9,9 @@
 // ATLASHUB_TEST_OUTBOX: the folder where mails land
 
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import test from 'node:test'
+import { mailTo, totpCode as code } from '../account.mjs'
 import { Browser } from './browser.mjs'
 
 const env = process.env
@@ -67,41 +66,8 @@ const signedUp = async (options) => {
 }
 
 /** The link in the newest mail to an address, once there are `count`. */
-const link = async (email, count = 1) => {
-  for (const end = Date.now() + 30_000; ; ) {
-    const mails = listed(env.ATLASHUB_TEST_OUTBOX)
-      .map((name) => readFileSync(`${env.ATLASHUB_TEST_OUTBOX}/${name}`, 'utf8'))
-      .filter((text) => text.includes(`To: ${email}`))
-    if (mails.length >= count) return plain(mails.at(-1)).match(/https?:\S+/)[0]
-    assert.ok(Date.now() < end, `no mail to ${email}`)
-    await new Promise((next) => setTimeout(next, 50))
-  }
-}
-const listed = (folder) => {
-  try {
-    // Others are still being written.
-    const names = readdirSync(folder).filter((name) => name.endsWith('.eml'))
-    return names.sort()
-  } catch {
-    return []
-  }
-}
-const plain = (mail) =>
-  mail
-    .replace(/=\r?\n/g, '')
-    .replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)))
-
-/** The code of an authenticator app (RFC 6238), `steps` from now. */
-const code = (secret, steps = 0) => {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  const bits = [...secret].map((c) => alphabet.indexOf(c).toString(2).padStart(5, '0')).join('')
-  const bytes = bits.match(/.{8}/g).map((byte) => parseInt(byte, 2))
-  const counter = Buffer.alloc(8)
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps))
-  const mac = createHmac('sha1', Buffer.from(bytes)).update(counter).digest()
-  const at = mac[19] & 15
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0')
-}
+const link = async (email, count = 1) =>
+  (await mailTo(env.ATLASHUB_TEST_OUTBOX, email, count)).match(/https?:\S+/)[0]
 
 /** Presses the button of the page that a link leads to; where it leads on. */
 const follow = async (address) => {

@@ -1,8 +1,8 @@
 //! Signed links that this host answers itself: what `/_/blob/{token}` does.
 //!
-//! Uploads always come this way, whatever the store: a link presigned by S3
-//! bounds neither the size nor the project's storage. Downloads go straight
-//! to a store that signs links. Whatever a user uploaded is shown inline only
+//! Downloads go straight to a store that signs links, and so do uploads whose
+//! size was announced ([`direct`](super::direct)); others come this way, since
+//! a link presigned by S3 cannot bound what it does not know. Whatever a user uploaded is shown inline only
 //! when it is of a harmless type.
 
 use super::BlobStore;
@@ -69,6 +69,18 @@ impl BlobStore {
                 return Ok(url);
             }
         }
+        self.sign_here(scope, bucket, key, access, valid_for)
+    }
+
+    /// A link that this host answers.
+    pub(super) fn sign_here(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        access: SignedAccess,
+        valid_for: Duration,
+    ) -> Result<String> {
         let link = Link {
             scope: scope.clone(),
             bucket: bucket.clone(),
@@ -139,7 +151,8 @@ impl BlobStore {
     /// # Errors
     /// 415 `content_type_mismatch` when the type is not the one that was
     /// signed, `object_too_large`, `quota_exceeded`; 403 `invalid_link` when
-    /// the link is for reading.
+    /// the link is for reading; 409 `link_used` when the upload that it was
+    /// made for has come.
     pub async fn write_link(
         &self,
         link: &Link,
@@ -165,18 +178,53 @@ impl BlobStore {
                 ));
             }
         }
+        let uploads = self.platform.direct_uploads();
+        let announced = uploads.find(&link.scope, &link.bucket, &link.key).await?;
+        if announced.as_ref().is_some_and(|upload| upload.is_settled) {
+            return Err(used());
+        }
         let options = PutOptions {
             key: Some(link.key.clone()),
-            create_only: false,
+            create_only: announced.is_some(),
             expected_size: content_length,
             max_size: Some(*max_size),
         };
-        self.put(&link.scope, &link.bucket, source, options).await
+        let stored = match self.put(&link.scope, &link.bucket, source, options).await {
+            Err(error) if announced.is_some() && error.code() == "object_exists" => {
+                return Err(used());
+            }
+            stored => stored?,
+        };
+        if let Some(upload) = announced {
+            uploads.came(upload.id, stored.sha256).await?;
+        }
+        Ok(stored)
+    }
+}
+
+/// 409.
+fn used() -> Error {
+    Error::conflict(
+        "link_used",
+        "the link is good for one upload, which has come: ask for a new one",
+    )
+}
+
+/// Refuses a type that a header cannot carry.
+pub(super) fn check_header(value: Option<&str>) -> Result<()> {
+    match value {
+        Some(value) if value.len() > 1024 || HeaderValue::from_str(value).is_err() => {
+            Err(Error::invalid(
+                "invalid_link",
+                "the content type must be a valid header value of at most 1,024 bytes",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 
 /// A store takes whole seconds, of which there must be one.
-fn check_time(valid_for: Duration) -> Result<Duration> {
+pub(super) fn check_time(valid_for: Duration) -> Result<Duration> {
     if valid_for < Duration::from_secs(1) || valid_for > links::MAX_VALID_FOR {
         return Err(Error::invalid(
             "invalid_link",

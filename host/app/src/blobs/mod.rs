@@ -5,6 +5,7 @@
 //! makes an object visible runs to its end together with its accounting, also
 //! when the caller goes away. Grants are checked before this is reached.
 
+mod direct;
 mod links;
 mod parts;
 mod quota;
@@ -14,8 +15,8 @@ use atlashub_core::{
     capability::{
         PluginScope,
         blob::{
-            Blobs, ByteSource, MAX_LIST, ObjectBody, ObjectInfo, ObjectKey, ObjectPage,
-            PartOptions, PutOptions, SignedAccess, StoredObject, StoredPart,
+            Announced, Blobs, ByteSource, MAX_LIST, ObjectBody, ObjectInfo, ObjectKey, ObjectPage,
+            PartOptions, PutOptions, Settled, SignedAccess, StoredObject, StoredPart,
         },
     },
 };
@@ -105,6 +106,8 @@ impl BlobStore {
     /// When the store fails; call it again then.
     pub async fn delete_project(&self, project: ProjectId) -> Result<()> {
         self.forget(project);
+        let incoming = PathPrefix::incoming(project);
+        self.storage.delete_all(&incoming).await?;
         self.storage.delete_all(&PathPrefix::project(project)).await
     }
 
@@ -505,5 +508,25 @@ impl Blobs for BlobStore {
         valid_for: Duration,
     ) -> Result<String> {
         self.sign_link(scope, bucket, key, access, valid_for).await
+    }
+
+    async fn announce(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        upload: Announced,
+    ) -> Result<String> {
+        self.announce_upload(scope, bucket, key, upload).await
+    }
+
+    async fn settle(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        digest: bool,
+    ) -> Result<Settled> {
+        self.settle_upload(scope, bucket, key, digest).await
     }
 }

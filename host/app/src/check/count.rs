@@ -73,9 +73,10 @@ async fn count(app: &App, project: ProjectId) -> Result<Counted> {
     let mut last = None;
     for _ in 0..TRIES {
         let before = app.platform().usage().get(project).await?;
-        let stored = stored_bytes(app, project).await?;
+        // What is announced counts like what is stored.
+        let stored = stored_bytes(app, project).await? + before.announced_bytes;
         let after = app.platform().usage().get(project).await?;
-        if before != after || before.reserved_bytes > 0 {
+        if before != after || before.reserved_bytes > before.announced_bytes {
             last = None;
             continue;
         }

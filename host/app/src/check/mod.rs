@@ -12,6 +12,7 @@ mod avatars;
 mod count;
 mod objects;
 mod references;
+mod store;
 
 pub(crate) use count::recount_wanted;
 

@@ -130,18 +130,13 @@ impl super::Directory {
     /// # Errors
     /// When the database cannot.
     pub async fn flush_key_use(&self) -> Result<()> {
-        let used = self.keys.uses.take();
-        let outcome = self.write_key_use(&used).await;
-        if outcome.is_err() {
-            self.keys.uses.put_back(used);
-        }
-        outcome
+        self.keys
+            .uses
+            .flush(async |used| self.write_key_use(used).await)
+            .await
     }
 
     async fn write_key_use(&self, used: &[KeyId]) -> Result<()> {
-        if used.is_empty() {
-            return Ok(());
-        }
         let now = self.platform.now();
         let uses: Vec<_> = used.iter().map(|id| (*id, now)).collect();
         let unit = self.platform.begin().await?;

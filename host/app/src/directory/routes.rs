@@ -1,7 +1,9 @@
 //! The route table of a project: the longest declared route wins.
 
 use atlashub_core::{
-    Error, ErrorKind, PluginName, Result, manifest::Route, permission::Declaration,
+    Error, ErrorKind, PluginName, Result,
+    manifest::{Route, below},
+    permission::Declaration,
 };
 use atlashub_data::platform::{Installation, Revision};
 use atlashub_runtime::LivePlugin;
@@ -90,9 +92,10 @@ impl InstalledPlugin {
 
 /// Where a plugin is mounted.
 pub struct Mount {
-    path: String,
+    /// What the addresses of clients begin with.
+    pub path: String,
     /// What the plugin sees in place of `path`.
-    seen: String,
+    pub seen: String,
     /// Whether programs may come in with `Authorization: Basic`.
     pub basic: bool,
     /// The plugin.
@@ -164,6 +167,12 @@ impl RouteTable {
         self.plugins.values()
     }
 
+    /// Where enabled plugins are mounted; what is asked first comes first.
+    #[must_use]
+    pub fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
     /// Whether something failed to start and it is time to try again; says so
     /// once.
     #[must_use]
@@ -174,6 +183,12 @@ impl RouteTable {
 }
 
 impl Mount {
+    /// Where the plugin is mounted in the project.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The path and query as the plugin sees them; `None` when they are what
     /// they were.
     #[must_use]
@@ -185,7 +200,7 @@ impl Mount {
             Some((path, query)) => (path, Some(query)),
             None => (path_and_query, None),
         };
-        let (rest, any) = rest(&self.path, path)?;
+        let (rest, any) = below(&self.path, path)?;
         let mut any = any.into_iter();
         let mut seen: String = segments(&self.seen)
             .map(|segment| match segment {
@@ -211,28 +226,9 @@ fn segments(route: &str) -> impl Iterator<Item = &str> {
     route.split('/').filter(|segment| !segment.is_empty())
 }
 
-/// What follows a mount in `path`, and what stands for each `*` of it; none
-/// when the mount does not cover the path.
-fn rest<'a>(mount: &str, path: &'a str) -> Option<(&'a str, Vec<&'a str>)> {
-    let mut rest = path;
-    let mut any = Vec::new();
-    for wanted in segments(mount) {
-        let after = rest.strip_prefix('/')?;
-        let end = after.find('/').unwrap_or(after.len());
-        let (segment, further) = after.split_at_checked(end)?;
-        match wanted {
-            "*" if !segment.is_empty() => any.push(segment),
-            plain if plain == segment => {}
-            _ => return None,
-        }
-        rest = further;
-    }
-    Some((rest, any))
-}
-
 fn covers(mount: &str, path: &str) -> bool {
     if mount.contains('*') {
-        return rest(mount, path).is_some();
+        return below(mount, path).is_some();
     }
     mount == "/"
         || path
@@ -281,11 +277,5 @@ mod tests {
         assert!(!covers("/files/*/tags", "/files//tags"));
         assert!(!covers("/files/*/tags", "/files/a/b/tags"));
         assert!(!covers("/files/*/tags", "/files/a/tagsx"));
-    }
-
-    #[test]
-    fn a_mount_tells_what_follows_it_and_what_stands_for_any() {
-        assert_eq!(rest("/a/*/b", "/a/x/b/c"), Some(("/c", vec!["x"])));
-        assert_eq!(rest("/", "/a"), Some(("/a", vec![])));
     }
 }

@@ -2,12 +2,14 @@
 //! interface, and types. Made when asked for; the tables are known already.
 
 mod openapi;
+mod plugins;
 mod typescript;
 
 use crate::{App, directory::ProjectEntry};
 use atlashub_core::{ProjectId, Result};
+use plugins::Described;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// The built-in plugin that offers tables.
 const DB_PLUGIN: &str = "db";
@@ -29,24 +31,29 @@ impl App {
     /// # Errors
     /// When a database cannot.
     pub async fn project_openapi(&self, entry: &Arc<ProjectEntry>) -> Result<Value> {
-        let installed = self.plugins().installed(entry).await?;
-        let enabled: Vec<_> = installed
+        let table = self.directory().routes(entry).await?;
+        let revisions: BTreeSet<_> = table
+            .mounts()
             .iter()
-            .filter(|plugin| plugin.installation.state.enabled)
+            .map(|mount| mount.plugin.revision.id)
             .collect();
-        let routes: Vec<openapi::PluginRoutes> = enabled
+        let told = self.platform().revisions().descriptions(revisions).await?;
+        let mounts: Vec<Described> = table
+            .mounts()
             .iter()
-            .map(|plugin| openapi::PluginRoutes {
-                plugin: plugin.installation.plugin.to_string(),
-                mounts: plugin.routes.clone(),
+            .map(|mount| Described {
+                plugin: mount.plugin.revision.plugin.as_str(),
+                path: &mount.path,
+                seen: &mount.seen,
+                document: told.get(&mount.plugin.revision.id),
             })
             .collect();
-        let tables = if routes.iter().any(|routes| routes.plugin == DB_PLUGIN) {
+        let tables = if mounts.iter().any(|mount| mount.plugin == DB_PLUGIN) {
             self.tables(entry.id).await?
         } else {
             Arc::default()
         };
         let url = self.directory().public_url(&entry.slug);
-        Ok(openapi::of(entry.slug.as_str(), &url, &tables, &routes))
+        openapi::of(entry.slug.as_str(), &url, &tables, &mounts)
     }
 }

@@ -1,37 +1,42 @@
 //! The description (OpenAPI 3.1) of a project's interface.
 
-use atlashub_core::capability::database::{Column, ColumnKind, Table, TableKind};
+use super::plugins::{self, Described};
+use atlashub_core::{
+    Result,
+    capability::database::{Column, ColumnKind, Table, TableKind},
+    openapi::{PROBLEM, variables},
+};
 use serde_json::{Map, Value, json};
-
-/// Where a plugin answers.
-pub(super) struct PluginRoutes {
-    /// Its name.
-    pub(super) plugin: String,
-    /// What its addresses begin with.
-    pub(super) mounts: Vec<String>,
-}
 
 /// What begins the addresses of tables.
 const DB: &str = "/v1/db";
 
-/// The description of a project at `url` with these tables and plugins.
-pub(super) fn of(slug: &str, url: &str, tables: &[Table], plugins: &[PluginRoutes]) -> Value {
+/// The description of a project at `url` with these tables and mounts of
+/// plugins, those that are asked first before others.
+///
+/// # Errors
+/// When an operation cannot be written as JSON.
+pub(super) fn of(
+    slug: &str,
+    url: &str,
+    tables: &[Table],
+    mounts: &[Described<'_>],
+) -> Result<Value> {
     let mut paths = Map::new();
     let mut schemas = Map::new();
-    schemas.insert("Problem".to_owned(), problem());
+    schemas.insert(PROBLEM.to_owned(), problem());
     for table in tables {
         add_table(&mut paths, &mut schemas, table);
     }
-    for plugin in plugins {
-        for mount in &plugin.mounts {
-            let tables_tell = !tables.is_empty() && (mount == DB);
-            if !tables_tell {
-                let mount = mount.trim_end_matches('/');
-                paths.insert(format!("{mount}/{{path}}"), mounted(&plugin.plugin));
-            }
+    for mount in mounts {
+        mount.add_schemas(&mut schemas);
+        let tables_tell = !tables.is_empty() && mount.path == DB;
+        if !mount.add(&mut paths)? && !tables_tell {
+            let path = mount.path.trim_end_matches('/').replace('*', "{any}");
+            paths.insert(format!("{path}/{{path}}"), mounted(&path, mount.plugin));
         }
     }
-    json!({
+    Ok(json!({
         "openapi": "3.1.0",
         "info": {
             "title": slug,
@@ -44,16 +49,27 @@ pub(super) fn of(slug: &str, url: &str, tables: &[Table], plugins: &[PluginRoute
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "key": { "type": "apiKey", "in": "header", "name": "x-api-key" },
-                "user": { "type": "http", "scheme": "bearer" },
+                "key": {
+                    "type": "apiKey", "in": "header", "name": "x-api-key",
+                    "description": "A key of the project; where `secret` is needed, a secret one",
+                },
+                "user": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "A user's access token; what is needed are permissions",
+                },
+                "basic": {
+                    "type": "http", "scheme": "basic",
+                    "description": "A user's address and an app password",
+                },
             },
         },
-    })
+    }))
 }
 
 fn add_table(paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>, table: &Table) {
     let name = table.name.as_str();
-    let component = component_of(name);
+    // No plugin has capital letters in its name, so that theirs are others.
+    let component = format!("Table.{}", component_of(name));
     let row = json!({ "$ref": format!("#/components/schemas/{component}") });
     schemas.insert(component.clone(), row_schema(table));
     let rows = json!({
@@ -159,14 +175,7 @@ fn operation(
                 "description": "The rows",
                 "content": { "application/json": { "schema": answer } },
             },
-            "default": {
-                "description": "What went wrong",
-                "content": {
-                    "application/problem+json": {
-                        "schema": { "$ref": "#/components/schemas/Problem" },
-                    },
-                },
-            },
+            "default": plugins::problem(),
         },
     });
     if let (Some(body), Some(members)) = (body, operation.as_object_mut()) {
@@ -242,11 +251,13 @@ fn column_schema(column: &Column) -> Value {
     Value::Object(schema)
 }
 
-fn mounted(plugin: &str) -> Value {
+fn mounted(path: &str, plugin: &str) -> Value {
+    let parameters: Vec<Value> = variables(path)
+        .chain(["path"])
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
     json!({
-        "parameters": [{
-            "name": "path", "in": "path", "required": true, "schema": { "type": "string" },
-        }],
+        "parameters": parameters,
         "get": {
             "summary": format!("Answered by the plugin `{plugin}`, as are other methods"),
             "tags": [plugin],
@@ -318,16 +329,19 @@ mod tests {
 
     #[test]
     fn a_table_has_its_operations_and_a_view_is_read() {
-        let plugins = [PluginRoutes {
-            plugin: "files".to_owned(),
-            mounts: vec!["/files".to_owned()],
-        }];
-        let document = of(
-            "demo",
-            "https://x/p/demo",
-            &[todos(TableKind::Table)],
-            &plugins,
-        );
+        let mount = |plugin, path| Described {
+            plugin,
+            path,
+            seen: path,
+            document: None,
+        };
+        let mounts = [
+            mount("notes", "/files/*/notes"),
+            mount("files", "/files"),
+            mount("db", "/v1/db"),
+        ];
+        let tables = [todos(TableKind::Table)];
+        let document = of("demo", "https://x/p/demo", &tables, &mounts).unwrap();
         let path = &document["paths"]["/v1/db/to%2Fdos"];
         for method in ["get", "post", "patch", "delete"] {
             assert!(path[method]["responses"]["default"].is_object(), "{method}");
@@ -335,13 +349,20 @@ mod tests {
         let body = &path["post"]["requestBody"]["content"]["application/json"]["schema"];
         let required = &body["properties"]["rows"]["items"]["required"];
         assert_eq!(*required, json!(["title"]));
-        let row = &document["components"]["schemas"]["to-2f.dos"]["properties"];
+        let row = &document["components"]["schemas"]["Table.to-2f.dos"]["properties"];
         assert_eq!(
             row["at"],
             json!({"type": ["string", "null"], "format": "date-time"})
         );
         assert!(document["paths"]["/files/{path}"].is_object());
-        let view = of("demo", "https://x/p/demo", &[todos(TableKind::View)], &[]);
+        assert!(document["paths"]["/v1/db/{path}"].is_null());
+        let notes = &document["paths"]["/files/{any}/notes/{path}"]["parameters"];
+        assert_eq!(
+            (&notes[0]["name"], &notes[1]["name"]),
+            (&json!("any"), &json!("path"))
+        );
+        let tables = [todos(TableKind::View)];
+        let view = of("demo", "https://x/p/demo", &tables, &[]).unwrap();
         let path = view["paths"]["/v1/db/to%2Fdos"].as_object().unwrap();
         assert_eq!(path.keys().collect::<Vec<_>>(), ["get"]);
     }

@@ -17,8 +17,12 @@ pub(crate) use of_plugins::{KeptMails, MailsOfPlugins};
 
 use atlashub_core::{Error, Result};
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, message::Mailbox,
-    transport::smtp::PoolConfig,
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    message::Mailbox,
+    transport::smtp::{
+        AsyncSmtpTransportBuilder, PoolConfig,
+        client::{Certificate, Tls, TlsParameters},
+    },
 };
 use outbox::Outbox;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -43,6 +47,9 @@ pub struct MailSettings {
     /// unless the server is on this machine or `?tls=none` says otherwise;
     /// without one, mails are written into `outbox`.
     pub smtp_url: Option<SecretString>,
+    /// Certificates (PEM) that the server's may be issued by, beside those that
+    /// everybody trusts.
+    pub smtp_ca: Option<Vec<u8>>,
     /// Who they come from: `AtlasHub <no-reply@example.com>`.
     pub from: String,
     /// The folder of mails that are not sent.
@@ -59,7 +66,32 @@ pub(crate) struct Mailer {
 pub(crate) struct Refused {
     /// Whether another try is of no use.
     pub(crate) for_good: bool,
+    /// What is wrong, for programs.
+    pub(crate) code: &'static str,
     pub(crate) error: Error,
+}
+
+/// Replies of a mail server about who sends, not about the mail (RFC 4954): a
+/// password that is wrong, or a way of signing in that it does not take.
+const SIGN_IN_REPLIES: [u16; 4] = [530, 534, 535, 538];
+
+impl Refused {
+    /// What the mail server, or the way there, said.
+    fn by_server(error: lettre::transport::smtp::Error) -> Self {
+        let about_us = error
+            .status()
+            .is_some_and(|code| SIGN_IN_REPLIES.contains(&u16::from(code)));
+        let for_good = error.is_permanent() && !about_us;
+        Self {
+            for_good,
+            code: match (about_us, for_good) {
+                (true, _) => "mail_sign_in_refused",
+                (false, true) => "mail_refused",
+                (false, false) => "mail_not_sent",
+            },
+            error: Error::internal("send a mail", error),
+        }
+    }
 }
 
 enum Way {
@@ -84,6 +116,10 @@ impl Mailer {
                     .map_err(|_| {
                         invalid("the mail server's address must look like `smtps://user:password@host:465` or `smtp://host:587?tls=required`")
                     })?;
+                let builder = match &settings.smtp_ca {
+                    Some(pem) => trusting(builder, url.expose_secret(), pem)?,
+                    None => builder,
+                };
                 Way::Smtp(
                     builder
                         .timeout(Some(PATIENCE))
@@ -99,19 +135,18 @@ impl Mailer {
     pub(crate) async fn try_to_send(&self, mail: Mail) -> std::result::Result<(), Refused> {
         let message = mail.message(self.from.clone()).map_err(|error| Refused {
             for_good: true,
+            code: "mail_refused",
             error,
         })?;
         match &self.way {
             Way::Outbox(outbox) => outbox.keep(&message).await.map_err(|error| Refused {
                 for_good: false,
+                code: "mail_not_sent",
                 error,
             }),
             Way::Smtp(transport) => match transport.send(message).await {
                 Ok(_) => Ok(()),
-                Err(error) => Err(Refused {
-                    for_good: error.is_permanent(),
-                    error: Error::internal("send a mail", error),
-                }),
+                Err(error) => Err(Refused::by_server(error)),
             },
         }
     }
@@ -133,15 +168,42 @@ impl Mailer {
 async fn send_by(transport: &AsyncSmtpTransport<Tokio1Executor>, message: Message) -> Result<()> {
     let mut retries = RETRIES.into_iter();
     loop {
-        let error = match transport.send(message.clone()).await {
+        let refused = match transport.send(message.clone()).await {
             Ok(_) => return Ok(()),
-            Err(error) => error,
+            Err(error) => Refused::by_server(error),
         };
         match retries.next() {
-            Some(wait) if !error.is_permanent() => tokio::time::sleep(wait).await,
-            _ => return Err(Error::internal("send a mail", error)),
+            Some(wait) if !refused.for_good => tokio::time::sleep(wait).await,
+            _ => return Err(refused.error),
         }
     }
+}
+
+/// The same way, on which these certificates are trusted, too.
+fn trusting(
+    builder: AsyncSmtpTransportBuilder,
+    url: &str,
+    pem: &[u8],
+) -> Result<AsyncSmtpTransportBuilder> {
+    let unread =
+        |error| invalid("the certificates for the mail server must be in PEM").with_source(error);
+    let url = Url::parse(&with_tls(url))
+        .map_err(|error| invalid("the mail server's address cannot be read").with_source(error))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let parameters = TlsParameters::builder(host)
+        .add_root_certificate(Certificate::from_pem(pem).map_err(unread)?)
+        .build()
+        .map_err(unread)?;
+    let tls = url
+        .query_pairs()
+        .find(|(name, _)| name == "tls")
+        .map(|(_, value)| value.into_owned());
+    Ok(builder.tls(match (url.scheme(), tls.as_deref()) {
+        ("smtps", _) => Tls::Wrapper(parameters),
+        (_, Some("required")) => Tls::Required(parameters),
+        (_, Some("opportunistic")) => Tls::Opportunistic(parameters),
+        _ => Tls::None,
+    }))
 }
 
 /// The address as the library reads it, which would send passwords in the

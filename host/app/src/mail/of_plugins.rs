@@ -184,9 +184,9 @@ impl KeptMails {
         match self.mailer.try_to_send(mail).await {
             Ok(()) => Ok(Outcome::Done),
             Err(refused) if refused.for_good => {
-                Ok(Outcome::Dead(failure("mail_refused", &refused.error)))
+                Ok(Outcome::Dead(failure(refused.code, &refused.error)))
             }
-            Err(refused) => Err(failure("mail_not_sent", &refused.error)),
+            Err(refused) => Err(failure(refused.code, &refused.error)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Plugins that come inside the host, and what is made ready at start.
 
-use super::Plugins;
+use super::{Plugins, upload::Told};
 use atlashub_core::{Digest, Error, Result, component_file};
 use atlashub_runtime::ComponentInterface;
 use bytes::Bytes;
@@ -20,7 +20,8 @@ pub struct BuiltIn {
 
 impl Plugins {
     /// Puts the plugins that came with this binary into the catalogue; answers
-    /// the digests of all of them. What is there already costs a lookup, and
+    /// the digests of all of them. What is there already, in the store too,
+    /// costs a lookup, and
     /// nothing is compiled: a start waits for no compiler, and a small machine
     /// compiles what some project uses before anything else.
     ///
@@ -39,7 +40,7 @@ impl Plugins {
             if component.len() > limit {
                 return Err(too_large());
             }
-            if known.contains(&digest) {
+            if known.contains(&digest) && self.code.is_kept(&digest, component.len()).await? {
                 continue;
             }
             let manifest = component_file::read_manifest(&component)?.ok_or_else(|| {
@@ -48,13 +49,20 @@ impl Plugins {
                     format!("{name} carries no manifest"),
                 )
             })?;
-            let told = component_file::describe(&component)?;
+            let described = component_file::describe(&component)?;
+            if let Some(document) = &described.openapi {
+                document.check(&manifest)?;
+            }
             let interface = ComponentInterface {
-                imports: told.imports,
-                exports: told.exports,
+                imports: described.imports,
+                exports: described.exports,
+            };
+            let told = Told {
+                manifest,
+                openapi: described.openapi,
             };
             let added = self
-                .keep(digest, component, manifest, interface, true)
+                .keep(digest, component, told, interface, true)
                 .await?
                 .revision;
             tracing::info!(plugin = %added.plugin, version = %added.manifest.version, "built-in plugin added");

@@ -47,17 +47,18 @@ impl Code {
         self.runtime.compile(&bytes).await
     }
 
+    /// Whether a component of that size is there.
+    pub(super) async fn is_kept(&self, digest: &Digest, size: usize) -> Result<bool> {
+        let meta = self.storage.stat(&ObjectPath::revision(digest)?).await?;
+        Ok(meta.is_some_and(|meta| meta.size == size as u64))
+    }
+
     /// Keeps a component's bytes where every node finds them.
     pub(super) async fn keep(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        let path = ObjectPath::revision(digest)?;
-        if self
-            .storage
-            .stat(&path)
-            .await?
-            .is_some_and(|meta| meta.size == bytes.len() as u64)
-        {
+        if self.is_kept(digest, bytes.len()).await? {
             return Ok(());
         }
+        let path = ObjectPath::revision(digest)?;
         self.storage
             .write_bytes(&path, bytes, WriteMode::Replace)
             .await

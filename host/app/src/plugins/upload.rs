@@ -1,7 +1,9 @@
 //! Adding a revision to the catalogue.
 
 use super::Plugins;
-use atlashub_core::{Digest, Error, Grant, Manifest, PluginName, Result, component_file};
+use atlashub_core::{
+    Digest, Error, Grant, Manifest, PluginName, Result, component_file, openapi::Document,
+};
 use atlashub_data::platform::{NewRevision, Revision};
 use atlashub_runtime::ComponentInterface;
 use bytes::Bytes;
@@ -13,6 +15,9 @@ pub struct UploadPlugin {
     pub component: Bytes,
     /// A manifest (TOML) that takes the place of the one inside.
     pub manifest: Option<String>,
+    /// A description of its routes (OpenAPI 3.1, JSON) that takes the place
+    /// of the one inside.
+    pub openapi: Option<String>,
     /// The name of a component that has no manifest at all.
     pub name: Option<PluginName>,
 }
@@ -26,6 +31,12 @@ pub struct UploadOutcome {
     pub created: bool,
 }
 
+/// What a component says of itself.
+pub(super) struct Told {
+    pub(super) manifest: Manifest,
+    pub(super) openapi: Option<Document>,
+}
+
 impl Plugins {
     /// Adds a revision: reads the manifest, compiles, compares what the
     /// component imports with what the manifest asks for, keeps the bytes.
@@ -33,7 +44,7 @@ impl Plugins {
     ///
     /// # Errors
     /// `not_a_component`, `component_too_large`, `invalid_manifest`,
-    /// `name_needed`, `undeclared_import`, and what compiling can say.
+    /// `invalid_openapi`, `name_needed`, `undeclared_import`, and what compiling can say.
     pub async fn upload(&self, upload: UploadPlugin) -> Result<UploadOutcome> {
         let limit = self.code.runtime().max_component_bytes();
         if upload.component.len() > limit {
@@ -47,6 +58,7 @@ impl Plugins {
         }
         check_kind(&upload.component)?;
         let (manifest, component) = settle_manifest(&upload)?;
+        let (openapi, component) = settle_openapi(&upload, &manifest, component)?;
         let digest = Digest::of(&component);
         if let Some(revision) = self
             .platform
@@ -62,8 +74,8 @@ impl Plugins {
         }
         let compiled = self.code.runtime().compile(&component).await?;
         let interface = compiled.interface().clone();
-        self.keep(digest, component, manifest, interface, false)
-            .await
+        let told = Told { manifest, openapi };
+        self.keep(digest, component, told, interface, false).await
     }
 
     /// Puts a component into the catalogue whose interfaces are known.
@@ -71,11 +83,11 @@ impl Plugins {
         &self,
         digest: Digest,
         component: Bytes,
-        manifest: Manifest,
+        told: Told,
         interface: ComponentInterface,
         builtin: bool,
     ) -> Result<UploadOutcome> {
-        check_imports(&interface, &manifest)?;
+        check_imports(&interface, &told.manifest)?;
         let size_bytes = component.len() as u64;
         self.code.keep(&digest, component).await?;
         let (revision, created) = self
@@ -84,7 +96,8 @@ impl Plugins {
             .add(NewRevision {
                 digest,
                 size_bytes,
-                manifest,
+                manifest: told.manifest,
+                openapi: told.openapi,
                 imports: interface.imports,
                 exports: interface.exports,
                 builtin,
@@ -96,7 +109,7 @@ impl Plugins {
 
 fn check_kind(bytes: &[u8]) -> Result<()> {
     if component_file::is_component(bytes) {
-        return Ok(());
+        return component_file::check_interfaces(bytes);
     }
     let what = if bytes.starts_with(b"\0asm") {
         "this is a core WebAssembly module, not a component: build it for wasm32-wasip2, or wrap it"
@@ -134,6 +147,29 @@ fn settle_manifest(upload: &UploadPlugin) -> Result<(Manifest, Bytes)> {
             ..upload.clone()
         },
     )
+}
+
+/// The description of its routes that counts, and the component with it
+/// inside.
+fn settle_openapi(
+    upload: &UploadPlugin,
+    manifest: &Manifest,
+    component: Bytes,
+) -> Result<(Option<Document>, Bytes)> {
+    let sent = upload.openapi.as_deref();
+    let document = match sent {
+        Some(text) => Some(Document::from_json(text.as_bytes())?),
+        None => component_file::read_openapi(&component)?,
+    };
+    let Some(document) = document else {
+        return Ok((None, component));
+    };
+    document.check(manifest)?;
+    let component = match sent {
+        Some(_) => component_file::with_openapi(&component, &document)?.into(),
+        None => component,
+    };
+    Ok((Some(document), component))
 }
 
 fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)> {

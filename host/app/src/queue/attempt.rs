@@ -3,11 +3,16 @@
 use super::{backoff::wait_after, publish::subscribed};
 use crate::{
     directory::{Directory, InstalledPlugin},
+    logs::PluginLog,
     mail::KeptMails,
 };
 use atlashub_core::{
     Caller, Error, ErrorKind, EventId, PluginName, RequestId, Result,
-    capability::events::{DeliveredEvent, EventRefusal},
+    capability::{
+        PluginScope,
+        events::{DeliveredEvent, EventRefusal},
+        log::{Level, LogLine, LogSink as _, Source},
+    },
 };
 use atlashub_data::platform::{ItemKind, Outcome, Platform, QueueItem, WorkFailure};
 use atlashub_runtime::RequestContext;
@@ -26,6 +31,7 @@ pub(super) struct Attempts {
     pub(super) platform: Platform,
     pub(super) directory: Arc<Directory>,
     pub(super) mails: KeptMails,
+    pub(super) log: PluginLog,
 }
 
 impl Attempts {
@@ -40,8 +46,16 @@ impl Attempts {
             Outcome::HandedBack | Outcome::Postponed(_) => "postponed",
         };
         metrics::counter!("atlashub_queue_attempts_total", "result" => result).increment(1);
+        let given_up = match &outcome {
+            Outcome::Dead(failure) => Some(failure.clone()),
+            _ => None,
+        };
         match self.platform.queue().finish(item.lease(), outcome).await {
-            Ok(true) => {}
+            Ok(true) => {
+                if let Some(failure) = given_up {
+                    self.tell_of(&item, &failure);
+                }
+            }
             Ok(false) => {
                 tracing::info!(item = %item.id, "what came of work was not taken: the lease had ended");
             }
@@ -49,6 +63,35 @@ impl Attempts {
                 tracing::warn!(%error, item = %item.id, "what came of work was not noted");
             }
         }
+    }
+
+    /// Work was given up: said in the log of the plugin that it was for, where
+    /// admins look, and in the host's.
+    fn tell_of(&self, item: &QueueItem, failure: &WorkFailure) {
+        let (name, attempt) = (&item.name, item.attempt);
+        tracing::warn!(
+            item = %item.id, project = %item.project, plugin = %item.consumer, name, attempt,
+            code = failure.code, "work was given up"
+        );
+        let message = format!(
+            "gave up {name} ({}) at attempt {attempt}: {}: {}",
+            item.id, failure.code, failure.message
+        );
+        self.log.write(LogLine {
+            scope: PluginScope {
+                project: item.project,
+                plugin: item.consumer.clone(),
+            },
+            at: self.platform.now(),
+            level: Level::Error,
+            source: Source::Host,
+            request: item.request,
+            message: message
+                .chars()
+                .take(MESSAGE_CHARS)
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect(),
+        });
     }
 
     async fn outcome(&self, item: &QueueItem) -> Outcome {

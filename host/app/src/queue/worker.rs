@@ -7,7 +7,7 @@
 //! handing the rest back.
 
 use super::{WorkQueue, attempt::Attempts, backoff::wait_after};
-use crate::{changes::chain, directory::Directory, mail::KeptMails};
+use crate::{changes::chain, directory::Directory, logs::PluginLog, mail::KeptMails};
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
 use atlashub_data::platform::{ChangeHints, Platform, QueueItem};
 use futures::StreamExt as _;
@@ -61,11 +61,13 @@ impl Worker {
         queue: Arc<WorkQueue>,
         directory: Arc<Directory>,
         mails: KeptMails,
+        log: PluginLog,
     ) -> Self {
         let attempts = Arc::new(Attempts {
             platform: platform.clone(),
             directory,
             mails,
+            log,
         });
         Self {
             id: WorkerId::new(),

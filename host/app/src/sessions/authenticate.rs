@@ -1,6 +1,6 @@
 //! Who a session token belongs to.
 
-use super::{IDLE, LONGEST, TOKEN_PREFIX};
+use super::{LONGEST, TOKEN_PREFIX};
 use crate::{Actor, App, changes::chain};
 use atlashub_core::{AdminId, AdminRole, Caller, Digest, RequestId, Result, SessionId, token};
 use atlashub_data::platform::AdminSession;
@@ -69,9 +69,33 @@ impl App {
         Ok(Some(identity))
     }
 
+    /// Whether a session still holds, of somebody who is let in on it for
+    /// longer than a request takes. Does not count as its use.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn session_holds(&self, identity: &AdminIdentity) -> Result<bool> {
+        let hash = &identity.token_hash;
+        if let Some(found) = self.session_cache().get(hash) {
+            return Ok(found.expires_at > self.clock().now());
+        }
+        let epoch = self.session_cache().epoch();
+        let Some((session, admin)) = self.platform().sessions().find_valid(hash).await? else {
+            return Ok(false);
+        };
+        let found = AdminIdentity {
+            role: admin.role,
+            expires_at: session.expires_at,
+            ..identity.clone()
+        };
+        self.session_cache().insert(epoch, *hash, found);
+        Ok(true)
+    }
+
     /// Moves a session's end, when that is worth a write. The end that holds.
     async fn renew(&self, session: &AdminSession, now: OffsetDateTime) -> OffsetDateTime {
-        let Some(until) = renewed(session.created_at, session.expires_at, now) else {
+        let idle = self.settings().admin_session;
+        let Some(until) = renewed(session.created_at, session.expires_at, now, idle) else {
             return session.expires_at;
         };
         match self.platform().sessions().extend(session.id, until).await {
@@ -90,9 +114,10 @@ fn renewed(
     created_at: OffsetDateTime,
     expires_at: OffsetDateTime,
     now: OffsetDateTime,
+    idle: Duration,
 ) -> Option<OffsetDateTime> {
-    let until = (now + IDLE).min(created_at + LONGEST);
-    (until - expires_at >= RENEW_AFTER).then_some(until)
+    let until = (now + idle).min(created_at + LONGEST);
+    (until - expires_at >= RENEW_AFTER.min(idle / 4)).then_some(until)
 }
 
 #[cfg(test)]
@@ -103,17 +128,24 @@ mod tests {
     #[test]
     fn use_keeps_a_session_alive_for_thirty_days_at_most() {
         let begun = datetime!(2026-01-01 0:00 UTC);
-        assert_eq!(
-            renewed(begun, begun + IDLE, begun + Duration::minutes(5)),
-            None
-        );
+        let idle = Duration::hours(12);
+        let renewed = |ends, now| renewed(begun, ends, now, idle);
+        assert_eq!(renewed(begun + idle, begun + Duration::minutes(5)), None);
         let later = begun + Duration::hours(6);
-        assert_eq!(renewed(begun, begun + IDLE, later), Some(later + IDLE));
+        assert_eq!(renewed(begun + idle, later), Some(later + idle));
         let near_the_end = begun + Duration::days(30) - Duration::hours(1);
         assert_eq!(
-            renewed(begun, near_the_end + Duration::minutes(1), near_the_end),
+            renewed(near_the_end + Duration::minutes(1), near_the_end),
             Some(begun + LONGEST)
         );
-        assert_eq!(renewed(begun, begun + LONGEST, near_the_end), None);
+        assert_eq!(renewed(begun + LONGEST, near_the_end), None);
+    }
+
+    #[test]
+    fn a_short_session_is_kept_alive_by_use_too() {
+        let begun = datetime!(2026-01-01 0:00 UTC);
+        let idle = Duration::minutes(5);
+        let used = begun + Duration::minutes(2);
+        assert_eq!(renewed(begun, begun + idle, used, idle), Some(used + idle));
     }
 }

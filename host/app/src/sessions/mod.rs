@@ -1,5 +1,5 @@
 //! Sessions of platform admins: opaque tokens of which only the hash is kept,
-//! 12 hours since last use, 30 days at most. Found sessions are cached for
+//! as long as the settings say since last use, 30 days at most. Found sessions are cached for
 //! half a minute and forgotten at once when the changes feed says so.
 
 mod authenticate;
@@ -20,8 +20,6 @@ use std::{
     time::Duration,
 };
 
-/// A session ends after this time without use.
-pub(crate) const IDLE: time::Duration = time::Duration::hours(12);
 /// A session ends after this time in any case.
 pub(crate) const LONGEST: time::Duration = time::Duration::days(30);
 /// How a session's token starts.

@@ -1,7 +1,7 @@
 //! Signing in.
 
 use super::refusals::Refusal;
-use super::{IDLE, TOKEN_PREFIX};
+use super::{LONGEST, TOKEN_PREFIX};
 use crate::{Actor, App, limits::Attempt, one_time_code};
 use atlashub_core::{AdminId, AdminRole, Caller, Error, ErrorKind, RequestId, Result, token};
 use atlashub_data::platform::{Admin, NewSession};
@@ -154,7 +154,7 @@ impl App {
         request: Option<RequestId>,
     ) -> Result<SignedIn> {
         let token = token::generate(TOKEN_PREFIX)?;
-        let expires_at = self.clock().now() + IDLE;
+        let expires_at = self.clock().now() + self.settings().admin_session.min(LONGEST);
         let actor = Actor {
             caller: Caller::Admin {
                 id: Some(admin.id),

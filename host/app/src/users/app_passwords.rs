@@ -274,18 +274,11 @@ impl App {
     /// When the database cannot.
     pub async fn flush_app_password_use(&self) -> Result<()> {
         let uses = &self.access().app_passwords.uses;
-        let used = uses.take();
-        let outcome = self.write_app_password_use(&used).await;
-        if outcome.is_err() {
-            uses.put_back(used);
-        }
-        outcome
+        uses.flush(async |used| self.write_app_password_use(used).await)
+            .await
     }
 
     async fn write_app_password_use(&self, used: &[AppPasswordId]) -> Result<()> {
-        if used.is_empty() {
-            return Ok(());
-        }
         let unit = self.platform().begin().await?;
         let now = self.clock().now();
         for first in unit.app_passwords().touch(used, now).await? {

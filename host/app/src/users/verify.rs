@@ -2,11 +2,13 @@
 
 use super::{
     Client, MailKind, Onward, SignedInUser,
+    deeds::myself,
     mails::{MailRequest, Recipient},
 };
 use crate::{App, limits::Attempt};
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, token};
 use atlashub_data::platform::{OneTimeKind, OneTimeToken, UserPatch};
+use serde_json::json;
 
 impl App {
     /// Sends a mail that proves the address of whoever has it, once more.
@@ -50,7 +52,12 @@ impl App {
     ///
     /// # Errors
     /// 401 `invalid_token`.
-    pub async fn verify_email(&self, project: ProjectId, token: &str) -> Result<()> {
+    pub async fn verify_email(
+        &self,
+        project: ProjectId,
+        token: &str,
+        client: &Client,
+    ) -> Result<()> {
         self.enabled_auth(project).await?;
         let unit = self.platform().begin().await?;
         let taken = unit
@@ -67,6 +74,10 @@ impl App {
             ..UserPatch::default()
         };
         unit.users().update(project, taken.user, patch).await?;
+        let target = user.id.to_string();
+        let event =
+            myself(&user, client).did("user.verify_email", Some(project), target, json!({}));
+        unit.audit().append(event).await?;
         unit.commit().await
     }
 

@@ -190,6 +190,29 @@ pub enum SignedAccess {
     },
 }
 
+/// An upload that is announced and comes by a link that is good for one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// The type that the upload must state.
+    pub content_type: Option<String>,
+    /// Its size, where it is known beforehand: then it may go straight to the
+    /// store, and is set aside in the quota at once.
+    pub size: Option<u64>,
+    /// The most bytes it may have.
+    pub max_size: u64,
+    /// How long the link is good.
+    pub valid_for: Duration,
+}
+
+/// An upload that came by such a link.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// The object.
+    pub info: ObjectInfo,
+    /// SHA-256 of its bytes, when it was asked for.
+    pub sha256: Option<Digest>,
+}
+
 /// Objects in the buckets of a project. Each plugin has a part of its own in
 /// every bucket; quota is enforced underneath.
 ///
@@ -276,6 +299,30 @@ pub trait Blobs: Send + Sync {
         access: SignedAccess,
         valid_for: Duration,
     ) -> Result<String>;
+
+    /// A link by which one upload comes, for a key that nothing has or gets
+    /// otherwise. What came becomes an object when it is settled; what comes
+    /// by the link later is nobody's, and what is not settled is swept.
+    async fn announce(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        upload: Announced,
+    ) -> Result<String>;
+
+    /// Makes an object of an announced upload whose bytes have come, and ends
+    /// its link. Asked again, it answers the same; `object_not_found` when
+    /// nothing has come, `upload_busy` (409) while another call settles it.
+    /// With `digest` it answers the sum of the bytes, for which it may have
+    /// to read them.
+    async fn settle(
+        &self,
+        scope: &PluginScope,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        digest: bool,
+    ) -> Result<Settled>;
 }
 
 #[cfg(test)]

@@ -114,6 +114,20 @@ impl<'a> AuthStore<'a> {
             .collect()
     }
 
+    /// The newest signing key of any project.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn newest_signing_key(&self) -> Result<Option<SigningKey>> {
+        Entity::find()
+            .order_by_desc(Column::Id)
+            .one(&self.db.read())
+            .await
+            .map_err(failed("read a signing key"))?
+            .map(record)
+            .transpose()
+    }
+
     /// Keeps `key` as the first that signs for a project; whoever tries at
     /// the same time gets no second one in. Whether it is this key now.
     ///

@@ -12,7 +12,7 @@ use super::{
     instant,
     unit::{Db, returning, statement},
 };
-use atlashub_core::{Digest, Error, ProjectId, Result};
+use atlashub_core::{Digest, Error, ErrorKind, ProjectId, Result};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, EntityTrait as _, QueryFilter as _, Value,
     sea_query::Expr,
@@ -79,6 +79,9 @@ impl<'a> IdempotencyKeys<'a> {
     /// How long a request that has not answered blocks its key.
     pub const RUNNING_LEASE: Duration = Duration::from_secs(10 * 60);
 
+    /// Most keys of calls to a project's plugins that are kept.
+    pub const MAX_OF_PROJECT: i64 = 50_000;
+
     /// Longest key, bytes.
     pub const MAX_KEY_BYTES: usize = 255;
 
@@ -102,6 +105,9 @@ impl<'a> IdempotencyKeys<'a> {
                     Self::MAX_KEY_BYTES
                 ),
             ));
+        }
+        if request.project.is_some() {
+            self.check_room(&request).await?;
         }
         let ticket = Ticket {
             scope: scope(request.project),
@@ -154,6 +160,43 @@ impl<'a> IdempotencyKeys<'a> {
             // Gone again between the two statements: it was running.
             Some(_) | None => Ok(Begin::Running),
         }
+    }
+
+    /// Refuses a new key of a project that has as many as are kept.
+    async fn check_room(&self, request: &IdempotencyRequest<'_>) -> Result<()> {
+        let context = failed("count idempotency keys");
+        let row = returning(
+            &self.db.read(),
+            statement(
+                self.db.engine(),
+                "SELECT CAST(COUNT(*) AS BIGINT) AS count FROM (SELECT 1 FROM idempotency_keys \
+                 WHERE scope = $1 AND expires_at > $2 LIMIT $3) AS kept \
+                 WHERE NOT EXISTS (SELECT 1 FROM idempotency_keys \
+                 WHERE scope = $1 AND caller = $4 AND key = $5)",
+                [
+                    scope(request.project).into(),
+                    self.db.now().into(),
+                    Self::MAX_OF_PROJECT.into(),
+                    request.caller.into(),
+                    request.key.into(),
+                ],
+            ),
+        )
+        .await
+        .map_err(&context)?;
+        let count: i64 = match row {
+            Some(row) => row.try_get("", "count").map_err(&context)?,
+            None => 0,
+        };
+        if count < Self::MAX_OF_PROJECT {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::RateLimited,
+            "too_many_idempotency_keys",
+            "the project has used as many idempotency keys in a day as are kept",
+        )
+        .with_retry_after(600))
     }
 
     /// Keeps the answer. `false` when the ticket had been taken over, and

@@ -21,8 +21,8 @@ use super::{
 };
 use atlashub_core::{Error, ProjectId, Result, Slug};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -169,6 +169,19 @@ impl<'a> Projects<'a> {
     /// When the database cannot.
     pub async fn find(&self, id: ProjectId) -> Result<Option<Project>> {
         self.one(Column::Id.eq(uuid(id))).await
+    }
+
+    /// Whether there is anything of this project, deleted or not: until it is
+    /// purged.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn is_there(&self, id: ProjectId) -> Result<bool> {
+        let count = Entity::find_by_id(uuid(id))
+            .count(&self.db.read())
+            .await
+            .map_err(failed("look up a project"))?;
+        Ok(count > 0)
     }
 
     /// The project with this slug, unless deleted.

@@ -3,19 +3,22 @@
 
 use super::{
     changes::NewChange,
-    entity::plugin_revision::{ActiveModel, Column, Entity, Model},
+    entity::{
+        plugin_description as description,
+        plugin_revision::{ActiveModel, Column, Entity, Model},
+    },
     failure::{failed, is_dangling, is_duplicate},
     instant,
     keys::digest,
     page::{Page, fetch_limit},
     unit::Db,
 };
-use atlashub_core::{Digest, Error, Manifest, PluginName, Result, RevisionId};
+use atlashub_core::{Digest, Error, Manifest, PluginName, Result, RevisionId, openapi::Document};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, sea_query::Expr,
 };
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use time::OffsetDateTime;
 
 /// A revision of a plugin.
@@ -50,6 +53,8 @@ pub struct NewRevision {
     pub size_bytes: u64,
     /// What it says of itself; names the plugin.
     pub manifest: Manifest,
+    /// What it says of its routes.
+    pub openapi: Option<Document>,
     /// Interfaces that it imports.
     pub imports: Vec<String>,
     /// Interfaces that it exports.
@@ -116,6 +121,15 @@ impl<'a> Revisions<'a> {
             }
             Err(error) => return Err(failed("add a revision")(error)),
         }
+        if let Some(document) = &new.openapi {
+            description::Entity::insert(description::ActiveModel {
+                revision_id: Set(*revision.id.as_uuid()),
+                document: Set(instant::to_json(document)?),
+            })
+            .exec_without_returning(&unit.executor())
+            .await
+            .map_err(failed("add a revision's description"))?;
+        }
         unit.announce(NewChange::revision(&plugin));
         unit.commit().await?;
         Ok((revision, true))
@@ -132,6 +146,28 @@ impl<'a> Revisions<'a> {
             .map_err(failed("find a revision"))?
             .map(record)
             .transpose()
+    }
+
+    /// What those of the revisions say of their routes that say anything.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn descriptions(
+        &self,
+        ids: impl IntoIterator<Item = RevisionId>,
+    ) -> Result<HashMap<RevisionId, Document>> {
+        let ids = ids.into_iter().map(|id| *id.as_uuid());
+        let rows = description::Entity::find()
+            .filter(description::Column::RevisionId.is_in(ids))
+            .all(&self.db.read())
+            .await
+            .map_err(failed("read descriptions of revisions"))?;
+        rows.into_iter()
+            .map(|row| {
+                let document = instant::from_json("revision's description", &row.document)?;
+                Ok((RevisionId::from_uuid(row.revision_id), document))
+            })
+            .collect()
     }
 
     /// The revision of a plugin with these bytes.
@@ -169,6 +205,40 @@ impl<'a> Revisions<'a> {
             .await
             .map_err(failed("look for built-in plugins"))?;
         rows.iter().map(|row| digest(row)).collect()
+    }
+
+    /// Those of the digests that a revision has.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn among(&self, digests: &[Digest]) -> Result<HashSet<Digest>> {
+        let bytes = digests.iter().map(|digest| digest.as_bytes().to_vec());
+        let rows: Vec<Vec<u8>> = Entity::find()
+            .select_only()
+            .column(Column::Digest)
+            .filter(Column::Digest.is_in(bytes))
+            .into_tuple()
+            .all(&self.db.read())
+            .await
+            .map_err(failed("look for revisions"))?;
+        rows.iter().map(|row| digest(row)).collect()
+    }
+
+    /// Revisions of all plugins in the order of their ids, after one.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn after(&self, id: Option<RevisionId>, most: u64) -> Result<Vec<Revision>> {
+        let mut rows = Entity::find().order_by_asc(Column::Id).limit(most);
+        if let Some(id) = id {
+            rows = rows.filter(Column::Id.gt(*id.as_uuid()));
+        }
+        rows.all(&self.db.read())
+            .await
+            .map_err(failed("read revisions"))?
+            .into_iter()
+            .map(record)
+            .collect()
     }
 
     /// The newest revision of a plugin.

@@ -160,6 +160,16 @@ impl Sealer {
             .is_some_and(|rest| rest.starts_with('.'))
     }
 
+    /// Whether `sealed` was sealed with one of these keys.
+    #[must_use]
+    pub fn is_own(&self, sealed: &str) -> bool {
+        let mut parts = sealed.splitn(3, '.');
+        parts.next() == Some(VERSION)
+            && parts
+                .next()
+                .is_some_and(|id| self.keys().any(|key| key.id == id))
+    }
+
     /// A key for the purpose that `label` names, derived from the present
     /// master key (HMAC-SHA256, RFC 2104). Always the same for the same key
     /// and label.
@@ -324,6 +334,8 @@ mod tests {
             b"secret"
         );
         assert!(!rotated.is_current(&sealed));
+        assert!(rotated.is_own(&sealed) && !sealer(&[2]).is_own(&sealed));
+        assert!(!rotated.is_own("not sealed"));
         assert!(rotated.is_current(&rotated.seal("a", b"secret").unwrap()));
         assert!(sealer(&[2]).open("a", &sealed).is_err());
         assert_eq!(

@@ -8,10 +8,10 @@
 
 use super::{
     Admins, AppPasswords, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages,
-    Credentials, Domains, Engine, IdempotencyKeys, Identities, Installations, Invitations, Keys,
-    KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform, PluginLogs,
-    ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Sessions, SqlHistory,
-    Tries, Usage, UserSessions, Users,
+    Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities, Installations,
+    Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform,
+    PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Sessions,
+    SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -243,6 +243,8 @@ repositories! {
     buckets: Buckets,
     /// Storage in use, limits and reservations.
     usage: Usage,
+    /// Uploads that were announced.
+    direct_uploads: DirectUploads,
     /// Small values of plugins.
     kv: KvStore,
     /// Log lines of plugins.

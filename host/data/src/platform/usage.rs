@@ -13,7 +13,7 @@ use super::{
     Nodes, Unit,
     changes::{ChangeKind, NewChange, uuid},
     entity::{node, storage_reservation, storage_usage},
-    failure::failed,
+    failure::{failed, orphaned},
     instant,
     unit::{Db, returning, statement},
 };
@@ -64,6 +64,9 @@ pub struct StorageUsage {
     pub used_bytes: u64,
     /// Bytes set aside for uploads under way.
     pub reserved_bytes: u64,
+    /// Of those, what is set aside for announced uploads that go straight to
+    /// the store and that nobody has begun to settle.
+    pub announced_bytes: u64,
     /// The most it may use; `None` for no limit.
     pub limit_bytes: Option<u64>,
 }
@@ -90,7 +93,22 @@ impl<'a> Usage<'a> {
         bytes: u64,
         ttl: Duration,
     ) -> Result<ReservationId> {
-        self.reserve_within(project, bytes, ttl, 0).await
+        let node = self.db.platform().node();
+        self.reserve_within(project, bytes, ttl, 0, node).await
+    }
+
+    /// As [`reserve`](Self::reserve), for what no node carries: it does not
+    /// end with one.
+    ///
+    /// # Errors
+    /// As `reserve`.
+    pub async fn reserve_apart(
+        &self,
+        project: ProjectId,
+        bytes: u64,
+        ttl: Duration,
+    ) -> Result<ReservationId> {
+        self.reserve_within(project, bytes, ttl, 0, None).await
     }
 
     /// As [`reserve`](Self::reserve), up to twice the limit: for bytes that
@@ -104,7 +122,8 @@ impl<'a> Usage<'a> {
         bytes: u64,
         ttl: Duration,
     ) -> Result<ReservationId> {
-        self.reserve_within(project, bytes, ttl, 1).await
+        let node = self.db.platform().node();
+        self.reserve_within(project, bytes, ttl, 1, node).await
     }
 
     async fn reserve_within(
@@ -113,22 +132,24 @@ impl<'a> Usage<'a> {
         bytes: u64,
         ttl: Duration,
         beyond: i64,
+        node: Option<Uuid>,
     ) -> Result<ReservationId> {
         let unit = self.db.begin().await?;
-        take_within(&unit, project, bytes, beyond).await?;
         let id = ReservationId(Uuid::now_v7());
         let now = unit.now();
         storage_reservation::Entity::insert(storage_reservation::ActiveModel {
             id: Set(id.0),
             project_id: Set(uuid(project)),
-            bytes: Set(instant::to_bytes(bytes)?),
+            bytes: Set(instant::to_bytes(bytes.min(MAX_BYTES.unsigned_abs()))?),
             created_at: Set(now),
             expires_at: Set(instant::later(now, ttl)),
-            node_id: Set(self.db.platform().node()),
+            node_id: Set(node),
         })
         .exec_without_returning(&unit.executor())
         .await
-        .map_err(failed("reserve storage"))?;
+        .map_err(orphaned("project", "reserve storage"))?;
+        // The account last: all who reserve wait for whoever holds it.
+        take_within(&unit, project, bytes, beyond).await?;
         unit.commit().await?;
         Ok(id)
     }
@@ -266,8 +287,8 @@ impl<'a> Usage<'a> {
     }
 
     /// Writes down what a project really uses, once all its objects were
-    /// counted, if its account still says `seen` and nothing is set aside;
-    /// whether that was so.
+    /// counted, if its account still says `seen` and nothing is set aside but
+    /// for announced uploads; whether that was so.
     ///
     /// # Errors
     /// When the database cannot.
@@ -279,7 +300,9 @@ impl<'a> Usage<'a> {
                 unit.engine(),
                 "UPDATE storage_usage SET used_bytes = $3, recount_since = NULL \
                  WHERE project_id = $1 AND used_bytes = $2 AND NOT EXISTS \
-                 (SELECT 1 FROM storage_reservations WHERE project_id = $1) RETURNING project_id",
+                 (SELECT 1 FROM storage_reservations r WHERE r.project_id = $1 AND NOT EXISTS \
+                 (SELECT 1 FROM direct_uploads d WHERE d.reservation_id = r.id \
+                 AND d.claimed_until IS NULL)) RETURNING project_id",
                 [
                     uuid(project).into(),
                     instant::to_bytes(seen)?.into(),
@@ -303,7 +326,11 @@ impl<'a> Usage<'a> {
             statement(
                 self.db.engine(),
                 "SELECT used_bytes, limit_bytes, CAST(COALESCE((SELECT SUM(bytes) \
-                 FROM storage_reservations WHERE project_id = $1), 0) AS BIGINT) AS reserved_bytes \
+                 FROM storage_reservations WHERE project_id = $1), 0) AS BIGINT) AS reserved_bytes, \
+                 CAST(COALESCE((SELECT SUM(r.bytes) FROM storage_reservations r \
+                 JOIN direct_uploads d ON d.reservation_id = r.id \
+                 WHERE d.project_id = $1 AND d.claimed_until IS NULL), 0) AS BIGINT) \
+                 AS announced_bytes \
                  FROM storage_usage WHERE project_id = $1",
                 [uuid(project).into()],
             ),
@@ -317,6 +344,9 @@ impl<'a> Usage<'a> {
             used_bytes: instant::from_bytes(row.try_get("", "used_bytes").map_err(&context)?),
             reserved_bytes: instant::from_bytes(
                 row.try_get("", "reserved_bytes").map_err(&context)?,
+            ),
+            announced_bytes: instant::from_bytes(
+                row.try_get("", "announced_bytes").map_err(&context)?,
             ),
             limit_bytes: limit.map(instant::from_bytes),
         })

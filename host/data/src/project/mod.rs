@@ -337,6 +337,15 @@ fn too_many_rows() -> Error {
     )
 }
 
+/// The error for a statement that sorts or keeps more than it may on the way.
+fn too_much_kept() -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        "sql_failed",
+        "the statement sorts or keeps too much on its way: read fewer rows, or with an index",
+    )
+}
+
 /// The error for a value or row that does not fit into a page.
 fn row_too_large() -> Error {
     use atlashub_core::capability::sql::MAX_RESULT_BYTES;

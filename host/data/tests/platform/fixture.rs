@@ -109,6 +109,7 @@ pub(crate) fn new_revision(plugin: &str, digest: u8) -> NewRevision {
         digest: atlashub_core::Digest::from_bytes([digest; 32]),
         size_bytes: 1_000,
         manifest: Manifest::bare(plugin.parse().unwrap()),
+        openapi: None,
         imports: vec!["wasi:io/streams@0.2.0".into()],
         exports: vec!["wasi:http/incoming-handler@0.2.0".into()],
         builtin: false,

@@ -1,12 +1,15 @@
 //! Plugin revisions, installations and their history.
 
 use crate::fixture::{Fixture, new_revision, on_both_engines, plugin};
-use atlashub_core::{Digest, ErrorKind, Grant, Limits, ProjectId, RevisionId, manifest::Route};
+use atlashub_core::{
+    Digest, ErrorKind, Grant, Limits, ProjectId, RevisionId, manifest::Route, openapi::Document,
+};
 use atlashub_data::platform::{InstallationChange, InstallationState, Revision};
 use std::{sync::Arc, time::Duration};
 
 on_both_engines! {
     the_same_bytes_are_one_revision,
+    what_a_revision_says_of_its_routes_is_kept_apart,
     the_catalogue_shows_the_newest_of_each_plugin,
     an_installed_revision_cannot_be_deleted,
     a_change_needs_the_generation_it_was_made_from,
@@ -56,6 +59,21 @@ async fn the_same_bytes_are_one_revision(fixture: Arc<Fixture>) {
         .unwrap();
     assert_eq!(found, Some(other));
     assert_eq!(revisions.find(RevisionId::new()).await.unwrap(), None);
+}
+
+async fn what_a_revision_says_of_its_routes_is_kept_apart(fixture: Arc<Fixture>) {
+    let text = "[paths.\"/hello\".get]\nresponses.200.description = \"hello\"\n";
+    let document = Document::from_toml(text).unwrap();
+    let mut new = new_revision("hello", 1);
+    new.openapi = Some(document.clone());
+    let revisions = fixture.platform.revisions();
+    let (told, _) = revisions.add(new).await.unwrap();
+    let silent = fixture.revision("silent", 2).await;
+    let found = revisions.descriptions([told.id, silent.id]).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[&told.id], document);
+    assert!(revisions.delete(told.id).await.unwrap());
+    assert!(revisions.descriptions([told.id]).await.unwrap().is_empty());
 }
 
 async fn the_catalogue_shows_the_newest_of_each_plugin(fixture: Arc<Fixture>) {

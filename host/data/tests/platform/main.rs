@@ -14,6 +14,7 @@ mod admins;
 mod audit;
 mod changes;
 mod channel_messages;
+mod direct_uploads;
 mod durability;
 mod fixture;
 mod idempotency;

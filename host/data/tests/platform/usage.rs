@@ -222,6 +222,7 @@ async fn a_limit_can_change(fixture: Arc<Fixture>) {
     let expected = StorageUsage {
         used_bytes: 1_000_100,
         reserved_bytes: 1_000_100,
+        announced_bytes: 0,
         limit_bytes: None,
     };
     assert_eq!(usage.get(project).await.unwrap(), expected);

@@ -4,7 +4,11 @@ use crate::{
     harness::{World, text, until},
     on_both_engines,
 };
-use atlashub_core::capability::sql::{Sql as _, SqlValue};
+use atlashub_core::{
+    ErrorKind,
+    capability::sql::{Sql as _, SqlValue},
+};
+use atlashub_data::project::Options;
 use std::time::Duration;
 
 on_both_engines!(
@@ -153,4 +157,27 @@ async fn a_plugin_cannot_end_a_transaction_in_sql(world: World) {
         drop(transaction);
     }
     until("the rollback", async || world.count().await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_too_long_for_others_is_told_so() {
+    let options = Options {
+        queue_time: Duration::from_millis(500),
+        statement_time: Duration::from_millis(500),
+        ..Options::default()
+    };
+    for world in World::both_with(options).await {
+        let world = world.with_items(1).await;
+        let update = "UPDATE files.items SET name = 'x' WHERE id = 1";
+        let mut first = world.databases.begin(&world.scope).await.unwrap();
+        first.execute(update, Vec::new()).await.unwrap();
+        // Several in line: they wait for the row and then for who has it.
+        let others = (0..3).map(|_| world.execute(update, Vec::new()));
+        for other in futures::future::join_all(others).await {
+            let error = other.unwrap_err();
+            assert_eq!(error.code(), "sql_busy");
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+        }
+        first.commit().await.unwrap();
+    }
 }

@@ -62,7 +62,7 @@ fn range(range: Option<Range>) -> Result<Option<std::ops::Range<u64>>> {
         .transpose()
 }
 
-fn valid_for(seconds: u32) -> Duration {
+pub(super) fn valid_for(seconds: u32) -> Duration {
     Duration::from_secs(u64::from(seconds)).clamp(Duration::from_secs(1), MAX_LINK_LIFE)
 }
 

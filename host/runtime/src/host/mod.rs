@@ -7,6 +7,7 @@ pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod database;
+pub(crate) mod direct;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod kv;
@@ -45,6 +46,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::blob::objects::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::upload::parts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::direct::uploads::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::multipart::form::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
 }
 

@@ -1,13 +1,15 @@
 //! `atlashub:multipart/form`: form bodies taken apart without passing
 //! through guest memory.
 
-use super::transfer::{IDLE, Watch, interrupted, next_chunk};
+use super::transfer::next_chunk;
 use crate::{
     bindings::multipart::form::{self, Error, Part},
-    runtime::UploadPace,
     state::State,
 };
-use atlashub_core::Result;
+use atlashub_core::{
+    Result, UploadPace,
+    upload_pace::{LONGEST_SILENCE, UploadWatch, silent},
+};
 use bytes::Bytes;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamError};
@@ -55,7 +57,7 @@ fn open(
             "the content type must be multipart/form-data with a boundary",
         )
     })?;
-    let from = (source, Watch::new(pace));
+    let from = (source, UploadWatch::new(pace));
     let chunks = futures::stream::try_unfold(from, |(mut source, mut watch)| async {
         let chunk: Result<Option<Bytes>> = next_chunk(&mut source, &mut watch).await;
         Ok::<_, atlashub_core::Error>(chunk?.map(|chunk| (chunk, (source, watch))))
@@ -82,10 +84,10 @@ impl form::HostParser for State {
     async fn next(&mut self, this: Resource<Parser>) -> Answer<Option<Part>> {
         let _transfer = self.meter.transfer();
         let parser = self.table.get_mut(&this)?;
-        let next = match tokio::time::timeout(IDLE, parser.0.next_field()).await {
+        let next = match tokio::time::timeout(LONGEST_SILENCE, parser.0.next_field()).await {
             Ok(next) => next,
             Err(_) => {
-                let error = interrupted("nothing came for a minute");
+                let error = silent();
                 return Ok(Err(refused(error.code(), error.message())));
             }
         };

@@ -1,10 +1,10 @@
 //! Bytes between guests' streams and the host's: sources for storage, bodies
 //! for responses, streams for guests. None of it passes through guest memory.
 
-use crate::runtime::UploadPace;
 use atlashub_core::{
-    Error, ErrorKind, Result,
+    Error, Result, UploadPace,
     capability::blob::{ByteSource, ByteStream},
+    upload_pace::{UploadWatch, interrupted},
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -12,90 +12,26 @@ use http_body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use wasmtime_wasi::p2::{DynInputStream, InputStream, Pollable, StreamError};
 
 /// Most bytes of one piece.
 const CHUNK: usize = 1024 * 1024;
 
-/// Longest silence in a transfer.
-pub(crate) const IDLE: Duration = Duration::from_secs(60);
-
-/// The error of an upload whose client went away or fell silent.
-pub(crate) fn interrupted(why: &str) -> Error {
-    Error::new(
-        ErrorKind::BadRequest,
-        "upload_interrupted",
-        format!("the upload was interrupted: {why}"),
-    )
-}
-
-/// Watches how fast an upload comes: so many bytes in each window of waiting
-/// for its client. What storage takes of the time does not count.
-#[derive(Debug)]
-pub(crate) struct Watch {
-    pace: UploadPace,
-    waited: Duration,
-    came: u64,
-}
-
-impl Watch {
-    pub(crate) fn new(pace: UploadPace) -> Self {
-        Self {
-            pace,
-            waited: Duration::ZERO,
-            came: 0,
-        }
-    }
-
-    /// How long the client may be waited for before the next look.
-    fn patience(&self) -> Duration {
-        match self.pace.bytes_per_second {
-            0 => IDLE,
-            _ => self.pace.window.saturating_sub(self.waited),
-        }
-    }
-
-    /// Counts a wait and what came of it.
-    fn count(&mut self, waited: Duration, bytes: usize) -> Result<()> {
-        self.waited = self.waited.saturating_add(waited);
-        self.came = self.came.saturating_add(bytes as u64);
-        if self.waited < self.pace.window {
-            return Ok(());
-        }
-        let wanted = self
-            .pace
-            .bytes_per_second
-            .saturating_mul(self.pace.window.as_secs());
-        if self.came < wanted {
-            let least = self.pace.bytes_per_second;
-            return Err(interrupted(&format!(
-                "it came at less than {least} bytes a second"
-            )));
-        }
-        *self = Self::new(self.pace);
-        Ok(())
-    }
-}
-
 /// The next piece of a guest's stream; `None` at its end.
 pub(crate) async fn next_chunk(
     stream: &mut DynInputStream,
-    watch: &mut Watch,
+    watch: &mut UploadWatch,
 ) -> Result<Option<Bytes>> {
-    let mut silence = Duration::ZERO;
     loop {
         let began = Instant::now();
-        let most = watch.patience().min(IDLE.saturating_sub(silence));
-        let came = tokio::time::timeout(most, stream.ready()).await.is_ok();
+        let came = tokio::time::timeout(watch.patience(), stream.ready())
+            .await
+            .is_ok();
         let waited = began.elapsed();
-        silence = silence.saturating_add(waited);
         if !came {
             watch.count(waited, 0)?;
-            if silence >= IDLE {
-                return Err(interrupted("nothing came for a minute"));
-            }
             continue;
         }
         match stream.read(CHUNK) {
@@ -118,14 +54,14 @@ pub(crate) async fn next_chunk(
 /// A guest's stream as a source for storage.
 pub(crate) struct StreamSource<'a> {
     stream: &'a mut DynInputStream,
-    watch: Watch,
+    watch: UploadWatch,
 }
 
 impl<'a> StreamSource<'a> {
     pub(crate) fn new(stream: &'a mut DynInputStream, pace: UploadPace) -> Self {
         Self {
             stream,
-            watch: Watch::new(pace),
+            watch: UploadWatch::new(pace),
         }
     }
 }
@@ -245,49 +181,5 @@ impl Body for StreamBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MINUTE: UploadPace = UploadPace {
-        bytes_per_second: 10,
-        window: Duration::from_secs(60),
-    };
-
-    #[test]
-    fn an_upload_that_dribbles_is_ended_after_its_window() {
-        let mut watch = Watch::new(MINUTE);
-        for _ in 0..59 {
-            watch.count(Duration::from_secs(1), 9).unwrap();
-        }
-        let error = watch.count(Duration::from_secs(1), 9).unwrap_err();
-        assert_eq!(error.code(), "upload_interrupted");
-    }
-
-    #[test]
-    fn a_slow_line_passes_and_each_window_counts_by_itself() {
-        let mut watch = Watch::new(MINUTE);
-        for _ in 0..180 {
-            watch.count(Duration::from_secs(1), 10).unwrap();
-        }
-        // What came fast before is no credit for what dribbles now.
-        watch.count(Duration::ZERO, 1_000_000).unwrap();
-        watch.count(Duration::from_secs(60), 0).unwrap();
-        assert!(watch.count(Duration::from_secs(60), 599).is_err());
-    }
-
-    #[test]
-    fn without_a_rate_only_silence_counts() {
-        let mut watch = Watch::new(UploadPace {
-            bytes_per_second: 0,
-            ..MINUTE
-        });
-        for _ in 0..10 {
-            watch.count(Duration::from_secs(50), 1).unwrap();
-        }
-        assert_eq!(watch.patience(), IDLE);
     }
 }

@@ -5,10 +5,14 @@ pub(crate) mod credentials;
 pub(crate) mod same_origin;
 
 use crate::{problem::Problem, request_id::RequestTag, state::HostState};
-use atlashub_app::{Actor, AdminIdentity};
-use atlashub_core::{AdminId, AdminRole, Caller, Error};
+use atlashub_app::{Actor, AdminIdentity, App};
+use atlashub_core::{AdminId, AdminRole, Caller, Error, ErrorKind};
 use axum::extract::FromRequestParts;
-use http::{Method, request::Parts};
+use http::{HeaderMap, Method, request::Parts};
+use std::time::Duration;
+
+/// How often whoever follows something is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A platform admin who made the request.
 #[derive(Clone, Debug)]
@@ -49,6 +53,27 @@ impl AdminCaller {
         self.admin
             .id
             .map_or_else(|| "development".to_owned(), |id| id.to_string())
+    }
+}
+
+/// Waits until the credentials of a request hold no more: the session was
+/// ended, or the admin shut out. An answer that goes on ends then.
+pub(crate) async fn end_of_credentials(app: App, admin: Admin, headers: HeaderMap) {
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let holds = match &admin.session {
+            Some(session) => app.session_holds(session).await,
+            None => credentials::find(&app, &headers, None)
+                .await
+                .map(|found| found.is_some()),
+        };
+        match holds {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) if error.kind() == ErrorKind::Unauthenticated => return,
+            // Who could be asked does not answer: that says nothing of them.
+            Err(_) => {}
+        }
     }
 }
 

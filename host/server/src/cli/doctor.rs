@@ -9,6 +9,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use atlashub_core::{BucketName, PluginName, ProjectId, capability::blob::ObjectKey};
+use atlashub_data::platform::Platform;
 use atlashub_storage::{ObjectPath, WriteMode};
 use bytes::Bytes;
 use clap::Args;
@@ -98,6 +99,11 @@ fn data_folder(config: &Config) -> Check {
             folder.display()
         )));
     }
+    anyhow::ensure!(
+        folder.is_dir(),
+        "{} is a file: choose another with --data-dir or ATLASHUB_DATA_DIR",
+        folder.display()
+    );
     let probe = folder.join(format!("doctor-{}", std::process::id()));
     fs::write(&probe, b"probe")
         .and_then(|()| fs::remove_file(&probe))
@@ -123,19 +129,15 @@ fn master_key(config: &Config) -> Check {
             path.display()
         )));
     }
-    if config.is_embedded() {
-        return Ok(Finding::Note(format!(
-            "{} is made by the first start",
-            path.display()
-        )));
-    }
-    anyhow::bail!(
-        "ATLASHUB_MASTER_KEY is not set: with Postgres it is required, the same on every node; make one with `openssl rand -base64 32`"
-    )
+    assemble::may_make_master_key(config)?;
+    Ok(Finding::Note(format!(
+        "{} is made by the first start",
+        path.display()
+    )))
 }
 
 async fn database(config: &Config) -> Check {
-    if config.database.url.is_none() && !config.data_dir.0.join("platform.db").exists() {
+    if config.database.url.is_none() && !config.data_dir.0.join(assemble::DATABASE_FILE).exists() {
         return Ok(Finding::Note(
             "a SQLite file is made by the first start".to_owned(),
         ));
@@ -150,12 +152,31 @@ async fn database(config: &Config) -> Check {
         .await
         .context("the database cannot be read")?;
     if pending.is_empty() {
+        check_seal(config, &platform).await?;
         return Ok(Finding::Good("answers, up to date".to_owned()));
     }
     Ok(Finding::Note(format!(
         "answers; {} migrations are pending, `atlashub migrate` or the next start applies them",
         pending.len()
     )))
+}
+
+/// That the master key is the one with which this database was sealed, as far
+/// as anything was.
+async fn check_seal(config: &Config, platform: &Platform) -> anyhow::Result<()> {
+    let has_key = config.secrets.master_key.is_some() || assemble::master_key_file(config).exists();
+    if !has_key {
+        // Said of the master key itself; asking for it would make one.
+        return Ok(());
+    }
+    let sealer = assemble::sealer(config)?;
+    let key = platform.auth().newest_signing_key().await?;
+    anyhow::ensure!(
+        key.is_none_or(|key| sealer.is_own(&key.sealed_private_key)),
+        "its secrets were sealed with another master key: set ATLASHUB_MASTER_KEY to that one, \
+         or, where keys were changed, to both, the new one first, with a comma between"
+    );
+    Ok(())
 }
 
 async fn object_store(config: &Config) -> Check {

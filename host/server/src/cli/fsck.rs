@@ -12,6 +12,8 @@ use std::{process::ExitCode, time::Duration};
 
 /// The longest that the check of one project may take.
 const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
+/// As what belongs to no project is called. No slug is so.
+const STORE: &str = "(store)";
 /// Longest line of an answer, bytes.
 const MAX_LINE: usize = 1024 * 1024;
 
@@ -64,9 +66,15 @@ async fn check_all(args: &FsckArgs) -> anyhow::Result<u64> {
         None => client::all(&client, "/admin/v1/projects").await?,
     };
     let mut found = 0;
+    if args.project.is_none() {
+        found += check(&client, args, STORE, "/admin/v1/check")
+            .await
+            .context("the store could not be checked")?;
+    }
     for project in &projects {
         let slug = text(project, "slug");
-        found += check(&client, args, slug)
+        let path = format!("/admin/v1/projects/{slug}/check");
+        found += check(&client, args, slug, &path)
             .await
             .with_context(|| format!("{slug} could not be checked"))?;
     }
@@ -76,15 +84,14 @@ async fn check_all(args: &FsckArgs) -> anyhow::Result<u64> {
     Ok(found)
 }
 
-async fn check(client: &Client, args: &FsckArgs, slug: &str) -> anyhow::Result<u64> {
+async fn check(client: &Client, args: &FsckArgs, slug: &str, path: &str) -> anyhow::Result<u64> {
     let wish = json!({
         "grace_seconds": args.grace.as_secs(),
         "repair": args.repair,
         "delete_orphans": args.delete_orphans,
     });
-    let path = format!("/admin/v1/projects/{slug}/check");
     let request = client
-        .request(Method::POST, &path)
+        .request(Method::POST, path)
         .timeout(PATIENCE)
         .json(&wish);
     let mut body = client.send(request).await?.bytes_stream();
@@ -109,7 +116,12 @@ fn print(args: &FsckArgs, slug: &str, line: &Value) -> Option<u64> {
     if args.json {
         let mut line = line.clone();
         if let Some(members) = line.as_object_mut() {
-            members.insert("project".to_owned(), slug.into());
+            let project = if slug == STORE {
+                Value::Null
+            } else {
+                slug.into()
+            };
+            members.insert("project".to_owned(), project);
         }
         println!("{line}");
     }

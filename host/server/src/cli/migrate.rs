@@ -25,7 +25,16 @@ pub(crate) struct MigrateArgs {
 /// When the database cannot be reached or a migration fails.
 pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
+    let file = config.data_dir.0.join(assemble::DATABASE_FILE);
+    if args.check && config.database.url.is_none() && !file.exists() {
+        println!("{} is not there yet: all are pending", file.display());
+        return Ok(ExitCode::FAILURE);
+    }
     assemble::data_folder(&config)?;
+    if config.is_embedded() {
+        // Made before the database: one without its key would be refused.
+        assemble::sealer(&config)?;
+    }
     block_on(async {
         let platform = assemble::platform(&config).await?;
         if args.check {

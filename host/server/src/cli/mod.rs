@@ -5,6 +5,7 @@ pub(crate) mod client;
 mod compile_worker;
 mod doctor;
 mod fsck;
+mod health;
 mod login;
 mod migrate;
 mod openapi;
@@ -32,6 +33,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Check the set-up, and say what is missing
     Doctor(doctor::DoctorArgs),
+    /// Ask the node that runs with these settings whether it can do its work
+    Health(health::HealthArgs),
     /// Write, build, deploy and watch plugins
     Plugin(plugin::PluginArgs),
     /// Make projects and their keys
@@ -55,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Plugin(args) => plugin::run(&args),
         Command::Project(args) => project::run(&args),
         Command::Queue(args) => queue::run(&args),

@@ -80,9 +80,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         stopping: stop.clone(),
         config: config.clone(),
     });
+    let traced = config.telemetry.otlp_endpoint.is_some();
     let entry = Arc::new(Entry::new(
-        Gateway::new(app.clone(), config.network.proxies()?),
+        Gateway::new(app.clone(), config.network.proxies()?, traced),
         Host::new(state, &config),
+        traced,
     ));
     tracing::info!(address = %bound, public_url = config.network.public_url(), version = env!("CARGO_PKG_VERSION"), "listening");
     let signal = stop.clone();

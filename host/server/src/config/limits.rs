@@ -2,7 +2,7 @@
 //! its manifest and its installation.
 
 use anyhow::bail;
-use atlashub_runtime::UploadPace;
+use atlashub_core::UploadPace;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ pub(crate) struct LimitsConfig {
     pub(crate) auth_requests_per_second: u32,
     /// Requests to the admin interface, of one address, in a second.
     pub(crate) admin_requests_per_second: u32,
+    /// How long a session of a platform admin lasts without use.
+    pub(crate) admin_session_minutes: u32,
     /// Requests in plugins at once, over all projects.
     pub(crate) concurrency: u32,
     /// Requests in the plugins of one project at once; half of `concurrency`
@@ -73,6 +75,7 @@ impl Default for LimitsConfig {
             caller_writes_per_second: 20_000,
             auth_requests_per_second: 100,
             admin_requests_per_second: 1_000,
+            admin_session_minutes: 12 * 60,
             concurrency: 512,
             project_concurrency: None,
             upload_bytes_per_second: 1024,
@@ -105,6 +108,9 @@ impl LimitsConfig {
         }
         if self.requests_per_second == 0 || self.concurrency == 0 {
             bail!("ATLASHUB_REQUESTS_PER_SECOND and ATLASHUB_CONCURRENCY must be above 0");
+        }
+        if !(5..=30 * 24 * 60).contains(&self.admin_session_minutes) {
+            bail!("ATLASHUB_ADMIN_SESSION_MINUTES must lie between 5 and 43200");
         }
         if self.project_concurrency == Some(0) {
             bail!("ATLASHUB_PROJECT_CONCURRENCY must be above 0");

@@ -1,5 +1,6 @@
 //! The settings of a node: flags over environment (`ATLASHUB_…`) over a TOML
 //! file, one section a file of this folder, each with its own `validate()`.
+//! Any variable's value may lie in a file that `<variable>_FILE` names.
 //!
 //! Nothing here opens anything; the master key's file is handled in
 //! [`crate::assemble`].
@@ -22,7 +23,7 @@ pub(crate) use log::{LogConfig, LogFormat};
 pub(crate) use network::NetworkConfig;
 pub(crate) use queue::QueueConfig;
 pub(crate) use secrets::{Environment, SecretsConfig};
-pub(crate) use storage::StorageConfig;
+pub(crate) use storage::{Presign, StorageConfig};
 pub(crate) use telemetry::TelemetryConfig;
 pub(crate) use tenancy::TenancyConfig;
 
@@ -145,6 +146,11 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::List,
     ),
     ("ATLASHUB_SMTP_URL", "network.smtp_url", Reading::Text),
+    (
+        "ATLASHUB_SMTP_CA_FILE",
+        "network.smtp_ca_file",
+        Reading::Text,
+    ),
     ("ATLASHUB_MAIL_FROM", "network.mail_from", Reading::Text),
     ("ATLASHUB_BASE_DOMAIN", "tenancy.base_domain", Reading::Text),
     (
@@ -159,6 +165,7 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         Reading::Number,
     ),
     ("ATLASHUB_STORAGE_URL", "storage.url", Reading::Text),
+    ("ATLASHUB_STORAGE_PRESIGN", "storage.presign", Reading::Text),
     ("ATLASHUB_ENV", "secrets.environment", Reading::Text),
     ("ATLASHUB_MASTER_KEY", "secrets.master_key", Reading::Text),
     (
@@ -211,6 +218,11 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
     (
         "ATLASHUB_ADMIN_REQUESTS_PER_SECOND",
         "limits.admin_requests_per_second",
+        Reading::Number,
+    ),
+    (
+        "ATLASHUB_ADMIN_SESSION_MINUTES",
+        "limits.admin_session_minutes",
         Reading::Number,
     ),
     (
@@ -316,6 +328,39 @@ const OTHER_VARIABLES: &[&str] = &[
     "ATLASHUB_URL",
 ];
 
+/// What a variable's name has in addition when its value lies in a file, as
+/// container engines hand out secrets.
+const IN_A_FILE: &str = "_FILE";
+
+/// What a file that holds a value says, without the line's end.
+fn value_of(name: &str, file: &str) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| anyhow::anyhow!("{name}: cannot read {file}: {error}"))?;
+    let value = text.trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(!value.is_empty(), "{name}: {file} is empty");
+    Ok(value.to_owned())
+}
+
+/// The value of a variable that is not this server's own, or what is in the
+/// file that `<name>_FILE` names.
+///
+/// # Errors
+/// When there are both, or the file cannot be read.
+pub(crate) fn variable(name: &str) -> anyhow::Result<Option<String>> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let filed = format!("{name}{IN_A_FILE}");
+    match (set(name), set(&filed)) {
+        (Some(_), Some(_)) => Err(set_twice(name)),
+        (Some(value), None) => Ok(Some(value)),
+        (None, Some(file)) => value_of(&filed, &file).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn set_twice(name: &str) -> anyhow::Error {
+    anyhow::anyhow!("{name} and {name}{IN_A_FILE} are both set: remove one")
+}
+
 /// Whether a variable looks like a setting and is none: a slip, most likely.
 fn is_unknown(name: &str) -> bool {
     name.starts_with("ATLASHUB_")
@@ -354,8 +399,17 @@ impl Config {
             if value.is_empty() {
                 continue;
             }
-            if let Some((_, path, reading)) = VARIABLES.iter().find(|(known, ..)| known == name) {
+            let find = |name: &str| VARIABLES.iter().find(|(known, ..)| *known == name);
+            let plain = || name.strip_suffix(IN_A_FILE);
+            if let Some((_, path, reading)) = find(name) {
                 let value = read(name, value, *reading)?;
+                figment = figment.merge(Serialized::default(path, value));
+            } else if let Some((plain, path, reading)) = plain().and_then(find) {
+                let is_set = |(name, value): &(String, String)| name == plain && !value.is_empty();
+                if environment.iter().any(is_set) {
+                    return Err(set_twice(plain));
+                }
+                let value = read(plain, &value_of(name, value)?, *reading)?;
                 figment = figment.merge(Serialized::default(path, value));
             } else if is_unknown(name) {
                 unknown.push(name.clone());
@@ -545,6 +599,7 @@ mod tests {
             ("ATLASHUB_MAX_BODY_BYTES", "many", "whole number"),
             ("ATLASHUB_DATABASE_URL", "mysql://x", "postgres://"),
             ("ATLASHUB_STORAGE_URL", "ftp://x", "s3://"),
+            ("ATLASHUB_STORAGE_PRESIGN", "perhaps", "storage.presign"),
             ("ATLASHUB_PUBLIC_URL", "ftp://x", "http"),
             (
                 "ATLASHUB_TRUSTED_PROXIES",
@@ -579,6 +634,45 @@ mod tests {
                 ("ATLASHUB_LISTEN", "0.0.0.0:8080")
             ])
             .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_value_may_lie_in_a_file() {
+        let folder =
+            std::env::temp_dir().join(format!("atlashub-config-files-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let there = file("key", &format!("{key}\n"));
+        let config = load(&[("ATLASHUB_MASTER_KEY_FILE", &there)]).unwrap();
+        assert_eq!(config.secrets.master_key.as_deref(), Some(key));
+        assert!(config.unknown.is_empty());
+        let empty = file("empty", "\n");
+        for (environment, expected) in [
+            (
+                vec![
+                    ("ATLASHUB_MASTER_KEY_FILE", there.as_str()),
+                    ("ATLASHUB_MASTER_KEY", key),
+                ],
+                "both set",
+            ),
+            (vec![("ATLASHUB_MASTER_KEY_FILE", "/nowhere")], "/nowhere"),
+            (vec![("ATLASHUB_MASTER_KEY_FILE", &empty)], "is empty"),
+        ] {
+            let error = load(&environment).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+        // A setting whose own name ends so is a file's name.
+        let own = load(&[("ATLASHUB_SMTP_CA_FILE", "/nowhere")]).unwrap();
+        assert_eq!(
+            own.network.smtp_ca_file.as_deref(),
+            Some(std::path::Path::new("/nowhere"))
         );
     }
 

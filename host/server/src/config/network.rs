@@ -4,7 +4,10 @@
 use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 use url::Url;
 
 /// Addresses and proxies.
@@ -25,6 +28,8 @@ pub(crate) struct NetworkConfig {
     /// `smtps://user:password@host:465`, or `smtp://…:587`, which asks for TLS
     /// unless the server is on this machine or `?tls=none` says otherwise.
     pub(crate) smtp_url: Option<String>,
+    /// A file with certificates (PEM) that the mail server's may be issued by.
+    pub(crate) smtp_ca_file: Option<PathBuf>,
     /// Who mails come from: `AtlasHub <no-reply@example.com>`.
     pub(crate) mail_from: Option<String>,
 }
@@ -38,6 +43,7 @@ impl Default for NetworkConfig {
             egress_allow: Vec::new(),
             cors_origins: Vec::new(),
             smtp_url: None,
+            smtp_ca_file: None,
             mail_from: None,
         }
     }
@@ -85,6 +91,21 @@ impl NetworkConfig {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => "atlashub".to_owned(),
         }
+    }
+
+    /// The certificates of [`smtp_ca_file`](Self::smtp_ca_file).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn smtp_ca(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        self.smtp_ca_file
+            .as_ref()
+            .map(|file| {
+                std::fs::read(file).with_context(|| {
+                    format!("ATLASHUB_SMTP_CA_FILE: cannot read {}", file.display())
+                })
+            })
+            .transpose()
     }
 
     /// Who mails come from: the setting, or nobody at the host of

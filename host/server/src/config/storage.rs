@@ -10,6 +10,19 @@ pub(crate) struct StorageConfig {
     /// `fs:<folder>` or `s3://bucket?endpoint=…&region=…`; a folder in the
     /// data folder unless set.
     pub(crate) url: Option<String>,
+    /// Whether clients are given links to the store itself.
+    pub(crate) presign: Presign,
+}
+
+/// Whether clients are given links to the store itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Presign {
+    /// Where it signs links.
+    #[default]
+    On,
+    /// Never: all bytes pass this host.
+    Off,
 }
 
 impl StorageConfig {

@@ -8,12 +8,14 @@ mod basic;
 mod caller;
 mod class;
 mod describe;
+mod once;
 
 use crate::{
     client_address::{self, ClientAddress},
     problem, rate_limit,
     request_id::{self, RequestTag},
     routes,
+    telemetry::request_span,
 };
 use address::Target;
 use atlashub_app::{
@@ -33,6 +35,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use ipnet::IpNet;
+use once::Once;
 use std::{net::SocketAddr, sync::Arc};
 
 /// Forwarding headers: told to plugins by the host alone.
@@ -79,11 +82,17 @@ pub(crate) struct InProject {
 pub(crate) struct Gateway {
     app: App,
     proxies: Vec<IpNet>,
+    /// Whether traces are sent.
+    traced: bool,
 }
 
 impl Gateway {
-    pub(crate) fn new(app: App, proxies: Vec<IpNet>) -> Self {
-        Self { app, proxies }
+    pub(crate) fn new(app: App, proxies: Vec<IpNet>, traced: bool) -> Self {
+        Self {
+            app,
+            proxies,
+            traced,
+        }
     }
 
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Routed {
@@ -146,11 +155,15 @@ impl Gateway {
         peer: SocketAddr,
         admission: &mut Option<Admission>,
     ) -> Result<()> {
+        client_address::believe_host(request, peer, &self.proxies);
         let Target {
             project,
             key,
             prefix,
         } = address::resolve(self.app.directory(), request).await?;
+        if self.traced {
+            request_span::note("atlashub.project", project.slug.as_str());
+        }
         let found =
             caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref()).await?;
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
@@ -185,12 +198,16 @@ impl Gateway {
         tag: &RequestTag,
         told: &mut Told,
     ) -> Result<Response<Body>> {
+        client_address::believe_host(&mut request, peer, &self.proxies);
         let directory = self.app.directory();
         let Target {
             project,
             key,
             prefix,
         } = address::resolve(directory, &request).await?;
+        if self.traced {
+            request_span::note("atlashub.project", project.slug.as_str());
+        }
         let found =
             caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref()).await?;
         if found.awaiting.is_some() {
@@ -234,6 +251,11 @@ impl Gateway {
                 .find(path)
                 .filter(|_| prefix == 0 || !is_host_path(path))
                 .ok_or_else(|| no_route(path))?;
+            if self.traced {
+                let plugin = &mount.plugin.installation.plugin;
+                request_span::note("atlashub.plugin", plugin.as_str());
+                request_span::note("http.route", mount.path());
+            }
             if mount.basic && !basic::is_browser(request.headers()) {
                 told.challenge = basic::challenge(&project);
             }
@@ -247,12 +269,21 @@ impl Gateway {
         request
             .headers_mut()
             .insert(request_id::HEADER, tag.header());
+        let once = Once::of(&mut request, &caller)?;
         let context = RequestContext {
             session: found.session,
             client: Some(client.0),
             ..RequestContext::new(tag.id(), caller)
         };
         let limit = plugin.limits().max_body_bytes;
+        if let Some(once) = once {
+            let request = refuse_beyond(request, limit)?;
+            let call = move |request: Request<atlashub_runtime::WasiBody>| async move {
+                let response = plugin.handle(request, context).await?;
+                Ok(response.map(Body::new))
+            };
+            return once.run(&self.app, project.id, request, call).await;
+        }
         let response = if limit == 0 {
             plugin.handle(request, context).await?
         } else {
@@ -353,20 +384,27 @@ fn no_route(path: &str) -> Error {
     )
 }
 
+/// Refuses a body whose length is known and beyond `limit` bytes; 0 is none.
+fn refuse_beyond(request: Request<Incoming>, limit: u64) -> Result<Request<Incoming>> {
+    if limit > 0 && request.body().size_hint().lower() > limit {
+        return Err(body_too_large(limit));
+    }
+    Ok(request)
+}
+
+fn body_too_large(limit: u64) -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        "body_too_large",
+        format!("the plugin takes bodies of at most {limit} bytes"),
+    )
+    .with_field("limit_bytes", limit)
+}
+
 /// Refuses bodies beyond `limit` bytes: at once when their length is known,
 /// else as soon as they pass it.
 fn limited(request: Request<Incoming>, limit: u64) -> Result<Request<atlashub_runtime::WasiBody>> {
-    let too_large = || {
-        Error::new(
-            ErrorKind::TooLarge,
-            "body_too_large",
-            format!("the plugin takes bodies of at most {limit} bytes"),
-        )
-        .with_field("limit_bytes", limit)
-    };
-    if request.body().size_hint().lower() > limit {
-        return Err(too_large());
-    }
+    let request = refuse_beyond(request, limit)?;
     if request.method() == Method::GET || request.body().is_end_stream() {
         return Ok(request.map(|body| body.map_err(Into::into).boxed_unsync()));
     }

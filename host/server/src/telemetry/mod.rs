@@ -3,11 +3,13 @@
 //! the `metrics` facade.
 
 mod measurements;
+mod reports;
+pub(crate) mod request_span;
 mod traces;
 
 pub(crate) use measurements::{Measurements, listen as listen_for_metrics};
 
-use crate::config::{Config, Environment, LogFormat};
+use crate::config::{Config, LogFormat};
 use anyhow::Context as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_subscriber::{
@@ -29,24 +31,14 @@ impl Telemetry {
     /// # Errors
     /// When an exporter's settings do not work.
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
-        let reports = config.telemetry.sentry_dsn.as_deref().map(|dsn| {
-            let environment = match config.secrets.environment {
-                Some(Environment::Development) => "development",
-                Some(Environment::Production) | None => "production",
-            };
-            sentry::init(
-                sentry::ClientOptions::new()
-                    .dsn(dsn)
-                    .release(env!("CARGO_PKG_VERSION"))
-                    .environment(environment)
-                    .send_default_pii(false),
-            )
-        });
+        let environment = config.secrets.environment;
+        let reports = config.telemetry.sentry_dsn.as_deref();
+        let reports = reports.map(|dsn| reports::start(dsn, environment));
         let traces = config
             .telemetry
             .otlp_endpoint
-            .as_ref()
-            .map(|_| traces::provider())
+            .as_deref()
+            .map(traces::provider)
             .transpose()?;
         let lines: Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> =
             match config.log.format {

@@ -6,6 +6,7 @@ pub(crate) mod gdrive;
 pub(crate) mod multistatus;
 pub(crate) mod onedrive;
 pub(crate) mod s3;
+mod s3_parts;
 pub(crate) mod signature;
 pub(crate) mod webdav;
 

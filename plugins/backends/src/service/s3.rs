@@ -1,7 +1,7 @@
 //! S3 and what speaks like it: objects under a prefix of a bucket, slashes in
 //! their keys as folders.
 
-use super::{Entry, EntryKind, Listing, PAGE, Service, signature};
+use super::{Entry, EntryKind, Listing, PAGE, Service, s3_parts as parts, signature};
 use crate::{
     address,
     credentials::{Fields, invalid},
@@ -23,8 +23,6 @@ use url::Url;
 /// Largest list, bytes.
 const MAX_LIST: usize = 2 * 1024 * 1024;
 const MAX_NODES: u32 = 50_000;
-/// Most bytes that one call stores.
-const MAX_OBJECT: u64 = 5 * 1024 * 1024 * 1024;
 
 /// What is kept of a connection.
 #[derive(Serialize, Deserialize)]
@@ -99,6 +97,8 @@ pub(crate) struct S3 {
     /// What the path of an object begins with, with slashes around it.
     path: String,
     prefix: RemotePath,
+    /// What is larger goes in parts of so many bytes.
+    part_bytes: u64,
 }
 
 impl S3 {
@@ -121,6 +121,7 @@ impl S3 {
             host,
             path,
             prefix: RemotePath::parse(&credentials.prefix)?,
+            part_bytes: settings.s3_part_bytes,
             credentials,
         })
     }
@@ -132,7 +133,7 @@ impl S3 {
             .try_fold(self.prefix.clone(), |key, name| key.join(name))
     }
 
-    fn call(&self, method: &Method, key: &str, query: &[(&str, &str)]) -> Result<Call> {
+    pub(super) fn call(&self, method: &Method, key: &str, query: &[(&str, &str)]) -> Result<Call> {
         let path = format!("{}{key}", self.path);
         let signer = Signer {
             access_key: &self.credentials.access_key_id,
@@ -270,11 +271,9 @@ impl Service for S3 {
     }
 
     fn put(&self, path: &RemotePath, contents: &Contents) -> Result<()> {
-        if contents.size() > MAX_OBJECT {
-            return Err(Error::invalid(
-                "file_too_large",
-                "files that are stored there have 5 GiB at most",
-            ));
+        let part = parts::size(contents.size(), self.part_bytes);
+        if contents.size() > part {
+            return parts::put(self, &self.key(path)?.encoded(), contents, part);
         }
         let call = self.call(&Method::PUT, &self.key(path)?.encoded(), &[])?;
         fault::success(contents.send_whole(call)?).map(drop)
@@ -291,15 +290,20 @@ fn authority(url: &Url) -> String {
 }
 
 fn parsed(text: &str) -> Result<Document<'_>> {
+    document(text, "ListBucketResult")
+}
+
+/// A document whose root is of that name.
+pub(super) fn document<'a>(text: &'a str, root: &str) -> Result<Document<'a>> {
     let options = ParsingOptions {
         nodes_limit: MAX_NODES,
         ..ParsingOptions::default()
     };
     let document = Document::parse_with_options(text, options).map_err(fault::unreadable)?;
-    if is(document.root_element(), "ListBucketResult") {
+    if is(document.root_element(), root) {
         Ok(document)
     } else {
-        Err(fault::unreadable("no list of a bucket"))
+        Err(fault::unreadable(format_args!("no {root}")))
     }
 }
 
@@ -308,7 +312,7 @@ fn is(node: Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().name() == name
 }
 
-fn text_of<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
+pub(super) fn text_of<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
     node.children().find(|child| is(*child, name))?.text()
 }
 

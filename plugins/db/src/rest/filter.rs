@@ -229,14 +229,15 @@ fn quantifiable(operator: &str, value: String) -> Result<Test> {
 
 fn test(operator: &str, modifier: Option<&str>, value: String) -> Result<Test> {
     let search = match operator {
-        "fts" => Some("to_tsquery"),
-        "plfts" => Some("plainto_tsquery"),
-        "phfts" => Some("phraseto_tsquery"),
-        "wfts" => Some("websearch_to_tsquery"),
+        "fts" => Some(("fts", "to_tsquery")),
+        "plfts" => Some(("plfts", "plainto_tsquery")),
+        "phfts" => Some(("phfts", "phraseto_tsquery")),
+        "wfts" => Some(("wfts", "websearch_to_tsquery")),
         _ => None,
     };
-    if let Some(function) = search {
+    if let Some((operator, function)) = search {
         return Ok(Test::Words(Search {
+            operator,
             function,
             config: modifier.map(str::to_owned),
             words: value,

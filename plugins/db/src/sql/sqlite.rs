@@ -176,16 +176,39 @@ impl Engine for Sqlite {
         Ok(format!("{text} GLOB {}", sql.bind(glob(pattern))))
     }
 
-    fn matches(&self, _: &mut Writer, _: &str, _: &Field<'_>, _: &str, _: bool) -> Result<String> {
-        Err(Fault::unsupported(
-            "regular expressions are not offered on SQLite",
-        ))
+    fn matches(
+        &self,
+        sql: &mut Writer,
+        alias: &str,
+        field: &Field<'_>,
+        pattern: &str,
+        fold: bool,
+    ) -> Result<String> {
+        let text = self.operand(sql, alias, field)?;
+        let function = if fold {
+            "text_imatches"
+        } else {
+            "text_matches"
+        };
+        Ok(format!("{function}({text}, {})", sql.bind(pattern)))
     }
 
-    fn words(&self, _: &mut Writer, _: &str, _: &Field<'_>, _: &Search) -> Result<String> {
-        Err(Fault::unsupported(
-            "full-text search is not offered on SQLite",
-        ))
+    fn words(
+        &self,
+        sql: &mut Writer,
+        alias: &str,
+        field: &Field<'_>,
+        search: &Search,
+    ) -> Result<String> {
+        if let Some(config) = search.config.as_deref().filter(|name| *name != "simple") {
+            return Err(Fault::unsupported(format!(
+                "the text search configuration \"{config}\" is not offered on SQLite, only \"simple\""
+            )));
+        }
+        let text = self.operand(sql, alias, field)?;
+        let words = sql.bind(&search.words);
+        let form = literal(search.operator);
+        Ok(format!("text_search({text}, {words}, {form})"))
     }
 
     fn contains(&self, _: &mut Writer, _: &str, _: &Field<'_>, _: &str, _: &str) -> Result<String> {

@@ -10,6 +10,7 @@ use crate::{
             blob::objects,
             channel::hub as wit_channel,
             database::client as wit_database,
+            direct::uploads as wit_direct,
             events::publisher as wit_events,
             identity::caller as wit_caller,
             kv::store as wit_kv,
@@ -27,7 +28,10 @@ use crate::{
             logging::logging as wit_log,
         },
     },
-    blob::{Checksum, Object, Page, Part as UploadPart, PartOptions, PutOptions, Served, Stored},
+    blob::{
+        Announced, Checksum, Object, Page, Part as UploadPart, PartOptions, PutOptions, Served,
+        Settled, Stored,
+    },
     channel::Held,
     database::{Column, ForeignKey, Table},
     identity::{Caller, Project},
@@ -640,6 +644,38 @@ pub(crate) fn blob_sign_write(
         max_size,
         valid_for_seconds,
     )?)
+}
+
+impl From<wit_direct::Error> for HostError {
+    fn from(error: wit_direct::Error) -> Self {
+        Self {
+            details: error.details,
+            ..Self::new(&error.code, error.message)
+        }
+    }
+}
+
+pub(crate) fn blob_announce(
+    bucket: &str,
+    key: &str,
+    announced: &Announced,
+    valid_for_seconds: u32,
+) -> HostResult<String> {
+    let announced = wit_direct::Announced {
+        content_type: announced.content_type.clone(),
+        size: announced.size,
+        max_size: announced.max_size,
+        valid_for_seconds,
+    };
+    Ok(wit_direct::announce(bucket, key, &announced)?)
+}
+
+pub(crate) fn blob_settle(bucket: &str, key: &str, digest: bool) -> HostResult<Settled> {
+    let settled = wit_direct::settle(bucket, key, digest)?;
+    Ok(Settled {
+        size: settled.size,
+        sha256: settled.sha256,
+    })
 }
 
 // Forms

@@ -4,7 +4,10 @@
 use super::{HostError, HostResult};
 use crate::{
     Headers,
-    blob::{Checksum, Object, Page, Part as UploadPart, PartOptions, PutOptions, Stored},
+    blob::{
+        Announced, Checksum, Object, Page, Part as UploadPart, PartOptions, PutOptions, Settled,
+        Stored,
+    },
     body::Source,
     database::Table,
     http::{Answer, Call},
@@ -44,6 +47,7 @@ pub(crate) trait Host {
     fn publish_message(&self, channel: &str, event: &str, data: &str) -> HostResult<String>;
     fn mail(&self, to: &str, mail: &Mail) -> HostResult<String>;
     fn audit_append(&self, action: &str, target: Option<&str>, details: &str);
+    fn ahead_ms(&self) -> i64;
     fn kv_get(&self, key: &str) -> Option<Entry<Vec<u8>>>;
     fn kv_set(&self, key: &str, value: &[u8], ttl_ms: Option<u64>) -> u64;
     fn kv_delete(&self, key: &str) -> bool;
@@ -55,6 +59,9 @@ pub(crate) trait Host {
     fn blob_keys(&self, bucket: &str) -> HostResult<Vec<String>>;
     fn blob_fits(&self, bytes: &[u8], checksum: &Checksum) -> bool;
     fn blob_sign(&self, bucket: &str, key: &str, write: bool) -> HostResult<String>;
+    fn blob_announce(&self, bucket: &str, key: &str, announced: &Announced) -> HostResult<String>;
+    fn blob_arrive(&self, bucket: &str, key: &str, bytes: &[u8]) -> HostResult<()>;
+    fn blob_settle(&self, bucket: &str, key: &str, digest: bool) -> HostResult<Settled>;
 }
 
 thread_local! {
@@ -194,6 +201,11 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
     users.truncate(limit);
     let next_cursor = users.last().filter(|_| more).map(|user| user.id.clone());
     Ok(UserPage { users, next_cursor })
+}
+
+/// How far a test has let time go by, milliseconds.
+pub(crate) fn ahead_ms() -> i64 {
+    host().map_or(0, |host| host.ahead_ms())
 }
 
 pub(crate) fn publish_later(
@@ -551,6 +563,24 @@ pub(crate) fn blob_sign_write(
     _valid_for_seconds: u32,
 ) -> HostResult<String> {
     host()?.blob_sign(bucket, key, true)
+}
+
+pub(crate) fn blob_announce(
+    bucket: &str,
+    key: &str,
+    announced: &Announced,
+    _valid_for_seconds: u32,
+) -> HostResult<String> {
+    host()?.blob_announce(bucket, key, announced)
+}
+
+/// What the link of an announced upload does.
+pub(crate) fn blob_arrive(bucket: &str, key: &str, bytes: &[u8]) -> HostResult<()> {
+    host()?.blob_arrive(bucket, key, bytes)
+}
+
+pub(crate) fn blob_settle(bucket: &str, key: &str, digest: bool) -> HostResult<Settled> {
+    host()?.blob_settle(bucket, key, digest)
 }
 
 /// A form in memory.

@@ -1,12 +1,15 @@
 //! Buckets in memory, with one quota over all of them.
 
 use crate::{
-    blob::{Checksum, Object, PutOptions, Stored},
+    blob::{Announced, Checksum, Object, PutOptions, Settled, Stored},
     host::{HostError, HostResult},
 };
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// How many of an object's first bytes a write answers.
 const HEAD: usize = 512;
@@ -15,6 +18,8 @@ const HEAD: usize = 512;
 pub(super) struct Objects {
     /// By bucket and key.
     objects: BTreeMap<(String, String), Vec<u8>>,
+    /// Whose links are good for nothing any more.
+    settled: BTreeSet<(String, String)>,
     /// The most bytes of all together.
     pub(super) limit: Option<u64>,
     made: u64,
@@ -24,7 +29,66 @@ fn size(bytes: &[u8]) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
+fn sum(bytes: &[u8]) -> String {
+    let sum = Sha256::digest(bytes);
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Objects {
+    fn check_room(&self, requested: u64) -> HostResult<()> {
+        let used: u64 = self.objects.values().map(|bytes| size(bytes)).sum();
+        let Some(limit) = self.limit.filter(|limit| used + requested > *limit) else {
+            return Ok(());
+        };
+        let details = serde_json::json!({
+            "limit_bytes": limit, "used_bytes": used, "requested_bytes": requested,
+        });
+        Err(HostError {
+            details: Some(details.to_string()),
+            ..HostError::new("quota_exceeded", "the project's storage is full")
+        })
+    }
+
+    /// As for a store that sets aside what is announced, and forgets it.
+    pub(super) fn announce(
+        &self,
+        bucket: &str,
+        key: &str,
+        announced: &Announced,
+    ) -> HostResult<()> {
+        if self.stat(bucket, key).is_ok() {
+            return Err(HostError::new(
+                "object_exists",
+                "there is such an object already",
+            ));
+        }
+        self.check_room(announced.size.unwrap_or(0))
+    }
+
+    /// What the link of an announced upload does.
+    pub(super) fn arrive(&mut self, bucket: &str, key: &str, bytes: Vec<u8>) -> HostResult<()> {
+        let place = (bucket.to_owned(), key.to_owned());
+        if self.settled.contains(&place) || self.objects.contains_key(&place) {
+            return Err(HostError::new(
+                "link_used",
+                "the link is good for one upload, which has come",
+            ));
+        }
+        self.check_room(size(&bytes))?;
+        self.objects.insert(place, bytes);
+        Ok(())
+    }
+
+    pub(super) fn settle(&mut self, bucket: &str, key: &str, digest: bool) -> HostResult<Settled> {
+        let bytes = self.get(bucket, key)?;
+        let settled = Settled {
+            size: size(bytes),
+            sha256: digest.then(|| sum(bytes)),
+        };
+        self.settled.insert((bucket.to_owned(), key.to_owned()));
+        Ok(settled)
+    }
+
     pub(super) fn put(
         &mut self,
         bucket: &str,
@@ -38,16 +102,7 @@ impl Objects {
                 "the object is too large",
             ));
         }
-        let used: u64 = self.objects.values().map(|bytes| size(bytes)).sum();
-        if let Some(limit) = self.limit.filter(|limit| used + requested > *limit) {
-            let details = serde_json::json!({
-                "limit_bytes": limit, "used_bytes": used, "requested_bytes": requested,
-            });
-            return Err(HostError {
-                details: Some(details.to_string()),
-                ..HostError::new("quota_exceeded", "the project's storage is full")
-            });
-        }
+        self.check_room(requested)?;
         self.made += 1;
         let key = options
             .key
@@ -60,10 +115,7 @@ impl Objects {
                 "there is such an object already",
             ));
         }
-        let sha256 = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let sha256 = sum(&bytes);
         let head = bytes.iter().take(HEAD).copied().collect();
         self.objects.insert(place, bytes);
         Ok(Stored {

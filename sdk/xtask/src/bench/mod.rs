@@ -182,7 +182,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
 }
 
 fn build_servers(repository: &Workspace) -> Result<()> {
-    crate::build(repository)?;
+    crate::build(repository, None)?;
     let controls = [
         "build",
         "--profile=dist",

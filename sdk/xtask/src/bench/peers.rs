@@ -167,7 +167,7 @@ impl Node {
         let token = random_word()?;
         let data = folder.path().join(name);
         let log = folder.path().join(format!("{name}.log"));
-        let binary = repository.shipped();
+        let binary = repository.shipped(None);
         let server = serve(&binary, &data, &log, &token, &variables, free_address()?)?;
         // What it does after a first start is not what is measured.
         server.process.wait_until(|| {

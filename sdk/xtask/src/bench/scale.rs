@@ -9,11 +9,11 @@ use super::{
 use anyhow::Result;
 use std::time::{Duration, Instant};
 
-/// An instance that nobody uses is kept for half a minute, and swept soon after.
-const KEPT: Duration = Duration::from_secs(40);
+/// An instance that nobody uses is kept for half a minute, a connection to a
+/// project's database for a minute; they are swept soon after.
+const KEPT: Duration = Duration::from_secs(80);
 
-/// What is resident once instances that nobody uses are gone: the least of
-/// some seconds.
+/// What is resident once what nobody uses is gone: the least of some seconds.
 fn settled(node: &Node) -> Result<u64> {
     let end = Instant::now() + KEPT;
     let mut least = node.server.resident()?;

@@ -24,6 +24,7 @@ use atlashub_data::platform::{
     AuthProvider, EndUser, NewIdentity, NewOAuthCode, NewUser, OAuthSignIn,
 };
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use std::time::Duration;
 use url::Url;
 
@@ -237,7 +238,18 @@ impl App {
         }
         if user.disabled_at.is_none() {
             let new = identity_of(&user, provider, outside);
-            identities.link(project, new).await?;
+            let linked = json!({ "provider": new.provider, "by": "address" });
+            let unit = self.platform().begin().await?;
+            unit.identities().link(project, new).await?;
+            let target = user.id.to_string();
+            let event = deeds::myself(&user, client).did(
+                "user.link_identity",
+                Some(project),
+                target,
+                linked,
+            );
+            unit.audit().append(event).await?;
+            unit.commit().await?;
         }
         Ok(user)
     }

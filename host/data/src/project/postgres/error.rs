@@ -1,6 +1,6 @@
 //! Postgres' SQLSTATEs as the stable codes of `capability::sql`.
 
-use crate::project::{busy, denied, public::forbidden, timed_out};
+use crate::project::{busy, denied, public::forbidden, timed_out, too_much_kept};
 use atlashub_core::{Error, ErrorKind};
 use sqlx::postgres::PgDatabaseError;
 
@@ -30,6 +30,11 @@ impl Fault {
             }
             _ => None,
         }
+    }
+
+    /// Whether the server refused with this code.
+    pub(super) fn state_is(&self, state: &str) -> bool {
+        self.state().as_deref() == Some(state)
     }
 
     /// Whether the session can go on: the server answered in an orderly way
@@ -103,6 +108,16 @@ fn convert(error: sqlx::Error) -> Error {
     }
 }
 
+/// Whether a statement was stopped while it waited for another transaction:
+/// the server says in which row, which it does of nothing else.
+fn waited(error: &sqlx::Error) -> bool {
+    let within = error
+        .as_database_error()
+        .and_then(|answer| answer.try_downcast_ref::<PgDatabaseError>())
+        .and_then(PgDatabaseError::r#where);
+    within.is_some_and(|within| within.starts_with("while ") && within.contains(" tuple ("))
+}
+
 fn coded(error: sqlx::Error, state: &str, message: String) -> Error {
     match (state, state.get(..2).unwrap_or_default()) {
         ("23505", _) => Error::conflict("sql_constraint_unique", message),
@@ -112,7 +127,9 @@ fn coded(error: sqlx::Error, state: &str, message: String) -> Error {
             forbidden(message.split('"').nth(1).unwrap_or_default())
         }
         ("42501" | "25006", _) => denied(message),
+        ("57014", _) if waited(&error) => busy("the database is busy with other statements"),
         ("57014", _) => timed_out(),
+        ("53400", _) => too_much_kept(),
         ("40001" | "40P01" | "55P03" | "57P03", _) | (_, "53") => {
             busy("the database is busy with other statements")
         }

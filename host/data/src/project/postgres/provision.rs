@@ -67,6 +67,12 @@ pub(super) struct Admin {
     limits: Options,
 }
 
+/// How long a statement waits for a lock: less than it may take, so that one
+/// that waited is told to come again, and not that it was too slow.
+fn lock_time(limits: &Options) -> Duration {
+    limits.queue_time.min(limits.statement_time * 9 / 10)
+}
+
 impl Admin {
     pub(super) fn new(
         url: &str,
@@ -292,7 +298,7 @@ impl Admin {
                     "statement_timeout",
                     milliseconds(self.limits.statement_time),
                 ),
-                ("lock_timeout", milliseconds(self.limits.queue_time)),
+                ("lock_timeout", milliseconds(lock_time(&self.limits))),
                 (
                     "idle_in_transaction_session_timeout",
                     milliseconds(IDLE_IN_TRANSACTION),

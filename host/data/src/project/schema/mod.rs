@@ -292,6 +292,21 @@ pub enum TableChange {
         /// Its name.
         name: String,
     },
+    /// Makes a combination of columns occur once.
+    AddUnique {
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Lets a combination of columns occur more than once.
+    DropUnique {
+        /// The columns, in any order.
+        columns: Vec<String>,
+    },
+    /// Puts another primary key in place of the one there is, or makes one.
+    SetPrimaryKey {
+        /// Its columns, which take no NULL from then on.
+        columns: Vec<String>,
+    },
     /// Adds a condition that holds for every row.
     AddCheck {
         /// The condition.
@@ -307,4 +322,30 @@ pub enum TableChange {
 /// The error for a definition that makes no sense.
 fn invalid(message: impl Into<String>) -> Error {
     Error::invalid("invalid_schema", message)
+}
+
+/// Whether two lists name the same columns, in any order.
+pub(super) fn are_same(left: &[String], right: &[String]) -> bool {
+    let sorted = |columns: &[String]| {
+        let mut columns: Vec<String> = columns.iter().map(|name| name.to_lowercase()).collect();
+        columns.sort_unstable();
+        columns
+    };
+    sorted(left) == sorted(right)
+}
+
+/// The error for a uniqueness that no constraint of the table says.
+pub(super) fn no_unique(columns: &[String]) -> Error {
+    Error::not_found(format!(
+        "the constraint that `{}` is unique (an index is dropped with `drop_index`)",
+        columns.join("`, `")
+    ))
+}
+
+/// The error for a key that goes while another table's foreign key needs it.
+pub(super) fn key_in_use() -> Error {
+    Error::conflict(
+        "key_in_use",
+        "a foreign key of another table refers to these columns: drop it first",
+    )
 }

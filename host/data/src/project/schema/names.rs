@@ -203,7 +203,7 @@ pub(in crate::project) fn check_changes(changes: &[TableChange]) -> Result<()> {
                 check_column(column)?;
                 if column.primary_key {
                     return Err(invalid(
-                        "a primary key is part of a table from the start: make a new table",
+                        "a new column is no primary key yet: add it, fill it, then `set_primary_key`",
                     ));
                 }
             }
@@ -220,6 +220,9 @@ pub(in crate::project) fn check_changes(changes: &[TableChange]) -> Result<()> {
             TableChange::AddIndex { index } => check_index(index)?,
             TableChange::AddForeignKey { foreign_key } => check_foreign_key(foreign_key)?,
             TableChange::AddCheck { check } => check_check(check)?,
+            TableChange::AddUnique { columns }
+            | TableChange::DropUnique { columns }
+            | TableChange::SetPrimaryKey { columns } => check_columns(columns, None)?,
             TableChange::DropColumn { .. }
             | TableChange::DropIndex { .. }
             | TableChange::DropForeignKey { .. }

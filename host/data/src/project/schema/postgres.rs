@@ -4,7 +4,8 @@ use super::{
     ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewTable, TableChange,
     invalid,
     keys::{foreign_key_text, index_text},
-    names::{check_changes, check_table, list, literal, quoted},
+    names::{check_changes, check_table, list, literal, made_of, quoted},
+    no_unique,
 };
 use atlashub_core::Result;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -45,11 +46,16 @@ pub(in crate::project) fn create(table: &NewTable) -> Result<Vec<String>> {
     Ok(statements)
 }
 
-/// The statements that change a table.
+/// The statements that change a table; `present` is the name of the constraint
+/// that goes with a key.
 ///
 /// # Errors
 /// `invalid_schema` with what makes no sense.
-pub(in crate::project) fn alter(table: &str, change: &TableChange) -> Result<Vec<String>> {
+pub(in crate::project) fn alter(
+    table: &str,
+    change: &TableChange,
+    present: Option<&str>,
+) -> Result<Vec<String>> {
     check_changes(std::slice::from_ref(change))?;
     let on = public(table);
     let alter = |what: String| format!("ALTER TABLE {on} {what}");
@@ -69,6 +75,23 @@ pub(in crate::project) fn alter(table: &str, change: &TableChange) -> Result<Vec
             foreign_key_text(table, foreign_key, public)
         )),
         TableChange::AddCheck { check } => alter(format!("ADD {}", check_text(check))),
+        TableChange::AddUnique { columns } => alter(format!(
+            "ADD CONSTRAINT {} UNIQUE ({})",
+            quoted(&made_of(&[table, &columns.join("_")], "key")),
+            list(columns)
+        )),
+        TableChange::DropUnique { columns } => {
+            let name = present.ok_or_else(|| no_unique(columns))?;
+            alter(format!("DROP CONSTRAINT {}", quoted(name)))
+        }
+        TableChange::SetPrimaryKey { columns } => {
+            let gone = present.map(|name| format!("DROP CONSTRAINT {}, ", quoted(name)));
+            alter(format!(
+                "{}ADD PRIMARY KEY ({})",
+                gone.unwrap_or_default(),
+                list(columns)
+            ))
+        }
         TableChange::DropForeignKey { name } | TableChange::DropCheck { name } => {
             alter(format!("DROP CONSTRAINT {}", quoted(name)))
         }

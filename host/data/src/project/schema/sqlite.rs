@@ -2,9 +2,10 @@
 
 use super::{
     ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewTable, TableChange,
-    invalid,
+    are_same, invalid,
     keys::{foreign_key_text, index_text},
     names::{check_changes, check_table, list, literal, made_of, quoted},
+    no_unique,
     table_text::{Clause, ColumnText, Kind, Part, TableText},
 };
 use atlashub_core::{Error, Result};
@@ -238,11 +239,52 @@ fn change_text<'a>(
             });
             found(gone, "check", name)?;
         }
+        TableChange::AddUnique { columns } => {
+            for column in columns {
+                text.column_mut(column)?;
+            }
+            let clause = Clause::read(&format!("UNIQUE ({})", list(columns)))?;
+            text.parts.push(Part::Constraint(clause));
+        }
+        TableChange::DropUnique { columns } => {
+            let gone = text.remove_constraints(|column, clause| {
+                let own = column.map_or_else(|| clause.columns(), |own| vec![own.to_owned()]);
+                clause.kind == Kind::Unique && are_same(&own, columns)
+            });
+            if gone == 0 {
+                return Err(no_unique(columns));
+            }
+        }
+        TableChange::SetPrimaryKey { columns } => set_primary_key(text, columns)?,
         TableChange::Rename { .. }
         | TableChange::RenameColumn { .. }
         | TableChange::AddIndex { .. }
         | TableChange::DropIndex { .. } => {}
     }
+    Ok(())
+}
+
+/// Another primary key; the columns of both take no NULL, as on Postgres.
+fn set_primary_key(text: &mut TableText, columns: &[String]) -> Result<()> {
+    let mut before = Vec::new();
+    for (column, clause) in text.constraints() {
+        if clause.kind != Kind::PrimaryKey {
+            continue;
+        }
+        if clause.text.to_ascii_uppercase().contains("AUTOINCREMENT") {
+            return Err(invalid(
+                "a number that counts by itself has to stay the primary key: make a new table",
+            ));
+        }
+        before.extend(column.map_or_else(|| clause.columns(), |own| vec![own.to_owned()]));
+    }
+    text.remove_constraints(|_, clause| clause.kind == Kind::PrimaryKey);
+    for column in before.iter().chain(columns) {
+        text.column_mut(column)?
+            .replace(Kind::NotNull, Some("NOT NULL"))?;
+    }
+    let clause = Clause::read(&format!("PRIMARY KEY ({})", list(columns)))?;
+    text.parts.push(Part::Constraint(clause));
     Ok(())
 }
 
@@ -262,7 +304,7 @@ fn drop_column(text: &mut TableText, column: &str) -> Result<()> {
     });
     if is_key {
         return Err(invalid(format!(
-            "`{column}` is part of the primary key: make a new table"
+            "`{column}` is part of the primary key: choose another with `set_primary_key` first"
         )));
     }
     text.remove_constraints(|own, clause| {

@@ -109,7 +109,7 @@ pub(super) struct Connection {
     inner: Inner,
     _name: CString,
     pub(super) policy: Arc<Policy>,
-    watch: Arc<Watch>,
+    pub(super) watch: Arc<Watch>,
     caller: CallerCell,
 }
 
@@ -224,6 +224,11 @@ impl Connection {
         Ok(())
     }
 
+    /// The error of a step of a statement that is not kept here.
+    pub(super) fn explain(&self, failure: Failure) -> Error {
+        self.watch.explain(failure).into_error()
+    }
+
     /// Says who calls from now on, for the functions of policies.
     pub(super) fn serve(&self, caller: Option<&Arc<BoundCaller>>) {
         let anonymous = || {
@@ -266,7 +271,7 @@ impl Connection {
         if inline && !self.knows_tables() {
             return Err(Stop::Slow);
         }
-        let policy = self.policy.clone();
+        let (policy, watch) = (self.policy.clone(), self.watch.clone());
         let statement = self.statement(sql)?;
         if !statement.reads_only {
             return Err(Stop::Writes);
@@ -281,7 +286,7 @@ impl Connection {
                     statement.inline.was_slow();
                     Stop::Slow
                 }
-                Halt::Failure(failure) => Stop::from(explain(&policy, failure)),
+                Halt::Failure(failure) => Stop::from(explain(&policy, &watch, failure)),
             })
         });
         if inline && result.is_ok() {
@@ -293,12 +298,12 @@ impl Connection {
 
     /// Runs a statement and returns its rows; it may write.
     pub(super) fn query(&mut self, sql: &str, values: &[SqlValue]) -> Result<SqlRows> {
-        let policy = self.policy.clone();
+        let (policy, watch) = (self.policy.clone(), self.watch.clone());
         let statement = self.statement(sql)?;
         let result = statement.bind(values).and_then(|()| {
             collect(statement).map_err(|halt| match halt {
                 Halt::Error(error) => error,
-                Halt::Failure(failure) => explain(&policy, failure),
+                Halt::Failure(failure) => explain(&policy, &watch, failure),
             })
         });
         statement.reset();
@@ -308,14 +313,14 @@ impl Connection {
     /// Runs a statement to its end and returns how many rows it changed.
     pub(super) fn execute(&mut self, sql: &str, values: &[SqlValue]) -> Result<u64> {
         let before = self.total_changes();
-        let policy = self.policy.clone();
+        let (policy, watch) = (self.policy.clone(), self.watch.clone());
         let statement = self.statement(sql)?;
         let result = statement.bind(values).and_then(|()| {
             loop {
                 match statement.step() {
                     Ok(Step::Row) => {}
                     Ok(Step::Done) => return Ok(()),
-                    Err(failure) => return Err(explain(&policy, failure)),
+                    Err(failure) => return Err(explain(&policy, &watch, failure)),
                 }
             }
         });
@@ -484,11 +489,11 @@ impl Connection {
 }
 
 /// The error of a step.
-fn explain(policy: &Policy, failure: Failure) -> Error {
+fn explain(policy: &Policy, watch: &Watch, failure: Failure) -> Error {
     if failure.is_denial() && policy.public().is_some_and(|rules| rules.take_stale()) {
         return stale();
     }
-    failure.into_error()
+    watch.explain(failure).into_error()
 }
 
 enum Halt {

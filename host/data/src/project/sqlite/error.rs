@@ -1,6 +1,9 @@
 //! SQLite's result codes as the stable codes of `capability::sql`.
 
-use super::public::refused_table;
+use super::{
+    public::refused_table,
+    search::{INVALID_PATTERN, INVALID_QUERY},
+};
 use crate::project::{busy, denied, public::forbidden, timed_out};
 use atlashub_core::{Error, ErrorKind};
 use rusqlite::ffi;
@@ -105,7 +108,10 @@ impl Failure {
             (_, ffi::SQLITE_INTERRUPT) => "57014",
             (_, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED) => "55P03",
             (_, ffi::SQLITE_TOOBIG) => "54000",
+            (_, ffi::SQLITE_NOMEM) => "53200",
             (_, ffi::SQLITE_FULL) => "53100",
+            (_, ffi::SQLITE_ERROR) if self.message.starts_with(INVALID_PATTERN) => "2201B",
+            (_, ffi::SQLITE_ERROR) if self.message.starts_with(INVALID_QUERY) => "42601",
             (_, ffi::SQLITE_ERROR | ffi::SQLITE_RANGE) => "22000",
             _ => "XX000",
         }
@@ -136,6 +142,11 @@ impl Failure {
                 ErrorKind::TooLarge,
                 "sql_failed",
                 "a value, a row or the statement is too large",
+            ),
+            (_, ffi::SQLITE_NOMEM) => Error::new(
+                ErrorKind::TooLarge,
+                "sql_failed",
+                "the statement needs more memory than one may have: let it sort or keep fewer rows",
             ),
             (_, ffi::SQLITE_FULL) => Error::new(
                 ErrorKind::TooLarge,

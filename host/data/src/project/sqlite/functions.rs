@@ -5,7 +5,7 @@
 //!
 //! Beside them stand the functions that row policies use, and `base64`.
 
-use super::statement::MAX_VALUE_BYTES;
+use super::{search, statement::MAX_VALUE_BYTES};
 use atlashub_core::capability::database::BoundCaller;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parking_lot::Mutex;
@@ -45,7 +45,7 @@ pub(super) type CallerCell = Arc<Mutex<Option<Arc<BoundCaller>>>>;
 
 /// Puts in place what statements on the project's own tables may call:
 /// `caller_id()`, `caller_role()`, `caller_has_role(name)`,
-/// `caller_claims()`, and `base64(bytes)`.
+/// `caller_claims()`, `base64(bytes)`, and what searches in texts.
 ///
 /// They are deterministic within a run, which is all that SQLite asks: it
 /// keeps a result until the statement ends, and no longer.
@@ -53,6 +53,7 @@ pub(super) fn install_caller(connection: &Connection, cell: &CallerCell) -> Resu
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
+    search::install(connection)?;
     let caller = Arc::clone(cell);
     connection.create_scalar_function(c"caller_id", 0, flags, move |_| {
         let id = caller.lock().as_ref().and_then(|caller| caller.id());
@@ -97,7 +98,7 @@ pub(super) fn install_caller(connection: &Connection, cell: &CallerCell) -> Resu
 }
 
 /// An argument as text; `None` for NULL.
-fn text<'a>(context: &'a Context<'_>, index: usize) -> Option<Cow<'a, str>> {
+pub(super) fn text<'a>(context: &'a Context<'_>, index: usize) -> Option<Cow<'a, str>> {
     match context.get_raw(index) {
         ValueRef::Null => None,
         ValueRef::Integer(value) => Some(Cow::Owned(value.to_string())),
@@ -106,7 +107,8 @@ fn text<'a>(context: &'a Context<'_>, index: usize) -> Option<Cow<'a, str>> {
     }
 }
 
-fn too_big() -> Error {
+/// The failure for a value beyond what a function takes.
+pub(super) fn too_big() -> Error {
     Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_TOOBIG), None)
 }
 

@@ -17,6 +17,7 @@ mod inline;
 mod policy;
 mod public;
 mod reading;
+mod search;
 mod statement;
 mod transaction;
 mod watch;

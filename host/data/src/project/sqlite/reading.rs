@@ -4,6 +4,7 @@
 use super::{
     connection::Connection,
     statement::{Statement, Step},
+    watch::Watch,
 };
 use crate::project::{denied, row_too_large};
 use atlashub_core::{
@@ -34,7 +35,7 @@ impl Connection {
     /// The next rows of [`Connection::begin_reading`], `max` at most.
     pub(super) fn read_on(&mut self, max: usize) -> Result<SqlRows> {
         match &mut self.reading {
-            Some(reading) => reading.next(max),
+            Some(reading) => reading.next(max, &self.watch),
             None => Ok(SqlRows::default()),
         }
     }
@@ -48,7 +49,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn next(&mut self, max: usize) -> Result<SqlRows> {
+    fn next(&mut self, max: usize, watch: &Watch) -> Result<SqlRows> {
         let mut rows = Vec::new();
         let mut room = MAX_RESULT_BYTES;
         let max = max.clamp(1, MAX_ROWS);
@@ -59,7 +60,7 @@ impl Reading {
                     Ok(Step::Done) => self.ended = true,
                     Err(failure) => {
                         self.ended = true;
-                        return Err(failure.into_error());
+                        return Err(watch.explain(failure).into_error());
                     }
                 }
                 continue;

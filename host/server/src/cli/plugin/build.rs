@@ -56,11 +56,13 @@ fn build_to(folder: &Path, output: Option<&Path>) -> anyhow::Result<PathBuf> {
             );
         }
     }
+    // What is wrong with it is told before anything is compiled.
     let manifest = component_file::load_manifest_dir(&folder)?;
+    let _ = component_file::load_openapi_dir(&folder, &manifest)?;
     check_target(&folder)?;
     let compiled = compile(&folder)?;
     let bytes = fs::read(&compiled).with_context(|| format!("read {}", compiled.display()))?;
-    let component = component_file::with_manifest(&bytes, &manifest)
+    let (manifest, component) = component_file::with_folder(&bytes, &folder)
         .with_context(|| format!("put the manifest into {}", compiled.display()))?;
 
     let default = folder.join("dist").join(format!("{}.wasm", manifest.name));

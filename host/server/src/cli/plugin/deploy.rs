@@ -7,7 +7,7 @@ use super::{
 };
 use crate::cli::client::{self, Client, ServerArgs, text};
 use anyhow::{Context as _, bail};
-use atlashub_core::component_file;
+use atlashub_core::{component_file, openapi::Document};
 use clap::Args;
 use reqwest::{
     Method,
@@ -34,6 +34,10 @@ pub(super) struct DeployArgs {
     /// A manifest (TOML) for a component without one
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// A description of its routes (OpenAPI 3.1, TOML or JSON), in place of the
+    /// one inside
+    #[arg(long, value_name = "FILE")]
+    openapi: Option<PathBuf>,
     /// The configuration, a JSON object
     #[arg(long, value_name = "JSON")]
     config: Option<String>,
@@ -133,6 +137,16 @@ async fn upload(args: &DeployArgs, client: &Client, file: &Path) -> anyhow::Resu
         let manifest = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         form = form.text("manifest", manifest);
+    }
+    if let Some(path) = &args.openapi {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let document = if path.extension().is_some_and(|end| end == "toml") {
+            Document::from_toml(&text)?
+        } else {
+            Document::from_json(text.as_bytes())?
+        };
+        form = form.text("openapi", String::from_utf8(document.to_json()?)?);
     }
     if let Some(name) = name {
         form = form.text("name", name);

@@ -2,7 +2,10 @@
 //! running it.
 
 use anyhow::Context as _;
-use atlashub_core::{BuiltInRole, Manifest, component_file};
+use atlashub_core::{
+    BuiltInRole, Manifest, component_file,
+    openapi::{Document, Operation},
+};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -39,12 +42,29 @@ fn text(bytes: &[u8]) -> anyhow::Result<String> {
     lines.push(format!("size:    {} bytes", component.size));
     lines.push(format!("digest:  sha256:{}", component.digest));
     lines.extend(component.manifest.iter().flat_map(wishes));
+    lines.extend(component.openapi.iter().flat_map(operations));
     lines.push("imports:".to_owned());
     lines.extend(component.imports.iter().map(|name| format!("  {name}")));
     lines.push("exports:".to_owned());
     lines.extend(component.exports.iter().map(|name| format!("  {name}")));
     lines.push(String::new());
     Ok(lines.join("\n"))
+}
+
+/// What it says of its routes, a line each.
+fn operations(document: &Document) -> Vec<String> {
+    let line = |(path, method, operation): (&str, &str, &Operation)| {
+        let of_plugins = if operation.internal {
+            " (for plugins)"
+        } else {
+            ""
+        };
+        let line = format!("  {method} {path}  {}{of_plugins}", operation.summary);
+        line.trim_end().to_owned()
+    };
+    std::iter::once("operations:".to_owned())
+        .chain(document.operations().map(line))
+        .collect()
 }
 
 /// What a manifest asks for, a line each.
@@ -118,11 +138,19 @@ mod tests {
                 .unwrap()
                 .starts_with("a component without a manifest")
         );
-        let described = text(&component_file::with_manifest(&empty, &manifest).unwrap()).unwrap();
+        let document = Document::from_toml(
+            "[paths.\"/notes\".get]\nsummary = \"All notes\"\nresponses.200.description = \"notes\"\n\
+             [paths.\"/told\".post]\nx-internal = true\nresponses.200.description = \"done\"\n",
+        )
+        .unwrap();
+        let component = component_file::with_manifest(&empty, &manifest).unwrap();
+        let component = component_file::with_openapi(&component, &document).unwrap();
+        let described = text(&component).unwrap();
         for expected in [
             "notes 1.2.3\n",
             "routes:  /notes\n",
             "grants:  kv\n",
+            "operations:\n  GET /notes  All notes\n  POST /told   (for plugins)\n",
             "permissions:\n  notes:read  Read notes (admin, viewer)\n",
             "digest:  sha256:",
         ] {

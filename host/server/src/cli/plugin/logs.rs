@@ -51,6 +51,9 @@ pub(super) fn run(args: &LogsArgs, server: &ServerArgs) -> anyhow::Result<()> {
                 }
             }
         }
+        eprintln!(
+            "the server ended the log: it stops, the plugin was removed, or the session is over"
+        );
         Ok(())
     })
 }

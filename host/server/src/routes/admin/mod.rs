@@ -2,6 +2,7 @@
 
 pub(crate) mod admins;
 pub(crate) mod audit;
+pub(crate) mod check;
 pub(crate) mod domains;
 pub(crate) mod generated;
 pub(crate) mod installations;
@@ -85,6 +86,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
                 .patch(projects::update::handle)
                 .delete(projects::delete::handle),
         )
+        .route("/v1/check", post(check::handle))
         .route("/v1/projects/{project}/usage", get(projects::usage::handle))
         .route(
             "/v1/projects/{project}/check",

@@ -1,9 +1,13 @@
 //! `PUT /_/blob/{token}`: uploads an object; its bytes go to the store as
-//! they come.
+//! they come, no more slowly than any upload may.
 
 use crate::{extract::Path, problem::Problem, state::HostState};
 use async_trait::async_trait;
-use atlashub_core::{Error, Result, capability::blob::ByteSource};
+use atlashub_core::{
+    Result,
+    capability::blob::ByteSource,
+    upload_pace::{UploadWatch, interrupted},
+};
 use axum::{
     Json,
     body::{Body, BodyDataStream},
@@ -13,6 +17,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderMap, Method, header};
 use serde_json::{Value, json};
+use std::time::Instant;
 
 #[utoipa::path(
     put, path = "/_/blob/{token}", tag = "signed links", operation_id = "upload_blob", security(()),
@@ -34,7 +39,10 @@ pub(crate) async fn handle(
             .and_then(|value: &http::HeaderValue| value.to_str().ok())
     };
     let length = text(header::CONTENT_LENGTH).and_then(|value| value.parse().ok());
-    let mut source = BodySource(body.into_data_stream());
+    let mut source = BodySource {
+        body: body.into_data_stream(),
+        watch: UploadWatch::new(state.config.limits.uploads()),
+    };
     let stored = blobs
         .write_link(&link, text(header::CONTENT_TYPE), length, &mut source)
         .await?;
@@ -44,13 +52,29 @@ pub(crate) async fn handle(
 }
 
 /// A request's body as it comes.
-struct BodySource(BodyDataStream);
+struct BodySource {
+    body: BodyDataStream,
+    watch: UploadWatch,
+}
 
 #[async_trait]
 impl ByteSource for BodySource {
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        self.0.next().await.transpose().map_err(|error| {
-            Error::bad_request("upload_interrupted", "the upload ended early").with_source(error)
-        })
+        loop {
+            let began = Instant::now();
+            let next = tokio::time::timeout(self.watch.patience(), self.body.next()).await;
+            let waited = began.elapsed();
+            match next {
+                Err(_) => self.watch.count(waited, 0)?,
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(bytes))) => {
+                    self.watch.count(waited, bytes.len())?;
+                    return Ok(Some(bytes));
+                }
+                Ok(Some(Err(error))) => {
+                    return Err(interrupted("the connection broke").with_source(error));
+                }
+            }
+        }
     }
 }

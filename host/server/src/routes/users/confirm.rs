@@ -157,7 +157,7 @@ async fn follow(
             Ok(Done::Tokens(tokens.into()))
         }
         (MailKind::VerifyEmail, _) => {
-            app.verify_email(project, &sent.token).await?;
+            app.verify_email(project, &sent.token, client).await?;
             Ok(Done::Nothing)
         }
         _ => {

@@ -43,7 +43,7 @@ pub(crate) async fn handle(
     let onward = Onward::to(body.redirect_to);
     match (&body.token, &body.email, &project.0.user) {
         (Some(token), ..) => {
-            state.app.verify_email(project.id(), token).await?;
+            state.app.verify_email(project.id(), token, &client).await?;
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         (None, Some(email), _) => {

@@ -19,6 +19,12 @@ const INDEX_OF: &str = "SELECT 1 FROM pg_index i JOIN pg_class n ON n.oid = i.in
 const CONSTRAINT_OF: &str = "SELECT f.contype::text FROM pg_constraint f \
      JOIN pg_class c ON c.oid = f.conrelid \
      WHERE c.relnamespace = 'public'::regnamespace AND c.relname = $1 AND f.conname = $2";
+const KEYS_OF: &str = "SELECT f.conname::text, \
+       ARRAY(SELECT a.attname::text FROM pg_attribute a \
+        WHERE a.attrelid = c.oid AND a.attnum = ANY (f.conkey)) \
+     FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid \
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relname = $1 AND f.contype::text = $2 \
+     ORDER BY f.conname";
 
 const INDEXES: &str = "SELECT n.relname::text, i.indisunique, pg_get_indexdef(i.indexrelid), \
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.place) \
@@ -85,12 +91,18 @@ impl PostgresProjects {
         let mut all = Vec::new();
         for change in changes {
             check_belongs(session, &table, change).await?;
-            let statements = schema::alter_on_postgres(&table, change)?;
+            let present = constraint(session, &table, change).await?;
+            let statements = schema::alter_on_postgres(&table, change, present.as_deref())?;
             for sql in &statements {
-                session
-                    .migrate(sql, time)
-                    .await
-                    .map_err(Fault::into_error)?;
+                session.migrate(sql, time).await.map_err(|fault| {
+                    // Something depends on what goes: of a key, a foreign key.
+                    let of_key = present.is_some() && fault.state_is("2BP01");
+                    if of_key {
+                        schema::key_in_use()
+                    } else {
+                        fault.into_error()
+                    }
+                })?;
             }
             if let TableChange::Rename { to } = change {
                 table.clone_from(to);
@@ -118,6 +130,32 @@ impl PostgresProjects {
         let mut next = || rows.next().map(Vec::as_slice).unwrap_or_default();
         read(next(), next(), next(), next()).map_err(|error| Fault::from(error).into_error())
     }
+}
+
+/// The name of the constraint that goes with a change of a key.
+async fn constraint(
+    session: &mut Session,
+    table: &str,
+    change: &TableChange,
+) -> Result<Option<String>> {
+    let (kind, columns) = match change {
+        TableChange::DropUnique { columns } => ("u", Some(columns)),
+        TableChange::SetPrimaryKey { .. } => ("p", None),
+        _ => return Ok(None),
+    };
+    let rows = session
+        .host(KEYS_OF, &[table, kind])
+        .await
+        .map_err(Fault::into_error)?;
+    for row in &rows {
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?));
+        let (name, own): (String, Vec<String>) =
+            read().map_err(|error: sqlx::Error| Fault::from(error).into_error())?;
+        if columns.is_none_or(|columns| schema::are_same(&own, columns)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Names of indexes and constraints are looked up, so that what is removed is

@@ -209,6 +209,11 @@ fn check_foreign_keys(connection: &mut Connection) -> Result<()> {
             &[],
             |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
         )
+    });
+    let missing = missing.map_err(|error| {
+        // What a foreign key refers to is no key any more.
+        let of_key = error.message().contains("foreign key mismatch");
+        if of_key { schema::key_in_use() } else { error }
     })?;
     match missing.first() {
         None => Ok(()),

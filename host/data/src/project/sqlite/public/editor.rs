@@ -3,9 +3,7 @@
 //! clock and for who gives up waiting.
 
 use super::{
-    super::{
-        Connection, SqliteProjects, error::Failure, limited, settle, statement::Step, watch::Cancel,
-    },
+    super::{Connection, SqliteProjects, limited, settle, statement::Step, watch::Cancel},
     Purpose, changes, store,
 };
 use crate::project::{
@@ -92,7 +90,11 @@ fn run(
     prepared.bind(&statement.values)?;
     let mut result = EditorResult::default();
     let mut room = MAX_RESULT_BYTES;
-    while prepared.step().map_err(Failure::into_error)? == Step::Row {
+    while prepared
+        .step()
+        .map_err(|failure| connection.explain(failure))?
+        == Step::Row
+    {
         let row = if result.rows.len() < statement.max_rows {
             prepared.row(room)
         } else {

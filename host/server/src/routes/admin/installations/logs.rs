@@ -1,10 +1,11 @@
 //! `GET /admin/v1/projects/{project}/plugins/{plugin}/logs`: a page of lines,
 //! newest first; with `follow=1` a stream of them as they come, oldest first
-//! (server-sent events).
+//! (server-sent events). It ends with the plugin's removal, with the session
+//! it was asked for in, and with the node.
 
 use super::named;
 use crate::{
-    admin::AdminCaller,
+    admin::{AdminCaller, end_of_credentials},
     extract::{List, PageQuery, Path, Query},
     problem::Problem,
     state::HostState,
@@ -23,6 +24,7 @@ use axum::{
     },
 };
 use futures::StreamExt as _;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -94,7 +96,8 @@ impl From<StoredLogLine> for LogLineView {
 )]
 pub(crate) async fn handle(
     State(state): State<HostState>,
-    _caller: AdminCaller,
+    caller: AdminCaller,
+    headers: HeaderMap,
     Path((project, plugin)): Path<(String, String)>,
     Query(query): Query<LogQuery>,
 ) -> Result<Response, Problem> {
@@ -105,7 +108,8 @@ pub(crate) async fn handle(
         .as_deref()
         .is_some_and(|value| matches!(value, "1" | "true"))
     {
-        return follow(&state, scope, &query).await;
+        let end = end_of_credentials(state.app.clone(), caller.admin, headers);
+        return follow(&state, scope, &query, end).await;
     }
     let page = PageQuery {
         limit: query.limit,
@@ -126,13 +130,20 @@ async fn follow(
     state: &HostState,
     scope: PluginScope,
     query: &LogQuery,
+    end: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Response, Problem> {
     let min_level = query.level.as_deref().map(level).transpose()?;
     let past = query.limit.unwrap_or(PAST).min(1_000);
     let stopping = state.stopping.clone();
+    // Of what is not there no line will ever come.
+    state
+        .app
+        .installed_plugin(scope.project, &scope.plugin)
+        .await?;
     let lines = state.app.follow_plugin_logs(scope, past).await?;
     let events = lines
         .take_until(stopping.cancelled_owned())
+        .take_until(end)
         .take_while(|line| std::future::ready(line.is_ok()))
         .filter_map(move |line| {
             let wanted = line

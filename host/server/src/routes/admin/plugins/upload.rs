@@ -31,6 +31,9 @@ pub(crate) struct UploadForm {
     component: Vec<u8>,
     /// A manifest (TOML), in place of the one in the component.
     manifest: Option<String>,
+    /// A description of its routes (OpenAPI 3.1, JSON), in place of the one in
+    /// the component.
+    openapi: Option<String>,
     /// The name of a component that has no manifest.
     name: Option<String>,
 }
@@ -61,7 +64,7 @@ pub(crate) async fn handle(
 }
 
 async fn read(mut form: Multipart, max_component: usize) -> Result<UploadPlugin, Problem> {
-    let (mut component, mut manifest, mut name) = (None, None, None);
+    let (mut component, mut manifest, mut openapi, mut name) = (None, None, None, None);
     while let Some(field) = form.next_field().await.map_err(broken)? {
         match field.name().unwrap_or_default() {
             "component" => component = Some(bytes(field, max_component).await?),
@@ -69,12 +72,15 @@ async fn read(mut form: Multipart, max_component: usize) -> Result<UploadPlugin,
                 manifest =
                     Some(text(field, "manifest").await?).filter(|text| !text.trim().is_empty())
             }
+            "openapi" => {
+                openapi = Some(text(field, "openapi").await?).filter(|text| !text.trim().is_empty())
+            }
             "name" => {
                 name = Some(text(field, "name").await?).filter(|text| !text.trim().is_empty())
             }
             other => {
                 let message = format!(
-                    "the form has no field `{other}`: send `component`, `manifest` and `name`"
+                    "the form has no field `{other}`: send `component`, `manifest`, `openapi` and `name`"
                 );
                 return Err(Problem(Error::bad_request("invalid_form", message)));
             }
@@ -92,6 +98,7 @@ async fn read(mut form: Multipart, max_component: usize) -> Result<UploadPlugin,
     Ok(UploadPlugin {
         component,
         manifest,
+        openapi,
         name,
     })
 }

@@ -15,7 +15,7 @@ use axum::{
     extract::State,
     response::Response,
 };
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
@@ -90,16 +90,21 @@ pub(crate) async fn handle(
         .app
         .check_project(&caller.actor, project, options)
         .await?;
+    Ok(answer(news))
+}
+
+/// Findings as they are made.
+pub(crate) fn answer(news: impl Stream<Item = Result<CheckNews>> + Send + 'static) -> Response {
     let lines = news.map(|news| news.and_then(|news| line(news.into())));
     let mut response = Response::new(Body::from_stream(lines));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/x-ndjson"),
     );
-    Ok(response)
+    response
 }
 
-fn options(wish: &CheckWish) -> Result<CheckOptions> {
+pub(crate) fn options(wish: &CheckWish) -> Result<CheckOptions> {
     if wish.grace_seconds > MAX_GRACE {
         return Err(Error::invalid(
             "invalid_check",

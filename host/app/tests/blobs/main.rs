@@ -10,9 +10,11 @@
     reason = "tests"
 )]
 
+mod announced;
+
 use atlashub_app::blobs::{BlobStore, BlobStoreParts};
 use atlashub_core::{
-    BucketName, Digest, Error, ProjectId, Result, SystemClock,
+    BucketName, Clock, Digest, Error, ProjectId, Result, SystemClock,
     capability::{
         PluginScope,
         blob::{
@@ -25,10 +27,29 @@ use atlashub_storage::{Credentials, Storage, StorageUrl, links::LinkKey};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use http::Method;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+/// The machine's clock, ahead by some seconds.
+#[derive(Default)]
+struct Ahead(AtomicI64);
+
+impl Clock for Ahead {
+    fn now(&self) -> time::OffsetDateTime {
+        let ahead = time::Duration::seconds(self.0.load(Ordering::Relaxed));
+        SystemClock.now() + ahead
+    }
+}
 
 struct Place {
     blobs: Arc<BlobStore>,
+    storage: Storage,
+    clock: Arc<Ahead>,
     platform: Platform,
     scope: PluginScope,
     bucket: BucketName,
@@ -40,9 +61,12 @@ impl Place {
     async fn new(limit: Option<u64>, s3: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", dir.path().join("platform.db").display());
-        let platform = Platform::connect(&url.into(), PlatformOptions::default())
-            .await
-            .unwrap();
+        let clock = Arc::new(Ahead::default());
+        let options = PlatformOptions {
+            clock: Arc::clone(&clock) as _,
+            ..PlatformOptions::default()
+        };
+        let platform = Platform::connect(&url.into(), options).await.unwrap();
         platform.migrate().await.unwrap();
         let url = match s3 {
             true => std::env::var("ATLASHUB_TEST_S3_URL")
@@ -54,13 +78,15 @@ impl Place {
         let storage = Storage::open(&url, Credentials::from_env().as_ref()).unwrap();
         let blobs = BlobStore::new(BlobStoreParts {
             platform: platform.clone(),
-            storage,
+            storage: storage.clone(),
             link_keys: vec![LinkKey::new([2; 32]), LinkKey::new([1; 32])],
             public_url: "https://hub.test".into(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock) as _,
         });
         let place = Self {
             blobs: Arc::new(blobs),
+            storage,
+            clock,
             platform,
             scope: PluginScope {
                 project: ProjectId::new(),

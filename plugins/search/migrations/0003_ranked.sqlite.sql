@@ -1,0 +1,2 @@
+-- Here the index of words is a table of its own already.
+SELECT 1;

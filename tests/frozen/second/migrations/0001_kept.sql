@@ -1,0 +1,4 @@
+CREATE TABLE kept (
+    object_key TEXT PRIMARY KEY,
+    size BIGINT NOT NULL
+);
