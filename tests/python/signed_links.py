@@ -4,6 +4,7 @@ store is S3, what lies there, read by boto3 with the store's keys."""
 import hashlib
 import json
 import os
+import time
 import urllib.parse
 
 import boto3
@@ -19,8 +20,17 @@ SESSION = URLLib3Session()
 
 
 def send(method, url, data=None, headers=None):
-    request = AWSRequest(method=method, url=url, data=data, headers=headers or {})
-    return SESSION.send(request.prepare())
+    """Host and store are asked again when they say that they cannot answer
+    now, in the words of each."""
+    passing = (503,) if url.startswith(BASE) else (500, 502, 503)
+    for _ in range(10):
+        request = AWSRequest(method=method, url=url, data=data, headers=headers or {})
+        answer = SESSION.send(request.prepare())
+        if answer.status_code not in passing:
+            break
+        print("asked again:", method, answer.status_code, answer.text)
+        time.sleep(min(float(answer.headers.get("retry-after", 0.5)), 5))
+    return answer
 
 
 def call(method, path, body=None):

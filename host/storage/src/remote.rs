@@ -38,11 +38,15 @@ pub(crate) fn part_size(written: u64, expected: Option<u64>) -> u64 {
     part
 }
 
+/// The mark of an upload, kept with the object.
+const MARK: &str = "atlashub-upload";
+
 /// An object that is being uploaded. Dropping it aborts the upload.
 pub(crate) struct Upload {
     operator: Operator,
     path: ObjectPath,
     mode: WriteMode,
+    mark: String,
     writer: Option<Writer>,
 }
 
@@ -52,9 +56,11 @@ impl Upload {
         path: ObjectPath,
         mode: WriteMode,
     ) -> Result<Self> {
+        let mark = uuid::Uuid::now_v7().simple().to_string();
         let writer = operator
             .writer_with(path.as_str())
             .if_not_exists(mode == WriteMode::CreateOnly)
+            .user_metadata([(MARK.to_owned(), mark.clone())])
             .concurrent(1)
             .await
             .map_err(|error| of_operator("begin an object", error))?;
@@ -62,6 +68,7 @@ impl Upload {
             operator,
             path,
             mode,
+            mark,
             writer: Some(writer),
         })
     }
@@ -83,12 +90,23 @@ impl Upload {
                 .map(|meta| meta.size),
             WriteMode::CreateOnly | WriteMode::Fresh => None,
         };
-        self.writer()?
-            .close()
-            .await
-            .map_err(|error| of_operator("complete an object", error))?;
+        let closed = self.writer()?.close().await;
+        if let Err(error) = closed
+            && !(may_be_done(&error) && self.is_there().await)
+        {
+            return Err(of_operator("complete an object", error));
+        }
         self.writer = None;
         Ok(replaced)
+    }
+
+    /// Whether the object is the one of this upload.
+    async fn is_there(&self) -> bool {
+        let found = self.operator.stat(self.path.as_str()).await;
+        found.is_ok_and(|meta| {
+            meta.user_metadata()
+                .is_some_and(|marks| marks.get(MARK) == Some(self.mark.as_str()))
+        })
     }
 
     fn writer(&mut self) -> Result<&mut Writer> {
@@ -96,6 +114,16 @@ impl Upload {
             .as_mut()
             .ok_or_else(|| Error::internal("write an object", "the upload is over"))
     }
+}
+
+/// Whether completing an upload may have been done all the same. A store whose
+/// answer was lost is asked again, and then refuses what it did already: the
+/// object exists, or the upload is no longer known.
+fn may_be_done(error: &opendal::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::AlreadyExists | ErrorKind::ConditionNotMatch | ErrorKind::NotFound
+    )
 }
 
 impl Drop for Upload {
