@@ -19,7 +19,10 @@ use crate::{
     outgoing::{Outgoing, Reach},
     plugins::{BuiltIn, Code, Plugins},
     projects::purge::Purge,
-    queue::{EventsOfPlugins, WorkQueue, Worker},
+    queue::{
+        Cleanup, EventsOfPlugins, JobsOfPlugins, PlatformActions, Scheduler, TermsOfJobs,
+        WorkQueue, Worker,
+    },
     sessions::{SessionCache, refusals::Refusals},
     sign_ins_of_plugins::SignInsOfPlugins,
     tables::TablesWatch,
@@ -30,7 +33,7 @@ use crate::{
     },
     users_of_plugins::UsersOfPlugins,
 };
-use atlashub_core::{Clock, ProjectId, Result};
+use atlashub_core::{Clock, ProjectId, Result, capability::jobs::PlatformJob};
 use atlashub_data::{
     platform::{Change, ChangeKind, Platform, seal::Sealer},
     project::ProjectDatabases,
@@ -111,6 +114,8 @@ struct Inner {
     purge: Purge,
     running: Arc<Running>,
     queue: Arc<WorkQueue>,
+    jobs: Arc<JobsOfPlugins>,
+    platform_actions: Arc<PlatformActions>,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Ends after everything else, so that the last lines are stored.
@@ -165,6 +170,14 @@ impl App {
         let sign_ins = SignInsOfPlugins::new();
         let queue = WorkQueue::new(settings.queue);
         let events = EventsOfPlugins::new(platform.clone(), Arc::clone(&queue));
+        let platform_actions = PlatformActions::new();
+        let terms_of_jobs = TermsOfJobs::new();
+        let jobs = Arc::new(JobsOfPlugins::new(
+            platform.clone(),
+            Arc::clone(&queue),
+            Arc::clone(&platform_actions),
+            Arc::clone(&terms_of_jobs),
+        ));
         let channels = HeldChannels::new(platform.clone(), Arc::clone(&clock), settings.streams);
         let strict_limits = Arc::new(StrictLimits::new(
             platform.clone(),
@@ -176,6 +189,7 @@ impl App {
             kv: Arc::new(platform.clone()),
             audit: Arc::new(AuditOfPlugins::new(platform.clone())),
             events: Arc::clone(&events) as _,
+            jobs: Arc::clone(&jobs) as _,
             channels: Arc::clone(&channels) as _,
             mails: Arc::new(MailsOfPlugins::new(
                 platform.clone(),
@@ -264,12 +278,17 @@ impl App {
             purge: Purge::default(),
             running: Arc::default(),
             queue,
+            jobs,
+            platform_actions,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             stop_log: CancellationToken::new(),
             log_tasks: TaskTracker::new(),
         }));
         sign_ins.connect(&app);
+        let cleanup = Arc::new(Cleanup(app.downgrade()));
+        app.platform_actions()
+            .register(PlatformJob::Cleanup, cleanup);
         app.0
             .log_tasks
             .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));
@@ -304,6 +323,7 @@ impl App {
             Arc::clone(&app.0.queue),
             Arc::clone(app.directory()),
             KeptMails::new(app.platform().clone(), Arc::clone(&app.0.mailer)),
+            Arc::clone(&app.0.platform_actions),
             app.plugin_log().clone(),
         );
         app.0.tasks.spawn(channels::follow(
@@ -311,11 +331,28 @@ impl App {
             app.stopping(),
         ));
         app.0.tasks.spawn(worker.run(app.stopping()));
+        let scheduler = Scheduler::new(
+            app.platform().clone(),
+            Arc::clone(&app.0.queue),
+            terms_of_jobs,
+        );
+        app.0.tasks.spawn(scheduler.run(app.stopping()));
         app.in_background(|app| async move {
             app.plugins().load_code_in_use().await?;
             app.plugins().compile_ahead(&builtin).await
         });
         Ok(app)
+    }
+
+    /// What the platform does for projects as jobs: where parts that bring an
+    /// action put it in.
+    #[must_use]
+    pub fn platform_actions(&self) -> &Arc<PlatformActions> {
+        &self.0.platform_actions
+    }
+
+    pub(crate) fn jobs(&self) -> &JobsOfPlugins {
+        &self.0.jobs
     }
 
     pub(crate) fn downgrade(&self) -> WeakApp {

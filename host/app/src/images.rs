@@ -131,6 +131,7 @@ impl Images {
                 grants: GrantSet::default(),
                 permissions: Vec::new(),
                 events: Vec::new(),
+                jobs: Vec::new(),
                 config: Vec::new(),
                 told: Vec::new(),
                 secrets: Vec::new(),

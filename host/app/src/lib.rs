@@ -51,6 +51,6 @@ pub use keys::{CreateKey, CreatedKey, RotateKey};
 pub use logs::PluginLog;
 pub use mail::MailSettings;
 pub use projects::{CreateProject, CreatedProject, ProjectUsage, QuotaPatch, UpdateProject};
-pub use queue::QueueSettings;
+pub use queue::{PlatformAction, PlatformActions, PlatformTask, QueueSettings};
 pub use sessions::{AdminIdentity, SignIn, SignedIn};
 pub use settings::AppSettings;

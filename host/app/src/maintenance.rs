@@ -99,7 +99,8 @@ fn every(period: Duration) -> Interval {
     ticks
 }
 
-async fn sweep(app: &App) {
+/// Removes what ran out or is old, in all projects.
+pub(crate) async fn sweep(app: &App) {
     let platform = app.platform();
     note("plugins' values", platform.kv().sweep_expired().await);
     note(

@@ -21,6 +21,8 @@
 //! | `channel` | hold connections of clients, and push to them |
 //! | `mail` | send mails to the project's users |
 //! | `mail:<address>` | send mails to that address |
+//! | `jobs` | put work off, and have it come by the clock, with the scheduler's rights |
+//! | `jobs:platform` | have the platform back the project up, export it or tidy it up |
 //! | `events:<name>` | be told of the events of that plugin of the same project |
 
 use crate::{BucketName, Error, PluginName, Result};
@@ -64,6 +66,10 @@ pub enum Grant {
     Plugin(PluginName),
     /// Events of another plugin of the project.
     Events(PluginName),
+    /// Work put off, and done by the clock.
+    Jobs,
+    /// Work of the platform's for the project.
+    PlatformJobs,
     /// Holding connections of clients, and pushing to them.
     Channel,
     /// Mails to the project's users.
@@ -221,6 +227,13 @@ impl Grant {
             ),
             Self::Plugin(name) => format!("call the plugin {name} for who calls"),
             Self::Events(name) => format!("be told what happens in the plugin {name}"),
+            Self::Jobs => {
+                "work later and by the clock, with the rights of the scheduler: all of them"
+                    .to_owned()
+            }
+            Self::PlatformJobs => {
+                "have the platform back the project up, export it or tidy it up".to_owned()
+            }
             Self::Channel => "hold connections of clients, and push to them".to_owned(),
             Self::Mail => "send mails to the project's users".to_owned(),
             Self::MailTo(address) => format!("send mails to {}", address.as_str()),
@@ -263,6 +276,8 @@ impl FromStr for Grant {
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
             ("plugin", Some(name)) => Ok(Self::Plugin(name.parse()?)),
             ("events", Some(name)) => Ok(Self::Events(name.parse()?)),
+            ("jobs", None) => Ok(Self::Jobs),
+            ("jobs", Some("platform")) => Ok(Self::PlatformJobs),
             ("channel", None) => Ok(Self::Channel),
             ("mail", None) => Ok(Self::Mail),
             ("mail", Some(address)) => Ok(Self::MailTo(address.parse()?)),
@@ -285,7 +300,7 @@ fn unknown(text: &str) -> Error {
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `http:*`, \
-             `plugin:<name>`, `events:<plugin>`, `channel`, `mail` or `mail:<address>`"
+             `plugin:<name>`, `events:<plugin>`, `jobs`, `jobs:platform`, `channel`, `mail` or `mail:<address>`"
         ),
     )
 }
@@ -327,6 +342,8 @@ impl fmt::Display for Grant {
             Self::HttpOfConfig(key) => write!(f, "http:${key}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
             Self::Events(name) => write!(f, "events:{name}"),
+            Self::Jobs => f.write_str("jobs"),
+            Self::PlatformJobs => f.write_str("jobs:platform"),
             Self::Channel => f.write_str("channel"),
             Self::Mail => f.write_str("mail"),
             Self::MailTo(address) => write!(f, "mail:{}", address.as_str()),
@@ -452,6 +469,8 @@ mod tests {
             "http:*",
             "plugin:files",
             "channel",
+            "jobs",
+            "jobs:platform",
             "mail",
             "mail:ops@example.com",
         ] {
@@ -474,6 +493,7 @@ mod tests {
             "http:x:99999",
             "exec:sh",
             "channel:x",
+            "jobs:x",
             "mail:nobody",
             "mail:a@b,c@d",
         ] {

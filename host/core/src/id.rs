@@ -112,6 +112,10 @@ id! {
     ItemId
 }
 id! {
+    /// Times at which a plugin's job comes by itself.
+    ScheduleId
+}
+id! {
     /// A process that works on the queue, for as long as it runs.
     WorkerId
 }

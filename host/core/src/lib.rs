@@ -13,11 +13,13 @@ pub mod error;
 pub mod grant;
 pub mod id;
 pub mod identity;
+pub mod job;
 pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod openapi;
 pub mod permission;
+pub mod schedule;
 pub mod subscription;
 pub mod token;
 pub mod upload_pace;
@@ -28,7 +30,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use grant::{Grant, GrantSet};
 pub use id::{
     AdminId, AppPasswordId, EventId, IdentityId, InstallationId, InvitationId, ItemId, KeyId,
-    ProjectId, RequestId, RevisionId, SessionId, SigningKeyId, UserId, UserSessionId, WorkerId,
+    ProjectId, RequestId, RevisionId, ScheduleId, SessionId, SigningKeyId, UserId, UserSessionId,
+    WorkerId,
 };
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};

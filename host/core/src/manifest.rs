@@ -5,6 +5,7 @@
 
 use crate::{
     Error, Grant, GrantSet, Isolation, Limits, PluginName, Result,
+    job::{JobDeclaration, ScheduleDeclaration},
     permission::Declaration,
     subscription::{EventDeclaration, Subscription},
 };
@@ -63,6 +64,12 @@ pub struct Manifest {
     /// What it wants to be told by others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<Subscription>,
+    /// The jobs that it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobDeclaration>,
+    /// Times at which they come by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<ScheduleDeclaration>,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
@@ -150,6 +157,8 @@ impl Manifest {
             permissions: Vec::new(),
             events: Vec::new(),
             subscriptions: Vec::new(),
+            jobs: Vec::new(),
+            schedules: Vec::new(),
             // Its tool chain may not expect an instance to be called twice.
             limits: Limits {
                 isolation: Isolation::Request,
@@ -172,6 +181,12 @@ impl Manifest {
     #[must_use]
     pub fn event(&self, name: &str) -> Option<&EventDeclaration> {
         self.events.iter().find(|declared| declared.name == name)
+    }
+
+    /// The job of this name, if it is declared.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&JobDeclaration> {
+        self.jobs.iter().find(|declared| declared.name == name)
     }
 
     /// Its subscription to the event of this full name, if it has one.
@@ -197,6 +212,8 @@ impl Manifest {
         EventDeclaration::check_all(&self.events)?;
         let requested = self.requested();
         Subscription::check_all(&mut self.subscriptions, &requested)?;
+        JobDeclaration::check_all(&mut self.jobs, &requested)?;
+        ScheduleDeclaration::check_all(&self.schedules, &self.jobs, &requested)?;
         let mut names = std::collections::BTreeSet::new();
         for migration in &self.migrations {
             if migration.name.is_empty() || !names.insert(migration.name.clone()) {

@@ -68,6 +68,19 @@ mod event_handler {
     });
 }
 
+mod job_handler {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package atlashub:runtime;
+            world job-handler { export atlashub:jobs/handler@0.1.0; }
+        ",
+        world: "atlashub:runtime/job-handler",
+        exports: { default: async },
+        require_store_data_send: true,
+    });
+}
+
 mod checking {
     wasmtime::component::bindgen!({
         path: "../../wit",
@@ -86,8 +99,9 @@ pub use event_handler::{
     EventHandler, EventHandlerIndices, exports::atlashub::events::handler as event,
 };
 pub use imports::atlashub::{
-    audit, blob, channel, database, direct, events, identity, kv, mail, multipart, secret, sign_in,
-    sql, upload, users,
+    audit, blob, channel, database, direct, events, identity, jobs, kv, mail, multipart, secret,
+    sign_in, sql, upload, users,
 };
 pub use imports::wasi::{config, logging};
+pub use job_handler::{JobHandler, JobHandlerIndices, exports::atlashub::jobs::handler as job};
 pub use lifecycle::LifecycleIndices;

@@ -256,6 +256,7 @@ async fn call_plugin(
     let context = RequestContext {
         via_plugin: Some(plugin.scope.plugin.clone()),
         depth: context.depth + 1,
+        job: None,
         ..context.clone()
     };
     let calls = &plugin.services.calls;

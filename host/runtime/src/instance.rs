@@ -2,7 +2,7 @@
 //! needs to be handed in.
 
 use crate::{
-    bindings::EventHandler,
+    bindings::{EventHandler, JobHandler},
     cpu::{Meter, wall_clock},
     engine::EPOCH,
     places::unavailable,
@@ -39,6 +39,8 @@ pub(crate) struct Instance {
     pub(crate) proxy: Proxy,
     /// Where it takes events, if it does.
     pub(crate) event_handler: Option<EventHandler>,
+    /// Where it does jobs, if it does.
+    pub(crate) job_handler: Option<JobHandler>,
     uses: u32,
     made: Instant,
     /// Its memory when it was made, bytes.
@@ -132,13 +134,14 @@ impl Instance {
             }
         };
         match made {
-            Ok((proxy, event_handler)) => {
+            Ok((proxy, event_handler, job_handler)) => {
                 let now = Instant::now();
                 Ok(Self {
                     made_with: store.data().limiter.used(),
                     store,
                     proxy,
                     event_handler,
+                    job_handler,
                     uses: 0,
                     made: now,
                     idle_since: now,
@@ -201,14 +204,18 @@ fn is_light(grown: usize, age: Duration) -> bool {
 async fn exports(
     revision: &Revision,
     store: &mut Store<State>,
-) -> wasmtime::Result<(Proxy, Option<EventHandler>)> {
+) -> wasmtime::Result<(Proxy, Option<EventHandler>, Option<JobHandler>)> {
     let instance = revision.pre.instantiate_async(&mut *store).await?;
     let proxy = revision.proxy.load(&mut *store, &instance)?;
     let event_handler = match &revision.event_handler {
         Some(indices) => Some(indices.load(&mut *store, &instance)?),
         None => None,
     };
-    Ok((proxy, event_handler))
+    let job_handler = match &revision.job_handler {
+        Some(indices) => Some(indices.load(&mut *store, &instance)?),
+        None => None,
+    };
+    Ok((proxy, event_handler, job_handler))
 }
 
 /// Why there is no instance.

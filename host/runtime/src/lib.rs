@@ -35,6 +35,7 @@ mod seat;
 mod secrets;
 mod state;
 mod stats;
+mod work;
 pub mod worker;
 
 pub use cache::CompileCache;

@@ -18,6 +18,7 @@ use crate::{
 use atlashub_core::{
     Caller, Error, ErrorKind, GrantSet, Limits, RequestId, Result, Slug,
     capability::{PluginScope, log::Level},
+    job::JobDeclaration,
     permission::Declaration,
 };
 use parking_lot::Mutex;
@@ -43,6 +44,8 @@ pub struct PluginSpec {
     pub permissions: Vec<Declaration>,
     /// Events that it publishes, by their names within it.
     pub events: Vec<String>,
+    /// Jobs that it does.
+    pub jobs: Vec<JobDeclaration>,
     /// Its configuration, keys and values.
     pub config: Vec<(String, String)>,
     /// What the platform tells each plugin of the project, by keys that begin
@@ -88,6 +91,7 @@ impl LivePlugin {
             grants: spec.grants,
             permissions: spec.permissions,
             events: spec.events,
+            jobs: spec.jobs,
             config: spec.config,
             told: spec.told,
             secrets: spec.secrets,

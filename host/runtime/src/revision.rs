@@ -77,6 +77,14 @@ impl ComponentInterface {
             .any(|name| name == "atlashub:events/handler@0.1.0")
     }
 
+    /// Whether it does jobs.
+    #[must_use]
+    pub fn handles_jobs(&self) -> bool {
+        self.exports
+            .iter()
+            .any(|name| name == "atlashub:jobs/handler@0.1.0")
+    }
+
     /// Whether its tables can be compared with its objects.
     #[must_use]
     pub fn has_check(&self) -> bool {
@@ -94,6 +102,7 @@ pub struct Revision {
     pub(crate) proxy: ProxyIndices,
     pub(crate) lifecycle: Option<bindings::LifecycleIndices>,
     pub(crate) event_handler: Option<bindings::EventHandlerIndices>,
+    pub(crate) job_handler: Option<bindings::JobHandlerIndices>,
     pub(crate) check: Option<bindings::CheckingIndices>,
 }
 
@@ -144,6 +153,16 @@ impl Revision {
         } else {
             None
         };
+        let job_handler = if interface.handles_jobs() {
+            Some(bindings::JobHandlerIndices::new(&pre).map_err(|error| {
+                Error::invalid(
+                    "invalid_component",
+                    format!("its handler of jobs does not fit: {error:#}"),
+                )
+            })?)
+        } else {
+            None
+        };
         let check = if interface.has_check() {
             Some(bindings::CheckingIndices::new(&pre).map_err(|error| {
                 Error::invalid(
@@ -167,6 +186,7 @@ impl Revision {
             proxy,
             lifecycle,
             event_handler,
+            job_handler,
             check,
         })
     }

@@ -22,6 +22,7 @@ use atlashub_core::{
         channel::{CallerSession, Channels},
         database::Database,
         events::Events,
+        jobs::{JobLease, Jobs},
         kv::Kv,
         log::LogSink,
         mail::Mails,
@@ -60,6 +61,8 @@ pub struct RequestContext {
     pub depth: u8,
     /// How many events led to it.
     pub hops: u8,
+    /// The job that it is to do.
+    pub job: Option<JobLease>,
     /// The end user's session in which it is made.
     pub session: Option<CallerSession>,
     /// Where it came from; nothing for what the host itself began.
@@ -78,6 +81,7 @@ impl RequestContext {
             via_plugin: None,
             depth: 0,
             hops: 0,
+            job: None,
             session: None,
             client: None,
             seat: Seat::default(),
@@ -110,6 +114,8 @@ pub struct Services {
     pub audit: Arc<dyn AuditLog>,
     /// Where plugins tell others what happened.
     pub events: Arc<dyn Events>,
+    /// Work that plugins put off.
+    pub jobs: Arc<dyn Jobs>,
     /// Held connections of plugins' clients.
     pub channels: Arc<dyn Channels>,
     /// Mails of plugins.

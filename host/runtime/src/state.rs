@@ -11,6 +11,7 @@ use crate::{
 use atlashub_core::{
     Error, GrantSet, Slug,
     capability::{PluginScope, log::Source},
+    job::JobDeclaration,
     permission::Declaration,
 };
 use secrecy::SecretString;
@@ -39,6 +40,7 @@ pub(crate) struct PluginShared {
     pub(crate) grants: GrantSet,
     pub(crate) permissions: Vec<Declaration>,
     pub(crate) events: Vec<String>,
+    pub(crate) jobs: Vec<JobDeclaration>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) told: Vec<(String, String)>,
     pub(crate) secrets: Vec<(String, SecretString)>,

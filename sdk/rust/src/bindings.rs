@@ -85,6 +85,25 @@ pub mod check {
     });
 }
 
+/// The handler of jobs.
+pub mod job_handler {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package atlashub:sdk-job-handler;
+            world job-handler {
+                export atlashub:jobs/handler@0.1.0;
+            }
+        ",
+        world: "atlashub:sdk-job-handler/job-handler",
+        with: { "atlashub:jobs/handler@0.1.0": generate },
+        pub_export_macro: true,
+        export_macro_name: "export_job_handler",
+        default_bindings_module: "::atlashub_sdk::bindings::job_handler",
+        runtime_path: "::atlashub_sdk::__private::wit_bindgen::rt",
+    });
+}
+
 /// The handler of events.
 pub mod event_handler {
     wit_bindgen::generate!({

@@ -250,6 +250,7 @@ impl From<HostError> for Error {
             | "object_too_large"
             | "multipart_too_large"
             | "event_too_large"
+            | "job_too_large"
             | "kv_value_too_large" => (StatusCode::PAYLOAD_TOO_LARGE, None),
             "object_not_found" => (StatusCode::NOT_FOUND, Some("the object was not found")),
             "object_exists" | "upload_busy" => (StatusCode::CONFLICT, None),
@@ -269,8 +270,18 @@ impl From<HostError> for Error {
             }
             "busy" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "invalid_range" => (StatusCode::RANGE_NOT_SATISFIABLE, None),
-            "invalid_object_key" | "kv_key_invalid" | "invalid_event" | "event_not_declared"
-            | "event_loop" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "invalid_object_key"
+            | "kv_key_invalid"
+            | "invalid_event"
+            | "event_not_declared"
+            | "event_loop"
+            | "invalid_job"
+            | "job_not_declared"
+            | "invalid_schedule"
+            | "platform_job_unknown" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "job_lost" | "too_many_schedules" => (StatusCode::CONFLICT, None),
+            "not_found" => (StatusCode::NOT_FOUND, None),
+            "platform_job_unavailable" => (StatusCode::NOT_IMPLEMENTED, None),
             "queue_full" => (StatusCode::SERVICE_UNAVAILABLE, None),
             "multipart_invalid" | "upload_interrupted" | "invalid_cursor" => {
                 (StatusCode::BAD_REQUEST, None)

@@ -50,6 +50,7 @@ mod host;
 pub mod http;
 pub mod idempotency;
 pub mod identity;
+pub mod jobs;
 pub mod kv;
 mod lifecycle;
 mod logging;
@@ -59,6 +60,7 @@ pub mod multipart;
 mod request;
 mod response;
 mod router;
+pub mod schedules;
 pub mod secret;
 pub mod sign_in;
 pub mod sql;
@@ -74,6 +76,7 @@ pub use extract::{Config, FromRequest, Json, Path, Query, Uri};
 pub use handler::Handler;
 pub use headers::Headers;
 pub use identity::Caller;
+pub use jobs::{Job, Jobs};
 pub use lifecycle::{Activation, Deactivation};
 /// Writing to the plugin's log: `log::info!("…")`.
 pub use log;
@@ -84,10 +87,10 @@ pub use router::Router;
 /// What most plugins use.
 pub mod prelude {
     pub use crate::{
-        Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Json, Method, Path,
-        Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions, Uri, audit,
-        blob, channel, config, database, events, http, idempotency, identity, kv, log, mail,
-        moment, multipart, params, secret, sign_in, sql, users,
+        Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Job, Jobs, Json,
+        Method, Path, Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions,
+        Uri, audit, blob, channel, config, database, events, http, idempotency, identity, jobs, kv,
+        log, mail, moment, multipart, params, schedules, secret, sign_in, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }
@@ -98,7 +101,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::host::{
         checked::{inspect, known, mend, references},
-        dispatch::{activate, deactivate, deliver, handle},
+        dispatch::{activate, deactivate, deliver, handle, work},
     };
     pub use wit_bindgen;
 }
@@ -114,6 +117,9 @@ pub mod __private {
 /// `plugin!(routes, events = subscriptions)`, before any of those, also takes
 /// events of other plugins: `fn subscriptions() -> Subscriptions` says which
 /// function takes which.
+///
+/// `plugin!(routes, jobs = work)`, before those, also does jobs: `fn work() ->
+/// Jobs` says which function does which.
 ///
 /// `plugin!(routes, check = Records)`, before those, lets `atlashub fsck`
 /// compare the plugin's tables with its objects: see [`check`].
@@ -178,6 +184,24 @@ macro_rules! plugin {
         #[cfg(not(target_family = "wasm"))]
         const _: fn(&str, &[String]) -> $crate::Result<Vec<$crate::check::Reference>> =
             <$records as $crate::check::Records>::known;
+    };
+    ($routes:path, jobs = $jobs:path $(, $($rest:tt)*)?) => {
+        $crate::plugin!($routes $(, $($rest)*)?);
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::bindings::job_handler::exports::atlashub::jobs::handler;
+            struct Worker;
+            impl handler::Guest for Worker {
+                fn run(job: handler::Job) -> Result<(), handler::Error> {
+                    $crate::__private::work(job, $jobs)
+                }
+            }
+            $crate::bindings::job_handler::export_job_handler!(
+                Worker with_types_in $crate::bindings::job_handler
+            );
+        };
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn() -> $crate::Jobs = $jobs;
     };
     ($routes:path, events = $subscriptions:path $(, $($rest:tt)*)?) => {
         $crate::plugin!($routes $(, $($rest)*)?);

@@ -14,6 +14,7 @@
 mod database;
 mod describe;
 mod described;
+mod jobs;
 mod objects;
 
 pub use described::assert_described;
@@ -25,14 +26,17 @@ use crate::{
     host::{self, HostError, HostResult},
     http::{Answer, Call, address},
     identity::{CallerKind, Project},
+    jobs::{Enqueued, Job, Jobs, Options, Status},
     kv::Entry,
     logging,
     mail::Mail,
+    schedules::{Definition, Explanation, Schedule},
     sql::{Rows, Value},
     users::User,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use database::Database;
+use jobs::Queue;
 use objects::Objects;
 use std::{
     cell::RefCell,
@@ -75,6 +79,7 @@ struct Inner {
     objects: RefCell<Objects>,
     values: RefCell<BTreeMap<String, Kept>>,
     state: RefCell<State>,
+    queue: RefCell<Queue>,
     services: RefCell<BTreeMap<String, Service>>,
 }
 
@@ -158,6 +163,7 @@ impl TestHost {
             objects: RefCell::default(),
             values: RefCell::default(),
             state: RefCell::default(),
+            queue: RefCell::default(),
             services: RefCell::default(),
         });
         let before = host::replace(Some(Rc::clone(&inner) as Rc<dyn host::Host>));
@@ -336,6 +342,52 @@ impl TestHost {
         subscriptions.call(&event)
     }
 
+    /// Hands a job to the plugin, without the queue.
+    ///
+    /// # Errors
+    /// The plugin's; [`events::is_worth_retrying`](crate::events::is_worth_retrying)
+    /// says whether the host would try again.
+    pub fn run_job(&self, jobs: &Jobs, job: &Job) -> Result<()> {
+        jobs.call(job)
+    }
+
+    /// Does the plugin's jobs that are due, and those that they add, as the
+    /// host would: in their order, and after a failure again when
+    /// [`TestHost::advance`] has let enough time go by. Jobs of the platform
+    /// are done at once, and nothing happens. How many attempts that were.
+    pub fn run_jobs(&self, jobs: &Jobs) -> usize {
+        let mut attempts = 0;
+        loop {
+            let now = self.inner.wall_ms();
+            let Some((job, platform)) = self.inner.queue.borrow_mut().take(now) else {
+                return attempts;
+            };
+            let outcome = if platform { Ok(()) } else { jobs.call(&job) };
+            let now = self.inner.wall_ms();
+            self.inner.queue.borrow_mut().finish(&job.id, outcome, now);
+            attempts += 1;
+        }
+    }
+
+    /// Lets the schedules be due that are by now, each once; how many jobs
+    /// that made. [`TestHost::run_jobs`] does them.
+    pub fn run_schedules(&self) -> usize {
+        let now = self.inner.wall_ms();
+        self.inner.queue.borrow_mut().tick(now)
+    }
+
+    /// The plugin's jobs, in the order in which they were added.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Status> {
+        self.inner.queue.borrow().statuses()
+    }
+
+    /// The plugin's schedules, in the order of their names.
+    #[must_use]
+    pub fn schedules(&self) -> Vec<Schedule> {
+        self.inner.queue.borrow().schedules()
+    }
+
     /// Lines that the plugin has logged, `LEVEL message`.
     #[must_use]
     pub fn logs(&self) -> Vec<String> {
@@ -352,6 +404,11 @@ impl Drop for TestHost {
 impl Inner {
     fn now_ms(&self) -> u64 {
         self.state.borrow().now_ms
+    }
+
+    /// What [`moment::now_ms`](crate::moment::now_ms) says.
+    fn wall_ms(&self) -> u64 {
+        u64::try_from(crate::moment::now_ms()).unwrap_or(0)
     }
 }
 
@@ -544,6 +601,61 @@ impl host::Host for Inner {
             data: data.to_owned(),
         });
         Ok(state.messages.len().to_string())
+    }
+
+    fn enqueue(
+        &self,
+        name: &str,
+        payload: &str,
+        platform: bool,
+        options: &Options,
+    ) -> HostResult<Enqueued> {
+        let now = self.wall_ms();
+        let mut queue = self.queue.borrow_mut();
+        queue.enqueue(name, payload, platform, options, now)
+    }
+
+    fn get_job(&self, id: &str) -> Option<Status> {
+        let statuses = self.queue.borrow().statuses();
+        statuses.into_iter().find(|status| status.id == id)
+    }
+
+    fn cancel_job(&self, id: &str) -> bool {
+        let now = self.wall_ms();
+        self.queue.borrow_mut().cancel(id, now)
+    }
+
+    fn job_progress(&self, percent: u8, message: Option<&str>) -> HostResult<()> {
+        self.queue.borrow_mut().progress(percent, message)
+    }
+
+    fn put_schedule(&self, name: &str, definition: &Definition) -> HostResult<Schedule> {
+        let now = self.wall_ms();
+        self.queue.borrow_mut().put(name, definition, now)
+    }
+
+    fn schedules(&self) -> Vec<Schedule> {
+        self.queue.borrow().schedules()
+    }
+
+    fn remove_schedule(&self, name: &str) -> bool {
+        self.queue.borrow_mut().remove(name)
+    }
+
+    fn run_schedule(&self, name: &str) -> HostResult<Enqueued> {
+        let now = self.wall_ms();
+        self.queue.borrow_mut().run_now(name, now)
+    }
+
+    fn explain_schedule(
+        &self,
+        expression: &str,
+        zone: &str,
+        after_ms: Option<u64>,
+        count: u32,
+    ) -> HostResult<Explanation> {
+        let after = after_ms.unwrap_or_else(|| self.wall_ms());
+        jobs::explain(expression, zone, after, count)
     }
 
     fn mail(&self, to: &str, mail: &Mail) -> HostResult<String> {

@@ -69,6 +69,20 @@ pub(crate) async fn recount_wanted(app: &App) -> Result<u64> {
     Ok(corrected)
 }
 
+/// Counts a project's objects anew.
+///
+/// # Errors
+/// When the store or the database cannot.
+pub(crate) async fn recount(app: &App, project: ProjectId) -> Result<()> {
+    let usage = app.platform().usage();
+    if let Counted::Wrong { account, stored } = count(app, project).await?
+        && usage.correct(project, account, stored).await?
+    {
+        tracing::info!(%project, account, stored, "corrected a storage account");
+    }
+    Ok(())
+}
+
 async fn count(app: &App, project: ProjectId) -> Result<Counted> {
     let mut last = None;
     for _ in 0..TRIES {

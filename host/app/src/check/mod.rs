@@ -14,7 +14,7 @@ mod objects;
 mod references;
 mod store;
 
-pub(crate) use count::recount_wanted;
+pub(crate) use count::{recount, recount_wanted};
 
 use crate::{Actor, App, directory::ProjectEntry, users::avatar::HOST};
 use atlashub_core::{

@@ -436,6 +436,7 @@ impl Directory {
                 .iter()
                 .map(|event| event.name.clone())
                 .collect(),
+            jobs: revision.manifest.jobs.clone(),
             config,
             told: entry.told(),
             secrets,

@@ -105,6 +105,7 @@ impl Mails for MailsOfPlugins {
             hops: 0,
             due_at: None,
             max_attempts: MAX_ATTEMPTS,
+            job: None,
         };
         let added = self.platform.queue().enqueue(vec![item]).await?;
         self.queue.wake();

@@ -1,7 +1,7 @@
 //! Installing, switching, configuring, upgrading and rolling back: one call
 //! that builds the new state whole, tries it, writes it down, swaps it in.
 
-use super::{Plugins, config};
+use super::{Plugins, config, schedules};
 use crate::directory::{Prepared, ProjectEntry};
 use atlashub_core::{
     Digest, Error, ErrorKind, Grant, GrantSet, InstallationId, Limits, PluginName, Result,
@@ -91,11 +91,13 @@ impl Plugins {
             live = Some(plugin);
         }
         let expected = old.as_ref().map(|old| old.generation);
-        let installation = self
-            .platform
+        let unit = self.platform.begin().await?;
+        let installation = unit
             .installations()
             .put(entry.id, plugin, next.state, expected, actor)
             .await?;
+        schedules::settle(&unit, &installation, &revision.manifest).await?;
+        unit.commit().await?;
         let replaced = entry
             .routes()
             .and_then(|routes| routes.plugin(plugin).cloned());

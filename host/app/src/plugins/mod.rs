@@ -6,6 +6,7 @@ mod code;
 pub(crate) mod config;
 mod install;
 mod remove;
+mod schedules;
 mod upload;
 mod view;
 

@@ -25,22 +25,25 @@ impl Plugins {
         {
             tracing::warn!(%error, %plugin, "the lifecycle hook failed");
         }
-        if !self
-            .platform
-            .installations()
-            .delete(entry.id, plugin, None, actor)
-            .await?
-        {
+        let unit = self.platform.begin().await?;
+        let installations = unit.installations();
+        if !installations.delete(entry.id, plugin, None, actor).await? {
             return Err(Error::not_found(format!("plugin `{plugin}`")));
         }
+        let scope = PluginScope {
+            project: entry.id,
+            plugin: plugin.clone(),
+        };
+        if delete_data {
+            unit.schedules().remove_all(&scope).await?;
+        } else {
+            unit.schedules().plugin_is_off(&scope).await?;
+        }
+        unit.commit().await?;
         self.directory.bring_up(entry, None).await?;
         self.platform.queue().remove_open(entry.id, plugin).await?;
         if delete_data {
-            self.delete_data(&PluginScope {
-                project: entry.id,
-                plugin: plugin.clone(),
-            })
-            .await?;
+            self.delete_data(&scope).await?;
         }
         Ok(())
     }

@@ -188,7 +188,7 @@ fn named(manifest: Manifest, upload: &UploadPlugin) -> Result<(Manifest, Bytes)>
 /// What it imports of the host's own capabilities, it has to ask for.
 fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<()> {
     let asks = |wanted: fn(&Grant) -> bool| manifest.grants.iter().any(wanted);
-    let needs: [(&str, &str, bool); 8] = [
+    let needs: [(&str, &str, bool); 9] = [
         (
             "atlashub:sql",
             "sql",
@@ -227,6 +227,11 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
             asks(|grant| matches!(grant, Grant::Channel)),
         ),
         (
+            "atlashub:jobs",
+            "jobs",
+            asks(|grant| matches!(grant, Grant::Jobs)),
+        ),
+        (
             "atlashub:mail",
             "mail",
             asks(|grant| matches!(grant, Grant::Mail | Grant::MailTo(_))),
@@ -246,6 +251,12 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
         return Err(Error::invalid(
             "no_event_handler",
             "the manifest subscribes to events, but the component does not export `atlashub:events/handler@0.1.0`",
+        ));
+    }
+    if !manifest.jobs.is_empty() && !interface.handles_jobs() {
+        return Err(Error::invalid(
+            "no_job_handler",
+            "the manifest has jobs, but the component does not export `atlashub:jobs/handler@0.1.0`",
         ));
     }
     Ok(())

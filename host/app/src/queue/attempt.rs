@@ -1,16 +1,21 @@
 //! One try at an item: finds the plugin, hands it over, says what came of it.
 
-use super::{backoff::wait_after, publish::subscribed};
+use super::{
+    actions::{PlatformActions, PlatformTask},
+    backoff::{FIRST, wait_after},
+    publish::subscribed,
+};
 use crate::{
     directory::{Directory, InstalledPlugin},
     logs::PluginLog,
     mail::KeptMails,
 };
 use atlashub_core::{
-    Caller, Error, ErrorKind, EventId, PluginName, RequestId, Result,
+    Caller, Error, ErrorKind, EventId, Grant, PluginName, RequestId, Result,
     capability::{
         PluginScope,
         events::{DeliveredEvent, EventRefusal},
+        jobs::{DeliveredJob, JobLease, JobTerms, PlatformJob, to_ms},
         log::{Level, LogLine, LogSink as _, Source},
     },
 };
@@ -31,6 +36,7 @@ pub(super) struct Attempts {
     pub(super) platform: Platform,
     pub(super) directory: Arc<Directory>,
     pub(super) mails: KeptMails,
+    pub(super) actions: Arc<PlatformActions>,
     pub(super) log: PluginLog,
 }
 
@@ -101,6 +107,8 @@ impl Attempts {
                 Ok(outcome) => outcome,
                 Err(why) => self.failed(item, why),
             },
+            ItemKind::Job => self.work(item).await,
+            ItemKind::Platform => self.act(item).await,
             // A newer node knows what to do with it.
             ItemKind::Other(_) => self.later(HELD),
         }
@@ -110,14 +118,16 @@ impl Attempts {
         let Some(source) = &item.source else {
             return self.later(HELD);
         };
-        let installed = match self.subscriber(item, source).await {
+        let takes =
+            |installed: &InstalledPlugin| subscribed(installed, source, &item.name).is_some();
+        let installed = match self.consumer(item, takes).await {
             Ok(installed) => installed,
             Err(error) => return self.waits(item, &error).await,
         };
         let Some(installed) = installed else {
             return self.hold(item, HELD).await;
         };
-        if subscribed(&installed, source, &item.name).is_none() {
+        if !takes(&installed) {
             return Outcome::Dead(WorkFailure {
                 code: "not_subscribed".to_owned(),
                 message: "the plugin no longer subscribes to the event".to_owned(),
@@ -126,13 +136,118 @@ impl Attempts {
         self.hand_over(item, source, &installed).await
     }
 
-    /// The plugin that an event is for, if it is enabled. Before it is taken
-    /// as off, or as no longer subscribed, the database is asked: this node
-    /// may not know yet what another one changed.
-    async fn subscriber(
+    /// Has the plugin do its job.
+    async fn work(&self, item: &QueueItem) -> Outcome {
+        let does = |installed: &InstalledPlugin| {
+            let state = &installed.installation.state;
+            let declared = installed.revision.manifest.job(&item.name).is_some();
+            state.enabled && state.grants.contains(&Grant::Jobs) && declared
+        };
+        let installed = match self.consumer(item, does).await {
+            Ok(Some(installed)) => installed,
+            Ok(None) => return self.hold(item, HELD).await,
+            Err(error) => return self.waits(item, &error).await,
+        };
+        if !does(&installed) {
+            return Outcome::Dead(WorkFailure {
+                code: "job_not_declared".to_owned(),
+                message: "the plugin no longer has the job, or was not granted `jobs`".to_owned(),
+            });
+        }
+        let live = match installed.live() {
+            Ok(live) => live,
+            Err(error) => return self.waits(item, &error).await,
+        };
+        let tick = item.job.as_ref().and_then(|job| job.tick.as_ref());
+        let job = DeliveredJob {
+            id: item.id,
+            name: item.name.clone(),
+            payload: item.payload.clone(),
+            attempt: item.attempt,
+            max_attempts: item.max_attempts,
+            schedule: tick.map(|tick| tick.schedule.clone()),
+            scheduled_at: tick.map(|tick| tick.due_at),
+            idempotency_key: match tick {
+                Some(tick) => format!("{}/{}", item.subject, to_ms(tick.due_at)),
+                None => item.id.to_string(),
+            },
+            timeout: item
+                .job
+                .as_ref()
+                .map_or(JobTerms::PLATFORM.timeout, |job| job.timeout),
+        };
+        let context = RequestContext {
+            hops: item.hops,
+            job: Some(JobLease {
+                item: item.id,
+                fence: item.fence,
+            }),
+            ..RequestContext::new(RequestId::new(), Caller::Scheduler)
+        };
+        let answer = live.work(job, context).await;
+        self.answered(item, answer).await
+    }
+
+    /// Does a job of the platform's.
+    async fn act(&self, item: &QueueItem) -> Outcome {
+        let may = |installed: &InstalledPlugin| {
+            let state = &installed.installation.state;
+            state.enabled && state.grants.contains(&Grant::PlatformJobs)
+        };
+        match self.consumer(item, may).await {
+            Ok(Some(installed)) if may(&installed) => {}
+            Ok(Some(_)) => {
+                return Outcome::Dead(WorkFailure {
+                    code: "not_granted".to_owned(),
+                    message: "the plugin was not granted `jobs:platform`".to_owned(),
+                });
+            }
+            Ok(None) => return self.hold(item, HELD).await,
+            Err(error) => return self.waits(item, &error).await,
+        }
+        let job = item.name.parse::<PlatformJob>();
+        let action = match job.and_then(|job| self.actions.get(job)) {
+            Ok(action) => action,
+            Err(error) => return Outcome::Dead(failure(&error)),
+        };
+        let Some(_place) = self.actions.place() else {
+            return self.later(MOMENT);
+        };
+        let task = PlatformTask {
+            project: item.project,
+            plugin: item.consumer.clone(),
+            payload: item.payload.clone(),
+            attempt: item.attempt,
+            max_attempts: item.max_attempts,
+            platform: self.platform.clone(),
+            lease: item.lease(),
+        };
+        let timeout = item.job.as_ref().map(|job| job.timeout);
+        let timeout = timeout.unwrap_or(JobTerms::PLATFORM.timeout);
+        match tokio::time::timeout(timeout, action.run(&task)).await {
+            Ok(Ok(())) => Outcome::Done,
+            Ok(Err(error)) if error.kind().is_server_fault() => {
+                tracing::warn!(%error, item = %item.id, "a job of the platform failed");
+                self.failed(item, failure(&error))
+            }
+            Ok(Err(error)) => Outcome::Dead(failure(&error)),
+            Err(_) => {
+                let why = WorkFailure {
+                    code: "deadline_exceeded".to_owned(),
+                    message: format!("it was not done within {} ms", timeout.as_millis()),
+                };
+                self.failed(item, why)
+            }
+        }
+    }
+
+    /// The plugin that an item is for, if it is enabled. Before it is taken
+    /// as off, or as one that does not take it any more, the database is
+    /// asked: this node may not know yet what another one changed.
+    async fn consumer(
         &self,
         item: &QueueItem,
-        source: &PluginName,
+        takes: impl Fn(&InstalledPlugin) -> bool,
     ) -> Result<Option<Arc<InstalledPlugin>>> {
         if self.directory.by_id(item.project).is_none() {
             self.directory.refresh(item.project).await?;
@@ -142,7 +257,7 @@ impl Attempts {
         };
         let routes = self.directory.routes(&entry).await?;
         if let Some(installed) = routes.plugin(&item.consumer)
-            && subscribed(installed, source, &item.name).is_some()
+            && takes(installed)
         {
             return Ok(Some(Arc::clone(installed)));
         }
@@ -175,7 +290,17 @@ impl Attempts {
             hops: item.hops,
             ..RequestContext::new(RequestId::new(), Caller::Plugin(source.clone()))
         };
-        match live.deliver(event, context).await {
+        let answer = live.deliver(event, context).await;
+        self.answered(item, answer).await
+    }
+
+    /// What follows from what a plugin answered, or why it could not.
+    async fn answered(
+        &self,
+        item: &QueueItem,
+        answer: Result<std::result::Result<(), EventRefusal>>,
+    ) -> Outcome {
+        match answer {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(refusal)) => self.refused(item, refusal),
             Err(error) if error.kind() == ErrorKind::Unavailable => self.waits(item, &error).await,
@@ -201,7 +326,8 @@ impl Attempts {
         if item.attempt >= item.max_attempts {
             return Outcome::Dead(failure);
         }
-        let wait = wait_after(item.attempt, fastrand::f64());
+        let first = item.job.as_ref().map_or(FIRST, |job| job.backoff);
+        let wait = wait_after(first, item.attempt, fastrand::f64());
         Outcome::Retry {
             at: self.platform.now() + wait,
             failure,

@@ -1,21 +1,33 @@
 //! The queue of this node: what puts work in, the workers that take it out,
 //! and what admins see of it.
 //!
-//! Events are published through [`EventsOfPlugins`]; [`worker`] takes items,
+//! Events are published through [`EventsOfPlugins`], jobs added through
+//! [`JobsOfPlugins`], or by [`scheduler`] when they are due; [`worker`] takes items,
 //! fairly between projects, and [`attempt`] hands each to the plugin it is
 //! for, by the same road as requests. The rows are the truth: a wake-up that
 //! is lost heals by polling, a node that is lost by its leases.
 
+mod actions;
 mod attempt;
 mod backlog;
 mod backoff;
+mod cleanup;
+mod jobs;
 mod oversee;
 mod publish;
+mod scheduler;
+mod schedules;
 mod settings;
+mod terms;
 mod worker;
 
+pub use actions::{PlatformAction, PlatformActions, PlatformTask};
+pub(crate) use cleanup::Cleanup;
+pub(crate) use jobs::JobsOfPlugins;
 pub(crate) use publish::EventsOfPlugins;
+pub(crate) use scheduler::Scheduler;
 pub use settings::QueueSettings;
+pub(crate) use terms::TermsOfJobs;
 pub(crate) use worker::Worker;
 
 use atlashub_core::{ProjectId, Result};
@@ -32,6 +44,7 @@ pub(crate) struct WorkQueue {
     settings: QueueSettings,
     backlog: BacklogBudget,
     wake: Notify,
+    schedules: Notify,
 }
 
 impl WorkQueue {
@@ -40,12 +53,18 @@ impl WorkQueue {
             backlog: BacklogBudget::new(settings.backlog_items, settings.backlog_bytes),
             settings,
             wake: Notify::new(),
+            schedules: Notify::new(),
         })
     }
 
     /// Says that there may be work.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Says that a schedule may be due earlier than it was.
+    pub(crate) fn look_at_schedules(&self) {
+        self.schedules.notify_one();
     }
 
     /// Takes of what a project may have in the queue.

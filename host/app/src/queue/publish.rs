@@ -75,6 +75,7 @@ impl Events for EventsOfPlugins {
                     hops: event.hops + 1,
                     due_at,
                     max_attempts,
+                    job: None,
                 })
             })
             .collect();

@@ -6,7 +6,12 @@
 //! offers to other nodes. It ends by letting what runs end for a while, then
 //! handing the rest back.
 
-use super::{WorkQueue, attempt::Attempts, backoff::wait_after};
+use super::{
+    WorkQueue,
+    actions::PlatformActions,
+    attempt::Attempts,
+    backoff::{FIRST, wait_after},
+};
 use crate::{changes::chain, directory::Directory, logs::PluginLog, mail::KeptMails};
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
 use atlashub_data::platform::{ChangeHints, Platform, QueueItem};
@@ -61,12 +66,14 @@ impl Worker {
         queue: Arc<WorkQueue>,
         directory: Arc<Directory>,
         mails: KeptMails,
+        actions: Arc<PlatformActions>,
         log: PluginLog,
     ) -> Self {
         let attempts = Arc::new(Attempts {
             platform: platform.clone(),
             directory,
             mails,
+            actions,
             log,
         });
         Self {
@@ -270,7 +277,7 @@ impl Worker {
     /// Takes items back from nodes that went silent.
     async fn take_back(&self) {
         let now = self.platform.now();
-        let again = |attempt| now + wait_after(attempt, fastrand::f64());
+        let again = |attempt| now + wait_after(FIRST, attempt, fastrand::f64());
         match self.platform.queue().take_back_expired(again).await {
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "work was taken back from a node that went silent"),

@@ -8,6 +8,7 @@ pub mod channel;
 pub mod check;
 pub mod database;
 pub mod events;
+pub mod jobs;
 pub mod kv;
 pub mod log;
 pub mod mail;

@@ -42,6 +42,7 @@ mod projects;
 mod queue;
 mod revisions;
 mod saved_queries;
+mod schedules;
 pub mod seal;
 mod seal_of_plugins;
 mod sessions;
@@ -78,11 +79,12 @@ pub use page::Page;
 pub use project_migrations::{BegunMigration, ProjectMigration, ProjectMigrations};
 pub use projects::{NewProject, Project, ProjectPatch, ProjectSettings, Projects};
 pub use queue::{
-    Backlog, Enqueued, ItemFilter, ItemKind, ItemState, Lease, NewItem, Outcome, Queue,
-    QueueCounts, QueueItem, Retention, WorkFailure,
+    Backlog, Enqueued, ItemFilter, ItemKind, ItemState, JobWork, Lease, NewItem, Outcome, Queue,
+    QueueCounts, QueueItem, Retention, Tick, WorkFailure,
 };
 pub use revisions::{NewRevision, Revision, Revisions};
 pub use saved_queries::{SavedQueries, SavedQuery};
+pub use schedules::{Advance, DueSchedule, FixedSchedule, NewSchedule, ScheduleFilter, Schedules};
 pub use sessions::{AdminSession, NewSession, Sessions};
 pub use sql_history::{NewRun, Run, SqlHistory};
 pub use tries::{Tries, TryAllowance, TryVerdict};

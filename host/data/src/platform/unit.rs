@@ -10,8 +10,8 @@ use super::{
     Admins, AppPasswords, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages,
     Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities, Installations,
     Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform,
-    PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Sessions,
-    SqlHistory, Tries, Usage, UserSessions, Users,
+    PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Schedules,
+    Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -263,6 +263,8 @@ repositories! {
     nodes: Nodes,
     /// Work that plugins are to do.
     queue: Queue,
+    /// Times at which jobs come by themselves.
+    schedules: Schedules,
     /// Changes to projects' tables.
     project_migrations: ProjectMigrations,
     /// What the SQL editor ran.

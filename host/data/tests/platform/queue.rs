@@ -50,6 +50,7 @@ pub(crate) fn item(project: ProjectId) -> NewItem {
         hops: 0,
         due_at: None,
         max_attempts: 3,
+        job: None,
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod direct;
 pub(crate) mod events;
 pub(crate) mod identity;
+pub(crate) mod jobs;
 pub(crate) mod kv;
 pub(crate) mod logging;
 pub(crate) mod mail;
@@ -41,6 +42,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::secret::stand_ins::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::secret::sealing::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::events::publisher::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::jobs::queue::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::jobs::schedules::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::channel::hub::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::mail::sender::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::audit::log::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -13,6 +13,7 @@ use crate::{
             direct::uploads as wit_direct,
             events::publisher as wit_events,
             identity::caller as wit_caller,
+            jobs::{queue as wit_jobs, schedules as wit_schedules},
             kv::store as wit_kv,
             mail::sender as wit_mail,
             multipart::form as wit_form,
@@ -35,9 +36,11 @@ use crate::{
     channel::Held,
     database::{Column, ForeignKey, Table},
     identity::{Caller, Project},
+    jobs::{Enqueued, Options, Status},
     kv::Entry,
     mail::Mail,
     multipart::Part,
+    schedules::{CatchUp, Definition, Explanation, Page as SchedulePage, Schedule},
     sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
     users::{Page as UserPage, User},
@@ -54,7 +57,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_channel wit_events wit_mail wit_sql wit_kv wit_form wit_sealing wit_secret wit_users }
+host_error! { wit_audit wit_channel wit_events wit_jobs wit_mail wit_sql wit_kv wit_form wit_sealing wit_secret wit_users }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -198,6 +201,148 @@ pub(crate) fn publish_later(
     seconds: u32,
 ) -> HostResult<String> {
     Ok(wit_events::publish_later(name, payload, key, seconds)?)
+}
+
+// Jobs, schedules
+
+fn enqueued(added: wit_jobs::Enqueued) -> Enqueued {
+    Enqueued {
+        id: added.id,
+        existing: added.existing,
+    }
+}
+
+pub(crate) fn enqueue(
+    name: &str,
+    payload: &str,
+    platform: bool,
+    options: &Options,
+) -> HostResult<Enqueued> {
+    let options = wit_jobs::Options {
+        run_at_ms: options.run_at_ms,
+        delay_ms: options.delay_ms,
+        priority: options.priority,
+        unique_key: options.unique_key.clone(),
+        ordering_key: options.ordering_key.clone(),
+        max_attempts: options.max_attempts,
+        timeout_ms: options.timeout_ms,
+    };
+    let added = if platform {
+        wit_jobs::enqueue_platform(name, payload, &options)?
+    } else {
+        wit_jobs::enqueue(name, payload, &options)?
+    };
+    Ok(enqueued(added))
+}
+
+pub(crate) fn get_job(id: &str) -> HostResult<Option<Status>> {
+    Ok(wit_jobs::get(id)?.map(|job| Status {
+        id: job.id,
+        name: job.name,
+        platform: job.platform,
+        state: job.state,
+        payload: job.payload,
+        attempt: job.attempt,
+        max_attempts: job.max_attempts,
+        priority: job.priority,
+        due_ms: job.due_ms,
+        created_ms: job.created_ms,
+        started_ms: job.started_ms,
+        finished_ms: job.finished_ms,
+        progress: job.progress,
+        progress_message: job.progress_message,
+        error_code: job.error_code,
+        error_message: job.error_message,
+        schedule: job.schedule,
+        scheduled_ms: job.scheduled_ms,
+    }))
+}
+
+pub(crate) fn cancel_job(id: &str) -> HostResult<bool> {
+    Ok(wit_jobs::cancel(id)?)
+}
+
+pub(crate) fn job_progress(percent: u8, message: Option<&str>) -> HostResult<()> {
+    Ok(wit_jobs::progress(percent, message)?)
+}
+
+fn schedule(schedule: wit_schedules::Schedule) -> Schedule {
+    let definition = schedule.definition;
+    Schedule {
+        name: schedule.name,
+        definition: Definition {
+            job: definition.job,
+            expression: definition.expression,
+            zone: definition.zone,
+            catch_up: match definition.catch_up.as_str() {
+                "skip" => CatchUp::Skip,
+                "all" => CatchUp::All,
+                _ => CatchUp::Once,
+            },
+            overlap: definition.overlap,
+            payload: definition.payload,
+            enabled: definition.enabled,
+        },
+        fixed: schedule.fixed,
+        paused: schedule.paused,
+        next_ms: schedule.next_ms,
+        last_due_ms: schedule.last_due_ms,
+        last_job: schedule.last_job,
+        missed: schedule.missed,
+        last_missed_ms: schedule.last_missed_ms,
+        created_ms: schedule.created_ms,
+        updated_ms: schedule.updated_ms,
+    }
+}
+
+pub(crate) fn put_schedule(name: &str, definition: &Definition) -> HostResult<Schedule> {
+    let definition = wit_schedules::Definition {
+        job: definition.job.clone(),
+        expression: definition.expression.clone(),
+        zone: definition.zone.clone(),
+        catch_up: definition.catch_up.as_str().to_owned(),
+        overlap: definition.overlap,
+        payload: definition.payload.clone(),
+        enabled: definition.enabled,
+    };
+    Ok(schedule(wit_schedules::put(name, &definition)?))
+}
+
+pub(crate) fn get_schedule(name: &str) -> HostResult<Option<Schedule>> {
+    Ok(wit_schedules::get(name)?.map(schedule))
+}
+
+pub(crate) fn remove_schedule(name: &str) -> HostResult<bool> {
+    Ok(wit_schedules::remove(name)?)
+}
+
+pub(crate) fn list_schedules(
+    prefix: &str,
+    limit: u32,
+    cursor: Option<&str>,
+) -> HostResult<SchedulePage> {
+    let page = wit_schedules::list(prefix, limit, cursor)?;
+    Ok(SchedulePage {
+        schedules: page.schedules.into_iter().map(schedule).collect(),
+        next_cursor: page.next_cursor,
+    })
+}
+
+pub(crate) fn run_schedule(name: &str) -> HostResult<Enqueued> {
+    Ok(enqueued(wit_schedules::run_now(name)?))
+}
+
+pub(crate) fn explain_schedule(
+    expression: &str,
+    zone: &str,
+    after_ms: Option<u64>,
+    count: u32,
+) -> HostResult<Explanation> {
+    let explained = wit_schedules::explain(expression, zone, after_ms, count)?;
+    Ok(Explanation {
+        expression: explained.expression,
+        next_ms: explained.next_ms,
+    })
 }
 
 // Channels, mails

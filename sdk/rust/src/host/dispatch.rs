@@ -3,7 +3,7 @@
 
 use super::streams::{Incoming, Writer};
 use crate::{
-    Activation, Deactivation, Error, Event, Method, Request, Response, Result, Router,
+    Activation, Deactivation, Error, Event, Job, Jobs, Method, Request, Response, Result, Router,
     Subscriptions,
     bindings::{
         event_handler::exports::atlashub::events::handler,
@@ -11,6 +11,7 @@ use crate::{
             self as wasi_http, Fields, IncomingRequest, OutgoingBody, OutgoingResponse,
             ResponseOutparam,
         },
+        job_handler::exports::atlashub::jobs::handler as job_handler,
         lifecycle::exports::atlashub::lifecycle::hooks,
     },
     body::Source,
@@ -24,6 +25,7 @@ thread_local! {
     /// A component has one plugin, an instance one thread.
     static ROUTER: OnceCell<Router> = const { OnceCell::new() };
     static SUBSCRIPTIONS: OnceCell<Subscriptions> = const { OnceCell::new() };
+    static JOBS: OnceCell<Jobs> = const { OnceCell::new() };
 }
 
 /// Answers a request of `wasi:http`.
@@ -70,6 +72,35 @@ pub fn deliver(
     taken.map_err(|error| {
         log::warn!("{}: {error}", event.name);
         handler::Error {
+            retry: events::is_worth_retrying(&error),
+            code: error.code().to_owned(),
+            message: error.detail().to_owned(),
+        }
+    })
+}
+
+/// Does a job.
+pub fn work(job: job_handler::Job, jobs: fn() -> Jobs) -> Result<(), job_handler::Error> {
+    let job = Job {
+        id: job.id,
+        name: job.name,
+        payload: job.payload,
+        attempt: job.attempt,
+        max_attempts: job.max_attempts,
+        schedule: job.schedule,
+        scheduled_ms: job.scheduled_ms,
+        idempotency_key: job.idempotency_key,
+    };
+    let done = JOBS.with(|own| {
+        own.get_or_init(|| {
+            logging::install();
+            jobs()
+        })
+        .call(&job)
+    });
+    done.map_err(|error| {
+        log::warn!("{}: {error}", job.name);
+        job_handler::Error {
             retry: events::is_worth_retrying(&error),
             code: error.code().to_owned(),
             message: error.detail().to_owned(),

@@ -12,9 +12,11 @@ use crate::{
     database::Table,
     http::{Answer, Call},
     identity::{Caller, Project},
+    jobs::{Enqueued, Options, Status},
     kv::Entry,
     mail::Mail,
     multipart::Part,
+    schedules::{Definition, Explanation, Page as SchedulePage, Schedule},
     sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
     users::{Page as UserPage, User},
@@ -45,6 +47,27 @@ pub(crate) trait Host {
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
     fn publish(&self, name: &str, payload: &str, key: Option<&str>) -> HostResult<String>;
     fn publish_message(&self, channel: &str, event: &str, data: &str) -> HostResult<String>;
+    fn enqueue(
+        &self,
+        name: &str,
+        payload: &str,
+        platform: bool,
+        options: &Options,
+    ) -> HostResult<Enqueued>;
+    fn get_job(&self, id: &str) -> Option<Status>;
+    fn cancel_job(&self, id: &str) -> bool;
+    fn job_progress(&self, percent: u8, message: Option<&str>) -> HostResult<()>;
+    fn put_schedule(&self, name: &str, definition: &Definition) -> HostResult<Schedule>;
+    fn schedules(&self) -> Vec<Schedule>;
+    fn remove_schedule(&self, name: &str) -> bool;
+    fn run_schedule(&self, name: &str) -> HostResult<Enqueued>;
+    fn explain_schedule(
+        &self,
+        expression: &str,
+        zone: &str,
+        after_ms: Option<u64>,
+        count: u32,
+    ) -> HostResult<Explanation>;
     fn mail(&self, to: &str, mail: &Mail) -> HostResult<String>;
     fn audit_append(&self, action: &str, target: Option<&str>, details: &str);
     fn ahead_ms(&self) -> i64;
@@ -215,6 +238,73 @@ pub(crate) fn publish_later(
     _seconds: u32,
 ) -> HostResult<String> {
     host()?.publish(name, payload, key)
+}
+
+pub(crate) fn enqueue(
+    name: &str,
+    payload: &str,
+    platform: bool,
+    options: &Options,
+) -> HostResult<Enqueued> {
+    host()?.enqueue(name, payload, platform, options)
+}
+
+pub(crate) fn get_job(id: &str) -> HostResult<Option<Status>> {
+    Ok(host()?.get_job(id))
+}
+
+pub(crate) fn cancel_job(id: &str) -> HostResult<bool> {
+    Ok(host()?.cancel_job(id))
+}
+
+pub(crate) fn job_progress(percent: u8, message: Option<&str>) -> HostResult<()> {
+    host()?.job_progress(percent, message)
+}
+
+pub(crate) fn put_schedule(name: &str, definition: &Definition) -> HostResult<Schedule> {
+    host()?.put_schedule(name, definition)
+}
+
+pub(crate) fn get_schedule(name: &str) -> HostResult<Option<Schedule>> {
+    let mut schedules = host()?.schedules().into_iter();
+    Ok(schedules.find(|schedule| schedule.name == name))
+}
+
+pub(crate) fn remove_schedule(name: &str) -> HostResult<bool> {
+    Ok(host()?.remove_schedule(name))
+}
+
+pub(crate) fn list_schedules(
+    prefix: &str,
+    limit: u32,
+    cursor: Option<&str>,
+) -> HostResult<SchedulePage> {
+    let mut schedules = host()?.schedules();
+    schedules.retain(|schedule| {
+        schedule.name.starts_with(prefix)
+            && cursor.is_none_or(|cursor| schedule.name.as_str() > cursor)
+    });
+    let limit = usize::try_from(limit.clamp(1, 100)).unwrap_or(usize::MAX);
+    let more = schedules.len() > limit;
+    schedules.truncate(limit);
+    let last = schedules.last().filter(|_| more);
+    Ok(SchedulePage {
+        next_cursor: last.map(|schedule| schedule.name.clone()),
+        schedules,
+    })
+}
+
+pub(crate) fn run_schedule(name: &str) -> HostResult<Enqueued> {
+    host()?.run_schedule(name)
+}
+
+pub(crate) fn explain_schedule(
+    expression: &str,
+    zone: &str,
+    after_ms: Option<u64>,
+    count: u32,
+) -> HostResult<Explanation> {
+    host()?.explain_schedule(expression, zone, after_ms, count)
 }
 
 pub(crate) fn publish_message(channel: &str, event: &str, data: &str) -> HostResult<String> {

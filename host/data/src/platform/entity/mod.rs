@@ -39,6 +39,7 @@ pub(super) mod project_migration;
 pub(super) mod queue_item;
 pub(super) mod role;
 pub(super) mod saved_query;
+pub(super) mod schedule;
 pub(super) mod sql_history;
 pub(super) mod storage_reservation;
 pub(super) mod storage_usage;

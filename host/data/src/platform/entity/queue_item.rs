@@ -35,6 +35,10 @@ pub struct Model {
     pub created_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+    pub timeout_ms: Option<i64>,
+    pub backoff_ms: Option<i64>,
+    pub schedule: Option<String>,
+    pub tick_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,19 +6,21 @@ use super::{
         instant,
         unit::{returning, statement},
     },
-    ItemKind, Lane, Queue, lock,
+    ItemKind, JobWork, Lane, Queue, lock,
 };
 use atlashub_core::{ItemId, PluginName, ProjectId, RequestId, Result};
 use sea_orm::{ConnectionTrait as _, Value};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Tells the open items of a lane, which `$5` and `$11` name.
 const INSERT: &str = "INSERT INTO queue_items (id, project_id, kind, name, consumer, source, \
      subject, request_id, payload, bytes, ordering_key, unique_key, priority, due_at, \
-     max_attempts, created_at, hops, attempt, fence, state) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0, 0, \
+     max_attempts, created_at, hops, timeout_ms, backoff_ms, schedule, tick_at, attempt, fence, \
+     state) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+     $20, $21, 0, 0, \
      CASE WHEN EXISTS (SELECT 1 FROM queue_items AS q WHERE q.project_id = $2 \
      AND q.consumer = $5 AND q.ordering_key = $11 AND q.finished_at IS NULL) THEN 'waiting' \
      WHEN $14 > $16 THEN 'scheduled' ELSE 'ready' END) \
@@ -58,6 +60,8 @@ pub struct NewItem {
     pub due_at: Option<OffsetDateTime>,
     /// Tries after which it is given up.
     pub max_attempts: u32,
+    /// Of a job, how it is tried.
+    pub job: Option<JobWork>,
 }
 
 /// What came of adding an item.
@@ -124,7 +128,14 @@ impl Queue<'_> {
         }
     }
 
-    fn values(&self, item: NewItem) -> [Value; 17] {
+    fn values(&self, item: NewItem) -> [Value; 21] {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let (timeout, backoff) = (
+            item.job.as_ref().map(|job| ms(job.timeout)),
+            item.job.as_ref().map(|job| ms(job.backoff)),
+        );
+        let tick = item.job.and_then(|job| job.tick);
+        let tick_at = tick.as_ref().map(|tick| instant::to_micros(tick.due_at));
         let now = self.db.now();
         let bytes = i64::try_from(item.payload.len()).unwrap_or(i64::MAX);
         [
@@ -145,6 +156,10 @@ impl Queue<'_> {
             i64::from(item.max_attempts.max(1)).into(),
             now.into(),
             i64::from(item.hops).into(),
+            timeout.into(),
+            backoff.into(),
+            tick.map(|tick| tick.schedule).into(),
+            tick_at.into(),
         ]
     }
 }

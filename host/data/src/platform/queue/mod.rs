@@ -22,7 +22,7 @@ mod take;
 pub use enqueue::{Enqueued, NewItem};
 pub use finish::Outcome;
 pub use oversee::{Backlog, ItemFilter, QueueCounts};
-pub use record::{ItemKind, ItemState, Lease, QueueItem, WorkFailure};
+pub use record::{ItemKind, ItemState, JobWork, Lease, QueueItem, Tick, WorkFailure};
 pub use sweep::Retention;
 
 use super::{

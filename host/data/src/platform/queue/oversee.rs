@@ -8,7 +8,7 @@ use super::{
         page::{Page, fetch_limit},
         unit::{returning, statement},
     },
-    ItemState, Lane, Queue, QueueItem, lock,
+    ItemKind, ItemState, Lane, Queue, QueueItem, lock,
     record::{lane, record},
 };
 use atlashub_core::{Error, ItemId, PluginName, ProjectId, Result};
@@ -20,6 +20,8 @@ use sea_orm::{
 /// Which items to list; `None` leaves it open.
 #[derive(Clone, Debug, Default)]
 pub struct ItemFilter {
+    /// Of one of these kinds; of any when there is none.
+    pub kinds: Vec<ItemKind>,
     /// In this state.
     pub state: Option<ItemState>,
     /// Of this consumer.
@@ -78,6 +80,10 @@ impl Queue<'_> {
     ) -> Result<Page<QueueItem, i64>> {
         let rows = Entity::find()
             .filter(Column::ProjectId.eq(*project.as_uuid()))
+            .apply_if(
+                (!filter.kinds.is_empty()).then_some(&filter.kinds),
+                |query, kinds| query.filter(Column::Kind.is_in(kinds.iter().map(ItemKind::as_str))),
+            )
             .apply_if(filter.state, |query, state| {
                 query.filter(Column::State.eq(state.as_str()))
             })

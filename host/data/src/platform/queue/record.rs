@@ -5,6 +5,7 @@ use super::{
     Lane,
 };
 use atlashub_core::{ItemId, PluginName, ProjectId, RequestId, Result, WorkerId};
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -16,6 +17,10 @@ pub enum ItemKind {
     Event,
     /// A mail to be sent.
     Mail,
+    /// A job that a plugin does.
+    Job,
+    /// A job that the platform does for a plugin.
+    Platform,
     /// Something that this version does not know.
     Other(String),
 }
@@ -27,15 +32,21 @@ impl ItemKind {
         match self {
             Self::Event => "event",
             Self::Mail => "mail",
+            Self::Job => "job",
+            Self::Platform => "platform",
             Self::Other(kind) => kind,
         }
     }
 
-    fn from_stored(kind: String) -> Self {
-        match kind.as_str() {
+    /// The kind of that name, as it is stored.
+    #[must_use]
+    pub fn of_name(kind: &str) -> Self {
+        match kind {
             "event" => Self::Event,
             "mail" => Self::Mail,
-            _ => Self::Other(kind),
+            "job" => Self::Job,
+            "platform" => Self::Platform,
+            _ => Self::Other(kind.to_owned()),
         }
     }
 }
@@ -120,6 +131,26 @@ pub struct Lease {
     pub fence: i64,
 }
 
+/// How a job is tried, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobWork {
+    /// How long an attempt may take.
+    pub timeout: Duration,
+    /// The wait after the first attempt; it doubles with each.
+    pub backoff: Duration,
+    /// The time of a schedule that it is for.
+    pub tick: Option<Tick>,
+}
+
+/// A time of a schedule, whose id is the subject of the item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The schedule's name.
+    pub schedule: String,
+    /// When it was due.
+    pub due_at: OffsetDateTime,
+}
+
 /// A piece of work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueItem {
@@ -152,6 +183,8 @@ pub struct QueueItem {
     /// How many pieces of work led to this one, each asked for in the one
     /// before.
     pub hops: u8,
+    /// Of a job, how it is tried.
+    pub job: Option<JobWork>,
     /// Where it stands.
     pub state: ItemState,
     /// When it may be taken.
@@ -200,12 +233,33 @@ pub(super) fn lane(row: &Model) -> Option<Lane> {
     })
 }
 
+/// What a row says of a job.
+fn job(row: &Model) -> Result<Option<JobWork>> {
+    let time = |stored: i64| Duration::from_millis(u64::try_from(stored).unwrap_or(0));
+    let (Some(timeout), Some(backoff)) = (row.timeout_ms, row.backoff_ms) else {
+        return Ok(None);
+    };
+    let tick = match (&row.schedule, row.tick_at) {
+        (Some(schedule), Some(due_at)) => Some(Tick {
+            schedule: schedule.clone(),
+            due_at: instant::from_micros(due_at)?,
+        }),
+        _ => None,
+    };
+    Ok(Some(JobWork {
+        timeout: time(timeout),
+        backoff: time(backoff),
+        tick,
+    }))
+}
+
 pub(super) fn record(row: Model) -> Result<QueueItem> {
     Ok(QueueItem {
+        job: job(&row)?,
         id: ItemId::from_uuid(row.id),
         seq: row.seq,
         project: ProjectId::from_uuid(row.project_id),
-        kind: ItemKind::from_stored(row.kind),
+        kind: ItemKind::of_name(&row.kind),
         consumer: row.consumer.parse()?,
         name: row.name,
         source: row.source.map(|source| source.parse()).transpose()?,

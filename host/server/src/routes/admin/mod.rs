@@ -12,6 +12,7 @@ pub(crate) mod migrations;
 pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod queue;
+pub(crate) mod schedules;
 pub(crate) mod session;
 pub(crate) mod setup;
 pub(crate) mod sql;
@@ -136,6 +137,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             get(generated::types::handle),
         )
         .merge(queue::router())
+        .merge(schedules::router())
         .merge(sql::router())
         .merge(tables::router())
         .route("/v1/audit", get(audit::list::handle))

@@ -8,7 +8,7 @@ use crate::{
     state::HostState,
 };
 use atlashub_core::{Error, PluginName};
-use atlashub_data::platform::{ItemFilter, ItemState};
+use atlashub_data::platform::{ItemFilter, ItemKind, ItemState};
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,6 +17,9 @@ use utoipa::IntoParams;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ItemQuery {
+    /// Of this kind: `event`, `mail`, `job` or `platform`; several with commas
+    /// between them.
+    kind: Option<String>,
     /// In this state: `waiting`, `ready`, `scheduled`, `held`, `running`,
     /// `done`, `dead` or `cancelled`.
     state: Option<String>,
@@ -35,11 +38,16 @@ impl ItemQuery {
         });
         let consumer = self.consumer.as_deref().map(str::parse::<PluginName>);
         Ok(ItemFilter {
+            kinds: self.kind.as_deref().map_or_else(Vec::new, kinds),
             state: state.transpose()?,
             consumer: consumer.transpose()?,
             name: self.name,
         })
     }
+}
+
+fn kinds(names: &str) -> Vec<ItemKind> {
+    names.split(',').map(ItemKind::of_name).collect()
 }
 
 #[utoipa::path(

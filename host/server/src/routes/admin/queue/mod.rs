@@ -40,17 +40,25 @@ pub(super) fn router() -> Router<HostState> {
 pub(crate) struct ItemView {
     /// Its id.
     id: Uuid,
-    /// `event`.
+    /// `event`, `mail`, `job`, or `platform`: a job that the platform does.
     kind: String,
     /// The plugin that does it.
     consumer: String,
-    /// What is to be done: of an event, its full name.
+    /// What is to be done: of an event, its full name; of a job, its name.
     name: String,
     /// The plugin that asked for it.
     #[schema(required)]
     source: Option<String>,
-    /// What it is about: of an event, its id.
+    /// What it is about: of an event, its id; of a schedule's job, the
+    /// schedule's.
     subject: Uuid,
+    /// The schedule that a job comes from.
+    #[schema(required)]
+    schedule: Option<String>,
+    /// The time at which that was due.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
+    scheduled_at: Option<OffsetDateTime>,
     /// The request in which it was asked for.
     #[schema(required)]
     request_id: Option<Uuid>,
@@ -116,6 +124,7 @@ pub(crate) struct WholeItemView {
 
 impl From<QueueItem> for ItemView {
     fn from(item: QueueItem) -> Self {
+        let tick = item.job.and_then(|job| job.tick);
         Self {
             id: *item.id.as_uuid(),
             kind: item.kind.as_str().to_owned(),
@@ -123,6 +132,8 @@ impl From<QueueItem> for ItemView {
             name: item.name,
             source: item.source.map(|source| source.to_string()),
             subject: item.subject,
+            scheduled_at: tick.as_ref().map(|tick| tick.due_at),
+            schedule: tick.map(|tick| tick.schedule),
             request_id: item.request.map(|id| *id.as_uuid()),
             state: item.state.as_str(),
             ordering_key: item.ordering_key,
