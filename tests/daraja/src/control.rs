@@ -20,10 +20,7 @@ pub(crate) async fn faults(State(shared): Shown) -> Json<Faults> {
 }
 
 /// `PUT /_sim/faults`: all of them, the rest as on a good day.
-pub(crate) async fn set_faults(
-    State(shared): Shown,
-    Json(faults): Json<Faults>,
-) -> Json<Faults> {
+pub(crate) async fn set_faults(State(shared): Shown, Json(faults): Json<Faults>) -> Json<Faults> {
     shared.state().faults = faults.clone();
     Json(faults)
 }

@@ -24,7 +24,9 @@ pub(crate) fn description(code: &str) -> &'static str {
         "0" => "The service request is processed successfully.",
         "1" => "The balance is insufficient for the transaction.",
         "17" => "Rule limited.",
-        "1001" => "Unable to lock subscriber, a transaction is already in process for the current subscriber",
+        "1001" => {
+            "Unable to lock subscriber, a transaction is already in process for the current subscriber"
+        }
         "1019" => "Transaction expired",
         "1025" | "9999" => "An error occurred while sending a push request",
         "1032" => "Request cancelled by user",

@@ -180,8 +180,14 @@ fn paid_out(state: &mut State, asked: &Asked) -> Result<Told, Answer> {
     told.parameters = vec![
         ("TransactionAmount", json!(shillings)),
         ("TransactionReceipt", json!(told.receipt)),
-        ("ReceiverPartyPublicName", json!(format!("{phone} - JANE DOE"))),
-        ("TransactionCompletedDateTime", json!(clock::dotted(clock::now()))),
+        (
+            "ReceiverPartyPublicName",
+            json!(format!("{phone} - JANE DOE")),
+        ),
+        (
+            "TransactionCompletedDateTime",
+            json!(clock::dotted(clock::now())),
+        ),
         ("B2CUtilityAccountAvailableFunds", json!(8_959_269.60)),
         ("B2CWorkingAccountAvailableFunds", json!(1_199_371.00)),
         ("B2CRecipientIsRegisteredCustomer", json!("Y")),
@@ -210,7 +216,13 @@ fn looked_up(state: &mut State, asked: &Asked) -> Result<Told, Answer> {
     fields.fitting(state, "IdentifierType", |text| {
         matches!(text, "1" | "2" | "4")
     })?;
-    let mut told = common(state, &fields, &key, "Initiator", &["TransactionStatusQuery"])?;
+    let mut told = common(
+        state,
+        &fields,
+        &key,
+        "Initiator",
+        &["TransactionStatusQuery"],
+    )?;
     let receipt = fields.text("TransactionID").unwrap_or_default();
     let conversation = fields.text("OriginalConversationID").unwrap_or_default();
     if receipt.is_empty() && conversation.is_empty() {
@@ -221,8 +233,17 @@ fn looked_up(state: &mut State, asked: &Asked) -> Result<Told, Answer> {
         .iter()
         .find(|one| one.receipt == receipt || one.conversation == conversation)
         .map(|one| {
-            let state = if one.code == "0" { "Completed" } else { "Declined" };
-            (one.receipt.clone(), one.amount.clone(), one.phone.clone(), state)
+            let state = if one.code == "0" {
+                "Completed"
+            } else {
+                "Declined"
+            };
+            (
+                one.receipt.clone(),
+                one.amount.clone(),
+                one.phone.clone(),
+                state,
+            )
         });
     let paid = state
         .payments
@@ -297,7 +318,9 @@ fn counted(state: &mut State, asked: &Asked) -> Result<Told, Answer> {
     told.parameters = vec![
         (
             "AccountBalance",
-            json!("Working Account|KES|700000.00|700000.00|0.00|0.00&Utility Account|KES|228037.00|228037.00|0.00|0.00"),
+            json!(
+                "Working Account|KES|700000.00|700000.00|0.00|0.00&Utility Account|KES|228037.00|228037.00|0.00|0.00"
+            ),
         ),
         ("BOCompletedTime", json!(clock::compact(clock::now()))),
     ];

@@ -106,11 +106,7 @@ fn accept(state: &mut State, asked: &Asked) -> Result<Payment, Answer> {
 }
 
 /// The account that a shortcode and a password belong to.
-pub(crate) fn merchant(
-    state: &mut State,
-    fields: &Fields,
-    key: &str,
-) -> Result<Account, Answer> {
+pub(crate) fn merchant(state: &mut State, fields: &Fields, key: &str) -> Result<Account, Answer> {
     let shortcode = fields.fitting(state, "BusinessShortCode", fields::is_shortcode)?;
     let timestamp = fields.fitting(state, "Timestamp", fields::is_timestamp)?;
     let password = fields.fitting(state, "Password", |text| !text.is_empty())?;

@@ -59,7 +59,10 @@ async fn serve(stream: TcpStream, router: Router) {
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/_sim/faults", get(control::faults).put(control::set_faults))
+        .route(
+            "/_sim/faults",
+            get(control::faults).put(control::set_faults),
+        )
         .route("/_sim/reset", post(control::reset))
         .route("/_sim/release", post(control::release))
         .route("/_sim/payments", get(control::payments))
@@ -142,7 +145,10 @@ fn refused(shared: &Shared) -> Option<Answer> {
         return Some(Answer::of_the_edge());
     }
     let (code, message) = if fault::take(&mut state.faults.busy) {
-        ("500.003.02", "System is busy. Please try again in few minutes.")
+        (
+            "500.003.02",
+            "System is busy. Please try again in few minutes.",
+        )
     } else if fault::take(&mut state.faults.quota) {
         ("500.003.03", "Quota Violation")
     } else {

@@ -1,11 +1,6 @@
 //! What the stand-in knows: accounts, tokens, payments, and what is registered.
 
-use crate::{
-    clock,
-    fault::Faults,
-    journal::Journal,
-    initiated::Movement,
-};
+use crate::{clock, fault::Faults, initiated::Movement, journal::Journal};
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -157,7 +152,11 @@ impl State {
     pub(crate) fn conversation_id(&mut self) -> String {
         let day = clock::compact(clock::now());
         let day = day.get(..8).unwrap_or_default().to_owned();
-        format!("AG_{day}_{:016x}{:04x}", self.random.u64(..), self.random.u16(..))
+        format!(
+            "AG_{day}_{:016x}{:04x}",
+            self.random.u64(..),
+            self.random.u16(..)
+        )
     }
 }
 
