@@ -44,6 +44,8 @@ mod kills_told;
 mod large_files;
 mod mails;
 mod matrix;
+mod mpesa;
+mod mpesa_world;
 mod names;
 mod nodes;
 mod notifications;
