@@ -44,6 +44,10 @@ CREATE INDEX transactions_phone ON transactions (phone, created_at);
 
 CREATE INDEX transactions_checkout ON transactions (checkout_request_id);
 
+CREATE INDEX transactions_receipt ON transactions (receipt) WHERE receipt IS NOT NULL;
+
+CREATE INDEX transactions_about ON transactions (about) WHERE about IS NOT NULL;
+
 CREATE INDEX transactions_created ON transactions (created_at);
 
 CREATE INDEX transactions_due ON transactions (due_at) WHERE due_at IS NOT NULL;
@@ -104,8 +108,8 @@ CREATE INDEX callbacks_received ON callbacks (received_at);
 
 -- Addresses that are registered for payments from the phone's menu.
 CREATE TABLE doors (
-    account TEXT PRIMARY KEY,
-    token_digest TEXT NOT NULL UNIQUE,
+    token_digest TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
     shortcode TEXT NOT NULL,
     registered_at BIGINT NOT NULL
 );

@@ -127,7 +127,8 @@ fn take(
     let taken = sql::transaction(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
         let letter = Letter {
-            row: &row,
+            subject: &row.id,
+            scope: &row.id,
             body,
             address,
             listed,
@@ -207,31 +208,28 @@ pub(crate) fn adopt(
 
 /// Something that the other side sent.
 pub(crate) struct Letter<'a> {
-    pub(crate) row: &'a Row,
+    /// The transaction that it is about.
+    pub(crate) subject: &'a str,
+    /// Within what the same text is a copy.
+    pub(crate) scope: &'a str,
     pub(crate) body: &'a [u8],
     pub(crate) address: Option<String>,
     pub(crate) listed: bool,
 }
 
 impl Letter<'_> {
-    /// Keeps it as it came. Its id; none for a copy of one that was kept.
+    /// Keeps it as it came. Its id; none for a copy of one that was kept, which
+    /// waits for who keeps the first.
     ///
     /// # Errors
     /// 429 `too_many_callbacks`.
     pub(crate) fn keep(&self, transaction: &Transaction) -> Result<Option<String>> {
         let listed = i64::from(self.listed);
-        let id = word::digest_of(&[self.row.id.as_bytes(), &[u8::from(self.listed)], self.body]);
+        let id = word::digest_of(&[self.scope.as_bytes(), &[u8::from(self.listed)], self.body]);
         let now = moment::now_ms();
-        let copy = transaction.execute(
-            "UPDATE mpesa.callbacks SET copies = copies + 1, last_at = $2 WHERE id = $1",
-            params![&id, now],
-        )?;
-        if copy > 0 {
-            return Ok(None);
-        }
         let kept: Vec<i64> = transaction.query(
-            "SELECT count(*) FROM mpesa.callbacks WHERE transaction_id = $1",
-            params![&self.row.id],
+            "SELECT count(*) FROM mpesa.callbacks WHERE transaction_id = $1 AND id <> $2",
+            params![self.subject, &id],
         )?;
         if kept.first().is_some_and(|count| *count >= MOST) {
             return Err(Error::new(
@@ -242,12 +240,19 @@ impl Letter<'_> {
         }
         // A text of SQL holds no NUL.
         let body = String::from_utf8_lossy(self.body).replace('\0', "\u{fffd}");
-        transaction.execute(
+        let added = transaction.execute(
             "INSERT INTO mpesa.callbacks (id, transaction_id, origin, listed, body, copies, outcome, \
-             received_at, last_at) VALUES ($1, $2, $3, $4, $5, 1, 'kept', $6, $6)",
-            params![&id, &self.row.id, self.address.clone(), listed, body, now],
+             received_at, last_at) VALUES ($1, $2, $3, $4, $5, 1, 'kept', $6, $6) \
+             ON CONFLICT (id) DO NOTHING",
+            params![&id, self.subject, self.address.clone(), listed, body, now],
         )?;
-        Ok(Some(id))
+        if added == 0 {
+            transaction.execute(
+                "UPDATE mpesa.callbacks SET copies = copies + 1, last_at = $2 WHERE id = $1",
+                params![&id, now],
+            )?;
+        }
+        Ok((added == 1).then_some(id))
     }
 
     /// Notes what was made of it.

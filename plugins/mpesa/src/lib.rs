@@ -10,15 +10,19 @@
 //! Time, of one clock. Credentials stay with the host.
 
 mod amount;
+mod c2b;
 mod callback;
 mod daraja;
 mod due;
 mod eat;
+mod export;
+mod initiated;
 mod list;
 mod origin;
 mod phone;
 mod push;
 mod query;
+mod reconcile;
 mod record;
 mod review;
 mod settings;
@@ -45,6 +49,20 @@ pub fn routes() -> Router {
         .get("/mpesa/transactions/{id}/history", list::history)
         .post("/mpesa/transactions/{id}/query", query::query)
         .post("/mpesa/transactions/{id}/review", review::review)
+        .post("/mpesa/c2b/register", c2b::register)
+        .post("/mpesa/c2b/validation/{token}", c2b::validate)
+        .post("/mpesa/c2b/confirmation/{token}", c2b::confirm)
+        .post("/lipa/validation/{token}", c2b::validate)
+        .post("/lipa/confirmation/{token}", c2b::confirm)
+        .post("/mpesa/b2c", initiated::payout)
+        .post("/mpesa/reversals", initiated::reverse)
+        .post("/mpesa/status", initiated::status)
+        .post("/mpesa/balance", initiated::balance)
+        .post("/lipa/result/{token}", initiated::result)
+        .post("/lipa/timeout/{token}", initiated::timeout)
+        .get("/mpesa/reconciliation", reconcile::report)
+        .post("/mpesa/reconciliation", reconcile::compare)
+        .get("/mpesa/export", export::export)
 }
 
 /// The events that it takes, all of its own.

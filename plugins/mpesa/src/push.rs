@@ -49,6 +49,17 @@ pub(crate) struct Begun {
     status: State,
 }
 
+impl Begun {
+    pub(crate) fn of(row: &Row) -> Self {
+        Self {
+            transaction_id: row.id.clone(),
+            merchant_request_id: row.merchant_request_id.clone(),
+            checkout_request_id: row.checkout_request_id.clone(),
+            status: row.state,
+        }
+    }
+}
+
 /// A wish that can be asked for.
 struct Checked {
     phone: String,
@@ -274,13 +285,7 @@ pub(crate) fn push(mut request: Request, caller: Caller) -> Result<Response> {
 }
 
 fn answer(status: StatusCode, row: &Row) -> Response {
-    let begun = Begun {
-        transaction_id: row.id.clone(),
-        merchant_request_id: row.merchant_request_id.clone(),
-        checkout_request_id: row.checkout_request_id.clone(),
-        status: row.state,
-    };
-    (status, Json(begun)).into_response()
+    (status, Json(Begun::of(row))).into_response()
 }
 
 /// The payment that this key was used for.
@@ -359,7 +364,7 @@ fn send(account: &Account, wish: &Checked, callback: &str) -> Result<(String, St
 }
 
 /// The other side has it; its callback may have come before this.
-fn accepted(id: &str, merchant: &str, checkout: &str) -> Result<Row> {
+pub(crate) fn accepted(id: &str, merchant: &str, checkout: &str) -> Result<Row> {
     sql::transaction(|transaction| {
         let row = Row::locked(transaction, id)?;
         callback::adopt(transaction, &row, Some(merchant), checkout)?;
@@ -379,7 +384,7 @@ fn accepted(id: &str, merchant: &str, checkout: &str) -> Result<Row> {
 }
 
 /// Whether the other side has it is not known.
-fn lost(id: &str) -> Result<Row> {
+pub(crate) fn lost(id: &str) -> Result<Row> {
     sql::transaction(|transaction| {
         let row = Row::locked(transaction, id)?;
         if row.state == State::Created {

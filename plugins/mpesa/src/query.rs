@@ -2,7 +2,7 @@
 //! settled, and when a client wants to know.
 
 use crate::{
-    callback, daraja, due,
+    callback, daraja, due, initiated,
     push::password,
     record::{Row, Sees, Shown},
     settings::Settings,
@@ -52,9 +52,13 @@ pub(crate) fn find_out(row: &Row, settings: &Settings) -> Result<()> {
         return Ok(());
     }
     let age = moment::now_ms() - row.created_at;
-    let patience = match &row.checkout_request_id {
-        Some(_) if row.kind == "push" => {
+    let patience = match (row.kind.as_str(), &row.checkout_request_id) {
+        ("push", Some(_)) => {
             ask(row, settings)?;
+            settings.give_up_ms()
+        }
+        ("payout", _) => {
+            initiated::ask_about(row, settings)?;
             settings.give_up_ms()
         }
         _ => settings.lost_ms().min(settings.give_up_ms()),
@@ -73,14 +77,14 @@ fn give_up(id: &str) -> Result<()> {
         if !row.state.is_open() {
             return Ok(None);
         }
-        let reason = Reason::NoAnswer;
+        let (next, reason) = initiated::unanswered(&row);
         settle::advance(
             transaction,
             &row,
-            State::NeedsReview,
-            Some(reason),
+            next,
+            reason,
             "timer",
-            reason.name(),
+            Reason::NoAnswer.name(),
             None,
         )
     })?;

@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) c2b_references: Vec<String>,
     pub(crate) c2b_least: Option<i64>,
+    c2b_version: Option<String>,
 }
 
 /// A further shortcode.
@@ -149,6 +150,10 @@ impl Settings {
 
     pub(crate) fn max_amount(&self) -> i64 {
         self.max_amount.unwrap_or(250_000)
+    }
+
+    pub(crate) fn c2b_version(&self) -> &str {
+        self.c2b_version.as_deref().unwrap_or("v2")
     }
 
     pub(crate) fn pushes_per_minute(&self) -> i64 {
