@@ -45,6 +45,8 @@ mod large_files;
 mod mails;
 mod matrix;
 mod mpesa;
+mod mpesa_faults;
+mod mpesa_kills;
 mod mpesa_world;
 mod names;
 mod nodes;

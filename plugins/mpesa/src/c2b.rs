@@ -8,7 +8,7 @@ use crate::{
     amount,
     callback::{self, Letter, is_receipt},
     daraja::{self, Trouble, text},
-    eat, origin,
+    due, eat, origin,
     record::Row,
     settings::Settings,
     settle::{self, Change},
@@ -194,6 +194,8 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     let body = request.take_body().bytes(callback::MAX)?;
     let paid = Paid::read(&body).filter(|paid| paid.shortcode == door.shortcode);
     let id = Uuid::now_v7().to_string();
+    // Should this end before others are told, they are told then.
+    due::later(&id, due::TOLD)?;
     let change = sql::transaction(|transaction| {
         // Of payments that cannot be read so many are kept, for each account.
         let unread = format!("unread/{}", door.account);

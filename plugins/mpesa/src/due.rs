@@ -8,6 +8,8 @@ use crate::{query, record::Row, settings::Settings, tell};
 use atlashub_sdk::prelude::*;
 use std::{cell::Cell, time::Duration};
 
+/// After this time what was not told is told by another than who changed it.
+pub(crate) const TOLD: Duration = Duration::from_secs(15);
 /// From sweep to sweep; as long as makes it a timer, not a loop.
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// After so many milliseconds past its time an event was lost.
@@ -69,7 +71,10 @@ pub(crate) fn look_after(
     let Some(row) = Row::by_id(&due.id)? else {
         return Ok(());
     };
-    tell::rest(Some(&row.id))?;
+    let left = tell::rest(Some(&row.id))?;
+    if left && row.due_at.is_none() {
+        later(&row.id, TOLD)?;
+    }
     match row.due_at {
         Some(at) if at <= moment::now_ms() + EARLY => query::find_out(&row, &settings),
         _ => Ok(()),
@@ -117,7 +122,7 @@ pub(crate) fn sweep(Payload(Sweep {}): Payload<Sweep>) -> Result<()> {
     for id in &left {
         later(id, Duration::ZERO)?;
     }
-    tell::rest(None)?;
+    let _ = tell::rest(None)?;
     kv::delete(KEY)?;
     KNOWN.set(0);
     if open.first().is_some_and(|count| *count > 0) {

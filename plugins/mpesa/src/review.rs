@@ -3,7 +3,7 @@
 //! audit.
 
 use crate::{
-    amount, callback,
+    amount, callback, due,
     push::caller_key,
     record::{Row, Shown},
     settle::{self, Outcome},
@@ -55,6 +55,7 @@ pub(crate) fn review(
             )?),
         };
     let note: String = finding.note.unwrap_or_default().chars().take(500).collect();
+    due::later(&id, due::TOLD)?;
     let change = sql::transaction(|transaction| {
         let row = Row::locked(transaction, &id).map_err(|_| Error::not_found("the transaction"))?;
         if row.state != State::NeedsReview {

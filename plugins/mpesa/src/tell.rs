@@ -50,24 +50,27 @@ struct Untold {
     id: String,
     transaction_id: String,
     to_state: State,
+    at: i64,
 }
 
-/// Tells what was not told of one transaction, or of any.
-pub(crate) fn rest(transaction: Option<&str>) -> Result<()> {
+/// Tells what was not told of one transaction, or of any; whether there is
+/// something left that its maker may still be telling.
+pub(crate) fn rest(transaction: Option<&str>) -> Result<bool> {
     let before = moment::now_ms() - OWN;
     let untold: Vec<Untold> = sql::query(
         &format!(
-            "SELECT id, transaction_id, to_state FROM mpesa.transitions \
-             WHERE told = 0 AND at < $1 AND ($2 = '' OR transaction_id = $2) ORDER BY id LIMIT {AT_ONCE}"
+            "SELECT id, transaction_id, to_state, at FROM mpesa.transitions \
+             WHERE told = 0 AND ($1 = '' OR transaction_id = $1) ORDER BY id LIMIT {AT_ONCE}"
         ),
-        params![before, transaction.unwrap_or_default()],
+        params![transaction.unwrap_or_default()],
     )?;
-    for one in untold {
+    let (old, young): (Vec<_>, Vec<_>) = untold.into_iter().partition(|one| one.at < before);
+    for one in old {
         if let Some(row) = Row::by_id(&one.transaction_id)? {
             publish(&one.id, &row, one.to_state)?;
         }
     }
-    Ok(())
+    Ok(!young.is_empty())
 }
 
 fn publish(id: &str, row: &Row, state: State) -> Result<()> {
