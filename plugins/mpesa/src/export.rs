@@ -1,7 +1,10 @@
 //! `GET /mpesa/export`: transactions as CSV (RFC 4180), as they are read. Cells
 //! that a spreadsheet would take for a formula are not.
 
-use crate::{amount, eat, record::COLUMNS, record::Row};
+use crate::{
+    amount, eat,
+    record::{COLUMNS, Row, oversee},
+};
 use atlashub_sdk::{prelude::*, sql::Cursor};
 use std::io::{self, Write};
 
@@ -18,8 +21,8 @@ pub(crate) struct Wishes {
     account: Option<String>,
 }
 
-pub(crate) fn export(Query(wishes): Query<Wishes>) -> Result<Response> {
-    users::require("mpesa:manage")?;
+pub(crate) fn export(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Response> {
+    oversee(&caller)?;
     let bounds = |day: &Option<String>| match day {
         None => Ok(None),
         Some(day) => eat::bounds(day).map(Some).ok_or_else(|| {

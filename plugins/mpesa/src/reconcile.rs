@@ -1,7 +1,7 @@
 //! `GET /mpesa/reconciliation`: what a day brought, and what does not fit
 //! together. `POST` compares it with a statement of the other side.
 
-use crate::{amount, callback::is_receipt, eat, state::State};
+use crate::{amount, callback::is_receipt, eat, record::oversee, state::State};
 use atlashub_sdk::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -58,8 +58,8 @@ pub(crate) struct Report {
     balanced: bool,
 }
 
-pub(crate) fn report(Query(wishes): Query<Wishes>) -> Result<Json<Report>> {
-    users::require("mpesa:manage")?;
+pub(crate) fn report(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<Report>> {
+    oversee(&caller)?;
     Ok(Json(of_day(wishes)?))
 }
 

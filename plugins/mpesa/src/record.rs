@@ -118,6 +118,17 @@ impl Row {
     }
 }
 
+/// Lets through who looks after the project's money, and admins who only read.
+///
+/// # Errors
+/// As [`users::require`].
+pub(crate) fn oversee(caller: &Caller) -> Result<()> {
+    if caller.kind == CallerKind::Admin {
+        return Ok(());
+    }
+    users::require("mpesa:manage")
+}
+
 /// Whose payments a caller sees: everybody's, or one's own.
 #[derive(Clone, Debug)]
 pub(crate) enum Sees {

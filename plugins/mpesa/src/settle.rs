@@ -157,7 +157,7 @@ pub(crate) fn advance(
     let open = next.is_open();
     transaction.execute(
         "UPDATE mpesa.transactions SET state = $2, reason = $3, updated_at = $4, \
-         due_at = CASE WHEN $5 = 1 THEN due_at ELSE NULL END WHERE id = $1",
+         due_at = CASE WHEN CAST($5 AS BIGINT) = 1 THEN due_at ELSE NULL END WHERE id = $1",
         params![
             &row.id,
             next.name(),

@@ -354,6 +354,277 @@ fn an_invalid_token_is_replaced_once() {
     assert_eq!(other.called("/processrequest"), 4);
 }
 
+fn server(host: &TestHost) {
+    host.set_caller(Caller::new(CallerKind::SecretKey, "k1"));
+    host.set_permissions(["mpesa:read", "mpesa:pay", "mpesa:manage", "mpesa:payout"]);
+}
+
+#[test]
+fn payments_from_the_menu_are_written_down_once_and_those_from_elsewhere_wait() {
+    let (host, other) = host();
+    server(&host);
+    other.answers(
+        200,
+        json!({"ResponseCode": "0", "ResponseDescription": "Success"}),
+    );
+    let (status, made) = send(&host, "/mpesa/c2b/register", &json!({}), "203.0.113.1");
+    assert_eq!(status, 201, "{made}");
+    let sent = other.seen.borrow()[0].1.clone();
+    assert_eq!(sent["ResponseType"], "Completed");
+    let path = |member: &str| {
+        let url = sent[member].as_str().unwrap().to_owned();
+        url[url.find("/lipa/").unwrap()..].to_owned()
+    };
+    let paid = |receipt: &str, amount: &str| {
+        json!({
+            "TransactionType": "Pay Bill", "TransID": receipt, "TransTime": "20231121121325",
+            "TransAmount": amount, "BusinessShortCode": "174379", "BillRefNumber": "acc 1",
+            "OrgAccountBalance": "", "MSISDN": "2547 ***** 126", "FirstName": "A",
+        })
+    };
+    let (_, may) = send(
+        &host,
+        &path("ValidationURL"),
+        &paid("RKL51ZDR4F", "5.00"),
+        "192.0.2.1",
+    );
+    assert_eq!(may["ResultCode"], "0");
+    let mut another = paid("RKL51ZDR4F", "5.00");
+    another["BusinessShortCode"] = json!("600000");
+    let (_, may) = send(&host, &path("ValidationURL"), &another, "192.0.2.1");
+    assert_eq!(may["ResultCode"], "C2B00015");
+    let confirm = path("ConfirmationURL");
+    let mut worded = paid("RKL51ZDR4F", "5.00");
+    worded["More"] = json!("x");
+    for body in [
+        &paid("RKL51ZDR4F", "5.00"),
+        &paid("RKL51ZDR4F", "5.00"),
+        &worded,
+    ] {
+        let (status, heard) = send(&host, &confirm, body, "192.0.2.1");
+        assert_eq!((status, &heard["ResultCode"]), (200, &json!(0)));
+    }
+    assert_eq!(told(&host), ["mpesa.received"]);
+    // From elsewhere it is nobody's money yet, until it is told from there.
+    let odd = paid("OTHER00001", "7.50");
+    assert_eq!(send(&host, &confirm, &odd, "203.0.113.9").0, 200);
+    assert_eq!(told(&host), ["mpesa.received", "mpesa.needs_review"]);
+    assert_eq!(send(&host, &confirm, &odd, "192.0.2.1").0, 200);
+    assert_eq!(told(&host).last().unwrap(), "mpesa.received");
+    // What cannot be read is kept, too.
+    assert_eq!(
+        send(&host, &confirm, &json!({"TransID": 1}), "192.0.2.1").0,
+        200
+    );
+    let ledger: Vec<(String, i64)> = sql::query(
+        "SELECT receipt, cents FROM mpesa.ledger ORDER BY at, receipt DESC",
+        params![],
+    )
+    .unwrap();
+    assert_eq!(
+        ledger.into_iter().map(|(_, cents)| cents).sum::<i64>(),
+        500 + 750
+    );
+    let kept: i64 = sql::query_one(
+        "SELECT count(*) FROM mpesa.callbacks WHERE outcome = 'unreadable'",
+        params![],
+    )
+    .unwrap();
+    assert_eq!(kept, 1);
+}
+
+#[test]
+fn a_payment_that_is_told_as_both_is_one() {
+    let (host, other) = host();
+    server(&host);
+    other.answers(200, json!({"ResponseCode": "0"}));
+    assert_eq!(
+        send(&host, "/mpesa/c2b/register", &json!({}), "203.0.113.1").0,
+        201
+    );
+    let url = other.seen.borrow()[0].1["ConfirmationURL"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let confirm = url[url.find("/lipa/").unwrap()..].to_owned();
+    let menu = |receipt: &str| {
+        json!({
+            "TransID": receipt, "TransAmount": "10.00", "BusinessShortCode": "174379",
+            "BillRefNumber": "A1",
+        })
+    };
+    for (number, first) in [(1, true), (2, false)] {
+        let checkout = format!("ws_{number}");
+        let receipt = format!("BOTH00000{number}");
+        other.answers(200, accepted(&checkout));
+        let (_, begun) = push(&host);
+        let callback = callback_path(&other, number);
+        let pushed = success(&checkout, json!(10), &receipt);
+        let mut letters = [(callback, pushed), (confirm.clone(), menu(&receipt))];
+        if first {
+            letters.reverse();
+        }
+        for (path, body) in &letters {
+            assert_eq!(send(&host, path, body, "192.0.2.1").0, 200);
+        }
+        assert_eq!(row(&host, &begun["transaction_id"])["status"], "succeeded");
+        let ledger: Vec<(String, i64)> = sql::query(
+            "SELECT kind, cents FROM mpesa.ledger WHERE receipt = $1",
+            params![receipt],
+        )
+        .unwrap();
+        assert_eq!(ledger, [("push".to_owned(), 1_000)]);
+    }
+}
+
+#[test]
+fn a_payout_is_sent_once_and_asked_about_by_its_own_id() {
+    let (host, other) = host();
+    let host = host
+        .with_config("initiator_name", "payer")
+        .with_secret("security_credential", "cr3d");
+    let pay = |key: Option<&str>| {
+        let body = json!({"phone": "0712345678", "amount": 50}).to_string();
+        let mut request =
+            Request::post("/mpesa/b2c", body).with_header("content-type", "application/json");
+        if let Some(key) = key {
+            request = request.with_header("idempotency-key", key);
+        }
+        let response = host.call(&routes(), request);
+        (
+            response.status().as_u16(),
+            response.into_json::<Value>().unwrap(),
+        )
+    };
+    assert_eq!(pay(Some("k")).1["code"], "permission_needed");
+    server(&host);
+    assert_eq!(pay(None).1["code"], "idempotency_key_needed");
+    other.answers(
+        500,
+        json!({"errorCode": "500.003.1001", "errorMessage": "Internal Server Error"}),
+    );
+    let (status, begun) = pay(Some("k"));
+    assert_eq!(status, 202, "{begun}");
+    let id = begun["transaction_id"].clone();
+    assert_eq!(pay(Some("k")).1["transaction_id"], id);
+    assert_eq!(other.called("/paymentrequest"), 1);
+    let sent = other.seen.borrow()[0].1.clone();
+    assert_eq!(sent["OriginatorConversationID"], id);
+    assert_eq!(
+        (&sent["SecurityCredential"], &sent["InitiatorName"]),
+        (&json!("cr3d"), &json!("payer"))
+    );
+    other.answers(
+        200,
+        json!({"ConversationID": "AG_1", "OriginatorConversationID": "o", "ResponseCode": "0"}),
+    );
+    host.advance(Duration::from_secs(3_600));
+    due(&host);
+    let asked = other.seen.borrow()[1].1.clone();
+    assert_eq!(asked["OriginalConversationID"], id);
+    let url = asked["ResultURL"].as_str().unwrap().to_owned();
+    let path = url[url.find("/lipa/").unwrap()..].to_owned();
+    let result = json!({"Result": {
+        "ResultType": "0", "ResultCode": "0", "ResultDesc": "ok", "ConversationID": "AG_1",
+        "TransactionID": "STATUS0001",
+        "ResultParameters": {"ResultParameter": [
+            {"Key": "ReceiptNo", "Value": "SG632NMUAB"}, {"Key": "TransactionStatus", "Value": "Completed"},
+            {"Key": "Amount", "Value": "50.0"}, {"Key": "DebitPartyCharges"},
+        ]},
+    }});
+    assert_eq!(send(&host, &path, &result, "192.0.2.1").0, 200);
+    let row = row(&host, &id);
+    assert_eq!(
+        (&row["status"], &row["receipt_number"]),
+        (&json!("succeeded"), &json!("SG632NMUAB"))
+    );
+    let ledger: Vec<i64> = sql::query("SELECT cents FROM mpesa.ledger", params![]).unwrap();
+    assert_eq!(ledger, [-5_000]);
+    assert_eq!(told(&host), ["mpesa.paid_out"]);
+}
+
+#[test]
+fn a_day_says_what_does_not_fit() {
+    let (host, other) = host();
+    for (number, receipt) in [(0, "R0"), (1, "R1")] {
+        let checkout = format!("ws_{number}");
+        other.answers(200, accepted(&checkout));
+        let (status, _) = push(&host);
+        assert_eq!(status, 201);
+        let body = success(&checkout, json!(10), receipt);
+        assert_eq!(
+            send(&host, &callback_path(&other, number), &body, "192.0.2.1").0,
+            200
+        );
+    }
+    server(&host);
+    let get = |path: &str| host.call(&routes(), Request::get(path));
+    let report: Value = get("/mpesa/reconciliation").into_json().unwrap();
+    assert_eq!(report["money_in"], json!({"count": 2, "amount": "20.00"}));
+    assert_eq!(report["balanced"], true, "{report}");
+    let body = json!({"statement": [
+        {"receipt_number": "R0", "amount": "10.00"}, {"receipt_number": "R9", "amount": 5},
+    ]});
+    let (_, compared) = send(&host, "/mpesa/reconciliation", &body, "203.0.113.1");
+    assert_eq!(
+        compared["differences"].as_array().unwrap().len(),
+        2,
+        "{compared}"
+    );
+    other.answers(200, accepted("ws_2"));
+    assert_eq!(push(&host).0, 201);
+    let wrong = success("ws_2", json!(11), "R2");
+    assert_eq!(
+        send(&host, &callback_path(&other, 2), &wrong, "192.0.2.1").0,
+        200
+    );
+    let report: Value = get("/mpesa/reconciliation").into_json().unwrap();
+    assert_eq!(report["differences"][0]["problem"], "needs_review");
+    assert_eq!(report["differences"][0]["detail"], "amount_differs");
+    let csv = get("/mpesa/export").into_text().unwrap();
+    assert_eq!(csv.lines().count(), 4, "{csv}");
+    assert_eq!(get("/mpesa/reconciliation?day=2026-02-30").status(), 422);
+    let none: Value = get("/mpesa/reconciliation?day=2020-01-01")
+        .into_json()
+        .unwrap();
+    assert_eq!(none["money_in"]["count"], 0);
+}
+
+#[test]
+fn a_person_settles_what_needs_a_review() {
+    let (host, other) = host();
+    other.answers(200, accepted("ws_0"));
+    let (_, begun) = push(&host);
+    let wrong = success("ws_0", json!(3), "R0");
+    assert_eq!(
+        send(&host, &callback_path(&other, 0), &wrong, "192.0.2.1").0,
+        200
+    );
+    let id = begun["transaction_id"].as_str().unwrap();
+    let path = format!("/mpesa/transactions/{id}/review");
+    let finding = json!({"status": "succeeded", "receipt_number": "R0", "note": "less was paid"});
+    assert_eq!(
+        send(&host, &path, &finding, "203.0.113.1").1["code"],
+        "permission_needed"
+    );
+    server(&host);
+    let (status, row) = send(&host, &path, &finding, "203.0.113.1");
+    assert_eq!(
+        (status, &row["status"]),
+        (200, &json!("succeeded")),
+        "{row}"
+    );
+    let ledger: Vec<i64> = sql::query("SELECT cents FROM mpesa.ledger", params![]).unwrap();
+    assert_eq!(ledger, [300]);
+    assert_eq!(host.audit().len(), 1);
+    assert_eq!(
+        send(&host, &path, &finding, "203.0.113.1").1["code"],
+        "not_under_review"
+    );
+    let missing = "/mpesa/transactions/none/review";
+    assert_eq!(send(&host, missing, &finding, "203.0.113.1").0, 404);
+}
+
 #[test]
 fn phone_numbers_are_read_in_every_customary_form_and_no_other() {
     for (text, wanted) in [
