@@ -231,9 +231,68 @@ impl Manifest {
         if !self.migrations.is_empty() && !self.grants.contains(&Grant::Sql) {
             return Err(invalid("migrations need the grant `sql`"));
         }
+        if let Some(schema) = &self.config_schema {
+            check_marks(schema)?;
+        }
         self.limits = self.limits.clamp();
         Ok(self)
     }
+}
+
+/// Marks of what is kept from a plugin, or from who looks at a configuration.
+const MARKS: [&str; 2] = ["x-secret", "writeOnly"];
+
+/// What a schema says of one member of an object: its own property, or what it
+/// says of all others.
+#[must_use]
+pub fn config_property<'a>(
+    schema: &'a serde_json::Value,
+    key: &str,
+) -> Option<&'a serde_json::Value> {
+    let own = schema.get("properties").and_then(|own| own.get(key));
+    own.or_else(|| schema.get("additionalProperties"))
+}
+
+/// Refuses marks in places where nobody looks for them: what is confided must
+/// not be shown because of where it stands.
+fn check_marks(schema: &serde_json::Value) -> Result<()> {
+    if count_of_marks(schema) == marks_in_reach(schema) {
+        return Ok(());
+    }
+    Err(invalid(
+        "`x-secret` and `writeOnly` stand in `properties` and `additionalProperties` of the \
+         configuration and of objects in it, nowhere else in `config_schema`",
+    ))
+}
+
+fn is_marked(schema: &serde_json::Value, mark: &str) -> bool {
+    schema.get(mark) == Some(&serde_json::Value::Bool(true))
+}
+
+fn count_of_marks(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Object(members) => {
+            let own = MARKS.iter().filter(|mark| is_marked(value, mark)).count();
+            own + members.values().map(count_of_marks).sum::<usize>()
+        }
+        serde_json::Value::Array(items) => items.iter().map(count_of_marks).sum(),
+        _ => 0,
+    }
+}
+
+/// Marks that stand where they are looked for; below one nobody looks further.
+fn marks_in_reach(schema: &serde_json::Value) -> usize {
+    let own = schema.get("properties").and_then(|own| own.as_object());
+    let own = own.into_iter().flat_map(|own| own.values());
+    own.chain(schema.get("additionalProperties"))
+        .map(|property| {
+            let marks = MARKS.iter().filter(|mark| is_marked(property, mark));
+            match marks.count() {
+                0 => marks_in_reach(property),
+                marks => marks,
+            }
+        })
+        .sum()
 }
 
 /// Checks a route's path: absolute, whole plain segments, not the host's own.
@@ -328,6 +387,32 @@ mod tests {
         assert!(manifest.grants.is_empty());
         let json = serde_json::to_vec(&manifest).unwrap();
         assert_eq!(Manifest::from_json(&json).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_mark_where_nobody_looks_for_it_is_refused() {
+        let read = |schema: &str| {
+            Manifest::from_toml(&format!(
+                "name = \"notes\"\nversion = \"1.0.0\"\nconfig_schema = {schema}\n"
+            ))
+        };
+        for fine in [
+            "{ properties.key.x-secret = true }",
+            "{ properties.shops.additionalProperties.properties.key.x-secret = true }",
+            "{ properties.x-secret.type = \"boolean\" }",
+        ] {
+            read(fine).unwrap();
+        }
+        for bad in [
+            "{ properties.keys.items.x-secret = true }",
+            "{ properties.shops.items.properties.key.writeOnly = true }",
+            "{ anyOf = [{ properties.key.x-secret = true }] }",
+            "{ x-secret = true }",
+            "{ properties.a = { x-secret = true, properties.b.x-secret = true } }",
+        ] {
+            let error = read(bad).unwrap_err();
+            assert!(error.message().contains("x-secret"), "{bad}: {error}");
+        }
     }
 
     #[test]

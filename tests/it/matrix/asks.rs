@@ -53,6 +53,16 @@ pub(super) enum Asks {
     Drive,
     /// The same, and leave to change something.
     DriveToWrite,
+    /// Leave to ask somebody for money; here nothing is set up.
+    Pay,
+    /// Leave to look after all money; here nothing is set up.
+    Treasury,
+    /// To own the payment, or to look after all; here it is nobody's.
+    Payment,
+    /// The same, and leave to ask for money.
+    PaymentToWrite,
+    /// Leave to settle payments by hand; here it is nobody's.
+    Reviewed,
     /// What there is not, for anybody.
     Absent,
 }
@@ -235,6 +245,33 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/api/v1/permissions", Asks::Object),
     ("POST", "/api/v1/permissions", Asks::ObjectToWrite),
     ("POST", "/api/v1/credentials", Asks::NameToWrite),
+    ("POST", "/mpesa/stkpush", Asks::Pay),
+    // The token is what they ask for; here it is nobody's.
+    ("POST", "/mpesa/callback", Asks::Absent),
+    ("POST", "/mpesa/callback/{token}", Asks::Absent),
+    ("POST", "/mpesa/c2b/validation/{token}", Asks::Absent),
+    ("POST", "/mpesa/c2b/confirmation/{token}", Asks::Absent),
+    ("POST", "/lipa/validation/{token}", Asks::Absent),
+    ("POST", "/lipa/confirmation/{token}", Asks::Absent),
+    ("POST", "/lipa/result/{token}", Asks::Absent),
+    ("POST", "/lipa/timeout/{token}", Asks::Absent),
+    ("GET", "/mpesa/transactions", Asks::Name),
+    ("GET", "/mpesa/transactions/{id}", Asks::Payment),
+    ("GET", "/mpesa/transactions/{id}/history", Asks::Payment),
+    (
+        "POST",
+        "/mpesa/transactions/{id}/query",
+        Asks::PaymentToWrite,
+    ),
+    ("POST", "/mpesa/transactions/{id}/review", Asks::Reviewed),
+    ("POST", "/mpesa/c2b/register", Asks::Treasury),
+    ("POST", "/mpesa/b2c", Asks::Treasury),
+    ("POST", "/mpesa/reversals", Asks::Treasury),
+    ("POST", "/mpesa/status", Asks::Treasury),
+    ("POST", "/mpesa/balance", Asks::Treasury),
+    ("GET", "/mpesa/reconciliation", Asks::Users),
+    ("POST", "/mpesa/reconciliation", Asks::UsersToWrite),
+    ("GET", "/mpesa/export", Asks::Users),
     // Of `images`, which only the host and plugins call.
     ("POST", "/thumbnail", Asks::Absent),
     // Of `extract`, which only plugins call.

@@ -61,6 +61,29 @@ pub(super) fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::OwnObject, Rank::User | Rank::ProjectAdmin) => Refused(404),
         (Asks::Own | Asks::OwnObject, Rank::Nobody) => Refused(401),
         (Asks::Own | Asks::OwnObject, _) => Refused(403),
+        (Asks::Pay, Rank::User | Rank::ProjectAdmin | Rank::Secret | Rank::PlatformAdmin)
+        | (Asks::Treasury, Rank::ProjectAdmin | Rank::Secret | Rank::PlatformAdmin) => Unmoved,
+        (
+            Asks::Payment,
+            Rank::Reader
+            | Rank::User
+            | Rank::ProjectAdmin
+            | Rank::Secret
+            | Rank::PlatformAdmin
+            | Rank::PlatformViewer,
+        )
+        | (
+            Asks::PaymentToWrite,
+            Rank::User | Rank::ProjectAdmin | Rank::Secret | Rank::PlatformAdmin,
+        )
+        | (Asks::Reviewed, Rank::ProjectAdmin | Rank::Secret | Rank::PlatformAdmin) => Refused(404),
+        (
+            Asks::Pay | Asks::Treasury | Asks::Payment | Asks::PaymentToWrite | Asks::Reviewed,
+            Rank::Nobody,
+        ) => Refused(401),
+        (Asks::Pay | Asks::Treasury | Asks::Payment | Asks::PaymentToWrite | Asks::Reviewed, _) => {
+            Refused(403)
+        }
         (Asks::Description, rank) if is_trusted(rank) => Served,
         (_, Rank::Guest) => Refused(403),
         (Asks::Tables | Asks::Table | Asks::Description, Rank::Nobody) => Refused(401),
@@ -109,6 +132,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "tenant-files",
         "webdav",
         "backends",
+        "mpesa",
     ];
     let project = owner.project_with(&plugins).await;
     let config = json!({"dropbox_client_id": "matrix"});
@@ -339,6 +363,8 @@ pub(super) fn request(
         ("POST", "/storage-backends/callback") => json!({"state": "theirs", "code": "theirs"}),
         ("POST", "/storage-backends/{id}/import") => json!({"path": "theirs"}),
         ("POST", "/storage-backends/{id}/store") => json!({"file_id": things.file}),
+        ("POST", "/mpesa/transactions/{id}/review") => json!({"status": "failed"}),
+        ("POST", "/mpesa/reconciliation") => json!({"statement": []}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
         ("POST", "/v1/storage/buckets") => json!({"name": unique("theirs")}),
         ("PATCH", "/v1/storage/buckets/{bucket}") => json!({"maxObjectBytes": 7}),

@@ -2,7 +2,7 @@
 //! sealed at rest, handed to the plugin as keys and values. Values that the
 //! schema marks `writeOnly` are never shown again.
 
-use atlashub_core::{Error, PluginName, ProjectId, Result};
+use atlashub_core::{Error, PluginName, ProjectId, Result, manifest};
 use atlashub_data::platform::{Installation, seal::Sealer};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
@@ -72,7 +72,8 @@ pub(crate) fn check(schema: Option<&Value>, config: &Value) -> Result<()> {
     }
 }
 
-/// Takes over values that the admin was shown as hidden and sent back so.
+/// Takes over values that the admin was shown as hidden and sent back so, in
+/// objects within it as well.
 pub(crate) fn keep_hidden(new: &mut Value, old: Option<&Value>) {
     let (Value::Object(new), Some(Value::Object(old))) = (new, old) else {
         return;
@@ -82,6 +83,8 @@ pub(crate) fn keep_hidden(new: &mut Value, old: Option<&Value>) {
             && let Some(old) = old.get(key)
         {
             *value = old.clone();
+        } else {
+            keep_hidden(value, old.get(key));
         }
     }
 }
@@ -91,12 +94,12 @@ pub(crate) fn shown(schema: Option<&Value>, config: &Value) -> Value {
     let Value::Object(members) = config else {
         return config.clone();
     };
-    let hidden = |key: &str| is_marked(schema, key, WRITE_ONLY) || is_marked(schema, key, SECRET);
     let shown = members.iter().map(|(key, value)| {
-        let value = if hidden(key) {
+        let property = schema.and_then(|schema| manifest::config_property(schema, key));
+        let value = if is_marked(property, WRITE_ONLY) || is_marked(property, SECRET) {
             Value::from(HIDDEN)
         } else {
-            value.clone()
+            shown(property, value)
         };
         (key.clone(), value)
     });
@@ -108,37 +111,58 @@ pub(crate) fn shown(schema: Option<&Value>, config: &Value) -> Value {
 const WRITE_ONLY: &str = "writeOnly";
 const SECRET: &str = "x-secret";
 
-fn is_marked(schema: Option<&Value>, key: &str, mark: &str) -> bool {
-    let property = schema
-        .and_then(|schema| schema.get("properties"))
-        .and_then(|properties| properties.get(key));
+fn is_marked(property: Option<&Value>, mark: &str) -> bool {
     property.and_then(|property| property.get(mark)) == Some(&Value::Bool(true))
 }
 
-/// Secrets by their keys.
+/// Secrets by their keys; those within objects by the keys that lead there,
+/// with slashes between them.
 pub(crate) type Secrets = Vec<(String, SecretString)>;
 
 /// What the plugin reads, texts as they are and other values as JSON; and the
 /// secrets that it uses without reading them.
 pub(crate) fn divide(schema: Option<&Value>, config: &Value) -> (Vec<(String, String)>, Secrets) {
-    let (mut read, mut secrets) = (Vec::new(), Vec::new());
-    for (key, value) in config.as_object().into_iter().flatten() {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        if is_marked(schema, key, SECRET) {
-            secrets.push((key.clone(), text.into()));
+    let mut secrets = Vec::new();
+    let readable = readable(schema, config, "", &mut secrets);
+    let read = readable.as_object().into_iter().flatten();
+    let read = read.map(|(key, value)| (key.clone(), text(value)));
+    (read.collect(), secrets)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A configuration without its secrets, which are added to `secrets`.
+fn readable(schema: Option<&Value>, config: &Value, within: &str, secrets: &mut Secrets) -> Value {
+    let Value::Object(members) = config else {
+        return config.clone();
+    };
+    let mut left = Map::new();
+    for (key, value) in members {
+        let property = schema.and_then(|schema| manifest::config_property(schema, key));
+        let name = format!("{within}{key}");
+        if is_marked(property, SECRET) {
+            secrets.push((name, text(value).into()));
         } else {
-            read.push((key.clone(), text));
+            let value = readable(property, value, &format!("{name}/"), secrets);
+            left.insert(key.clone(), value);
         }
     }
-    (read, secrets)
+    Value::Object(left)
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "tests"
+    )]
     use super::*;
     use serde_json::json;
 
@@ -164,6 +188,33 @@ mod tests {
         };
         assert_eq!((name.as_str(), secret.expose_secret()), ("key", "s3"));
         assert_eq!(shown(Some(&schema), &config)["key"], HIDDEN);
+    }
+
+    #[test]
+    fn secrets_in_objects_are_hidden_kept_and_never_read() {
+        let shop = json!({"properties": {"key": {"x-secret": true}, "code": {}}});
+        let schema = json!({"properties": {
+            "shops": {"additionalProperties": shop},
+        }});
+        let config = json!({"shops": {
+            "a": {"key": "s1", "code": "1"}, "b": {"key": "s2", "code": "2"},
+        }});
+        let (read, secrets) = divide(Some(&schema), &config);
+        assert_eq!(read.len(), 1);
+        let shops: Value = serde_json::from_str(&read[0].1).unwrap();
+        assert_eq!(shops, json!({"a": {"code": "1"}, "b": {"code": "2"}}));
+        let names: Vec<_> = secrets
+            .iter()
+            .map(|(name, secret)| (name.as_str(), secret.expose_secret()))
+            .collect();
+        assert_eq!(names, [("shops/a/key", "s1"), ("shops/b/key", "s2")]);
+        let seen = shown(Some(&schema), &config);
+        assert_eq!(seen["shops"]["b"], json!({"key": HIDDEN, "code": "2"}));
+        let mut sent_back = seen;
+        sent_back["shops"]["a"]["key"] = json!("new");
+        keep_hidden(&mut sent_back, Some(&config));
+        assert_eq!(sent_back["shops"]["a"]["key"], "new");
+        assert_eq!(sent_back["shops"]["b"]["key"], "s2");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 mod compile_worker;
+mod daraja_sim;
 mod doctor;
 mod fsck;
 mod health;
@@ -45,6 +46,8 @@ enum Command {
     Fsck(fsck::FsckArgs),
     /// Sign in, so that other commands need no token
     Login(login::LoginArgs),
+    /// Stand in for Safaricom's Daraja, for the development of apps with M-Pesa
+    DarajaSim(daraja_sim::DarajaSimArgs),
     /// Print the description of the admin interface (OpenAPI)
     Openapi,
     /// Compile a component, for the server
@@ -64,6 +67,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args),
         Command::Fsck(args) => fsck::run(&args),
         Command::Login(args) => login::run(&args),
+        Command::DarajaSim(args) => daraja_sim::run(args),
         Command::Openapi => openapi::run(),
         Command::CompileWorker(args) => compile_worker::run(&args),
     };

@@ -1,0 +1,341 @@
+//! Payments from the phone's menu: the addresses are registered, the other side
+//! asks there whether it may take money, and tells that it has.
+//!
+//! What is told has happened: it is never refused, only written down, once for
+//! each receipt.
+
+use crate::{
+    amount,
+    callback::{self, Letter, is_receipt},
+    daraja::{self, Trouble, text},
+    due, eat, origin,
+    record::Row,
+    settings::Settings,
+    settle::{self, Change},
+    state::State,
+    tell, word,
+};
+use atlashub_sdk::{prelude::*, sql::Transaction};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// What a client asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Registration {
+    account: Option<String>,
+    /// What happens when this project does not answer: `Completed`, `Cancelled`.
+    response_type: Option<String>,
+}
+
+/// What was registered.
+#[derive(Debug, Serialize)]
+pub(crate) struct Registered {
+    account: String,
+    shortcode: String,
+    response_type: String,
+}
+
+/// `POST /mpesa/c2b/register`.
+pub(crate) fn register(
+    Config(settings): Config<Settings>,
+    Json(wish): Json<Registration>,
+) -> Result<(StatusCode, Json<Registered>)> {
+    users::require("mpesa:manage")?;
+    let kind = wish.response_type.as_deref().unwrap_or("Completed");
+    if !matches!(kind, "Completed" | "Cancelled") {
+        return Err(Error::invalid(
+            "invalid_response_type",
+            "`response_type` is `Completed` or `Cancelled`",
+        ));
+    }
+    let account = settings.account(wish.account.as_deref())?;
+    let word = word::new()?;
+    let digest = word::digest(&word)?;
+    // Before it is told: a payment may come at once.
+    sql::execute(
+        "INSERT INTO mpesa.doors (token_digest, account, shortcode, registered_at) \
+         VALUES ($1, $2, $3, $4)",
+        params![&digest, &account.name, &account.shortcode, moment::now_ms()],
+    )?;
+    let base = settings.callback_base();
+    let body = json!({
+        "ShortCode": account.shortcode,
+        "ResponseType": kind,
+        "ConfirmationURL": format!("{base}/lipa/confirmation/{word}"),
+        "ValidationURL": format!("{base}/lipa/validation/{word}"),
+    });
+    let path = format!("/mpesa/c2b/{}/registerurl", settings.c2b_version());
+    if let Err(trouble) = daraja::call(&account, &path, &body) {
+        let (_, text) = trouble.words();
+        let taken = text.to_ascii_lowercase().contains("already registered");
+        if taken || trouble.is_definite() {
+            sql::execute(
+                "DELETE FROM mpesa.doors WHERE token_digest = $1",
+                params![&digest],
+            )?;
+        }
+        return Err(refusal(trouble, taken));
+    }
+    let registered = Registered {
+        account: account.name,
+        shortcode: account.shortcode,
+        response_type: kind.to_owned(),
+    };
+    audit::append("payment.register", Some(&registered.account), &registered)?;
+    Ok((StatusCode::CREATED, Json(registered)))
+}
+
+fn refusal(trouble: Trouble, taken: bool) -> Error {
+    if taken {
+        return Error::conflict(
+            "already_registered",
+            "addresses are registered for this shortcode: delete them in Safaricom's portal first",
+        );
+    }
+    trouble.into_error()
+}
+
+/// An account at whose address somebody calls.
+#[derive(Debug, Deserialize)]
+struct Door {
+    account: String,
+    shortcode: String,
+}
+
+fn door(token: &str) -> Result<Door> {
+    let found = sql::query_optional(
+        "SELECT account, shortcode FROM mpesa.doors WHERE token_digest = $1",
+        params![word::digest(token)?],
+    )?;
+    found.ok_or_else(|| Error::not_found("the account"))
+}
+
+/// A payment as the other side tells it. All values are texts there.
+struct Paid {
+    receipt: String,
+    cents: i64,
+    shortcode: String,
+    reference: String,
+    phone: Option<String>,
+    name: String,
+    time: Option<String>,
+}
+
+impl Paid {
+    fn read(body: &[u8]) -> Option<Self> {
+        let told: Value = serde_json::from_slice(body).ok()?;
+        let names = ["FirstName", "MiddleName", "LastName"].map(|name| text(&told, name));
+        let names: Vec<String> = names.into_iter().flatten().collect();
+        Some(Self {
+            receipt: text(&told, "TransID").filter(|id| is_receipt(id))?,
+            cents: told
+                .get("TransAmount")
+                .and_then(amount::cents)
+                .filter(|cents| *cents > 0)?,
+            shortcode: text(&told, "BusinessShortCode").unwrap_or_default(),
+            reference: text(&told, "BillRefNumber")
+                .map(|text| text.trim().chars().take(40).collect())
+                .unwrap_or_default(),
+            phone: text(&told, "MSISDN").map(|text| text.chars().take(80).collect()),
+            name: names.join(" ").trim().chars().take(120).collect(),
+            time: text(&told, "TransTime").map(|text| text.chars().take(20).collect()),
+        })
+    }
+}
+
+/// Letters and digits alone, as capitals: how customers type account numbers.
+fn plain(text: &str) -> String {
+    text.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_uppercase())
+        .collect()
+}
+
+/// `POST /lipa/validation/{token}`: whether money may be taken.
+pub(crate) fn validate(Path(token): Path<String>, mut request: Request) -> Result<Response> {
+    let door = door(&token)?;
+    let settings: Settings = config::load()?;
+    let (_, listed) = origin::of(&request, &settings);
+    origin::admit(listed, &settings)?;
+    let body = request.take_body().bytes(callback::MAX)?;
+    let (code, text) = match Paid::read(&body) {
+        None => ("C2B00016", "Rejected"),
+        Some(paid) => judge(&paid, &door, &settings),
+    };
+    Ok(Json(json!({"ResultCode": code, "ResultDesc": text})).into_response())
+}
+
+fn judge(paid: &Paid, door: &Door, settings: &Settings) -> (&'static str, &'static str) {
+    let reference = plain(&paid.reference);
+    let known = settings.c2b_references.is_empty()
+        || settings
+            .c2b_references
+            .iter()
+            .any(|start| reference.starts_with(&plain(start)));
+    let least = settings.c2b_least.unwrap_or(1).saturating_mul(100);
+    if paid.shortcode != door.shortcode {
+        ("C2B00015", "Rejected")
+    } else if paid.cents < least {
+        ("C2B00013", "Rejected")
+    } else if !known {
+        ("C2B00012", "Rejected")
+    } else {
+        ("0", "Accepted")
+    }
+}
+
+/// `POST /lipa/confirmation/{token}`: money was taken.
+pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result<Response> {
+    let door = door(&token)?;
+    let settings: Settings = config::load()?;
+    let (address, listed) = origin::of(&request, &settings);
+    origin::admit(listed, &settings)?;
+    let body = request.take_body().bytes(callback::MAX)?;
+    let paid = Paid::read(&body).filter(|paid| paid.shortcode == door.shortcode);
+    let id = Uuid::now_v7().to_string();
+    // Should this end before others are told, they are told then.
+    due::later(&id, due::TOLD)?;
+    let change = sql::transaction(|transaction| {
+        // Of payments that cannot be read so many are kept, for each account.
+        let unread = format!("unread/{}", door.account);
+        let letter = Letter {
+            subject: if paid.is_some() { &id } else { &unread },
+            scope: &door.account,
+            body: &body,
+            address: address.clone(),
+            listed,
+        };
+        let Some(kept) = letter.keep(transaction)? else {
+            return Ok(None);
+        };
+        let Some(paid) = &paid else {
+            letter.judged(transaction, &kept, "unreadable")?;
+            return Ok(None);
+        };
+        let (change, outcome) = take(transaction, &id, &door, paid, listed)?;
+        letter.judged(transaction, &kept, outcome)?;
+        Ok(change)
+    })?;
+    if paid.is_none() {
+        log::error!("a payment to {} cannot be read, it is kept", door.account);
+    }
+    tell::change(change.as_ref());
+    Ok(Json(json!({"ResultCode": 0, "ResultDesc": "Success"})).into_response())
+}
+
+/// Writes a payment down: what nobody else can have told is in the ledger, the
+/// rest a person looks at.
+fn take(
+    transaction: &Transaction,
+    id: &str,
+    door: &Door,
+    paid: &Paid,
+    listed: bool,
+) -> Result<(Option<Change>, &'static str)> {
+    let now = moment::now_ms();
+    let before: Option<String> = transaction.query_optional(
+        "SELECT id FROM mpesa.transactions WHERE receipt = $1",
+        params![&paid.receipt],
+    )?;
+    if let Some(before) = before {
+        return known(transaction, &before, paid, listed);
+    }
+    if listed {
+        let added = transaction.execute(
+            "INSERT INTO mpesa.ledger (transaction_id, receipt, kind, account, shortcode, cents, \
+             phone, reference, day, at) VALUES ($1, $2, 'c2b', $3, $4, $5, $6, $7, $8, $9) \
+             ON CONFLICT DO NOTHING",
+            params![
+                id,
+                &paid.receipt,
+                &door.account,
+                &door.shortcode,
+                paid.cents,
+                paid.phone.clone(),
+                &paid.reference,
+                eat::day(now),
+                now
+            ],
+        )?;
+        if added == 0 {
+            return Ok((None, "settled"));
+        }
+    }
+    let (state, reason) = if listed {
+        (State::Succeeded, None)
+    } else {
+        (State::NeedsReview, Some("unlisted_origin"))
+    };
+    let whole = (paid.cents % 100 == 0).then_some(paid.cents / 100);
+    let details = json!({"name": paid.name, "time": paid.time});
+    transaction.execute(
+        "INSERT INTO mpesa.transactions (id, kind, account, shortcode, state, reason, amount, cents, \
+         phone, reference, receipt, details, created_at, updated_at) \
+         VALUES ($1, 'c2b', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+        params![
+            id,
+            &door.account,
+            &door.shortcode,
+            state.name(),
+            reason.map(str::to_owned),
+            whole,
+            paid.cents,
+            paid.phone.clone(),
+            &paid.reference,
+            &paid.receipt,
+            details,
+            now
+        ],
+    )?;
+    let mut created = Row::locked(transaction, id)?;
+    created.state = State::Created;
+    let change = settle::note(
+        transaction,
+        &created,
+        state,
+        "callback",
+        "confirmation",
+        None,
+    )?;
+    Ok((Some(change), if listed { "applied" } else { "unlisted" }))
+}
+
+/// A receipt that is known: of a push, of a copy in other words, or of one that
+/// came from elsewhere before.
+fn known(
+    transaction: &Transaction,
+    id: &str,
+    paid: &Paid,
+    listed: bool,
+) -> Result<(Option<Change>, &'static str)> {
+    let row = Row::locked(transaction, id)?;
+    let waits = row.kind == "c2b"
+        && row.state == State::NeedsReview
+        && row.reason.as_deref() == Some("unlisted_origin");
+    if !(waits && listed && row.cents == Some(paid.cents)) {
+        return Ok((None, "settled"));
+    }
+    let outcome = settle::Outcome {
+        meaning: crate::state::Meaning::Paid,
+        code: "0".to_owned(),
+        text: String::new(),
+        receipt: Some(paid.receipt.clone()),
+        cents: Some(paid.cents),
+        source: "callback",
+        details: None,
+    };
+    if !settle::book(transaction, &row, &outcome)? {
+        return Ok((None, "receipt_taken"));
+    }
+    let change = settle::advance(
+        transaction,
+        &row,
+        State::Succeeded,
+        None,
+        "callback",
+        "confirmation",
+        None,
+    )?;
+    Ok((change, "applied"))
+}

@@ -1,0 +1,42 @@
+//! East Africa Time, in which the other side writes: three hours ahead of UTC
+//! the whole year. From milliseconds since 1970, of whoever's clock.
+
+use time::{Date, Duration, OffsetDateTime, UtcOffset, macros::format_description};
+
+fn in_nairobi(milliseconds: i64) -> Option<OffsetDateTime> {
+    let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
+    let seconds = milliseconds.div_euclid(1_000);
+    Some(
+        OffsetDateTime::from_unix_timestamp(seconds)
+            .ok()?
+            .to_offset(offset),
+    )
+}
+
+/// `yyyyMMddHHmmss`.
+#[must_use]
+pub fn compact(milliseconds: i64) -> String {
+    let format = format_description!("[year][month][day][hour][minute][second]");
+    in_nairobi(milliseconds)
+        .and_then(|at| at.format(&format).ok())
+        .unwrap_or_default()
+}
+
+/// `2026-01-31`.
+#[must_use]
+pub fn day(milliseconds: i64) -> String {
+    let format = format_description!("[year]-[month]-[day]");
+    in_nairobi(milliseconds)
+        .and_then(|at| at.format(&format).ok())
+        .unwrap_or_default()
+}
+
+/// The milliseconds in which a day begins and ends; none for what is no day.
+pub(crate) fn bounds(day: &str) -> Option<(i64, i64)> {
+    let format = format_description!("[year]-[month]-[day]");
+    let date = Date::parse(day, &format).ok()?;
+    let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
+    let start = date.midnight().assume_offset(offset);
+    let end = start.checked_add(Duration::DAY)?;
+    Some((start.unix_timestamp() * 1_000, end.unix_timestamp() * 1_000))
+}

@@ -1,0 +1,280 @@
+//! What came of a transaction, written down: its state, the change, and the
+//! ledger, together or not at all.
+
+use crate::{
+    eat,
+    record::Row,
+    state::{Meaning, Reason, State},
+};
+use atlashub_sdk::{prelude::*, sql::Transaction};
+use uuid::Uuid;
+
+/// What somebody says of a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) meaning: Meaning,
+    pub(crate) code: String,
+    pub(crate) text: String,
+    pub(crate) receipt: Option<String>,
+    /// The amount, where it was said.
+    pub(crate) cents: Option<i64>,
+    /// Who says so: `answer`, `callback`, `query`.
+    pub(crate) source: &'static str,
+    /// JSON: what else was said.
+    pub(crate) details: Option<String>,
+}
+
+/// A change that was written down.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    /// The id of the change, which is that of what others are told.
+    pub(crate) id: String,
+    pub(crate) transaction: String,
+}
+
+/// What was made of it.
+#[derive(Clone, Debug)]
+pub(crate) enum Made {
+    /// The state has changed.
+    Changed(Change),
+    /// Nothing but details, such as a receipt.
+    Filled,
+    /// Nothing, for this reason.
+    Ignored(&'static str),
+}
+
+impl Made {
+    /// In a word, for the table of callbacks.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Changed(_) => "applied",
+            Self::Filled => "filled",
+            Self::Ignored(why) => why,
+        }
+    }
+
+    pub(crate) fn change(self) -> Option<Change> {
+        match self {
+            Self::Changed(change) => Some(change),
+            _ => None,
+        }
+    }
+}
+
+/// Where an outcome leads.
+enum Way {
+    To(State, Option<Reason>),
+    Fill,
+    Nowhere(&'static str),
+}
+
+fn way(row: &Row, outcome: &Outcome) -> Way {
+    let waits = Reason::waits_for_an_answer(row.reason.as_deref());
+    let open = row.state.is_open() || (row.state == State::NeedsReview && waits);
+    match outcome.meaning {
+        Meaning::Processing => Way::Nowhere("processing"),
+        Meaning::Unknown if row.state.is_open() => {
+            Way::To(State::NeedsReview, Some(Reason::UnknownCode))
+        }
+        Meaning::Unknown => Way::Nowhere("settled"),
+        Meaning::Failed if open => Way::To(State::Failed, None),
+        Meaning::Cancelled if open => Way::To(State::Cancelled, None),
+        Meaning::TimedOut if open => Way::To(State::TimedOut, None),
+        Meaning::Failed | Meaning::Cancelled | Meaning::TimedOut => Way::Nowhere("settled"),
+        Meaning::Paid => paid(row, outcome, open),
+    }
+}
+
+fn paid(row: &Row, outcome: &Outcome, open: bool) -> Way {
+    let asked = row.amount.map(|shillings| shillings.saturating_mul(100));
+    let differs = outcome.cents.is_some() && asked.is_some() && outcome.cents != asked;
+    match row.state {
+        State::Succeeded if differs => Way::Nowhere("amount_differs"),
+        State::Succeeded => match (&row.receipt, &outcome.receipt) {
+            (None, Some(_)) => Way::Fill,
+            (Some(known), Some(told)) if known != told => Way::Nowhere("other_receipt"),
+            _ => Way::Nowhere("settled"),
+        },
+        State::NeedsReview if !open => Way::Nowhere("under_review"),
+        _ if differs => Way::To(State::NeedsReview, Some(Reason::AmountDiffers)),
+        State::Failed | State::Cancelled => {
+            Way::To(State::NeedsReview, Some(Reason::Contradiction))
+        }
+        _ => Way::To(State::Succeeded, None),
+    }
+}
+
+/// Writes an outcome down in a transaction in which the row is locked.
+pub(crate) fn apply(transaction: &Transaction, row: &Row, outcome: &Outcome) -> Result<Made> {
+    let (mut next, mut reason) = match way(row, outcome) {
+        Way::Nowhere(why) => return Ok(Made::Ignored(why)),
+        Way::Fill => return fill(transaction, row, outcome),
+        Way::To(next, reason) => (next, reason),
+    };
+    if next == State::Succeeded && !book(transaction, row, outcome)? {
+        next = State::NeedsReview;
+        reason = Some(Reason::ReceiptTaken);
+    }
+    if next == row.state {
+        // It is looked at already, for another reason.
+        return Ok(Made::Ignored("under_review"));
+    }
+    let now = moment::now_ms();
+    transaction.execute(
+        "UPDATE mpesa.transactions SET state = $2, reason = $3, result_code = $4, \
+         result_desc = $5, receipt = COALESCE($6, receipt), cents = COALESCE($7, cents), \
+         details = COALESCE($8, details), due_at = NULL, updated_at = $9 WHERE id = $1",
+        params![
+            &row.id,
+            next.name(),
+            reason.map(Reason::name),
+            &outcome.code,
+            &outcome.text,
+            outcome.receipt.clone(),
+            outcome.cents,
+            outcome.details.clone(),
+            now
+        ],
+    )?;
+    let detail = reason.map_or(outcome.code.as_str(), |reason| reason.name());
+    let change = note(transaction, row, next, outcome.source, detail, None)?;
+    Ok(Made::Changed(change))
+}
+
+/// Moves a row, without an outcome of the other side: by time, or by a person.
+pub(crate) fn advance(
+    transaction: &Transaction,
+    row: &Row,
+    next: State,
+    reason: Option<Reason>,
+    source: &'static str,
+    detail: &str,
+    actor: Option<&str>,
+) -> Result<Option<Change>> {
+    if !row.state.may_become(next) {
+        return Ok(None);
+    }
+    let open = next.is_open();
+    transaction.execute(
+        "UPDATE mpesa.transactions SET state = $2, reason = $3, updated_at = $4, \
+         due_at = CASE WHEN CAST($5 AS BIGINT) = 1 THEN due_at ELSE NULL END WHERE id = $1",
+        params![
+            &row.id,
+            next.name(),
+            reason.map(Reason::name),
+            moment::now_ms(),
+            i64::from(open)
+        ],
+    )?;
+    note(transaction, row, next, source, detail, actor).map(Some)
+}
+
+/// Writes a change of a state down. Those that nobody is told of count as told.
+pub(crate) fn note(
+    transaction: &Transaction,
+    row: &Row,
+    next: State,
+    source: &'static str,
+    detail: &str,
+    actor: Option<&str>,
+) -> Result<Change> {
+    let id = Uuid::now_v7().to_string();
+    transaction.execute(
+        "INSERT INTO mpesa.transitions (id, transaction_id, from_state, to_state, source, detail, \
+         actor, at, told) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        params![
+            &id,
+            &row.id,
+            row.state.name(),
+            next.name(),
+            source,
+            detail,
+            actor.map(str::to_owned),
+            moment::now_ms(),
+            i64::from(next.is_open())
+        ],
+    )?;
+    Ok(Change {
+        id,
+        transaction: row.id.clone(),
+    })
+}
+
+/// Adds what moved to the ledger; not if the receipt is another's.
+pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> Result<bool> {
+    let sign = match row.kind.as_str() {
+        "push" | "c2b" => 1,
+        "payout" | "reversal" => -1,
+        // What only asked moved nothing.
+        _ => return Ok(true),
+    };
+    let asked = row.amount.map(|shillings| shillings.saturating_mul(100));
+    let cents = outcome.cents.or(asked).unwrap_or_default();
+    let now = moment::now_ms();
+    if let Some(receipt) = &outcome.receipt
+        && row.kind == "push"
+    {
+        // The same payment may have been told as one from the menu before.
+        transaction.execute(
+            "UPDATE mpesa.transactions SET about = $2 WHERE id IN (SELECT transaction_id \
+             FROM mpesa.ledger WHERE receipt = $1 AND kind = 'c2b' AND shortcode = $3 AND cents = $4)",
+            params![receipt, &row.id, &row.shortcode, cents],
+        )?;
+        let taken_over = transaction.execute(
+            "UPDATE mpesa.ledger SET transaction_id = $2, kind = 'push', reference = $5 \
+             WHERE receipt = $1 AND kind = 'c2b' AND shortcode = $3 AND cents = $4",
+            params![
+                receipt,
+                &row.id,
+                &row.shortcode,
+                cents,
+                row.reference.clone()
+            ],
+        )?;
+        if taken_over == 1 {
+            return Ok(true);
+        }
+    }
+    let added = transaction.execute(
+        "INSERT INTO mpesa.ledger (transaction_id, receipt, kind, account, shortcode, cents, phone, \
+         reference, day, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         ON CONFLICT DO NOTHING",
+        params![
+            &row.id,
+            outcome.receipt.clone(),
+            &row.kind,
+            &row.account,
+            &row.shortcode,
+            sign * cents,
+            row.phone.clone(),
+            row.reference.clone(),
+            eat::day(now),
+            now
+        ],
+    )?;
+    Ok(added == 1)
+}
+
+/// Adds a receipt that came after the outcome.
+fn fill(transaction: &Transaction, row: &Row, outcome: &Outcome) -> Result<Made> {
+    let Some(receipt) = &outcome.receipt else {
+        return Ok(Made::Ignored("settled"));
+    };
+    let taken: Option<String> = transaction.query_optional(
+        "SELECT transaction_id FROM mpesa.ledger WHERE receipt = $1",
+        params![receipt],
+    )?;
+    if taken.is_some() {
+        return Ok(Made::Ignored("receipt_taken"));
+    }
+    transaction.execute(
+        "UPDATE mpesa.ledger SET receipt = $2 WHERE transaction_id = $1 AND receipt IS NULL",
+        params![&row.id, receipt],
+    )?;
+    transaction.execute(
+        "UPDATE mpesa.transactions SET receipt = $2, cents = COALESCE($3, cents), updated_at = $4 \
+         WHERE id = $1",
+        params![&row.id, receipt, outcome.cents, moment::now_ms()],
+    )?;
+    Ok(Made::Filled)
+}
