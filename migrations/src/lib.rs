@@ -42,6 +42,7 @@ mod m0080_channel_messages;
 mod m0090_storage_recounts;
 mod m0105_plugin_descriptions;
 mod m0110_direct_uploads;
+mod m0120_backups;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0090_storage_recounts::Migration),
             Box::new(m0105_plugin_descriptions::Migration),
             Box::new(m0110_direct_uploads::Migration),
+            Box::new(m0120_backups::Migration),
         ]
     }
 }
