@@ -503,6 +503,12 @@ impl PendingWrite {
         self.ingested.size
     }
 
+    /// SHA-256 of the bytes.
+    #[must_use]
+    pub fn sha256(&self) -> Digest {
+        self.ingested.sha256
+    }
+
     /// Makes the object visible, whole, and safe against a crash. Runs to its
     /// end once begun.
     ///

@@ -176,6 +176,12 @@ impl PathPrefix {
         Self(format!("incoming/{project}/"))
     }
 
+    /// All archives.
+    #[must_use]
+    pub fn backups() -> Self {
+        Self("backups/".to_owned())
+    }
+
     /// What was deleted of a project while a backup was being made.
     #[must_use]
     pub fn held(project: ProjectId) -> Self {

@@ -340,21 +340,35 @@ impl RowsOfTable {
     }
 }
 
+/// A table that archived rows are added to.
+pub struct RowsInto {
+    table: &'static str,
+    known: Vec<Column>,
+}
+
 impl Unit {
-    /// Adds a row to a table as it was archived. A number that the database
-    /// gives itself is given anew.
+    /// Prepares to add archived rows to a table.
     ///
     /// # Errors
-    /// `archive_too_new` when the table has no such column, `conflict` when a
-    /// row of the same key is there.
-    pub async fn add_archived_row(&self, table: &'static str, row: &ArchivedRow) -> Result<()> {
-        let engine = self.engine();
-        let known = columns(&self.executor(), engine, table)
+    /// When the database cannot.
+    pub async fn rows_into(&self, table: &'static str) -> Result<RowsInto> {
+        let known = columns(&self.executor(), self.engine(), table)
             .await
             .map_err(failed("read the platform's columns"))?;
+        Ok(RowsInto { table, known })
+    }
+
+    /// Adds a row as it was archived. A number that the database gives itself
+    /// is given anew.
+    ///
+    /// # Errors
+    /// `archive_too_new` when the table has no such column, `row_taken` when
+    /// a row of the same key is there.
+    pub async fn add_archived_row(&self, into: &RowsInto, row: &ArchivedRow) -> Result<()> {
+        let table = into.table;
         let mut given: Vec<&Column> = Vec::new();
         for name in row.keys().filter(|name| *name != "seq") {
-            let column = known.iter().find(|column| column.name == *name);
+            let column = into.known.iter().find(|column| column.name == *name);
             given.push(column.ok_or_else(|| {
                 Error::invalid(
                     "archive_too_new",
@@ -362,11 +376,11 @@ impl Unit {
                 )
             })?);
         }
-        let json = serde_json::to_string(row)
-            .map_err(|error| corrupt("archived row")(error.into()))?;
+        let json =
+            serde_json::to_string(row).map_err(|error| corrupt("archived row")(error.into()))?;
         let names: Vec<&str> = given.iter().map(|column| column.name.as_str()).collect();
         let names = names.join(", ");
-        let sql = match engine {
+        let sql = match self.engine() {
             Engine::Postgres => format!(
                 "INSERT INTO {table} ({names}) \
                  SELECT {names} FROM json_populate_record(NULL::{table}, $1::json)"
@@ -386,26 +400,26 @@ impl Unit {
                 format!("INSERT INTO {table} ({names}) VALUES ({})", values.join(", "))
             }
         };
-        let backend = match engine {
+        let adding = Statement::from_sql_and_values(self.backend(), sql, [json.into()]);
+        let added = self.executor().execute_raw(adding).await;
+        added.map(drop).map_err(|error| {
+            if super::failure::is_duplicate(&error) {
+                Error::conflict(
+                    "row_taken",
+                    format!("`{table}` has a row of the same key already"),
+                )
+                .with_source(error)
+            } else {
+                failed("add an archived row")(error)
+            }
+        })
+    }
+
+    fn backend(&self) -> sea_orm::DbBackend {
+        match self.engine() {
             Engine::Postgres => sea_orm::DbBackend::Postgres,
             Engine::Sqlite => sea_orm::DbBackend::Sqlite,
-        };
-        let adding = Statement::from_sql_and_values(backend, sql, [json.into()]);
-        self.executor()
-            .execute_raw(adding)
-            .await
-            .map(drop)
-            .map_err(|error| {
-                if super::failure::is_duplicate(&error) {
-                    Error::conflict(
-                        "row_taken",
-                        format!("`{table}` has a row of the same key already"),
-                    )
-                    .with_source(error)
-                } else {
-                    failed("add an archived row")(error)
-                }
-            })
+        }
     }
 
     /// Removes the project's rows from a table.
@@ -419,13 +433,9 @@ impl Unit {
         project: ProjectId,
     ) -> Result<()> {
         let sql = format!("DELETE FROM {table} WHERE {condition}");
-        let backend = match self.engine() {
-            Engine::Postgres => sea_orm::DbBackend::Postgres,
-            Engine::Sqlite => sea_orm::DbBackend::Sqlite,
-        };
         let project = Value::from(*project.as_uuid());
         self.executor()
-            .execute_raw(Statement::from_sql_and_values(backend, sql, [project]))
+            .execute_raw(Statement::from_sql_and_values(self.backend(), sql, [project]))
             .await
             .map(drop)
             .map_err(failed("remove rows of a project"))

@@ -47,6 +47,22 @@ impl NewIds {
         Uuid::from_bytes(bytes)
     }
 
+    /// The id that became `id`, if one did.
+    #[must_use]
+    pub fn was(&self, id: Uuid) -> Option<Uuid> {
+        // The time of an id stays, so that only those of the same are asked.
+        let time = id.as_bytes().get(..6)?;
+        let from = self
+            .known
+            .partition_point(|known| known.as_bytes().get(..6) < Some(time));
+        self.known
+            .iter()
+            .skip(from)
+            .take_while(|known| known.as_bytes().get(..6) == Some(time))
+            .copied()
+            .find(|known| self.of(*known) == id)
+    }
+
     /// `text` with the new ids in place of the old.
     #[must_use]
     pub fn in_text<'a>(&self, text: &'a [u8]) -> Cow<'a, [u8]> {
@@ -101,6 +117,10 @@ fn parse(text: &[u8]) -> Option<Uuid> {
 mod tests {
     use super::*;
 
+    fn new_of(ids: &NewIds, id: Uuid) -> Uuid {
+        ids.of(id)
+    }
+
     #[test]
     fn known_ids_change_and_others_stay() {
         let (known, other) = (Uuid::now_v7(), Uuid::now_v7());
@@ -108,6 +128,7 @@ mod tests {
         let new = ids.of(known);
         assert_ne!(new, known);
         assert_eq!(ids.of(other), other);
+        assert_eq!((ids.was(new_of(&ids, known)), ids.was(other)), (Some(known), None));
         assert_eq!(
             (new.get_version_num(), new.get_variant()),
             (7, known.get_variant())
