@@ -180,6 +180,14 @@ impl Backups {
                 let name = crate::projects::name(name.as_deref().unwrap_or(&of.name))?;
                 let slug = self.free_slug(&of.slug, slug).await?;
                 let is_free = !projects.is_there(of.id).await?;
+                let databases = self.parts().databases.as_they_lie();
+                if is_free && databases.is_there(of.id).await? {
+                    return Err(Error::conflict(
+                        "database_in_the_way",
+                        "there is a database of this project already that this installation \
+                         knows nothing of, another one's perhaps: remove it first",
+                    ));
+                }
                 let (how, id) = if is_free {
                     (Return::Same, of.id)
                 } else {

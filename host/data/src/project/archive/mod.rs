@@ -111,6 +111,17 @@ impl ProjectDatabases {
         }
     }
 
+    /// Whether there is a database under this id, whoever made it.
+    ///
+    /// # Errors
+    /// When the database server cannot be asked.
+    pub async fn is_there(&self, project: ProjectId) -> Result<bool> {
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.is_there(self.at(project)).await,
+            Engine::Postgres(postgres) => postgres.is_there(self.at(project)).await,
+        }
+    }
+
     /// Says that dumps can be made and loaded here.
     ///
     /// # Errors

@@ -89,6 +89,10 @@ impl PostgresProjects {
         Ok(())
     }
 
+    pub(in crate::project) async fn is_there(&self, project: ProjectId) -> Result<bool> {
+        self.admin.exists(project).await
+    }
+
     pub(in crate::project) async fn dump(&self, project: ProjectId) -> Result<Box<dyn Dump>> {
         self.check_tools().await?;
         let database = names::database(project);

@@ -168,7 +168,7 @@ impl Admin {
         inside.close().await.map_err(failed)
     }
 
-    async fn exists(&self, project: ProjectId) -> Result<bool> {
+    pub(super) async fn exists(&self, project: ProjectId) -> Result<bool> {
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(names::database(project))
             .fetch_one(&self.pool)

@@ -106,6 +106,11 @@ impl SqliteProjects {
         .await
     }
 
+    pub(in crate::project) async fn is_there(&self, project: ProjectId) -> Result<bool> {
+        let files = self.files.clone();
+        blocking(move || Ok(files.has_project(project))).await
+    }
+
     pub(in crate::project) async fn load(
         &self,
         project: ProjectId,
