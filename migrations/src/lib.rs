@@ -44,6 +44,7 @@ mod m0105_plugin_descriptions;
 mod m0110_direct_uploads;
 mod m0111_schedules;
 mod m0112_queue_jobs;
+mod m0120_backups;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +87,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0110_direct_uploads::Migration),
             Box::new(m0111_schedules::Migration),
             Box::new(m0112_queue_jobs::Migration),
+            Box::new(m0120_backups::Migration),
         ]
     }
 }

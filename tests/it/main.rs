@@ -18,6 +18,8 @@ mod avatars;
 mod backends;
 mod backends_oauth;
 mod backends_stand_in;
+mod backups;
+mod backups_disaster;
 mod boto;
 mod classifier;
 mod client_ts;

@@ -32,6 +32,11 @@ impl Setup {
         data_dir(&self.stores)
     }
 
+    /// Starts a server on these stores.
+    pub async fn start(self) -> TestServer {
+        TestServer::on_stores(self.stores).await
+    }
+
     /// Runs a command that takes a node's settings, with `variables` over
     /// them, and answers with what it ended and what it printed.
     ///

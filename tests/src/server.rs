@@ -100,6 +100,11 @@ impl TestServer {
         ServerBuilder::default()
     }
 
+    /// A server on stores that are there.
+    pub(crate) async fn on_stores(stores: Stores) -> Self {
+        Self::on(Arc::new(stores), 0, BTreeMap::new()).await
+    }
+
     async fn on(stores: Arc<Stores>, node: usize, variables: BTreeMap<String, String>) -> Self {
         let address = free_address();
         let process = launch(&stores, node, &variables, address);

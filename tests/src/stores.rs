@@ -9,6 +9,9 @@ use tempfile::TempDir;
 /// One key for all servers, so that one takes what another has compiled.
 const MASTER_KEY: [u8; 32] = *b"the-master-key-of-all-it-servers";
 
+/// Where Debian keeps the programs of the Postgres server of the tests.
+const POSTGRES_PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+
 /// What the servers of this run stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -124,10 +127,15 @@ async fn outside_stores() -> Vec<(&'static str, String)> {
         .rsplit_once('/')
         .expect("a URL that names a database");
     let (bucket, query) = s3.split_once('?').expect("an S3 URL with an endpoint");
-    vec![
+    let mut variables = vec![
         ("ATLASHUB_DATABASE_URL", format!("{server}/{name}")),
         ("ATLASHUB_STORAGE_URL", format!("{bucket}/{name}?{query}")),
         ("AWS_ACCESS_KEY_ID", variable("AWS_ACCESS_KEY_ID")),
         ("AWS_SECRET_ACCESS_KEY", variable("AWS_SECRET_ACCESS_KEY")),
-    ]
+    ];
+    // Those of the server's own version, not of whichever is found first.
+    if Path::new(POSTGRES_PROGRAMS).is_dir() {
+        variables.push(("ATLASHUB_PG_BIN", POSTGRES_PROGRAMS.to_owned()));
+    }
+    variables
 }

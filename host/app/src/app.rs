@@ -5,6 +5,7 @@ use crate::{
     AppSettings,
     admins::Passwords,
     audit_of_plugins::AuditOfPlugins,
+    backups::{ArchiveKeys, Backups, BackupsParts},
     blobs::{BlobStore, BlobStoreParts},
     changes::{self, ChangeListener},
     channels::{self, HeldChannels},
@@ -40,7 +41,7 @@ use atlashub_data::{
 };
 use atlashub_runtime::{CompileCache, Compiler, EgressPolicy, Runtime, RuntimeOptions, Services};
 use atlashub_storage::{Storage, links::LinkKey};
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 use time::OffsetDateTime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -71,6 +72,18 @@ pub struct AppParts {
     pub mail: MailSettings,
     /// The components that came with this binary.
     pub builtin: Vec<BuiltIn>,
+    /// How backups are kept.
+    pub backups: BackupSettings,
+}
+
+/// How backups are kept.
+pub struct BackupSettings {
+    /// Where archives are.
+    pub archives: Storage,
+    /// Seal them; those that follow from the master keys for `None`.
+    pub keys: Option<ArchiveKeys>,
+    /// A folder for what has to lie somewhere while one is made.
+    pub scratch: PathBuf,
 }
 
 /// All use cases of the host; cheap to clone.
@@ -116,6 +129,7 @@ struct Inner {
     queue: Arc<WorkQueue>,
     jobs: Arc<JobsOfPlugins>,
     platform_actions: Arc<PlatformActions>,
+    backups: Backups,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Ends after everything else, so that the last lines are stored.
@@ -143,7 +157,9 @@ impl App {
             egress,
             mail,
             builtin,
+            backups,
         } = parts;
+        let storage = storage.with_locations(databases.locations().clone());
         let started_at = clock.now();
         // Read before anything is loaded: what changes meanwhile comes again.
         let seq = platform.changes().latest_seq().await?;
@@ -224,8 +240,31 @@ impl App {
             sealer.clone(),
             options,
             Arc::clone(&request_limits),
+            databases.clone(),
         )
         .await?;
+        let stop = CancellationToken::new();
+        let backups = Backups::new(
+            BackupsParts {
+                platform: platform.clone(),
+                databases: databases.clone(),
+                storage: storage.clone(),
+                archives: backups.archives,
+                keys: backups
+                    .keys
+                    .unwrap_or_else(|| ArchiveKeys::new(sealer.derive_all("backups"))),
+                sealer: sealer.clone(),
+                link_keys: sealer
+                    .derive_all("backup-links")
+                    .into_iter()
+                    .map(LinkKey::new)
+                    .collect(),
+                public_url: settings.public_url.clone(),
+                clock: Arc::clone(&clock),
+                scratch: backups.scratch,
+            },
+            stop.clone(),
+        );
         calls.connect(&directory);
         users.connect(&directory);
         events.connect(&directory);
@@ -280,7 +319,8 @@ impl App {
             queue,
             jobs,
             platform_actions,
-            stop: CancellationToken::new(),
+            backups,
+            stop,
             tasks: TaskTracker::new(),
             stop_log: CancellationToken::new(),
             log_tasks: TaskTracker::new(),
@@ -316,6 +356,7 @@ impl App {
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
         app.0.tasks.spawn(maintenance::settle_storage(app.clone()));
+        app.0.tasks.spawn(app.backups().clone().look_after());
         app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
         let builtin = app.plugins().add_builtin(builtin).await?;
         let worker = Worker::new(
@@ -395,6 +436,7 @@ impl App {
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.0.backups.ended().await;
         if let Err(error) = self.0.directory.flush_key_use().await {
             tracing::warn!(%error, "when keys were last used was not noted");
         }
@@ -432,6 +474,12 @@ impl App {
     #[must_use]
     pub fn directory(&self) -> &Arc<Directory> {
         &self.0.directory
+    }
+
+    /// Backups.
+    #[must_use]
+    pub fn backups(&self) -> &Backups {
+        &self.0.backups
     }
 
     /// The use cases around plugins.

@@ -6,6 +6,7 @@ mod admins;
 mod app;
 mod audit;
 mod audit_of_plugins;
+pub mod backups;
 pub mod blobs;
 pub mod changes;
 mod channels;
@@ -39,7 +40,7 @@ mod users_of_plugins;
 mod uses;
 
 pub use admins::{Invited, UpdateAdmin, password};
-pub use app::{App, AppParts};
+pub use app::{App, AppParts, BackupSettings};
 pub use audit::Actor;
 pub use channels::StreamLimits;
 pub use check::{CheckNews, CheckOptions, CheckSummary};

@@ -13,7 +13,7 @@
 mod tokens;
 
 use atlashub_app::{
-    Actor, App, AppParts, AppSettings, CreateKey, CreateProject, Idempotent, MailSettings,
+    Actor, App, AppParts, AppSettings, BackupSettings, CreateKey, CreateProject, Idempotent, MailSettings,
     QueueSettings, RotateKey, SignIn, StreamLimits, limits::CallerRates,
 };
 use atlashub_core::{
@@ -46,7 +46,14 @@ async fn start(folder: &Path) -> (App, Platform) {
         .unwrap();
     platform.migrate().await.unwrap();
     let sealer = Sealer::new(SecretBox::new(Box::new([7; 32])), []);
+    let objects = folder.join("objects");
+    let archives = Storage::open(&StorageUrl::Fs(objects), None).unwrap();
     let app = App::start(AppParts {
+        backups: BackupSettings {
+            archives,
+            keys: None,
+            scratch: folder.join("scratch"),
+        },
         settings: AppSettings {
             public_url: "https://hub.test".into(),
             issuer: "atlashub".to_owned(),

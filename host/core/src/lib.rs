@@ -15,6 +15,7 @@ pub mod id;
 pub mod identity;
 pub mod job;
 pub mod limits;
+pub mod locations;
 pub mod manifest;
 pub mod name;
 pub mod openapi;
@@ -35,6 +36,7 @@ pub use id::{
 };
 pub use identity::{AdminRole, Caller, KeyKind};
 pub use limits::{Isolation, Limits};
+pub use locations::Locations;
 pub use manifest::Manifest;
 pub use name::{BucketName, PluginName, ProviderName, Slug};
 pub use permission::BuiltInRole;

@@ -6,8 +6,9 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use atlashub_app::{
-    App, AppParts, AppSettings, MailSettings, SealedCredentials, StreamLimits, limits::CallerRates,
+    App, AppParts, AppSettings, BackupSettings, MailSettings, SealedCredentials, StreamLimits, limits::CallerRates,
 };
+use atlashub_app::backups::{ArchiveKeys, Backups, BackupsParts};
 use atlashub_core::{SystemClock, token};
 use atlashub_data::{
     platform::{Engine, Platform, PlatformOptions, seal::Sealer},
@@ -21,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use tokio_util::sync::CancellationToken;
 
 /// The file in the data folder that holds the master key.
 const MASTER_KEY_FILE: &str = "master.key";
@@ -49,6 +51,11 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
     }
     let databases = databases(config, &platform, &sealer)?;
     let storage = storage(config)?;
+    let backups = BackupSettings {
+        archives: archives(config, &storage)?,
+        keys: config.backups.keys()?,
+        scratch: scratch(config),
+    };
     let cache = CompileCache::open(
         config.data_dir.0.join("compiled"),
         sealer.derive("compile-cache"),
@@ -61,6 +68,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         memory_mib: config.limits.compile_memory_mib,
     };
     App::start(AppParts {
+        backups,
         builtin: crate::builtin::plugins(),
         settings: settings(config)?,
         clock: Arc::new(SystemClock),
@@ -229,7 +237,10 @@ fn databases(
     platform: &Platform,
     sealer: &Sealer,
 ) -> anyhow::Result<ProjectDatabases> {
-    let options = ProjectOptions::default();
+    let options = ProjectOptions {
+        client_programs: config.backups.pg_bin.clone(),
+        ..ProjectOptions::default()
+    };
     match platform.engine() {
         Engine::Sqlite => Ok(ProjectDatabases::sqlite(
             config.data_dir.0.join("projects"),
@@ -243,6 +254,70 @@ fn databases(
                 )
         }
     }
+}
+
+/// Opens what backups need, for a command that makes or restores one while no
+/// node does. The platform database is brought up to date.
+///
+/// # Errors
+/// Says which part cannot be opened and what to change.
+pub(crate) async fn backups(config: &Config) -> anyhow::Result<(Backups, Platform)> {
+    data_folder(config)?;
+    let sealer = sealer(config)?;
+    let platform = platform(config).await?;
+    platform
+        .migrate()
+        .await
+        .context("cannot migrate the platform database")?;
+    let databases = databases(config, &platform, &sealer)?;
+    let storage = storage(config)?;
+    let archives = archives(config, &storage)?;
+    let keys = config.backups.keys()?;
+    let backups = Backups::new(
+        BackupsParts {
+            platform: platform.clone(),
+            storage: storage.with_locations(databases.locations().clone()),
+            databases,
+            archives,
+            keys: keys.unwrap_or_else(|| ArchiveKeys::new(sealer.derive_all("backups"))),
+            sealer,
+            link_keys: Vec::new(),
+            public_url: config.network.public_url(),
+            clock: Arc::new(SystemClock),
+            scratch: scratch(config),
+        },
+        CancellationToken::new(),
+    );
+    backups.find_locations().await?;
+    Ok((backups, platform))
+}
+
+/// Opens the store of backups: the object store unless settings name another.
+fn archives(config: &Config, objects: &Storage) -> anyhow::Result<Storage> {
+    let Some(url) = &config.backups.url else {
+        return Ok(objects.as_it_lies());
+    };
+    let url: StorageUrl = url.parse().context("ATLASHUB_BACKUP_URL cannot be read")?;
+    let url = match config.storage.presign {
+        Presign::On => url,
+        Presign::Off => url.without_links(),
+    };
+    let own = &config.backups;
+    let credentials = match (&own.access_key_id, &own.secret_access_key) {
+        (Some(id), Some(secret)) => Some(Credentials {
+            access_key_id: id.clone(),
+            secret_access_key: secret.clone().into(),
+            session_token: None,
+        }),
+        _ => Credentials::read(config::variable)?,
+    };
+    Storage::open(&url, credentials.as_ref())
+        .context("cannot open the store of backups, see ATLASHUB_BACKUP_URL")
+}
+
+/// Where something lies while an archive is made or read.
+fn scratch(config: &Config) -> PathBuf {
+    config.data_dir.0.join("backup-scratch")
 }
 
 /// Opens the object store.

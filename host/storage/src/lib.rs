@@ -24,7 +24,7 @@ pub use path::{ObjectPath, PathPrefix};
 pub use presign::MAX_STRAIGHT_BYTES;
 
 use atlashub_core::{
-    Digest, Error, Result,
+    Digest, Error, Locations, Result,
     capability::blob::{ByteSource, ByteStream},
 };
 use bytes::{Bytes, BytesMut};
@@ -102,7 +102,10 @@ pub struct Capabilities {
 
 /// The store. Cheap to clone.
 #[derive(Clone)]
-pub struct Storage(Arc<Inner>);
+pub struct Storage {
+    inner: Arc<Inner>,
+    locations: Locations,
+}
 
 struct Inner {
     store: Store,
@@ -128,10 +131,28 @@ impl Storage {
                 Store::Remote(Box::new(config::s3_operators(location, credentials)?))
             }
         };
-        Ok(Self(Arc::new(Inner {
-            store,
-            locks: PathLocks::new(),
-        })))
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                locks: PathLocks::new(),
+            }),
+            locations: Locations::default(),
+        })
+    }
+
+    /// The same store, where objects of a project lie that `locations` says.
+    #[must_use]
+    pub fn with_locations(&self, locations: Locations) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            locations,
+        }
+    }
+
+    /// The same store by the paths that objects lie under.
+    #[must_use]
+    pub fn as_it_lies(&self) -> Self {
+        self.with_locations(Locations::default())
     }
 
     /// Whether the store answers.
@@ -139,7 +160,7 @@ impl Storage {
     /// # Errors
     /// `storage_unavailable`, or an internal error that the log explains.
     pub async fn check(&self) -> Result<()> {
-        match &self.0.store {
+        match &self.inner.store {
             Store::Local(root) => {
                 let root = Arc::clone(root);
                 blocking(move || root.check()).await
@@ -154,7 +175,7 @@ impl Storage {
     /// What the store can do.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {
-        let (presign, straight_uploads) = match &self.0.store {
+        let (presign, straight_uploads) = match &self.inner.store {
             Store::Local(_) => (false, false),
             Store::Remote(store) => (store.signer.is_some(), store.uploads.is_some()),
         };
@@ -177,6 +198,7 @@ impl Storage {
         source: &mut dyn ByteSource,
         options: WriteOptions,
     ) -> Result<PendingWrite> {
+        let path = &*path.within(&self.locations);
         if let (Some(limit), Some(expected)) = (options.max_size, options.expected_size)
             && expected > limit
         {
@@ -186,7 +208,7 @@ impl Storage {
         if options.mode == WriteMode::CreateOnly && self.stat(path).await?.is_some() {
             return Err(error::exists());
         }
-        let sink = match &self.0.store {
+        let sink = match &self.inner.store {
             Store::Local(root) => {
                 let root = Arc::clone(root);
                 Sink::Local(blocking(move || Incoming::begin(root)).await?)
@@ -235,7 +257,8 @@ impl Storage {
     /// `object_not_found`; `invalid_range` when the range ends beyond the
     /// object.
     pub async fn read(&self, path: &ObjectPath, range: Option<Range<u64>>) -> Result<ReadObject> {
-        match &self.0.store {
+        let path = &*path.within(&self.locations);
+        match &self.inner.store {
             Store::Local(root) => root.read(path, range).await,
             Store::Remote(store) => remote::read(&store.operator, path, range).await,
         }
@@ -262,7 +285,8 @@ impl Storage {
     /// # Errors
     /// When the store fails.
     pub async fn stat(&self, path: &ObjectPath) -> Result<Option<ObjectMeta>> {
-        match &self.0.store {
+        let path = &*path.within(&self.locations);
+        match &self.inner.store {
             Store::Local(root) => {
                 let (root, path) = (Arc::clone(root), path.clone());
                 blocking(move || root.stat(&path)).await
@@ -278,10 +302,10 @@ impl Storage {
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, path: &ObjectPath) -> Result<Option<u64>> {
-        let (this, path) = (self.clone(), path.clone());
+        let (this, path) = (self.clone(), path.within(&self.locations).into_owned());
         to_the_end(async move {
-            let _lock = this.0.locks.lock(&path).await;
-            match &this.0.store {
+            let _lock = this.inner.locks.lock(&path).await;
+            match &this.inner.store {
                 Store::Local(root) => {
                     let root = Arc::clone(root);
                     blocking(move || root.delete(&path)).await
@@ -297,7 +321,8 @@ impl Storage {
     /// # Errors
     /// When the store fails; some of it may be gone then.
     pub async fn delete_all(&self, prefix: &PathPrefix) -> Result<()> {
-        match &self.0.store {
+        let prefix = &*prefix.within(&self.locations);
+        match &self.inner.store {
             Store::Local(root) => {
                 let (root, prefix) = (Arc::clone(root), prefix.clone());
                 blocking(move || root.delete_all(&prefix)).await
@@ -350,9 +375,10 @@ impl Storage {
         after: Option<&str>,
         limit: usize,
     ) -> Result<ListPage> {
+        let prefix = &*prefix.within(&self.locations);
         // One more tells whether there is another page.
         let wanted = limit.saturating_add(1);
-        let found = match &self.0.store {
+        let found = match &self.inner.store {
             Store::Local(root) => {
                 let (root, prefix) = (Arc::clone(root), prefix.clone());
                 let (start, after) = (start.to_owned(), after.map(str::to_owned));
@@ -399,6 +425,7 @@ impl Storage {
         disposition: Option<&str>,
         content_type: Option<&str>,
     ) -> Result<Option<String>> {
+        let path = &*path.within(&self.locations);
         match self.signer() {
             Some(signer) => {
                 remote::presign_read(signer, path, valid_for, disposition, content_type)
@@ -422,7 +449,8 @@ impl Storage {
         content_type: Option<&str>,
         valid_for: Duration,
     ) -> Result<Option<String>> {
-        let Store::Remote(store) = &self.0.store else {
+        let path = &*path.within(&self.locations);
+        let Store::Remote(store) = &self.inner.store else {
             return Ok(None);
         };
         let (Some(signer), Some(uploads)) = (&store.signer, &store.uploads) else {
@@ -442,14 +470,18 @@ impl Storage {
     /// # Errors
     /// `object_not_found`.
     pub async fn duplicate(&self, from: &ObjectPath, to: &ObjectPath) -> Result<()> {
-        match &self.0.store {
-            Store::Local(_) => self.copy(from, to, WriteMode::Replace).await.map(drop),
+        let (from, to) = (&*from.within(&self.locations), &*to.within(&self.locations));
+        match &self.inner.store {
+            Store::Local(_) => {
+                let here = self.as_it_lies();
+                here.copy(from, to, WriteMode::Replace).await.map(drop)
+            }
             Store::Remote(store) => remote::copy(&store.copier, from, to).await,
         }
     }
 
     fn signer(&self) -> Option<&Operator> {
-        match &self.0.store {
+        match &self.inner.store {
             Store::Local(_) => None,
             Store::Remote(store) => store.signer.as_ref(),
         }
@@ -471,6 +503,12 @@ impl PendingWrite {
         self.ingested.size
     }
 
+    /// SHA-256 of the bytes.
+    #[must_use]
+    pub fn sha256(&self) -> Digest {
+        self.ingested.sha256
+    }
+
     /// Makes the object visible, whole, and safe against a crash. Runs to its
     /// end once begun.
     ///
@@ -479,7 +517,7 @@ impl PendingWrite {
     pub async fn commit(self) -> Result<Written> {
         to_the_end(async move {
             let _lock = match self.mode {
-                WriteMode::Replace => self.storage.0.locks.lock(&self.path).await,
+                WriteMode::Replace => self.storage.inner.locks.lock(&self.path).await,
                 WriteMode::CreateOnly | WriteMode::Fresh => None,
             };
             let (size, sha256, head) = (

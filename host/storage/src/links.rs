@@ -198,6 +198,83 @@ pub fn verify(
     })
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectClaims {
+    typ: String,
+    s: String,
+    /// Seconds since 1970.
+    exp: i64,
+}
+
+/// Makes a token that says nothing but what may be read until when, for the
+/// purpose that `purpose` names.
+///
+/// # Errors
+/// `invalid_link` when the time is zero or above [`MAX_VALID_FOR`].
+pub fn sign_subject(
+    key: &LinkKey,
+    purpose: &str,
+    subject: &str,
+    valid_for: Duration,
+    clock: &dyn Clock,
+) -> Result<String> {
+    if valid_for.is_zero() || valid_for > MAX_VALID_FOR {
+        return Err(Error::invalid(
+            "invalid_link",
+            "a link must be valid for 1 second to 7 days",
+        ));
+    }
+    let seconds = i64::try_from(valid_for.as_secs().max(1)).unwrap_or(i64::MAX);
+    let claims = SubjectClaims {
+        typ: format!("atlashub-{purpose}+1"),
+        s: subject.to_owned(),
+        exp: clock.now().unix_timestamp().saturating_add(seconds),
+    };
+    let json = serde_json::to_vec(&claims)
+        .map_err(|error| Error::internal("write a link's claims", error))?;
+    let mut token = URL_SAFE_NO_PAD.encode(json);
+    let mut mac = key.mac()?;
+    mac.update(token.as_bytes());
+    let tag = mac.finalize().into_bytes();
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(tag, &mut token);
+    Ok(token)
+}
+
+/// What may be read by a token of [`sign_subject`], checked in constant time.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_subject(
+    key: &LinkKey,
+    purpose: &str,
+    token: &str,
+    clock: &dyn Clock,
+) -> Result<String> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(invalid());
+    }
+    let (body, tag) = token.split_once('.').ok_or_else(invalid)?;
+    let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| invalid())?;
+    let mut mac = key.mac()?;
+    mac.update(body.as_bytes());
+    mac.verify_slice(&tag).map_err(|_| invalid())?;
+    let json = URL_SAFE_NO_PAD.decode(body).map_err(|_| invalid())?;
+    let claims: SubjectClaims = serde_json::from_slice(&json).map_err(|_| invalid())?;
+    if claims.typ != format!("atlashub-{purpose}+1") {
+        return Err(invalid());
+    }
+    if clock.now().unix_timestamp() >= claims.exp {
+        return Err(Error::new(
+            ErrorKind::Forbidden,
+            "expired_link",
+            "the link has expired, ask for a new one",
+        ));
+    }
+    Ok(claims.s)
+}
+
 fn invalid() -> Error {
     Error::new(
         ErrorKind::Forbidden,
@@ -344,6 +421,23 @@ mod tests {
             URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
         );
         assert!(verify(&key, &token, &Method::GET, &clock).is_err());
+    }
+
+    #[test]
+    fn a_token_for_reading_is_good_for_its_purpose_until_its_end() {
+        let (key, clock) = (LinkKey::new([1; 32]), clock());
+        let token = sign_subject(&key, "backup", "a/b", HOUR, &clock).unwrap();
+        let verified = |key: &LinkKey, purpose: &str, token: &str| {
+            verify_subject(key, purpose, token, &clock)
+        };
+        assert_eq!(verified(&key, "backup", &token).unwrap(), "a/b");
+        assert!(verified(&key, "blob", &token).is_err());
+        assert!(verified(&LinkKey::new([2; 32]), "backup", &token).is_err());
+        assert!(verified(&key, "backup", &format!("{token}A")).is_err());
+        assert!(verify(&key, &token, &Method::GET, &clock).is_err());
+        *clock.0.lock() += HOUR;
+        let error = verified(&key, "backup", &token).unwrap_err();
+        assert_eq!(error.code(), "expired_link");
     }
 
     #[test]

@@ -7,9 +7,9 @@
 //! the database.
 
 use atlashub_core::{
-    BucketName, Digest, Error, PluginName, ProjectId, Result, capability::blob::ObjectKey,
+    BucketName, Digest, Error, Locations, PluginName, ProjectId, Result, capability::blob::ObjectKey,
 };
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// Longest segment, bytes: what common file systems take.
 const MAX_SEGMENT_BYTES: usize = 255;
@@ -60,6 +60,50 @@ impl ObjectPath {
     /// None in practice: ids are always sound segments.
     pub fn incoming(project: ProjectId, upload: &uuid::Uuid) -> Result<Self> {
         Self::checked(format!("incoming/{project}/{upload}"))
+    }
+
+    /// The path of an archive: `backups/<whose>/<backup>.ahb`, where `whose`
+    /// is a project's id, or `platform`.
+    ///
+    /// # Errors
+    /// None in practice: ids are always sound segments.
+    pub fn backup(project: Option<ProjectId>, backup: &uuid::Uuid) -> Result<Self> {
+        match project {
+            Some(project) => Self::checked(format!("backups/{project}/{backup}.ahb")),
+            None => Self::checked(format!("backups/platform/{backup}.ahb")),
+        }
+    }
+
+    /// An object of a project by its place: what comes after `t/<project>/`.
+    ///
+    /// # Errors
+    /// `invalid_object_key` when it is no sound path.
+    pub fn of_project(project: ProjectId, place: &str) -> Result<Self> {
+        Self::checked(format!("t/{project}/{place}"))
+    }
+
+    /// Where an object stays that was deleted while a backup is being made:
+    /// `held/<project>/<place>`. `None` for what is no project's object.
+    #[must_use]
+    pub fn held(&self) -> Option<Self> {
+        let rest = self.0.strip_prefix("t/")?;
+        Some(Self(format!("held/{rest}").into()))
+    }
+
+    /// What was held, by its place, as [`held`](Self::held) made it.
+    ///
+    /// # Errors
+    /// `invalid_object_key` when it is no sound path.
+    pub fn held_at(project: ProjectId, place: &str) -> Result<Self> {
+        Self::checked(format!("held/{project}/{place}"))
+    }
+
+    /// Where the object lies.
+    pub(crate) fn within(&self, locations: &Locations) -> Cow<'_, Self> {
+        match moved(&self.0, locations) {
+            Some(path) => Cow::Owned(Self(path.into())),
+            None => Cow::Borrowed(self),
+        }
     }
 
     /// The path as text, without a leading slash.
@@ -132,6 +176,26 @@ impl PathPrefix {
         Self(format!("incoming/{project}/"))
     }
 
+    /// All archives.
+    #[must_use]
+    pub fn backups() -> Self {
+        Self("backups/".to_owned())
+    }
+
+    /// What was deleted of a project while a backup was being made.
+    #[must_use]
+    pub fn held(project: ProjectId) -> Self {
+        Self(format!("held/{project}/"))
+    }
+
+    /// Where everything below lies.
+    pub(crate) fn within(&self, locations: &Locations) -> Cow<'_, Self> {
+        match moved(&self.0, locations) {
+            Some(prefix) => Cow::Owned(Self(prefix)),
+            None => Cow::Borrowed(self),
+        }
+    }
+
     /// All component bytes.
     #[must_use]
     pub fn revisions() -> Self {
@@ -148,6 +212,15 @@ impl PathPrefix {
     pub(crate) fn folder(&self) -> &str {
         self.0.trim_end_matches('/')
     }
+}
+
+/// A path below a project whose objects lie elsewhere.
+fn moved(path: &str, locations: &Locations) -> Option<String> {
+    let rest = path.strip_prefix("t/")?;
+    let (project, rest) = rest.split_once('/')?;
+    let project: ProjectId = project.parse().ok()?;
+    let location = locations.of(project);
+    (location != project).then(|| format!("t/{location}/{rest}"))
 }
 
 /// Checks the start of a key that a listing is narrowed to: sound segments,

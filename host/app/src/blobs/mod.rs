@@ -212,7 +212,7 @@ impl BlobStore {
             }
             Err(error) => return Err(error),
         };
-        let deleted = storage.delete(&path).await;
+        let deleted = Self::delete_or_hold(&platform, &storage, project, &path).await;
         let usage = platform.usage();
         match (reservation, deleted) {
             (Some(id), Ok(Some(size))) if size == meta.size => {
@@ -241,6 +241,26 @@ impl BlobStore {
             }
             (None, Err(error)) => Err(error),
         }
+    }
+
+    /// Deletes an object; keeps it elsewhere while a backup is being made
+    /// whose rows may still speak of it. They do not unless the backup began
+    /// before this asks: rows go before their objects.
+    async fn delete_or_hold(
+        platform: &Platform,
+        storage: &Storage,
+        project: ProjectId,
+        path: &ObjectPath,
+    ) -> Result<Option<u64>> {
+        if platform.backups().keeps_deleted(project).await?
+            && let Some(held) = path.held()
+        {
+            match storage.duplicate(path, &held).await {
+                Err(error) if error.code() == "object_not_found" => return Ok(None),
+                other => other?,
+            }
+        }
+        storage.delete(path).await
     }
 
     /// Makes an object visible and accounts for it.

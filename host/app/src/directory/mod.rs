@@ -17,9 +17,12 @@ pub use keys::KnownKey;
 pub use project::ProjectEntry;
 pub use routes::{InstalledPlugin, Mount, RouteTable};
 
-use crate::{limits::RequestLimits, plugins::Code};
+use crate::{backups, limits::RequestLimits, plugins::Code};
 use atlashub_core::{Error, ProjectId, Result, Slug};
-use atlashub_data::platform::{Change, ChangeKind, Installation, Platform, Project, seal::Sealer};
+use atlashub_data::{
+    platform::{Change, ChangeKind, Installation, Platform, Project, seal::Sealer},
+    project::ProjectDatabases,
+};
 use atlashub_runtime::LivePlugin;
 use keys::KeyRing;
 use moka::sync::Cache;
@@ -51,6 +54,7 @@ pub struct Directory {
     sealer: Sealer,
     options: DirectoryOptions,
     limits: Arc<RequestLimits>,
+    databases: ProjectDatabases,
     index: RwLock<Index>,
     strangers: Cache<String, ()>,
     keys: KeyRing,
@@ -81,6 +85,7 @@ impl Directory {
         sealer: Sealer,
         options: DirectoryOptions,
         limits: Arc<RequestLimits>,
+        databases: ProjectDatabases,
     ) -> Result<Arc<Self>> {
         let directory = Self {
             keys: KeyRing::new(),
@@ -94,6 +99,7 @@ impl Directory {
             sealer,
             options,
             limits,
+            databases,
         };
         directory.reload().await?;
         Ok(Arc::new(directory))
@@ -107,6 +113,7 @@ impl Directory {
         let projects = self.platform.projects().load_all().await?;
         let mut index = Index::default();
         for project in projects {
+            backups::know(&self.databases, &self.sealer, &project);
             let entry = match self.by_id(project.id) {
                 Some(old) if old.is_same(&project) => old,
                 _ => Arc::new(ProjectEntry::new(&project, &self.options, &self.limits)),
@@ -199,6 +206,7 @@ impl Directory {
     }
 
     fn enter(&self, project: &Project, hosts: Vec<String>) -> Arc<ProjectEntry> {
+        backups::know(&self.databases, &self.sealer, project);
         let mut index = self.index.write();
         let old = index.by_id.get(&project.id);
         let entry = match old {

@@ -1,9 +1,10 @@
 //! A project as requests see it.
 
 use super::{DirectoryOptions, RouteTable};
+use crate::backups::being_restored;
 use crate::limits::{Admission, ProjectLimits, ProjectRate, RequestLimits, RouteClass};
 use arc_swap::ArcSwapOption;
-use atlashub_core::{Caller, ProjectId, Slug};
+use atlashub_core::{Caller, ProjectId, Result, Slug};
 use atlashub_data::platform::{Project, ProjectSettings};
 use std::{
     net::IpAddr,
@@ -61,6 +62,17 @@ impl ProjectEntry {
             .map(|bytes| ("atlashub.user_storage_bytes".to_owned(), bytes.to_string()))
             .into_iter()
             .collect()
+    }
+
+    /// Whether it may be used now.
+    ///
+    /// # Errors
+    /// `project_restoring`.
+    pub fn open(&self) -> Result<()> {
+        match self.settings.restoring() {
+            Some(_) => Err(being_restored()),
+            None => Ok(()),
+        }
     }
 
     /// Whether nothing that this entry depends on has changed.

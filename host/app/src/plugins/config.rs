@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// What stands in place of a value that is not shown.
 pub(crate) const HIDDEN: &str = "********";
 
-fn identity(project: ProjectId, plugin: &PluginName) -> String {
+pub(crate) fn identity(project: ProjectId, plugin: &PluginName) -> String {
     format!("project/{project}/plugin/{plugin}/config")
 }
 

@@ -146,7 +146,7 @@ impl App {
 }
 
 /// `base`, `base-2`, `base-3`, …, cut so that it stays a slug.
-fn numbered(base: &Slug, number: u32) -> Result<Slug> {
+pub(crate) fn numbered(base: &Slug, number: u32) -> Result<Slug> {
     if number == 1 {
         return Ok(base.clone());
     }
@@ -155,7 +155,8 @@ fn numbered(base: &Slug, number: u32) -> Result<Slug> {
     format!("{}{suffix}", kept.trim_end_matches('-')).parse()
 }
 
-fn taken(slug: &Slug) -> Error {
+/// The error for a slug that another project has.
+pub(crate) fn taken(slug: &Slug) -> Error {
     Error::conflict(
         "slug_taken",
         format!("another project has the slug `{slug}`, choose another"),

@@ -14,6 +14,7 @@ mod quota;
 mod update;
 
 pub use create::{CreateProject, CreatedProject};
+pub(crate) use create::{numbered, taken};
 pub use quota::{ProjectUsage, QuotaPatch};
 pub use update::UpdateProject;
 
@@ -22,10 +23,10 @@ use atlashub_core::{Error, Result};
 /// Longest display name, characters.
 const MAX_NAME: usize = 100;
 /// The setting that marks a project in the making.
-const IN_THE_MAKING: &str = "in_the_making";
+pub(crate) const IN_THE_MAKING: &str = "in_the_making";
 
 /// Checks a display name.
-fn name(text: &str) -> Result<String> {
+pub(crate) fn name(text: &str) -> Result<String> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > MAX_NAME || text.chars().any(char::is_control) {
         return Err(Error::invalid(

@@ -59,6 +59,14 @@ impl App {
             if !self.is_due(&project) {
                 continue;
             }
+            match self.still_of_use(&project).await {
+                Ok(false) => {}
+                Ok(true) => continue,
+                Err(error) => {
+                    tracing::warn!(project = %project.id, error = %chain(&error), "it was not found out whether a hidden project is of use");
+                    continue;
+                }
+            }
             match self.purge_project(project.id).await {
                 Ok(()) => tracing::info!(project = %project.id, "a deleted project is gone"),
                 Err(error) => {
@@ -80,6 +88,12 @@ impl App {
         project
             .deleted_at
             .is_some_and(|at| at + patience <= self.clock().now())
+    }
+
+    /// Whether a project's data lies in a hidden one, or is being loaded to it.
+    async fn still_of_use(&self, project: &Project) -> Result<bool> {
+        self.backups().remove_leftover(project.id).await?;
+        self.backups().is_of_use(project).await
     }
 
     async fn purge_project(&self, id: ProjectId) -> Result<()> {

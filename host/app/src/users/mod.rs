@@ -19,7 +19,7 @@ mod profile;
 mod refresh;
 mod reset;
 mod roles;
-mod second_factor;
+pub(crate) mod second_factor;
 mod sessions;
 mod settings;
 mod sign_in;

@@ -251,7 +251,8 @@ impl App {
     }
 }
 
-fn identity(project: ProjectId, user: UserId) -> String {
+/// What the secret of an end user's second factor is sealed as.
+pub(crate) fn identity(project: ProjectId, user: UserId) -> String {
     format!("project/{project}/user/{user}/totp")
 }
 

@@ -71,6 +71,87 @@ pub struct ProjectSettings {
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Where the data of a project lies that was restored.
+const DATA_IN: &str = "data_in";
+/// The project whose secrets those of a copy were sealed as.
+const SEALED_AS: &str = "sealed_as";
+/// The run that is restoring the project.
+const RESTORING: &str = "restoring";
+/// Of which project a hidden one holds the data.
+const HOME_OF: &str = "home_of";
+/// Whether what lies under the id of the project whose data a hidden one
+/// holds is still to be removed.
+const LEFTOVER: &str = "leftover";
+
+impl ProjectSettings {
+    /// Where the data lies: under the project's own id for `None`.
+    #[must_use]
+    pub fn location(&self) -> Option<ProjectId> {
+        self.id(DATA_IN)
+    }
+
+    /// Says where the data lies.
+    pub fn set_location(&mut self, location: Option<ProjectId>) {
+        self.set(DATA_IN, location.map(|id| id.to_string()));
+    }
+
+    /// The project as which plugins' secrets are sealed: itself for `None`.
+    #[must_use]
+    pub fn sealed_as(&self) -> Option<ProjectId> {
+        self.id(SEALED_AS)
+    }
+
+    /// Says as which project plugins' secrets are sealed.
+    pub fn set_sealed_as(&mut self, project: Option<ProjectId>) {
+        self.set(SEALED_AS, project.map(|id| id.to_string()));
+    }
+
+    /// The run that is restoring the project, while nobody may change it.
+    #[must_use]
+    pub fn restoring(&self) -> Option<uuid::Uuid> {
+        self.other.get(RESTORING)?.as_str()?.parse().ok()
+    }
+
+    /// Says that a run is restoring the project, or that none is.
+    pub fn set_restoring(&mut self, run: Option<uuid::Uuid>) {
+        self.set(RESTORING, run.map(|id| id.to_string()));
+    }
+
+    /// Of a hidden project: whose data it holds.
+    #[must_use]
+    pub fn home_of(&self) -> Option<ProjectId> {
+        self.id(HOME_OF)
+    }
+
+    /// Says whose data a hidden project holds.
+    pub fn set_home_of(&mut self, project: Option<ProjectId>) {
+        self.set(HOME_OF, project.map(|id| id.to_string()));
+    }
+
+    /// Of a hidden project: whether the data under the id of the project
+    /// whose data it holds is still to be removed.
+    #[must_use]
+    pub fn has_leftover(&self) -> bool {
+        self.other.contains_key(LEFTOVER)
+    }
+
+    /// Says whether that is so.
+    pub fn set_leftover(&mut self, there: bool) {
+        self.set(LEFTOVER, there.then(|| "data".to_owned()));
+    }
+
+    fn id(&self, name: &str) -> Option<ProjectId> {
+        self.other.get(name)?.as_str()?.parse().ok()
+    }
+
+    fn set(&mut self, name: &str, value: Option<String>) {
+        match value {
+            Some(value) => self.other.insert(name.to_owned(), value.into()),
+            None => self.other.remove(name),
+        };
+    }
+}
+
 /// A project to be made.
 #[derive(Clone, Debug)]
 pub struct NewProject {
@@ -338,6 +419,51 @@ impl<'a> Projects<'a> {
         unit.announce(NewChange::project(id, ChangeKind::ProjectCreated));
         unit.commit().await?;
         Ok(project)
+    }
+
+    /// Changes the settings of a hidden project.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn set_hidden_settings(
+        &self,
+        id: ProjectId,
+        settings: &ProjectSettings,
+    ) -> Result<bool> {
+        let result = Entity::update_many()
+            .filter(Column::Id.eq(uuid(id)))
+            .filter(Column::DeletedAt.is_not_null())
+            .col_expr(Column::Settings, Expr::value(instant::to_json(settings)?))
+            .exec(&self.db.write())
+            .await
+            .map_err(failed("change a hidden project"))?;
+        Ok(result.rows_affected > 0)
+    }
+
+    /// The settings of a hidden project, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn hidden_settings(&self, id: ProjectId) -> Result<Option<ProjectSettings>> {
+        let row = Entity::find()
+            .filter(Column::Id.eq(uuid(id)))
+            .filter(Column::DeletedAt.is_not_null())
+            .one(&self.db.read())
+            .await
+            .map_err(failed("find a hidden project"))?;
+        row.map(|row| instant::from_json("project's settings", &row.settings))
+            .transpose()
+    }
+
+    /// Tells all nodes that everything of a project may be another.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn announce_restored(&self, id: ProjectId) -> Result<()> {
+        let unit = self.db.begin().await?;
+        let kind = ChangeKind::Other("project_restored".to_owned());
+        unit.announce(NewChange::project(id, kind));
+        unit.commit().await
     }
 
     /// Removes all rows of a project that was deleted, but for the audit.

@@ -10,7 +10,7 @@ use aes_gcm::{
     Aes256Gcm, Key, KeyInit as _, Nonce,
     aead::{Aead as _, Payload},
 };
-use atlashub_core::{Error, Result, token};
+use atlashub_core::{Error, Locations, ProjectId, Result, token};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -34,6 +34,8 @@ pub struct Sealer {
     /// The first seals; there is always one.
     first: Arc<MasterKey>,
     older: Arc<[MasterKey]>,
+    /// As which projects plugins of copies seal.
+    origins: Locations,
 }
 
 struct MasterKey {
@@ -53,6 +55,7 @@ impl Sealer {
         Self {
             first: Arc::new(MasterKey::new(first)),
             older: older.into_iter().map(MasterKey::new).collect(),
+            origins: Locations::default(),
         }
     }
 
@@ -147,6 +150,29 @@ impl Sealer {
         let text = std::str::from_utf8(secret.expose_secret())
             .map_err(|_| Error::internal("open a sealed secret", "not text"))?;
         Ok(text.into())
+    }
+
+    /// The id of the present key, which tells nothing of it.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.first.id
+    }
+
+    /// Whether what a key of this id sealed can be opened.
+    #[must_use]
+    pub fn knows_key(&self, id: &str) -> bool {
+        self.keys().any(|key| key.id == id)
+    }
+
+    /// Says as which project the secrets of plugins of a copy were sealed:
+    /// as itself for `None`. All clones know it.
+    pub fn set_sealed_as(&self, project: ProjectId, origin: Option<ProjectId>) {
+        self.origins.set(project, origin);
+    }
+
+    /// As which project secrets of plugins are sealed.
+    pub(super) fn origin(&self, project: ProjectId) -> ProjectId {
+        self.origins.of(project)
     }
 
     /// Whether `sealed` was sealed with the present key; otherwise seal it

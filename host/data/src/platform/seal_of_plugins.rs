@@ -3,7 +3,7 @@
 
 use super::seal::Sealer;
 use atlashub_core::{
-    Error, Result,
+    Error, ProjectId, Result,
     capability::{
         PluginScope,
         sealing::{MAX_CONTEXT_BYTES, MAX_PLAIN_BYTES, Sealing},
@@ -20,11 +20,11 @@ impl Sealing for Sealer {
         if plain.len() > MAX_PLAIN_BYTES {
             return Err(too_large("what is sealed at once has 64 KiB at most"));
         }
-        Self::seal(self, &identity(scope, context)?, plain)
+        Self::seal(self, &identity(self.origin(scope.project), scope, context)?, plain)
     }
 
     fn open(&self, scope: &PluginScope, context: &str, sealed: &str) -> Result<SecretBox<[u8]>> {
-        let identity = identity(scope, context)?;
+        let identity = identity(self.origin(scope.project), scope, context)?;
         if sealed.len() > MAX_SEALED_BYTES {
             return Err(cannot_open());
         }
@@ -42,11 +42,11 @@ impl Sealing for Sealer {
 
 /// Neither ids nor names of plugins contain a slash, so that no two records
 /// have the same.
-fn identity(scope: &PluginScope, context: &str) -> Result<String> {
+fn identity(project: ProjectId, scope: &PluginScope, context: &str) -> Result<String> {
     if context.len() > MAX_CONTEXT_BYTES {
         return Err(too_large("a context has 256 bytes at most"));
     }
-    let PluginScope { project, plugin } = scope;
+    let plugin = &scope.plugin;
     Ok(format!("project/{project}/sealed-by/{plugin}/{context}"))
 }
 
@@ -67,7 +67,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::platform::seal::KEY_BYTES;
-    use atlashub_core::ProjectId;
 
     fn sealer(keys: &[u8]) -> Sealer {
         let mut keys = keys

@@ -7,7 +7,7 @@
 //! and no row lock is taken after it.
 
 use super::{
-    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Buckets, Changes, ChannelMessages,
+    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Backups, Buckets, Changes, ChannelMessages,
     Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities, Installations,
     Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform,
     PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Schedules,
@@ -241,6 +241,8 @@ repositories! {
     installations: Installations,
     /// Buckets.
     buckets: Buckets,
+    /// Backups, the work on them, policies.
+    backups: Backups,
     /// Storage in use, limits and reservations.
     usage: Usage,
     /// Uploads that were announced.

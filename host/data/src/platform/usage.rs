@@ -267,6 +267,26 @@ impl<'a> Usage<'a> {
         Ok(swept)
     }
 
+    /// Makes a restored project's account what its objects take, with the
+    /// limit that was archived; nothing is set aside any more.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn replace(&self, project: ProjectId, used: u64, limit: Option<u64>) -> Result<()> {
+        use storage_usage::{Column, Entity};
+        Entity::update_many()
+            .filter(Column::ProjectId.eq(uuid(project)))
+            .col_expr(Column::UsedBytes, Expr::value(instant::to_bytes(used)?))
+            .col_expr(
+                Column::LimitBytes,
+                Expr::value(limit.map(instant::to_bytes).transpose()?),
+            )
+            .exec(&self.db.write())
+            .await
+            .map(drop)
+            .map_err(failed("replace a storage account"))
+    }
+
     /// Projects that are to be counted anew, the longest waiting first.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! Bounded by [`Options`] and by the limits in `capability::sql`. Who may
 //! ask, quotas, and the platform's own tables are left to others.
 
+pub mod archive;
 mod migration;
 mod pool;
 mod postgres;
@@ -20,7 +21,7 @@ mod text;
 
 use async_trait::async_trait;
 use atlashub_core::{
-    Error, ErrorKind, ProjectId, Result,
+    Error, ErrorKind, Locations, ProjectId, Result,
     capability::{
         PluginScope,
         sql::{
@@ -31,7 +32,7 @@ use atlashub_core::{
     manifest::Migration,
 };
 use secrecy::SecretString;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 /// How much the project databases may use. The same for both engines.
 #[derive(Clone, Debug)]
@@ -57,6 +58,9 @@ pub struct Options {
     pub inline_time: Duration,
     /// SQLite: the most bytes that one plugin's file may have.
     pub max_plugin_bytes: u64,
+    /// Postgres: the folder of its client programs, which dump and load
+    /// databases; `None` to look for them in `PATH`.
+    pub client_programs: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -70,6 +74,7 @@ impl Default for Options {
             migration_time: Duration::from_secs(60),
             inline_time: Duration::from_millis(5),
             max_plugin_bytes: 16 * 1024 * 1024 * 1024,
+            client_programs: None,
         }
     }
 }
@@ -113,6 +118,8 @@ pub trait CredentialStore: Send + Sync {
 pub struct ProjectDatabases {
     engine: Arc<Engine>,
     versions: Arc<public::Versions>,
+    /// Where databases lie that are not under their project's id.
+    locations: Locations,
 }
 
 enum Engine {
@@ -132,6 +139,7 @@ impl ProjectDatabases {
         Self {
             engine: Arc::new(Engine::Sqlite(sqlite::SqliteProjects::new(root, options))),
             versions: Arc::default(),
+            locations: Locations::default(),
         }
     }
 
@@ -150,6 +158,40 @@ impl ProjectDatabases {
         Ok(Self {
             engine: Arc::new(Engine::Postgres(Box::new(projects))),
             versions: Arc::default(),
+            locations: Locations::default(),
+        })
+    }
+
+    /// Where databases lie that are not under their project's id: whoever
+    /// learns of a restored project says so here.
+    #[must_use]
+    pub fn locations(&self) -> &Locations {
+        &self.locations
+    }
+
+    /// The same databases by the ids that they lie under.
+    #[must_use]
+    pub fn as_they_lie(&self) -> Self {
+        Self {
+            engine: Arc::clone(&self.engine),
+            versions: Arc::default(),
+            locations: Locations::default(),
+        }
+    }
+
+    /// The id that the project's database lies under.
+    fn at(&self, project: ProjectId) -> ProjectId {
+        self.locations.of(project)
+    }
+
+    fn within<'a>(&self, scope: &'a PluginScope) -> Cow<'a, PluginScope> {
+        let project = self.at(scope.project);
+        if project == scope.project {
+            return Cow::Borrowed(scope);
+        }
+        Cow::Owned(PluginScope {
+            project,
+            plugin: scope.plugin.clone(),
         })
     }
 
@@ -159,8 +201,8 @@ impl ProjectDatabases {
     /// When the database refuses; asking again takes the work up.
     pub async fn provision(&self, project: ProjectId) -> Result<()> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.provision(project).await,
-            Engine::Postgres(postgres) => postgres.provision(project).await,
+            Engine::Sqlite(sqlite) => sqlite.provision(self.at(project)).await,
+            Engine::Postgres(postgres) => postgres.provision(self.at(project)).await,
         }
     }
 
@@ -171,8 +213,8 @@ impl ProjectDatabases {
     pub async fn drop(&self, project: ProjectId) -> Result<()> {
         self.versions.remove(project);
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.remove(project).await,
-            Engine::Postgres(postgres) => postgres.remove(project).await,
+            Engine::Sqlite(sqlite) => sqlite.remove(self.at(project)).await,
+            Engine::Postgres(postgres) => postgres.remove(self.at(project)).await,
         }
     }
 
@@ -183,8 +225,8 @@ impl ProjectDatabases {
     /// When the database refuses; asking again takes the work up.
     pub async fn provision_plugin(&self, scope: &PluginScope) -> Result<()> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.provision_plugin(scope).await,
-            Engine::Postgres(postgres) => postgres.provision_plugin(scope).await,
+            Engine::Sqlite(sqlite) => sqlite.provision_plugin(&self.within(scope)).await,
+            Engine::Postgres(postgres) => postgres.provision_plugin(&self.within(scope)).await,
         }
     }
 
@@ -195,8 +237,8 @@ impl ProjectDatabases {
     /// work up.
     pub async fn drop_plugin(&self, scope: &PluginScope) -> Result<()> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.drop_plugin(scope).await,
-            Engine::Postgres(postgres) => postgres.drop_plugin(scope).await,
+            Engine::Sqlite(sqlite) => sqlite.drop_plugin(&self.within(scope)).await,
+            Engine::Postgres(postgres) => postgres.drop_plugin(&self.within(scope)).await,
         }
     }
 
@@ -214,8 +256,8 @@ impl ProjectDatabases {
         migrations: &[Migration],
     ) -> Result<Vec<String>> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.migrate_plugin(scope, migrations).await,
-            Engine::Postgres(postgres) => postgres.migrate_plugin(scope, migrations).await,
+            Engine::Sqlite(sqlite) => sqlite.migrate_plugin(&self.within(scope), migrations).await,
+            Engine::Postgres(postgres) => postgres.migrate_plugin(&self.within(scope), migrations).await,
         }
     }
 
@@ -255,8 +297,8 @@ impl Sql for ProjectDatabases {
     ) -> Result<SqlRows> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.query(&scope.into(), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.query(scope, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.query(&self.within(scope).as_ref().into(), sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.query(&self.within(scope), sql, parameters).await,
         }
     }
 
@@ -268,15 +310,15 @@ impl Sql for ProjectDatabases {
     ) -> Result<u64> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.execute(&scope.into(), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.execute(scope, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.execute(&self.within(scope).as_ref().into(), sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.execute(&self.within(scope), sql, parameters).await,
         }
     }
 
     async fn begin(&self, scope: &PluginScope) -> Result<Box<dyn SqlTransaction>> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.begin(&scope.into()).await,
-            Engine::Postgres(postgres) => postgres.begin(scope).await,
+            Engine::Sqlite(sqlite) => sqlite.begin(&self.within(scope).as_ref().into()).await,
+            Engine::Postgres(postgres) => postgres.begin(&self.within(scope)).await,
         }
     }
 
@@ -288,8 +330,8 @@ impl Sql for ProjectDatabases {
     ) -> Result<Box<dyn SqlCursor>> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.cursor(&scope.into(), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.cursor(scope, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.cursor(&self.within(scope).as_ref().into(), sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.cursor(&self.within(scope), sql, parameters).await,
         }
     }
 }

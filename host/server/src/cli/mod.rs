@@ -1,6 +1,8 @@
 //! The command line. Commands that work on a running server are its HTTP
-//! clients; only `serve`, `migrate` and `doctor` open the node's own parts.
+//! clients; only `serve`, `migrate`, `doctor`, `backup` and `restore` open the
+//! node's own parts.
 
+mod backup;
 pub(crate) mod client;
 mod compile_worker;
 mod daraja_sim;
@@ -13,6 +15,7 @@ mod openapi;
 mod plugin;
 mod project;
 mod queue;
+mod restore;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +47,10 @@ enum Command {
     Queue(queue::QueueArgs),
     /// Compare what is stored with what is known of it, and mend it
     Fsck(fsck::FsckArgs),
+    /// Make a backup while no node serves, or beside nodes on Postgres
+    Backup(backup::BackupArgs),
+    /// Restore a backup, also on an empty host
+    Restore(restore::RestoreArgs),
     /// Sign in, so that other commands need no token
     Login(login::LoginArgs),
     /// Stand in for Safaricom's Daraja, for the development of apps with M-Pesa
@@ -66,6 +73,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Project(args) => project::run(&args),
         Command::Queue(args) => queue::run(&args),
         Command::Fsck(args) => fsck::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Login(args) => login::run(&args),
         Command::DarajaSim(args) => daraja_sim::run(args),
         Command::Openapi => openapi::run(),

@@ -6,6 +6,7 @@
 //! [`crate::assemble`].
 
 mod access;
+mod backups;
 mod database;
 mod limits;
 mod log;
@@ -17,6 +18,7 @@ mod telemetry;
 mod tenancy;
 
 pub(crate) use access::AccessConfig;
+pub(crate) use backups::BackupsConfig;
 pub(crate) use database::DatabaseConfig;
 pub(crate) use limits::LimitsConfig;
 pub(crate) use log::{LogConfig, LogFormat};
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) database: DatabaseConfig,
     /// The object store.
     pub(crate) storage: StorageConfig,
+    /// Backups.
+    pub(crate) backups: BackupsConfig,
     /// Keys and the environment they belong to.
     pub(crate) secrets: SecretsConfig,
     /// Cloudflare Access.
@@ -166,6 +170,19 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
     ),
     ("ATLASHUB_STORAGE_URL", "storage.url", Reading::Text),
     ("ATLASHUB_STORAGE_PRESIGN", "storage.presign", Reading::Text),
+    ("ATLASHUB_BACKUP_URL", "backups.url", Reading::Text),
+    (
+        "ATLASHUB_BACKUP_ACCESS_KEY_ID",
+        "backups.access_key_id",
+        Reading::Text,
+    ),
+    (
+        "ATLASHUB_BACKUP_SECRET_ACCESS_KEY",
+        "backups.secret_access_key",
+        Reading::Text,
+    ),
+    ("ATLASHUB_BACKUP_KEY", "backups.key", Reading::Text),
+    ("ATLASHUB_PG_BIN", "backups.pg_bin", Reading::Text),
     ("ATLASHUB_ENV", "secrets.environment", Reading::Text),
     ("ATLASHUB_MASTER_KEY", "secrets.master_key", Reading::Text),
     (
@@ -430,6 +447,7 @@ impl Config {
         self.tenancy.validate()?;
         self.database.validate()?;
         self.storage.validate()?;
+        self.backups.validate()?;
         self.secrets.validate(&self.network)?;
         self.access.validate(self.secrets.is_development())?;
         self.limits.validate()?;
@@ -615,6 +633,9 @@ mod tests {
             ("ATLASHUB_LOG_FORMAT", "xml", "ATLASHUB_LOG_FORMAT"),
             ("ATLASHUB_ENV", "staging", "ATLASHUB_ENV"),
             ("ATLASHUB_MASTER_KEY", "short", "32 bytes"),
+            ("ATLASHUB_BACKUP_URL", "ftp://x", "s3://"),
+            ("ATLASHUB_BACKUP_KEY", "short", "ATLASHUB_BACKUP_KEY"),
+            ("ATLASHUB_BACKUP_ACCESS_KEY_ID", "x", "go together"),
         ] {
             let error = load(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(expected), "{name}: {error}");

@@ -63,6 +63,7 @@ pub(super) async fn resolve<B>(directory: &Directory, request: &Request<B>) -> R
             )
         })?,
     };
+    project.open()?;
     Ok(Target {
         project,
         key,

@@ -2,6 +2,7 @@
 //! one use case of `atlashub_app`, maps the answer.
 
 mod admin;
+mod backup;
 mod blob;
 mod healthz;
 mod idempotency;
@@ -34,6 +35,7 @@ pub(crate) fn router(state: HostState) -> Router {
         .nest("/admin", admin::router(&state))
         .layer(CompressionLayer::new())
         .nest("/_/blob", blob::router())
+        .route("/_/backup/{token}", get(backup::get::handle))
         .merge(users::router(&state))
         .route_layer(middleware::from_fn(note_route))
         .fallback(unknown)

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the description of the host's own interface
 //! (OpenAPI 3.1). `docs/openapi.json` is a copy, made by `atlashub openapi`.
 
-use super::{admin, blob, healthz, metrics, readyz, users};
+use super::{admin, backup, blob, healthz, metrics, readyz, users};
 use axum::Json;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -43,7 +43,7 @@ pub(crate) struct Problem {
     security(("session" = []), ("cookie" = []), ("development" = [])),
     paths(
         healthz::handle, readyz::handle, metrics::handle,
-        blob::get::handle, blob::put::handle,
+        blob::get::handle, blob::put::handle, backup::get::handle,
         admin::setup::handle, admin::setup::show,
         admin::session::create::handle, admin::session::show::handle, admin::session::delete::handle,
         admin::session::password::handle, admin::session::totp::begin,
@@ -73,6 +73,15 @@ pub(crate) struct Problem {
         admin::schedules::list::handle, admin::schedules::get::handle,
         admin::schedules::pause::handle, admin::schedules::resume::handle,
         admin::schedules::run::handle,
+        admin::backups::list::of_all, admin::backups::list::of_project,
+        admin::backups::create::of_platform, admin::backups::create::of_project,
+        admin::backups::get::of_platform, admin::backups::get::of_project,
+        admin::backups::remove::of_platform, admin::backups::remove::of_project,
+        admin::backups::download::of_platform, admin::backups::download::of_project,
+        admin::backups::verify::of_platform, admin::backups::verify::of_project,
+        admin::backups::restore::of_project, admin::backups::restore::as_new, admin::backups::run::handle,
+        admin::backups::policy::show_projects, admin::backups::policy::put_projects,
+        admin::backups::policy::show_platforms, admin::backups::policy::put_platforms,
         admin::generated::openapi::handle, admin::generated::types::handle,
         users::signup::handle, users::login::handle, users::refresh::handle, users::logout::handle,
         users::me::show, users::me::update, users::password::handle, users::profile::handle,

@@ -70,7 +70,7 @@ impl App {
 }
 
 /// The record that a client secret is sealed for.
-fn secret_identity(project: ProjectId, name: &ProviderName) -> String {
+pub(crate) fn secret_identity(project: ProjectId, name: &ProviderName) -> String {
     format!("project/{project}/auth-provider/{name}/client-secret")
 }
 

@@ -6,6 +6,7 @@
 //! back to a small pool of their plugin; the number over all plugins is
 //! bounded.
 
+mod archive;
 mod bounded;
 mod cursor;
 mod error;
@@ -38,7 +39,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// The projects of one server.
 pub(super) struct PostgresProjects {
-    admin: Admin,
+    admin: Arc<Admin>,
     pool: Pool<Session>,
     options: Options,
 }
@@ -50,7 +51,7 @@ impl PostgresProjects {
         options: Options,
     ) -> Result<Self> {
         Ok(Self {
-            admin: Admin::new(admin_url, credentials, &options)?,
+            admin: Arc::new(Admin::new(admin_url, credentials, &options)?),
             pool: Pool::new(&options, 1, options.connections_per_plugin),
             options,
         })

@@ -61,6 +61,7 @@ END $$";
 
 /// The server's admin.
 pub(super) struct Admin {
+    url: url::Url,
     options: PgConnectOptions,
     pool: PgPool,
     credentials: Arc<dyn CredentialStore>,
@@ -89,17 +90,41 @@ impl Admin {
         let options = options
             .application_name("atlashub")
             .disable_statement_logging();
+        let url = url::Url::parse(url).map_err(|error| {
+            Error::invalid(
+                "invalid_database_url",
+                "the database address cannot be read",
+            )
+            .with_source(error)
+        })?;
         let pool = PgPoolOptions::new()
             .max_connections(ADMIN_CONNECTIONS)
             .acquire_timeout(limits.queue_time)
             .idle_timeout(ADMIN_IDLE)
             .connect_lazy_with(options.clone());
         Ok(Self {
+            url,
             options,
             pool,
             credentials,
             limits: limits.clone(),
         })
+    }
+
+    /// The server's address, as it was given.
+    pub(super) fn url(&self) -> &url::Url {
+        &self.url
+    }
+
+    /// How much may be used.
+    pub(super) fn limits(&self) -> &Options {
+        &self.limits
+    }
+
+    /// The password of a role that was made.
+    pub(super) async fn password(&self, project: ProjectId, role: &str) -> Result<SecretString> {
+        let kept = self.credentials.get(project, role).await?;
+        kept.ok_or_else(|| Error::internal("log in as a role", "no password is kept of it"))
     }
 
     /// The project's database with its three roles.
@@ -143,7 +168,7 @@ impl Admin {
         inside.close().await.map_err(failed)
     }
 
-    async fn exists(&self, project: ProjectId) -> Result<bool> {
+    pub(super) async fn exists(&self, project: ProjectId) -> Result<bool> {
         sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(names::database(project))
             .fetch_one(&self.pool)
@@ -336,7 +361,7 @@ impl Admin {
     }
 
     /// A connection of the admin to another database.
-    async fn connect(&self, database: &str) -> Result<PgConnection, sqlx::Error> {
+    pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, sqlx::Error> {
         PgConnection::connect_with(&self.options.clone().database(database)).await
     }
 
@@ -402,7 +427,7 @@ async fn settings_are_safe(connection: &mut PgConnection) -> Result<()> {
 }
 
 /// Runs the host's own text; its names are quoted by the caller.
-async fn run<'c>(
+pub(super) async fn run<'c>(
     executor: impl sqlx::Executor<'c, Database = sqlx::Postgres>,
     sql: &str,
 ) -> Result<()> {
@@ -413,7 +438,7 @@ async fn run<'c>(
         .map_err(failed)
 }
 
-fn failed(error: sqlx::Error) -> Error {
+pub(super) fn failed(error: sqlx::Error) -> Error {
     match error {
         sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) => Error::new(
             ErrorKind::Unavailable,

@@ -16,8 +16,8 @@ impl ProjectDatabases {
     /// When the project's database cannot.
     pub async fn settle_change(&self, project: ProjectId, mark: &str) -> Result<Option<String>> {
         let settled = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.settle_change(project, mark).await,
-            Engine::Postgres(postgres) => postgres.settle_change(project, mark).await,
+            Engine::Sqlite(sqlite) => sqlite.settle_change(self.at(project), mark).await,
+            Engine::Postgres(postgres) => postgres.settle_change(self.at(project), mark).await,
         }?;
         if settled.is_some() {
             self.tables_changed(project);
@@ -31,8 +31,8 @@ impl ProjectDatabases {
     /// When the project's database cannot.
     pub async fn forget_change(&self, project: ProjectId, mark: &str) -> Result<()> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.forget_change(project, mark).await,
-            Engine::Postgres(postgres) => postgres.forget_change(project, mark).await,
+            Engine::Sqlite(sqlite) => sqlite.forget_change(self.at(project), mark).await,
+            Engine::Postgres(postgres) => postgres.forget_change(self.at(project), mark).await,
         }
     }
 }

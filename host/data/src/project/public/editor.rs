@@ -102,8 +102,8 @@ impl ProjectDatabases {
         };
         let (write, sql) = (statement.write, statement.sql.clone());
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.run_statement(project, statement).await,
-            Engine::Postgres(postgres) => postgres.run_statement(project, statement).await,
+            Engine::Sqlite(sqlite) => sqlite.run_statement(self.at(project), statement).await,
+            Engine::Postgres(postgres) => postgres.run_statement(self.at(project), statement).await,
         };
         if write {
             self.tables_changed(project);

@@ -33,7 +33,7 @@ use atlashub_core::{
         sql::{Dialect, SqlRows, SqlTransaction, SqlValue},
     },
 };
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 impl ProjectDatabases {
     /// Runs statements as the owner of the project's tables, in one
@@ -60,8 +60,8 @@ impl ProjectDatabases {
             check_call(statement, &[])?;
         }
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.change_tables(project, statements, mark).await,
-            Engine::Postgres(postgres) => postgres.change_tables(project, statements, mark).await,
+            Engine::Sqlite(sqlite) => sqlite.change_tables(self.at(project), statements, mark).await,
+            Engine::Postgres(postgres) => postgres.change_tables(self.at(project), statements, mark).await,
         };
         self.tables_changed(project);
         result
@@ -72,7 +72,7 @@ impl ProjectDatabases {
     pub fn tables_changed(&self, project: ProjectId) {
         self.versions.raise(project);
         if let Engine::Postgres(postgres) = &*self.engine {
-            postgres.forget_plans(project);
+            postgres.forget_plans(self.at(project));
         }
     }
 
@@ -90,8 +90,8 @@ impl ProjectDatabases {
     pub async fn row_policies(&self, project: ProjectId, table: &str) -> Result<Vec<RowPolicy>> {
         self.check_table(project, table).await?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.row_policies(project, table).await,
-            Engine::Postgres(postgres) => postgres.row_policies(project, table).await,
+            Engine::Sqlite(sqlite) => sqlite.row_policies(self.at(project), table).await,
+            Engine::Postgres(postgres) => postgres.row_policies(self.at(project), table).await,
         }
     }
 
@@ -110,13 +110,24 @@ impl ProjectDatabases {
     ) -> Result<bool> {
         self.check_table(project, table).await?;
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.change_row_policies(project, table, change).await,
+            Engine::Sqlite(sqlite) => sqlite.change_row_policies(self.at(project), table, change).await,
             Engine::Postgres(postgres) => {
-                postgres.change_row_policies(project, table, change).await
+                postgres.change_row_policies(self.at(project), table, change).await
             }
         };
         self.tables_changed(project);
         result
+    }
+
+    fn reaching<'a>(&self, access: &'a Access) -> Cow<'a, Access> {
+        let project = self.at(access.project);
+        if project == access.project {
+            return Cow::Borrowed(access);
+        }
+        Cow::Owned(Access {
+            project,
+            ..access.clone()
+        })
     }
 
     async fn check_table(&self, project: ProjectId, table: &str) -> Result<()> {
@@ -150,8 +161,8 @@ impl Database for ProjectDatabases {
         }
         let version = self.versions.current(project);
         let described = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.describe(project).await?,
-            Engine::Postgres(postgres) => postgres.describe(project).await?,
+            Engine::Sqlite(sqlite) => sqlite.describe(self.at(project)).await?,
+            Engine::Postgres(postgres) => postgres.describe(self.at(project)).await?,
         };
         let tables = Arc::new(described.into_tables());
         self.versions.keep(project, version, &tables);
@@ -166,23 +177,23 @@ impl Database for ProjectDatabases {
     ) -> Result<SqlRows> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.query_public(access, sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.query_public(access, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.query_public(&self.reaching(access), sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.query_public(&self.reaching(access), sql, parameters).await,
         }
     }
 
     async fn execute(&self, access: &Access, sql: &str, parameters: Vec<SqlValue>) -> Result<u64> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.execute_public(access, sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.execute_public(access, sql, parameters).await,
+            Engine::Sqlite(sqlite) => sqlite.execute_public(&self.reaching(access), sql, parameters).await,
+            Engine::Postgres(postgres) => postgres.execute_public(&self.reaching(access), sql, parameters).await,
         }
     }
 
     async fn begin(&self, access: &Access) -> Result<Box<dyn SqlTransaction>> {
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.begin_public(access).await,
-            Engine::Postgres(postgres) => postgres.begin_public(access).await,
+            Engine::Sqlite(sqlite) => sqlite.begin_public(&self.reaching(access)).await,
+            Engine::Postgres(postgres) => postgres.begin_public(&self.reaching(access)).await,
         }
     }
 }

@@ -160,8 +160,8 @@ impl ProjectDatabases {
             }
         }
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.alter_table(project, table, changes, mark).await,
-            Engine::Postgres(postgres) => postgres.alter_table(project, table, changes, mark).await,
+            Engine::Sqlite(sqlite) => sqlite.alter_table(self.at(project), table, changes, mark).await,
+            Engine::Postgres(postgres) => postgres.alter_table(self.at(project), table, changes, mark).await,
         };
         self.tables_changed(project);
         result
@@ -202,8 +202,8 @@ impl ProjectDatabases {
     pub async fn table_details(&self, project: ProjectId, name: &str) -> Result<TableDetails> {
         let table = self.find_table(project, name).await?;
         let found = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.table_found(project, name).await,
-            Engine::Postgres(postgres) => postgres.table_found(project, name).await,
+            Engine::Sqlite(sqlite) => sqlite.table_found(self.at(project), name).await,
+            Engine::Postgres(postgres) => postgres.table_found(self.at(project), name).await,
         }?;
         let policies = match table.kind {
             TableKind::Table => self.row_policies(project, name).await?,

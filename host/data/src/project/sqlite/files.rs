@@ -26,6 +26,11 @@ impl Files {
         self.root.join(project.to_string())
     }
 
+    /// The folder of a project.
+    pub(super) fn folder(&self, project: ProjectId) -> PathBuf {
+        self.project(project)
+    }
+
     /// The database of a plugin.
     pub(super) fn plugin(&self, scope: &PluginScope) -> PathBuf {
         self.project(scope.project)

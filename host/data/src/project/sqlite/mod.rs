@@ -8,6 +8,7 @@
 //! thread at once, since they may wait for the disk, and queue for the one
 //! writing connection of their plugin.
 
+mod archive;
 mod connection;
 mod cursor;
 mod error;

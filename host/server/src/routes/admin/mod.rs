@@ -2,6 +2,7 @@
 
 pub(crate) mod admins;
 pub(crate) mod audit;
+pub(crate) mod backups;
 pub(crate) mod check;
 pub(crate) mod domains;
 pub(crate) mod generated;
@@ -49,6 +50,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         )
         .route("/v1/projects/{project}/domains", post(domains::add::handle))
         .route("/v1/invitations", post(invitations::create::handle))
+        .merge(backups::creating())
         .merge(sql::creating())
         .merge(tables::creating())
         .layer(middleware::from_fn_with_state(
@@ -136,6 +138,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             "/v1/projects/{project}/types.ts",
             get(generated::types::handle),
         )
+        .merge(backups::router())
         .merge(queue::router())
         .merge(schedules::router())
         .merge(sql::router())

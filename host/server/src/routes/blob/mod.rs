@@ -4,7 +4,7 @@
 
 pub(crate) mod get;
 pub(crate) mod put;
-mod range;
+pub(super) mod range;
 
 use crate::state::HostState;
 use axum::{Router, extract::DefaultBodyLimit, routing};

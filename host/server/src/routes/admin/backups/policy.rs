@@ -1,0 +1,132 @@
+//! `GET` and `PUT /admin/v1/projects/{project}/backup-policy`, and the
+//! platform's at `/admin/v1/backup-policy`.
+
+use crate::{
+    admin::AdminCaller,
+    extract::{Json, Path},
+    problem::Problem,
+    state::HostState,
+};
+use atlashub_core::ProjectId;
+use atlashub_data::platform::BackupPolicy;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How backups are made by themselves, and how many are kept.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PolicyView {
+    /// Whether they are.
+    enabled: bool,
+    /// How far apart, seconds.
+    #[schema(minimum = 300, maximum = 31_622_400)]
+    interval_seconds: u64,
+    /// Most backups that are kept; those that a restore made have a number of
+    /// their own.
+    #[schema(minimum = 1, maximum = 1000)]
+    keep_last: u32,
+    /// Days after which one goes; the newest stays whatever its age.
+    #[schema(minimum = 1, maximum = 3660)]
+    keep_days: Option<u32>,
+    /// Whether each is loaded once, to see that it can be.
+    verify: bool,
+}
+
+impl Default for PolicyView {
+    fn default() -> Self {
+        BackupPolicy::default().into()
+    }
+}
+
+#[utoipa::path(
+    get, path = "/admin/v1/projects/{project}/backup-policy", tag = "backups", operation_id = "get_backup_policy",
+    params(("project" = String, Path, description = "Id or slug")),
+    responses((status = 200, description = "The policy", body = PolicyView))
+)]
+pub(crate) async fn show_projects(
+    State(state): State<HostState>,
+    _caller: AdminCaller,
+    Path(project): Path<String>,
+) -> Result<axum::Json<PolicyView>, Problem> {
+    let project = state.app.project(&project).await?.id;
+    show(&state, Some(project)).await
+}
+
+#[utoipa::path(
+    put, path = "/admin/v1/projects/{project}/backup-policy", tag = "backups", operation_id = "put_backup_policy",
+    params(("project" = String, Path, description = "Id or slug")),
+    request_body = PolicyView,
+    responses((status = 200, description = "The policy now", body = PolicyView))
+)]
+pub(crate) async fn put_projects(
+    State(state): State<HostState>,
+    caller: AdminCaller,
+    Path(project): Path<String>,
+    Json(body): Json<PolicyView>,
+) -> Result<axum::Json<PolicyView>, Problem> {
+    let project = state.app.project(&project).await?.id;
+    put(&state, &caller, Some(project), body).await
+}
+
+#[utoipa::path(
+    get, path = "/admin/v1/backup-policy", tag = "backups", operation_id = "get_platform_backup_policy",
+    responses((status = 200, description = "The platform's policy", body = PolicyView))
+)]
+pub(crate) async fn show_platforms(
+    State(state): State<HostState>,
+    _caller: AdminCaller,
+) -> Result<axum::Json<PolicyView>, Problem> {
+    show(&state, None).await
+}
+
+#[utoipa::path(
+    put, path = "/admin/v1/backup-policy", tag = "backups", operation_id = "put_platform_backup_policy",
+    request_body = PolicyView,
+    responses((status = 200, description = "The platform's policy now", body = PolicyView))
+)]
+pub(crate) async fn put_platforms(
+    State(state): State<HostState>,
+    caller: AdminCaller,
+    Json(body): Json<PolicyView>,
+) -> Result<axum::Json<PolicyView>, Problem> {
+    put(&state, &caller, None, body).await
+}
+
+async fn show(
+    state: &HostState,
+    project: Option<ProjectId>,
+) -> Result<axum::Json<PolicyView>, Problem> {
+    let policy = state.app.backups().policy(project).await?;
+    Ok(axum::Json(policy.into()))
+}
+
+async fn put(
+    state: &HostState,
+    caller: &AdminCaller,
+    project: Option<ProjectId>,
+    body: PolicyView,
+) -> Result<axum::Json<PolicyView>, Problem> {
+    let policy = BackupPolicy {
+        enabled: body.enabled,
+        interval_seconds: body.interval_seconds,
+        keep_last: body.keep_last,
+        keep_days: body.keep_days,
+        verify: body.verify,
+    };
+    let backups = state.app.backups();
+    backups.set_policy(&caller.actor, project, &policy).await?;
+    show(state, project).await
+}
+
+impl From<BackupPolicy> for PolicyView {
+    fn from(policy: BackupPolicy) -> Self {
+        Self {
+            enabled: policy.enabled,
+            interval_seconds: policy.interval_seconds,
+            keep_last: policy.keep_last,
+            keep_days: policy.keep_days,
+            verify: policy.verify,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `/_/backup/{token}`: signed links to archives. The token is the credential.
+
+pub(crate) mod get;
