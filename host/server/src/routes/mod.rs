@@ -12,7 +12,7 @@ mod users;
 
 pub(crate) use users::refused_in_dialect;
 
-use crate::{problem::Problem, state::HostState};
+use crate::{dashboard, problem::Problem, state::HostState};
 use atlashub_core::{Error, ErrorKind};
 use axum::{
     Router,
@@ -34,6 +34,7 @@ pub(crate) fn router(state: HostState) -> Router {
         .nest("/admin", admin::router(&state))
         .layer(CompressionLayer::new())
         .nest("/_/blob", blob::router())
+        .merge(dashboard::router())
         .merge(users::router(&state))
         .route_layer(middleware::from_fn(note_route))
         .fallback(unknown)

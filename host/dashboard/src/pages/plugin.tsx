@@ -1,0 +1,1 @@
+export function Plugin() { return null; }
