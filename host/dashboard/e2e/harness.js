@@ -211,6 +211,7 @@ async function theme(page, wanted) {
     localStorage.setItem("atlashub.theme", JSON.stringify(name));
     document.documentElement.classList.toggle("dark", name === "dark");
   }, wanted);
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 
 /** What axe finds to be serious. */

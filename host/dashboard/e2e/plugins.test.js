@@ -74,7 +74,7 @@ test("a route is tried, and metrics and logs tell of it", async () => {
   await page.getByText("200").first().waitFor();
   await pictures(page, "plugin-routes");
   await page.getByRole("tab", { name: "Metrics" }).click();
-  await page.getByText("Requests", { exact: true }).waitFor();
+  await page.getByRole("heading", { name: "Latency" }).waitFor();
   await pictures(page, "plugin-metrics");
   await page.getByRole("tab", { name: "Logs" }).click();
   await page.getByRole("button", { name: "Pause" }).waitFor();

@@ -21,13 +21,13 @@ after(async () => {
 test("projects are made, found, renamed and deleted", async () => {
   const page = await browser.page(server);
   await signIn(page);
-  await page.getByRole("cell", { name: /project-12/ }).waitFor();
+  await page.getByRole("link", { name: /project-12/ }).waitFor();
   await pictures(page, "projects");
 
   await page.getByRole("button", { name: "Next" }).click();
-  await page.getByRole("cell", { name: /markup/ }).waitFor();
+  await page.getByRole("link", { name: /markup/ }).waitFor();
   await page.goBack();
-  await page.getByRole("cell", { name: /project-12/ }).waitFor();
+  await page.getByRole("link", { name: /project-12/ }).waitFor();
 
   await page.getByRole("button", { name: "New project" }).first().click();
   await page.getByLabel("Name").fill("Café Zürich");
@@ -50,7 +50,7 @@ test("projects are made, found, renamed and deleted", async () => {
   await until("the new name", async () => (await server.call("GET", "/admin/v1/projects/cafe-zurich")).name === "Kaffeehaus");
 
   await page.getByRole("searchbox", { name: "Search projects" }).fill("kaffee");
-  await page.getByRole("cell", { name: /Kaffeehaus/ }).waitFor();
+  await page.getByRole("link", { name: /Kaffeehaus/ }).waitFor();
   await page.getByRole("button", { name: /Actions for Kaffeehaus/ }).click();
   await page.getByRole("menuitem", { name: "Delete…" }).click();
   const confirm = page.getByRole("button", { name: "Delete the project" });
@@ -125,20 +125,20 @@ test("a session that ends in the middle of a form loses nothing", async () => {
 test("a server that restarts is found again", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects`);
-  await page.getByRole("cell", { name: /project-12/ }).waitFor();
+  await page.getByRole("link", { name: /project-12/ }).waitFor();
   await server.down();
   await page.getByRole("searchbox", { name: "Search projects" }).fill("project-2");
   await page.getByText("The server does not answer. Trying again").waitFor();
   await server.up();
   await page.getByText("The server does not answer. Trying again").waitFor({ state: "detached" });
-  await page.getByRole("cell", { name: /project-29/ }).waitFor();
+  await page.getByRole("link", { name: /project-29/ }).waitFor();
   await page.close();
 });
 
 test("everything is reached by the keyboard", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects`);
-  await page.getByRole("cell", { name: /project-12/ }).waitFor();
+  await page.getByRole("link", { name: /project-12/ }).waitFor();
   await page.keyboard.press("Control+k");
   await page.getByPlaceholder(/Go to a page/).fill("markup");
   await page.getByRole("option", { name: /<img/ }).waitFor();

@@ -107,7 +107,7 @@ export function DataTable<T extends object>({
   return (
     <div>
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div className="overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
+      <div className="relative overflow-x-auto" tabIndex={0} role="region" aria-label={label}>
         <table aria-label={label} aria-busy={!rows} className={cn("w-full border-collapse text-sm", stale && "opacity-60")}>
           <thead>
             {table.getHeaderGroups().map((group) => (

@@ -3,7 +3,8 @@
  * What is not of that part is edited as JSON.
  */
 import { Plus, X } from "lucide-react";
-import { useId, useState } from "react";
+import { type ReactNode, useId, useState } from "react";
+import { Marked } from "./text";
 import { Button } from "./ui/button";
 import { Field } from "./ui/field";
 import { Input, Select, Textarea } from "./ui/input";
@@ -73,7 +74,7 @@ interface PartProps {
   change: (value: unknown) => void;
 }
 
-function List({ name, schema, value, change, label, help }: { name: string; schema: Schema; value: unknown; change: (value: unknown) => void; label: string; help: string | undefined }) {
+function List({ name, schema, value, change, label, help }: { name: string; schema: Schema; value: unknown; change: (value: unknown) => void; label: string; help: ReactNode }) {
   const id = useId();
   const given = Array.isArray(value) ? (value as unknown[]).map(String) : undefined;
   const fallback = Array.isArray(schema.default) ? schema.default.map(String) : [];
@@ -115,7 +116,7 @@ function List({ name, schema, value, change, label, help }: { name: string; sche
   );
 }
 
-function Json({ value, change, label, help }: { value: unknown; change: (value: unknown) => void; label: string; help: string | undefined }) {
+function Json({ value, change, label, help }: { value: unknown; change: (value: unknown) => void; label: string; help: ReactNode }) {
   const [text, setText] = useState(() => (value === undefined ? "" : JSON.stringify(value, null, 2)));
   const [error, setError] = useState<string>();
   return (
@@ -140,7 +141,7 @@ function Json({ value, change, label, help }: { value: unknown; change: (value: 
 
 function Part({ name, schema, value, error, required, change }: PartProps) {
   const label = `${schema.title ?? readable(name)}${required ? " *" : ""}`;
-  const help = schema.description;
+  const help = schema.description && <Marked text={schema.description} />;
   const kind = kindOf(schema);
   const shown = schema.default === undefined || typeof schema.default === "object" ? undefined : String(schema.default);
   if (schema.enum) {
@@ -189,7 +190,15 @@ function Part({ name, schema, value, error, required, change }: PartProps) {
       return (
         <Field
           label={label}
-          help={secret ? `${help ? `${help} ` : ""}Kept sealed and never shown again.` : help}
+          help={
+            secret ? (
+              <>
+                {help} Kept sealed and never shown again.
+              </>
+            ) : (
+              help
+            )
+          }
           error={error}
         >
           <Input

@@ -2,6 +2,7 @@ import { RotateCw, TriangleAlert } from "lucide-react";
 import type { ComponentType, ReactNode } from "react";
 import { ApiError, reason } from "@/api/client";
 import { cn } from "@/lib/cn";
+import { Marked } from "./text";
 import { Button } from "./ui/button";
 
 /** There is nothing here yet, and what to do about it. */
@@ -41,7 +42,9 @@ export function Failure({ error, retry, className }: { error: unknown; retry?: (
         <TriangleAlert className="size-5" aria-hidden />
       </div>
       <p className="font-medium">This could not be shown</p>
-      <p className="max-w-lg text-[0.8125rem] break-words text-muted">{reason(error)}</p>
+      <p className="max-w-lg text-[0.8125rem] break-words text-muted">
+        <Marked text={reason(error)} />
+      </p>
       {id && <p className="font-mono text-xs text-muted">request {id}</p>}
       {retry && (
         <Button size="sm" className="mt-2" onClick={retry}>
@@ -58,7 +61,9 @@ export function Refusal({ error, className }: { error: unknown; className?: stri
   return (
     <p role="alert" className={cn("flex gap-2 rounded-md bg-bad-soft px-3 py-2 text-[0.8125rem] break-words text-bad", className)}>
       <TriangleAlert className="mt-0.5 size-4 shrink-0" aria-hidden />
-      <span className="min-w-0">{reason(error)}</span>
+      <span className="min-w-0">
+        <Marked text={reason(error)} />
+      </span>
     </p>
   );
 }

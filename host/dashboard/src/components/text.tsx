@@ -67,6 +67,21 @@ export function Cut({ text, mono, className }: { text: string; mono?: boolean; c
   );
 }
 
+/** A text with words between backticks, as the server and the manifests write them. */
+export function Marked({ text }: { text: string }) {
+  return text.split(/`([^`]+)`/).map((part, place) =>
+    place % 2 === 1 ? (
+      // The parts of a text have no other names than their places.
+      // oxlint-disable-next-line react/no-array-index-key
+      <code key={place} className="rounded bg-raised px-1 text-[0.9em] break-words">
+        {part}
+      </code>
+    ) : (
+      part
+    ),
+  );
+}
+
 /** A text to be copied whole. */
 export function Secret({ text, label }: { text: string; label: string }) {
   return (

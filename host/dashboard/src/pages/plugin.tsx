@@ -22,7 +22,7 @@ import { PluginLogs } from "@/components/plugin-logs";
 import { Consent, HealthBadge, put } from "@/components/plugin-parts";
 import { Stat } from "@/components/stat";
 import { Empty, Failure, Loading, Note, Refusal } from "@/components/states";
-import { Cut, When } from "@/components/text";
+import { Cut, Marked, When } from "@/components/text";
 import { Method, TryIt, operationsOf } from "@/components/try-it";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
@@ -106,7 +106,13 @@ function Configuration({ project, plugin, revision }: { project: string; plugin:
       >
         <CardBody className="grid max-w-2xl gap-5 pt-5">
           {stale && <Changed reset={reset} />}
-          <JsonForm schema={schema} value={draft} errors={errors} change={setDraft} />
+          <JsonForm schema={schema} value={draft} errors={errors}
+            change={(next) => {
+              setDraft(next);
+              // What was wrong is looked at again while it is mended.
+              if (Object.keys(errors).length > 0) setErrors(problemsOf(schema, next));
+            }}
+          />
           <Refusal error={error} />
         </CardBody>
         <footer className="flex gap-2 border-t border-border px-4 py-3">
@@ -318,7 +324,11 @@ function Routes({ project, plugin }: { project: string; plugin: Installation }) 
             </button>
             {isOpen && (
               <CardBody className="border-t border-border pt-4">
-                {operation.description && <p className="mb-4 text-[0.8125rem] text-muted">{operation.description}</p>}
+                {operation.description && (
+                  <p className="mb-4 text-[0.8125rem] text-muted">
+                    <Marked text={operation.description} />
+                  </p>
+                )}
                 <TryIt key={operation.id} project={project} operation={operation} />
               </CardBody>
             )}
@@ -540,7 +550,7 @@ export function Plugin() {
                 onCheckedChange={(enabled) => void run(() => put(project, plugin.name, { enabled }), `${plugin.name} is ${enabled ? "on" : "off"}`)}
               />
             </label>
-            <Button variant="danger" onClick={() => setRemoving(true)}>
+            <Button className="text-bad" onClick={() => setRemoving(true)}>
               <Trash2 aria-hidden /> Remove
             </Button>
           </>
