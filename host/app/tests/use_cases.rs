@@ -207,7 +207,7 @@ async fn what_a_crash_left_of_a_project_is_removed() {
         platform.projects().deleted().await.unwrap().is_empty()
     })
     .await;
-    assert_eq!(app.projects(None, 10).await.unwrap().items.len(), 1);
+    assert_eq!(app.projects(None, None, 10).await.unwrap().items.len(), 1);
     app.shutdown().await;
 }
 

@@ -10,6 +10,7 @@ mod builtin;
 mod cli;
 mod client_address;
 mod config;
+mod dashboard;
 mod entry;
 mod extract;
 mod gateway;

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use std::{path::PathBuf, process::ExitCode};
 
 mod bench;
+mod dashboard;
 mod dev;
 mod http;
 mod plugins;
@@ -22,15 +23,17 @@ The chores of this repository.
 
 cargo xtask dev               build all, start the server with a demo project
 cargo xtask test [step…]      run the tests; without a step, all of them
-cargo xtask build             make the binary to ship, plugins inside
+cargo xtask build             make the binary to ship, plugins and dashboard inside
             [--target <triple>]   for another machine, with a C compiler for it
 cargo xtask bench [--quick]   measure beside the baselines, into docs/BENCHMARKS.md
 cargo xtask plugins           build the built-in plugins and the fixtures
+cargo xtask dashboard         build the dashboard
 cargo xtask services          start the tests' Postgres and S3 server, print
                               their variables, run until Ctrl-C
 cargo xtask setup             fetch what the tests need, without running them
 
 Steps of `test`: fmt clippy deny doc unit client sqlite postgres
+                 dashboard
 Words after `--` go to the test programs: cargo xtask test sqlite -- key
 ";
 
@@ -56,6 +59,7 @@ fn run() -> Result<ExitCode> {
         "build" => println!("{}", build(&repository, target(&rest)?)?.display()),
         "bench" => bench::run(&repository, &rest)?,
         "plugins" => plugins::build(&repository)?,
+        "dashboard" => dashboard::build(&repository)?,
         "services" => services::run()?,
         "setup" => setup::for_tests(&repository)?,
         "" | "help" | "-h" | "--help" => print!("{USAGE}"),
@@ -73,15 +77,18 @@ fn target(words: &[String]) -> Result<Option<&str>> {
     }
 }
 
-/// Builds the binary that is shipped, with the plugins inside; where it lies.
+/// Builds the binary that is shipped, with the plugins and the dashboard
+/// inside; where it lies.
 fn build(repository: &workspace::Workspace, target: Option<&str>) -> Result<PathBuf> {
     plugins::build(repository)?;
+    dashboard::build(repository)?;
     let target_words = target.map(|triple| format!("--target={triple}"));
     server(repository, "dist", target_words)?;
     Ok(repository.shipped(target))
 }
 
-/// Builds the server's binary with what is in `plugins/dist`.
+/// Builds the server's binary with what is in `plugins/dist` and
+/// `host/dashboard/dist`.
 fn server(
     repository: &workspace::Workspace,
     profile: &str,

@@ -92,6 +92,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
     libreoffice()?;
     webdav_clients()?;
     debian_program("caddy", "caddy", "the balancer of compose/")?;
+    browser()?;
     for part in NPM_PARTS {
         npm_part(repository, part)?;
     }
@@ -101,6 +102,7 @@ pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
 /// Programs of Debian that the tests use, and the packages that have them.
 const DEBIAN_PROGRAMS: &[(&str, &str)] = &[
     ("caddy", "caddy"),
+    ("chromium", "chromium"),
     ("curl", "curl"),
     ("faketime", "faketime"),
     ("jq", "jq"),
@@ -333,6 +335,16 @@ pub(crate) fn npm_part(repository: &Workspace, part: &NpmPart) -> Result<PathBuf
     Ok(folder)
 }
 
+/// The browser of the dashboard's tests.
+pub(crate) fn browser() -> Result<PathBuf> {
+    debian_program(
+        "chromium",
+        "chromium",
+        "the browser of the dashboard's tests",
+    )?;
+    on_path("chromium").context("find chromium")
+}
+
 /// Makes sure that a program is there, which a Debian package has.
 pub(crate) fn debian_program(program: &str, package: &str, purpose: &str) -> Result<()> {
     if is_on_path(program) {
@@ -342,9 +354,13 @@ pub(crate) fn debian_program(program: &str, package: &str, purpose: &str) -> Res
 }
 
 fn is_on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| {
-        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    })
+    on_path(program).is_some()
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }
 
 /// Installs a Debian package.

@@ -6,7 +6,7 @@
 //! them does, and end with the run.
 
 use crate::{
-    plugins,
+    dashboard as pages, plugins,
     process::Folder,
     services::{ObjectStore, Postgres},
     setup::{self, announce},
@@ -54,6 +54,10 @@ const STEPS: &[Step] = &[
         name: "postgres",
         run: postgres,
     },
+    Step {
+        name: "dashboard",
+        run: dashboard,
+    },
 ];
 
 /// What the steps of one run share.
@@ -93,6 +97,16 @@ impl Run<'_> {
     }
 }
 
+impl Run<'_> {
+    fn build_server(&mut self) -> Result<()> {
+        if !self.server_is_built {
+            crate::server(self.repository, "release", None)?;
+            self.server_is_built = true;
+        }
+        Ok(())
+    }
+}
+
 /// Runs the named steps, or all of them.
 pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> {
     let (names, test_words) = match words.iter().position(|word| word == "--") {
@@ -116,6 +130,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
     }
     // Everything that follows takes the components into itself.
     plugins::build(repository)?;
+    pages::build(repository)?;
     let mut run = Run {
         repository,
         test_words: test_words.iter().skip(1).cloned().collect(),
@@ -263,12 +278,15 @@ fn postgres(run: &mut Run<'_>) -> Result<()> {
     whole(run, "postgres", &services)
 }
 
+/// The dashboard, in a browser against the release binary.
+fn dashboard(run: &mut Run<'_>) -> Result<()> {
+    run.build_server()?;
+    pages::test(run.repository, &run.test_words)
+}
+
 /// Runs the integration tests against the release binary on one engine.
 fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Result<()> {
-    if !run.server_is_built {
-        crate::server(run.repository, "release", None)?;
-        run.server_is_built = true;
-    }
+    run.build_server()?;
     let folder = Folder::new(&format!("tests-on-{engine}"), None)?;
     let javascript = setup::componentize_js()?;
     setup::for_documents()?;

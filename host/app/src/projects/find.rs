@@ -20,15 +20,20 @@ impl App {
         found.ok_or_else(|| Error::not_found("project"))
     }
 
-    /// A page of projects, oldest first.
+    /// A page of projects, oldest first: all, or those whose name or slug
+    /// contains a text.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn projects(
         &self,
+        containing: Option<&str>,
         after: Option<ProjectId>,
         limit: u64,
     ) -> Result<Page<Project, ProjectId>> {
-        self.platform().projects().list(after, limit).await
+        self.platform()
+            .projects()
+            .list(containing, after, limit)
+            .await
     }
 }

@@ -262,7 +262,7 @@ fn record(row: Model) -> Result<StoredLogLine> {
 }
 
 /// A `LIKE` pattern for text that contains `text` as it stands.
-fn contains(text: &str) -> String {
+pub(super) fn contains(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');
     for c in text.chars().filter(|c| *c != '\0') {

@@ -16,13 +16,16 @@ use super::{
     },
     failure::{failed, is_duplicate},
     instant,
+    logs::contains,
     page::{Page, fetch_limit},
     unit::Db,
 };
 use atlashub_core::{Error, ProjectId, Result, Slug};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait as _, Condition, DbErr, EntityTrait as _, ExprTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    sea_query::{Expr, Func, LikeExpr},
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -273,16 +276,31 @@ impl<'a> Projects<'a> {
         self.one(Column::Slug.eq(slug.as_str())).await
     }
 
-    /// A page of projects, oldest first.
+    /// A page of projects, oldest first: all, or those whose name or slug
+    /// contains a text, whatever the case of its letters.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn list(
         &self,
+        containing: Option<&str>,
         after: Option<ProjectId>,
         limit: u64,
     ) -> Result<Page<Project, ProjectId>> {
         let mut query = Entity::find().filter(Column::DeletedAt.is_null());
+        if let Some(text) = containing.map(str::trim).filter(|text| !text.is_empty()) {
+            // SQLite lowers the letters of ASCII only.
+            let forms = [text.to_ascii_lowercase(), text.to_lowercase()];
+            let mut any = Condition::any();
+            for (column, form) in [Column::Name, Column::Slug]
+                .into_iter()
+                .flat_map(|column| forms.iter().map(move |form| (column, form)))
+            {
+                let pattern = LikeExpr::new(contains(form)).escape('\\');
+                any = any.add(Expr::expr(Func::lower(Expr::col(column))).like(pattern));
+            }
+            query = query.filter(any);
+        }
         if let Some(after) = after {
             query = query.filter(Column::Id.gt(uuid(after)));
         }

@@ -13,7 +13,7 @@ mod users;
 
 pub(crate) use users::refused_in_dialect;
 
-use crate::{problem::Problem, state::HostState};
+use crate::{dashboard, problem::Problem, state::HostState};
 use atlashub_core::{Error, ErrorKind};
 use axum::{
     Router,
@@ -36,6 +36,7 @@ pub(crate) fn router(state: HostState) -> Router {
         .layer(CompressionLayer::new())
         .nest("/_/blob", blob::router())
         .route("/_/backup/{token}", get(backup::get::handle))
+        .merge(dashboard::router())
         .merge(users::router(&state))
         .route_layer(middleware::from_fn(note_route))
         .fallback(unknown)

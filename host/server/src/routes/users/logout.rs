@@ -24,6 +24,7 @@ pub(crate) enum Scope {
 pub(crate) struct LogoutQuery {
     /// `global`, all of the user, unless it says `local`.
     #[serde(default)]
+    #[param(inline)]
     scope: Scope,
 }
 

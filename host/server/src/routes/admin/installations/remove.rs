@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 pub(crate) struct Removal {
     /// `keep` (the default) or `delete`.
     #[serde(default)]
+    #[param(inline)]
     data: Data,
 }
 

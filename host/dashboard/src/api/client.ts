@@ -1,0 +1,130 @@
+/**
+ * The admin interface, typed by its description.
+ *
+ * The session is a cookie that no script can read. When it has run out, a call
+ * waits until somebody has signed in again, and is then made once more: what
+ * was typed into a form is not lost. When the server cannot be reached, that
+ * is told to whoever listens, and reading is tried again.
+ */
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+
+export type Schemas = components["schemas"];
+
+/** An answer that says what is wrong (RFC 9457), or that none came. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly requestId: string | undefined;
+  readonly details: Record<string, unknown>;
+
+  constructor(status: number, problem: Record<string, unknown>) {
+    super(typeof problem.detail === "string" ? problem.detail : "the server gave no reason");
+    this.status = status;
+    this.code = typeof problem.code === "string" ? problem.code : "unknown";
+    this.requestId = typeof problem.request_id === "string" ? problem.request_id : undefined;
+    this.details = problem;
+  }
+}
+
+interface Watcher {
+  /** Resolves when somebody has signed in again. */
+  signInAgain: () => Promise<void>;
+  /** The server cannot be reached. */
+  lost: () => void;
+}
+
+let watcher: Watcher | undefined;
+
+export function watch(by: Watcher): void {
+  watcher = by;
+}
+
+const isSignIn = (request: Request) =>
+  /\/admin\/v1\/(session|setup|invitations\/accept)$/.test(new URL(request.url).pathname) &&
+  request.method !== "PUT";
+
+async function reach(request: Request): Promise<Response> {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    watcher?.lost();
+    throw new ApiError(0, {
+      code: "unreachable",
+      detail: "the server does not answer; look whether it runs, and try again",
+    });
+  }
+}
+
+/** A request with the session's cookie. */
+export async function call(request: Request): Promise<Response> {
+  const spare = request.clone();
+  const response = await reach(request);
+  if (response.status !== 401 || isSignIn(request) || !watcher) return response;
+  await watcher.signInAgain();
+  return reach(spare);
+}
+
+export const api = createClient<paths>({ baseUrl: "", fetch: call });
+
+/** Throws what an answer says is wrong. */
+export async function refuse(response: Response): Promise<never> {
+  let problem: Record<string, unknown> = {};
+  try {
+    problem = (await response.json()) as Record<string, unknown>;
+  } catch {
+    problem = { detail: `the server answered ${response.status} ${response.statusText}` };
+  }
+  throw new ApiError(response.status, problem);
+}
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** The content of an answer; throws an {@link ApiError} for one that refuses. */
+export async function take<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const { data, error, response } = await answer;
+  if (!response.ok) {
+    throw new ApiError(
+      response.status,
+      typeof error === "object" && error !== null
+        ? (error as Record<string, unknown>)
+        : { detail: `the server answered ${response.status} ${response.statusText}` },
+    );
+  }
+  return data as T;
+}
+
+/** A call of a plugin of a project, in the admin's name. */
+export async function plugin<T>(
+  project: string,
+  path: string,
+  options: { method?: string; json?: unknown; query?: Record<string, string | undefined>; signal?: AbortSignal } = {},
+): Promise<T> {
+  const url = new URL(`/p/${encodeURIComponent(project)}${path}`, location.origin);
+  for (const [name, value] of Object.entries(options.query ?? {})) {
+    if (value !== undefined && value !== "") url.searchParams.set(name, value);
+  }
+  const request = new Request(url, {
+    method: options.method ?? "GET",
+    ...(options.json === undefined
+      ? {}
+      : { body: JSON.stringify(options.json), headers: { "content-type": "application/json" } }),
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  const response = await call(request);
+  if (!response.ok) return refuse(response);
+  if (response.status === 204) return undefined as T;
+  return (await response.json()) as T;
+}
+
+/** What to tell of an error: what is wrong, and what to do. */
+export function reason(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const sentence = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+}

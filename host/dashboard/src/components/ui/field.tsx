@@ -1,0 +1,39 @@
+import { type ReactElement, type ReactNode, cloneElement, useId } from "react";
+import { cn } from "@/lib/cn";
+
+interface Props {
+  label: ReactNode;
+  help?: ReactNode;
+  error?: string | undefined;
+  className?: string;
+  children: ReactElement<{ id?: string; "aria-describedby"?: string; "aria-invalid"?: boolean }>;
+}
+
+/** An input with its label, what it is for, and what is wrong with it. */
+export function Field({ label, help, error, className, children }: Props) {
+  const own = useId();
+  const id = children.props.id ?? own;
+  const described = [help ? `${id}-help` : "", error ? `${id}-error` : ""].filter(Boolean).join(" ");
+  return (
+    <div className={cn("grid gap-1.5", className)}>
+      <label htmlFor={id} className="text-[0.8125rem] font-medium">
+        {label}
+      </label>
+      {cloneElement(children, {
+        id,
+        ...(described ? { "aria-describedby": described } : {}),
+        ...(error ? { "aria-invalid": true } : {}),
+      })}
+      {help && (
+        <p id={`${id}-help`} className="text-xs text-muted">
+          {help}
+        </p>
+      )}
+      {error && (
+        <p id={`${id}-error`} role="alert" className="text-xs text-bad">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}

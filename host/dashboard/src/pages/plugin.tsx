@@ -1,0 +1,601 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { Boxes, ChevronDown, History, Trash2, TriangleAlert } from "lucide-react";
+import { useEffect, useMemo, useState } from "react";
+import { toast } from "sonner";
+import { ApiError, api, reason, take } from "@/api/client";
+import {
+  type Installation,
+  type Revision,
+  installationQuery,
+  metricsQuery,
+  openApiQuery,
+  queryClient,
+  revisionsQuery,
+} from "@/api/queries";
+import { Lines } from "@/components/chart";
+import { Confirm } from "@/components/confirm";
+import { type Col, DataTable } from "@/components/data-table";
+import { type Config, JsonForm, type Schema, problemsOf } from "@/components/json-form";
+import { PageHeader } from "@/components/page";
+import { PluginLogs } from "@/components/plugin-logs";
+import { Consent, HealthBadge, put } from "@/components/plugin-parts";
+import { Stat } from "@/components/stat";
+import { Empty, Failure, Loading, Note, Refusal } from "@/components/states";
+import { Cut, Marked, When } from "@/components/text";
+import { Method, TryIt, operationsOf } from "@/components/try-it";
+import { Badge } from "@/components/ui/badge";
+import { Button } from "@/components/ui/button";
+import { Card, CardBody, CardHeader } from "@/components/ui/card";
+import { Field } from "@/components/ui/field";
+import { Input, Select } from "@/components/ui/input";
+import { Switch } from "@/components/ui/switch";
+import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
+import { bytes, count, milliseconds } from "@/lib/format";
+import { inWords } from "@/lib/grants";
+import { useWords } from "@/lib/pages";
+import { useAction } from "@/lib/use-action";
+import { useProject } from "@/lib/use-project";
+
+/** A form that is sent whole, and says when somebody else has changed the same meanwhile. */
+function useDraft<T>(saved: T, generation: number): [T, (value: T) => void, boolean, boolean, () => void] {
+  const [draft, setDraft] = useState(saved);
+  const [base, setBase] = useState({ saved, generation });
+  const dirty = JSON.stringify(draft) !== JSON.stringify(base.saved);
+  const stale = generation !== base.generation && dirty;
+  const reset = () => {
+    setDraft(saved);
+    setBase({ saved, generation });
+  };
+  useEffect(() => {
+    if (generation !== base.generation && !dirty) {
+      setDraft(saved);
+      setBase({ saved, generation });
+    }
+  }, [generation, saved, base, dirty]);
+  return [draft, setDraft, dirty, stale, reset];
+}
+
+function Changed({ reset }: { reset: () => void }) {
+  return (
+    <Note tone="warn" className="flex flex-wrap items-center gap-3">
+      <span className="flex-1">Somebody else changed this plugin while you were editing. Saving puts yours in place of theirs.</span>
+      <Button size="sm" onClick={reset}>
+        Show theirs
+      </Button>
+    </Note>
+  );
+}
+
+function Configuration({ project, plugin, revision }: { project: string; plugin: Installation; revision: Revision | undefined }) {
+  const [draft, setDraft, dirty, stale, reset] = useDraft(plugin.config as Config, plugin.generation);
+  const [errors, setErrors] = useState<Record<string, string>>({});
+  const [pending, setPending] = useState(false);
+  const [error, setError] = useState<unknown>();
+  const schema = revision?.config_schema as Schema | null | undefined;
+  if (!revision) return <Loading />;
+  if (!schema?.properties || Object.keys(schema.properties).length === 0) {
+    return (
+      <Card>
+        <Empty icon={Boxes} title="There is nothing to configure">
+          This revision declares no settings.
+        </Empty>
+      </Card>
+    );
+  }
+  return (
+    <Card>
+      <form
+        noValidate
+        onSubmit={async (event) => {
+          event.preventDefault();
+          const found = problemsOf(schema, draft);
+          setErrors(found);
+          if (Object.keys(found).length > 0) return;
+          setPending(true);
+          setError(undefined);
+          try {
+            await put(project, plugin.name, { config: draft as Record<string, never> });
+            toast.success("Saved. It holds on every node, without a restart");
+          } catch (failure) {
+            setError(failure);
+          } finally {
+            setPending(false);
+          }
+        }}
+      >
+        <CardBody className="grid max-w-2xl gap-5 pt-5">
+          {stale && <Changed reset={reset} />}
+          <JsonForm schema={schema} value={draft} errors={errors}
+            change={(next) => {
+              setDraft(next);
+              // What was wrong is looked at again while it is mended.
+              if (Object.keys(errors).length > 0) setErrors(problemsOf(schema, next));
+            }}
+          />
+          <Refusal error={error} />
+        </CardBody>
+        <footer className="flex gap-2 border-t border-border px-4 py-3">
+          <Button type="submit" variant="primary" pending={pending} disabled={!dirty}>
+            Save
+          </Button>
+          <Button disabled={!dirty || pending} onClick={reset}>
+            Undo changes
+          </Button>
+        </footer>
+      </form>
+    </Card>
+  );
+}
+
+const limitFields: [string, string, string, number, number][] = [
+  ["memory_mib", "Memory, MiB", "Of one instance, all of its memories and tables together.", 1, 256],
+  ["cpu_ms", "Processor time, ms", "For one request.", 10, 300_000],
+  ["wall_ms", "Time on the clock, ms", "For one request, until its answer has ended.", 10, 3_600_000],
+  ["concurrency", "Requests at once", "In this project.", 1, 1_024],
+  ["max_reuse", "Requests until an instance is replaced", "", 1, 1_000_000],
+  ["max_body_bytes", "Largest body, bytes", "0 leaves it to the plugin and the quota.", 0, Number.MAX_SAFE_INTEGER],
+];
+
+function Limits({ project, plugin }: { project: string; plugin: Installation }) {
+  const [draft, setDraft, dirty, stale, reset] = useDraft(plugin.limits as Record<string, number | string>, plugin.generation);
+  const [pending, setPending] = useState(false);
+  const [error, setError] = useState<unknown>();
+  return (
+    <Card>
+      <form
+        onSubmit={async (event) => {
+          event.preventDefault();
+          setPending(true);
+          setError(undefined);
+          try {
+            await put(project, plugin.name, { limits: draft as Record<string, never> });
+            toast.success("Saved. New requests run under these limits");
+          } catch (failure) {
+            setError(failure);
+          } finally {
+            setPending(false);
+          }
+        }}
+      >
+        <CardBody className="grid max-w-3xl gap-5 pt-5 sm:grid-cols-2">
+          {stale && (
+            <div className="sm:col-span-2">
+              <Changed reset={reset} />
+            </div>
+          )}
+          {limitFields.map(([name, label, help, min, max]) => (
+            <Field key={name} label={label} help={help || undefined}>
+              <Input
+                type="number"
+                required
+                min={min}
+                max={max}
+                value={String(draft[name] ?? "")}
+                onChange={(event) => setDraft({ ...draft, [name]: event.target.value === "" ? "" : Number(event.target.value) })}
+              />
+            </Field>
+          ))}
+          <Field label="Instances" help="Sharing is faster; one for each request keeps nothing between two.">
+            <Select value={String(draft.isolation ?? "reuse")} onChange={(event) => setDraft({ ...draft, isolation: event.target.value })}>
+              <option value="reuse">Serve many requests, one at a time</option>
+              <option value="request">A new one for each request</option>
+            </Select>
+          </Field>
+          <Refusal error={error} className="sm:col-span-2" />
+        </CardBody>
+        <footer className="flex gap-2 border-t border-border px-4 py-3">
+          <Button type="submit" variant="primary" pending={pending} disabled={!dirty}>
+            Save
+          </Button>
+          <Button disabled={!dirty || pending} onClick={reset}>
+            Undo changes
+          </Button>
+        </footer>
+      </form>
+    </Card>
+  );
+}
+
+function Grants({ project, plugin }: { project: string; plugin: Installation }) {
+  const { pending, run } = useAction();
+  if (plugin.requested_grants.length === 0) {
+    return (
+      <Card>
+        <Empty icon={Boxes} title="It asks for nothing">
+          It sees the requests to its addresses, and nothing else.
+        </Empty>
+      </Card>
+    );
+  }
+  return (
+    <Card>
+      <CardHeader title="What it may do" description="A change holds at once: running requests finish on what they began with." />
+      <ul className="border-t border-border">
+        {plugin.requested_grants.map((grant) => {
+          const plain = inWords(grant);
+          const allowed = plugin.grants.includes(grant);
+          return (
+            <li key={grant} className="flex items-center gap-4 border-b border-border px-4 py-3 last:border-0">
+              <div className="min-w-0 flex-1">
+                <p className="flex flex-wrap items-center gap-2 text-sm font-medium">
+                  {plain.title} <code className="text-xs font-normal text-muted">{grant}</code>
+                </p>
+                <p className="text-xs text-muted">{plain.means}</p>
+              </div>
+              <Switch
+                aria-label={plain.title}
+                checked={allowed}
+                disabled={pending}
+                onCheckedChange={(next) =>
+                  void run(
+                    () => put(project, plugin.name, { grants: next ? [...plugin.grants, grant] : plugin.grants.filter((other) => other !== grant) }),
+                    next ? "Allowed" : "No longer allowed",
+                  )
+                }
+              />
+            </li>
+          );
+        })}
+      </ul>
+    </Card>
+  );
+}
+
+function Routes({ project, plugin }: { project: string; plugin: Installation }) {
+  const { data, error, refetch } = useQuery(openApiQuery(project));
+  const [open, setOpen] = useState<string>();
+  const operations = useMemo(
+    () =>
+      operationsOf(data).filter((operation) =>
+        plugin.routes.some((route) => operation.path === route || operation.path.startsWith(`${route}/`) || route === "/"),
+      ),
+    [data, plugin.routes],
+  );
+  if (error && !data) {
+    return (
+      <Card>
+        <Failure error={error} retry={() => void refetch()} />
+      </Card>
+    );
+  }
+  if (!data) {
+    return (
+      <Card>
+        <Loading />
+      </Card>
+    );
+  }
+  return (
+    <div className="grid gap-3">
+      <Card>
+        <CardHeader
+          title="Mounted at"
+          description="Everything below these addresses goes to this plugin. Calls from here are made in your name, as an admin."
+          actions={
+            <span className="flex flex-wrap gap-1.5">
+              {plugin.routes.map((route) => (
+                <Badge key={route} className="font-mono">
+                  {route}
+                </Badge>
+              ))}
+            </span>
+          }
+        />
+      </Card>
+      {operations.length === 0 && (
+        <Card>
+          <CardBody className="pt-4">
+            <p className="mb-4 text-[0.8125rem] text-muted">It describes no routes. Any address below its mounts can be tried.</p>
+            <TryIt
+              project={project}
+              operation={{
+                id: "any",
+                method: "GET",
+                path: plugin.routes[0] ?? "/",
+                summary: "",
+                tag: "",
+                parameters: [],
+                body: undefined,
+                contentType: undefined,
+                responses: [],
+              }}
+            />
+          </CardBody>
+        </Card>
+      )}
+      {operations.map((operation) => {
+        const isOpen = open === operation.id;
+        return (
+          <Card key={operation.id}>
+            <button
+              type="button"
+              aria-expanded={isOpen}
+              aria-label={`${operation.method} ${operation.path}`}
+              className="flex w-full items-center gap-2 px-4 py-2.5 text-left"
+              onClick={() => setOpen(isOpen ? undefined : operation.id)}
+            >
+              <Method name={operation.method} />
+              <code className="min-w-0 truncate text-[0.8125rem]" title={operation.path}>
+                {operation.path}
+              </code>
+              <span className="ml-2 hidden min-w-0 flex-1 truncate text-[0.8125rem] text-muted sm:block">{operation.summary}</span>
+              <ChevronDown className={`ml-auto size-4 shrink-0 text-muted transition-transform ${isOpen ? "rotate-180" : ""}`} aria-hidden />
+            </button>
+            {isOpen && (
+              <CardBody className="border-t border-border pt-4">
+                {operation.description && (
+                  <p className="mb-4 text-[0.8125rem] text-muted">
+                    <Marked text={operation.description} />
+                  </p>
+                )}
+                <TryIt key={operation.id} project={project} operation={operation} />
+              </CardBody>
+            )}
+          </Card>
+        );
+      })}
+    </div>
+  );
+}
+
+interface Sample {
+  at: string;
+  requests: number;
+  errors: number;
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
+function Metrics({ project, plugin }: { project: string; plugin: string }) {
+  const { data, error, refetch, dataUpdatedAt } = useQuery(metricsQuery(project, plugin));
+  const [samples, setSamples] = useState<{ last: { requests: number; errors: number; time: number } | undefined; list: Sample[] }>({
+    last: undefined,
+    list: [],
+  });
+  useEffect(() => {
+    if (!data) return;
+    setSamples(({ last, list }) => {
+      const now = { requests: data.requests, errors: data.errors, time: dataUpdatedAt };
+      if (last && dataUpdatedAt <= last.time) return { last, list };
+      const seconds = last ? Math.max(0.5, (dataUpdatedAt - last.time) / 1_000) : 1;
+      const sample = {
+        at: new Date(dataUpdatedAt).toLocaleTimeString("en-GB"),
+        requests: last ? Math.max(0, now.requests - last.requests) / seconds : 0,
+        errors: last ? Math.max(0, now.errors - last.errors) / seconds : 0,
+        ...data.latency_ms,
+      };
+      return { last: now, list: [...list, sample].slice(-120) };
+    });
+  }, [data, dataUpdatedAt]);
+  if (error && !data) {
+    return (
+      <Card>
+        <Failure error={error} retry={() => void refetch()} />
+      </Card>
+    );
+  }
+  const rate = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
+  return (
+    <div className="grid gap-4">
+      <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
+        <Stat name="Requests" value={data && count(data.requests)} note="since it was brought up" />
+        <Stat name="Errors" value={data && count(data.errors)} {...(data && data.errors > 0 ? { tone: "bad" as const } : {})} note={data && `${data.traps} traps, ${data.timeouts} time-outs`} />
+        <Stat name="Refused" value={data && count(data.refused)} note="saturated or cut off" {...(data && data.refused > 0 ? { tone: "warn" as const } : {})} />
+        <Stat name="Latency, median" value={data && milliseconds(data.latency_ms.p50)} note={data && `p95 ${milliseconds(data.latency_ms.p95)}, p99 ${milliseconds(data.latency_ms.p99)}`} />
+        <Stat name="Running now" value={data && count(data.running)} />
+        <Stat name="Instances made" value={data && count(data.instantiations)} />
+        <Stat name="Memory" value={data && bytes(data.memory_bytes)} note="of the instance used last" />
+      </div>
+      <div className="grid gap-4 lg:grid-cols-2">
+        <Card>
+          <CardHeader title="Requests" description="On the node that answers, since this page was opened." />
+          <CardBody>
+            <Lines
+              label="Requests and errors a second"
+              data={samples.list}
+              x="at"
+              format={rate}
+              series={[
+                { key: "requests", name: "Requests", colour: 1 },
+                { key: "errors", name: "Errors", colour: 4 },
+              ]}
+            />
+          </CardBody>
+        </Card>
+        <Card>
+          <CardHeader title="Latency" description="Until the head of the answer." />
+          <CardBody>
+            <Lines
+              label="Latency in milliseconds"
+              data={samples.list}
+              x="at"
+              format={milliseconds}
+              series={[
+                { key: "p99", name: "p99", colour: 3 },
+                { key: "p95", name: "p95", colour: 2 },
+                { key: "p50", name: "Median", colour: 1 },
+              ]}
+            />
+          </CardBody>
+        </Card>
+      </div>
+    </div>
+  );
+}
+
+function Revisions({ plugin, revisions, choose }: { plugin: Installation; revisions: Revision[] | undefined; choose: (revision: Revision) => void }) {
+  const columns = useMemo<Col<Revision>[]>(
+    () => [
+      {
+        id: "version",
+        head: "Version",
+        sort: (revision) => revision.version,
+        cell: (revision) => (
+          <span className="flex items-center gap-2">
+            <span className="font-mono">{revision.version}</span>
+            {revision.id === plugin.revision && <Badge tone="good">runs now</Badge>}
+            {revision.id === plugin.previous_revision && <Badge>ran before</Badge>}
+          </span>
+        ),
+      },
+      { id: "digest", head: "Digest", wide: true, cell: (revision) => <Cut mono text={revision.digest} className="max-w-40" /> },
+      { id: "size", head: "Size", wide: true, sort: (revision) => revision.size_bytes, cell: (revision) => bytes(revision.size_bytes) },
+      { id: "added", head: "Added", sort: (revision) => revision.created_at, cell: (revision) => <When at={revision.created_at} /> },
+      {
+        id: "action",
+        head: "Switch",
+        hiddenHead: true,
+        className: "text-right",
+        cell: (revision) =>
+          revision.id === plugin.revision ? null : (
+            <Button size="sm" onClick={() => choose(revision)}>
+              {revision.id === plugin.previous_revision ? "Roll back" : "Switch to it"}
+            </Button>
+          ),
+      },
+    ],
+    [plugin, choose],
+  );
+  return (
+    <Card>
+      <DataTable
+        label="Revisions"
+        columns={columns}
+        rows={revisions}
+        rowKey={(revision) => revision.id}
+        empty={<Empty icon={History} title="No revisions" />}
+      />
+    </Card>
+  );
+}
+
+function Remove({ project, plugin, close }: { project: string; plugin: string; close: () => void }) {
+  const [data, setData] = useState<"keep" | "delete">("keep");
+  const navigate = useNavigate();
+  return (
+    <Confirm
+      open
+      onOpenChange={(open) => !open && close()}
+      title={`Remove ${plugin}?`}
+      action="Remove the plugin"
+      typed={data === "delete" ? plugin : undefined}
+      run={async () => {
+        await take(
+          api.DELETE("/admin/v1/projects/{project}/plugins/{plugin}", { params: { path: { project, plugin }, query: { data } } }),
+        );
+        toast.success(`${plugin} is removed`);
+        await navigate({ to: "/projects/$project/plugins", params: { project } });
+        await queryClient.invalidateQueries({ queryKey: ["project", project, "plugins"] });
+      }}
+    >
+      <p>Its addresses stop answering at once.</p>
+      <Field label="What it has stored">
+        <Select value={data} onChange={(event) => setData(event.target.value as "keep" | "delete")}>
+          <option value="keep">Keep it: it is there again after the next install</option>
+          <option value="delete">Delete it for good</option>
+        </Select>
+      </Field>
+    </Confirm>
+  );
+}
+
+export function Plugin() {
+  const project = useProject();
+  const name = useParams({ strict: false, select: (params: { plugin?: string }) => params.plugin }) ?? "";
+  const [words, change] = useWords<"tab">();
+  const { data: plugin, error, refetch } = useQuery({ ...installationQuery(project, name), refetchInterval: 10_000 });
+  const { data: catalogue } = useQuery(revisionsQuery(name));
+  const [chosen, setChosen] = useState<Revision>();
+  const [removing, setRemoving] = useState(false);
+  const { pending, run } = useAction();
+  const revision = catalogue?.revisions.find((one) => one.id === plugin?.revision) ?? (catalogue?.id === plugin?.revision ? catalogue : undefined);
+
+  if (error && !plugin) {
+    if (error instanceof ApiError && error.status === 404) {
+      return (
+        <Card>
+          <Empty icon={Boxes} title={`${name} is not installed in this project`}>
+            Install it from the project's plugins.
+          </Empty>
+        </Card>
+      );
+    }
+    return (
+      <Card>
+        <Failure error={error} retry={() => void refetch()} />
+      </Card>
+    );
+  }
+  if (!plugin) return <Loading rows={8} />;
+  return (
+    <>
+      <PageHeader
+        title={plugin.name}
+        description={plugin.description}
+        badge={
+          <>
+            <Badge className="font-mono">{plugin.version}</Badge> <HealthBadge plugin={plugin} />
+          </>
+        }
+        actions={
+          <>
+            <label className="flex items-center gap-2 text-sm">
+              {plugin.enabled ? "On" : "Off"}
+              <Switch
+                aria-label={`${plugin.name} is on`}
+                checked={plugin.enabled}
+                disabled={pending}
+                onCheckedChange={(enabled) => void run(() => put(project, plugin.name, { enabled }), `${plugin.name} is ${enabled ? "on" : "off"}`)}
+              />
+            </label>
+            <Button className="text-bad" onClick={() => setRemoving(true)}>
+              <Trash2 aria-hidden /> Remove
+            </Button>
+          </>
+        }
+      />
+      {plugin.last_error && plugin.health !== "ok" && (
+        <div className="mb-4 flex gap-2 rounded-md bg-bad-soft px-3 py-2 text-[0.8125rem] text-bad">
+          <TriangleAlert className="mt-0.5 size-4 shrink-0" aria-hidden />
+          <span className="min-w-0 break-words">Its last fault: {reason(plugin.last_error)}</span>
+        </div>
+      )}
+      <Tabs value={words.tab ?? "routes"} onValueChange={(tab) => change({ tab })}>
+        <TabsList aria-label={plugin.name}>
+          <Tab value="routes">Routes</Tab>
+          <Tab value="configuration">Configuration</Tab>
+          <Tab value="grants">Grants</Tab>
+          <Tab value="logs">Logs</Tab>
+          <Tab value="metrics">Metrics</Tab>
+          <Tab value="limits">Limits</Tab>
+          <Tab value="revisions">Revisions</Tab>
+        </TabsList>
+        <TabPanel value="routes">
+          <Routes project={project} plugin={plugin} />
+        </TabPanel>
+        <TabPanel value="configuration">
+          <Configuration project={project} plugin={plugin} revision={revision} />
+        </TabPanel>
+        <TabPanel value="grants">
+          <Grants project={project} plugin={plugin} />
+        </TabPanel>
+        <TabPanel value="logs">
+          <PluginLogs project={project} plugin={plugin.name} />
+        </TabPanel>
+        <TabPanel value="metrics">
+          <Metrics project={project} plugin={plugin.name} />
+        </TabPanel>
+        <TabPanel value="limits">
+          <Limits project={project} plugin={plugin} />
+        </TabPanel>
+        <TabPanel value="revisions">
+          <Revisions plugin={plugin} revisions={catalogue?.revisions} choose={setChosen} />
+        </TabPanel>
+      </Tabs>
+      {chosen && <Consent key={chosen.id} project={project} revision={chosen} installed={plugin} close={() => setChosen(undefined)} />}
+      {removing && <Remove project={project} plugin={plugin.name} close={() => setRemoving(false)} />}
+    </>
+  );
+}
