@@ -43,7 +43,7 @@ impl Access {
                 let bound = BoundCaller::user(user.id, user.roles.clone());
                 (Reach::Policies(Arc::new(bound)), true)
             }
-            // A plugin that acts for itself has nobody's rights.
+            // A plugin has nobody's rights at what another one told it.
             Caller::Nobody | Caller::Key { .. } | Caller::Plugin(_) => {
                 (Reach::Policies(BoundCaller::anonymous()), true)
             }

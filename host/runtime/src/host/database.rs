@@ -13,7 +13,7 @@ use crate::{
     state::{State, for_guest},
 };
 use atlashub_core::{
-    Result,
+    Caller, Result,
     capability::{database as plain, sql::SqlTransaction},
 };
 use std::sync::Arc;
@@ -48,9 +48,14 @@ impl State {
         if !plugin.grants.allows_database(false) {
             return Err(not_granted("database:read"));
         }
+        let caller = match &self.hooks.request.caller {
+            // What it told itself: background work, on nobody's behalf.
+            Caller::Plugin(own) if *own == plugin.scope.plugin => &Caller::Scheduler,
+            caller => caller,
+        };
         let access = plain::Access::of(
             plugin.scope.project,
-            &self.hooks.request.caller,
+            caller,
             plugin.grants.allows_database(true),
         );
         Ok((Arc::clone(&plugin.services.database), access))
