@@ -2,7 +2,7 @@
 //! itself for each turn. Nothing else here knows how turns come about.
 
 use crate::{
-    due, export,
+    due, export, import,
     job::{Ended, Job, Turn},
 };
 use atlashub_sdk::{events, prelude::*};
@@ -70,6 +70,7 @@ fn turn(event: Event, Payload(work): Payload<Work>) -> Result<()> {
 fn work_on(turn: &mut Turn) -> Result<Ended> {
     match turn.job.kind.as_str() {
         "export" => export::work(turn),
+        "import" => import::work(turn),
         other => Err(Error::invalid(
             "unknown_job",
             format!("there are no jobs of the kind `{other}`"),

@@ -14,10 +14,14 @@ pub mod check;
 mod drive;
 mod due;
 mod export;
+mod import;
 mod job;
 mod jobs;
 mod names;
+mod preview;
 mod settings;
+mod source;
+mod uploads;
 
 use atlashub_sdk::prelude::*;
 
@@ -30,6 +34,10 @@ const STORE_NAME: &str = "private";
 pub fn routes() -> Router {
     Router::new()
         .post("/transfer/export", export::ask)
+        .post("/transfer/uploads", uploads::send)
+        .post("/transfer/uploads/link", uploads::link)
+        .post("/transfer/preview", preview::look)
+        .post("/transfer/import", import::ask)
         .get("/transfer/jobs", jobs::list)
         .get("/transfer/jobs/{id}", jobs::get)
         .post("/transfer/jobs/{id}/cancel", jobs::cancel)

@@ -336,6 +336,9 @@ pub(super) fn request(
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
         ("POST", "/topics") => json!({"name": unique("theirs")}),
         ("POST", "/transfer/export") => json!({"what": "table", "table": TABLE}),
+        ("POST", "/transfer/uploads/link") => json!({"size": 1}),
+        ("POST", "/transfer/preview") => json!({"source": "theirs"}),
+        ("POST", "/transfer/import") => json!({"source": "theirs", "table": TABLE}),
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("POST", "/storage-backends") => json!({
             "type": "webdav", "display_name": "theirs", "credentials": {

@@ -130,6 +130,13 @@ impl client::Host for State {
         answer(found.map(rows))
     }
 
+    async fn was_committed(&mut self, name: String) -> Answer<Option<bool>> {
+        answer(match self.database() {
+            Ok((database, access)) => database.was_committed(&access, &name).await,
+            Err(error) => Err(error),
+        })
+    }
+
     async fn execute(&mut self, sql: String, values: Vec<Value>) -> Answer<u64> {
         answer(match self.database() {
             Ok((database, access)) => database.execute(&access, &sql, parameters(values)).await,
@@ -139,6 +146,11 @@ impl client::Host for State {
 }
 
 impl client::HostTransaction for State {
+    async fn identify(&mut self, this: Resource<Transaction>) -> Answer<String> {
+        let transaction = self.table.get_mut(&this)?;
+        answer(transaction.0.identify().await)
+    }
+
     async fn begin(&mut self) -> Answer<Resource<Transaction>> {
         let begun = match self.database() {
             Ok((database, access)) => database.begin(&access).await,

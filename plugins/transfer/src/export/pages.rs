@@ -16,7 +16,7 @@ const TARGET: u64 = 1_280 * 1024;
 const FIRST: u64 = 200;
 const MOST: u64 = 20_000;
 /// Characters of a piece of a large row.
-const PIECE: i64 = 512 * 1024;
+const PIECE: i64 = 768 * 1024;
 /// Blocks of Postgres' that one page looks at, where rows have no key.
 const BLOCKS: i64 = 256;
 
@@ -315,7 +315,7 @@ impl Pages {
 }
 
 fn is_too_large(error: &Error) -> bool {
-    error.code() == "sql_too_many_rows"
+    error.code() == "sql_too_many_rows" || error.sqlstate() == Some("54000")
 }
 
 /// The block in which a place of Postgres' is.
