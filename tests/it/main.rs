@@ -80,6 +80,7 @@ mod telemetry;
 mod telemetry_stand_in;
 mod tenant_files;
 mod thumbnails;
+mod transfer;
 mod two_projects;
 mod types_ts;
 mod user_audit;

@@ -16,7 +16,6 @@ mod rest;
 mod schema;
 mod settings;
 mod sql;
-mod times;
 
 use atlashub_sdk::prelude::*;
 

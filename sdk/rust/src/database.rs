@@ -160,6 +160,15 @@ pub fn transaction<T>(work: impl FnOnce(&Transaction) -> Result<T>) -> Result<T>
     Ok(value)
 }
 
+/// Whether the transaction of that name was committed; if not, it never will
+/// be. None when it is too long ago: names are known for 30 days at least.
+///
+/// # Errors
+/// `sql_busy` (503) while that is not decided; 422 for what is no such name.
+pub fn was_committed(name: &str) -> Result<Option<bool>> {
+    Ok(host::database_was_committed(name)?)
+}
+
 /// A transaction that can write, if the grant can; dropped without
 /// [`Transaction::commit`], it rolls back.
 #[derive(Debug)]
@@ -196,6 +205,15 @@ impl Transaction {
     /// As [`query`].
     pub fn execute(&self, sql: &str, parameters: Vec<Value>) -> Result<u64> {
         Ok(self.0.execute(sql, parameters)?)
+    }
+
+    /// A name by which [`was_committed`] tells later what became of the
+    /// transaction: note it where it lasts, then commit.
+    ///
+    /// # Errors
+    /// As [`query`].
+    pub fn identify(&self) -> Result<String> {
+        Ok(self.0.identify()?)
     }
 
     /// Makes the changes last.

@@ -63,6 +63,13 @@ pub(super) enum Asks {
     PaymentToWrite,
     /// Leave to settle payments by hand; here it is nobody's.
     Reviewed,
+    /// To be a server of the project, or an admin, whoever it is about.
+    Server,
+    /// The same, and leave to change something.
+    ServerToWrite,
+    /// The same as either; here it is about what there is not.
+    ServerThing,
+    ServerThingToWrite,
     /// What there is not, for anybody.
     Absent,
 }
@@ -230,6 +237,19 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/v1/storage/public/{bucket}/{*path}", Asks::Absent),
     ("GET", "/v1/storage/list", Asks::Users),
     ("DELETE", "/v1/storage/object", Asks::ObjectToWrite),
+    ("POST", "/transfer/export", Asks::ServerToWrite),
+    ("POST", "/transfer/uploads", Asks::ServerToWrite),
+    ("POST", "/transfer/uploads/link", Asks::ServerToWrite),
+    ("POST", "/transfer/preview", Asks::ServerThingToWrite),
+    ("POST", "/transfer/import", Asks::ServerThingToWrite),
+    ("GET", "/transfer/jobs", Asks::Server),
+    ("GET", "/transfer/jobs/{id}", Asks::ServerThing),
+    ("DELETE", "/transfer/jobs/{id}", Asks::ServerThingToWrite),
+    (
+        "POST",
+        "/transfer/jobs/{id}/cancel",
+        Asks::ServerThingToWrite,
+    ),
     ("POST", "/rpc/login", Asks::Password),
     ("POST", "/rpc/store_file", Asks::TokenToWrite),
     ("GET", "/rpc/retrieve_file", Asks::TokenObject),

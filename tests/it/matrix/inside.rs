@@ -85,9 +85,17 @@ pub(super) fn verdict(asks: Asks, rank: Rank) -> Verdict {
             Refused(403)
         }
         (Asks::Description, rank) if is_trusted(rank) => Served,
+        (Asks::Description | Asks::Server, rank) if is_trusted(rank) => Served,
+        (Asks::ServerThing, rank) if is_trusted(rank) => Refused(404),
+        (Asks::ServerToWrite, Rank::Secret | Rank::PlatformAdmin) => Served,
+        (Asks::ServerThingToWrite, Rank::Secret | Rank::PlatformAdmin) => Refused(404),
         (_, Rank::Guest) => Refused(403),
         (Asks::Tables | Asks::Table | Asks::Description, Rank::Nobody) => Refused(401),
         (Asks::Description, _) => Refused(403),
+        (Asks::Server | Asks::ServerToWrite, Rank::Nobody) => Refused(401),
+        (Asks::ServerThing | Asks::ServerThingToWrite, Rank::Nobody) => Refused(401),
+        (Asks::Server | Asks::ServerToWrite, _) => Refused(403),
+        (Asks::ServerThing | Asks::ServerThingToWrite, _) => Refused(403),
         (Asks::Table, rank) if !is_trusted(rank) => Refused(404),
         (Asks::Tables | Asks::Table, _) => Served,
         (_, Rank::Reader) if writes => Refused(403),
@@ -133,6 +141,7 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "webdav",
         "backends",
         "mpesa",
+        "transfer",
     ];
     let project = owner.project_with(&plugins).await;
     let config = json!({"dropbox_client_id": "matrix"});
@@ -351,6 +360,10 @@ pub(super) fn request(
         ("POST", "/files/{id}/tags") => json!({"tags": ["theirs"]}),
         ("PATCH", "/tags/{tag_id}") => json!({"name": unique("theirs")}),
         ("POST", "/topics") => json!({"name": unique("theirs")}),
+        ("POST", "/transfer/export") => json!({"what": "table", "table": TABLE}),
+        ("POST", "/transfer/uploads/link") => json!({"size": 1}),
+        ("POST", "/transfer/preview") => json!({"source": "theirs"}),
+        ("POST", "/transfer/import") => json!({"source": "theirs", "table": TABLE}),
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("POST", "/storage-backends") => json!({
             "type": "webdav", "display_name": "theirs", "credentials": {

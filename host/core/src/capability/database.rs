@@ -43,7 +43,7 @@ impl Access {
                 let bound = BoundCaller::user(user.id, user.roles.clone());
                 (Reach::Policies(Arc::new(bound)), true)
             }
-            // A plugin that acts for itself has nobody's rights.
+            // A plugin has nobody's rights at what another one told it.
             Caller::Nobody | Caller::Key { .. } | Caller::Plugin(_) => {
                 (Reach::Policies(BoundCaller::anonymous()), true)
             }
@@ -318,6 +318,13 @@ pub trait Database: Send + Sync {
 
     /// Begins a transaction; it can write if `access` can.
     async fn begin(&self, access: &Access) -> Result<Box<dyn SqlTransaction>>;
+
+    /// Whether the transaction of that name was committed; if not, it never
+    /// will be. None when it is too long ago.
+    ///
+    /// `sql_busy` while that is not decided, `invalid_transaction` for what
+    /// is no name of one.
+    async fn was_committed(&self, access: &Access, name: &str) -> Result<Option<bool>>;
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! enforces.
 
 use super::PluginScope;
-use crate::Result;
+use crate::{Error, Result};
 use async_trait::async_trait;
 
 /// Most rows that one `query` returns; more is an error that names a cursor.
@@ -115,6 +115,17 @@ pub trait SqlTransaction: Send {
     async fn query(&mut self, sql: &str, parameters: Vec<SqlValue>) -> Result<SqlRows>;
     /// As [`Sql::execute`], within the transaction.
     async fn execute(&mut self, sql: &str, parameters: Vec<SqlValue>) -> Result<u64>;
+    /// A name by which [`Database::was_committed`](super::database::Database::was_committed)
+    /// tells what became of it.
+    ///
+    /// # Errors
+    /// `not_supported` on others than the project's own tables.
+    async fn identify(&mut self) -> Result<String> {
+        Err(Error::invalid(
+            "not_supported",
+            "only transactions on the project's tables have names",
+        ))
+    }
     /// Makes the changes last.
     async fn commit(self: Box<Self>) -> Result<()>;
     /// Undoes the changes and waits until that is done.

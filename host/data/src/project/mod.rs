@@ -417,6 +417,14 @@ fn denied(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Forbidden, "sql_denied", message)
 }
 
+/// The error for a transaction on a plugin's own tables.
+fn no_name() -> Error {
+    Error::invalid(
+        "not_supported",
+        "only transactions on the project's tables have names",
+    )
+}
+
 /// The error for a transaction in which a statement failed.
 fn transaction_over() -> Error {
     Error::conflict(

@@ -13,7 +13,7 @@ use crate::{
     state::{State, for_guest},
 };
 use atlashub_core::{
-    Result,
+    Caller, Result,
     capability::{database as plain, sql::SqlTransaction},
 };
 use std::sync::Arc;
@@ -48,9 +48,14 @@ impl State {
         if !plugin.grants.allows_database(false) {
             return Err(not_granted("database:read"));
         }
+        let caller = match &self.hooks.request.caller {
+            // What it told itself: background work, on nobody's behalf.
+            Caller::Plugin(own) if *own == plugin.scope.plugin => &Caller::Scheduler,
+            caller => caller,
+        };
         let access = plain::Access::of(
             plugin.scope.project,
-            &self.hooks.request.caller,
+            caller,
             plugin.grants.allows_database(true),
         );
         Ok((Arc::clone(&plugin.services.database), access))
@@ -125,6 +130,13 @@ impl client::Host for State {
         answer(found.map(rows))
     }
 
+    async fn was_committed(&mut self, name: String) -> Answer<Option<bool>> {
+        answer(match self.database() {
+            Ok((database, access)) => database.was_committed(&access, &name).await,
+            Err(error) => Err(error),
+        })
+    }
+
     async fn execute(&mut self, sql: String, values: Vec<Value>) -> Answer<u64> {
         answer(match self.database() {
             Ok((database, access)) => database.execute(&access, &sql, parameters(values)).await,
@@ -134,6 +146,11 @@ impl client::Host for State {
 }
 
 impl client::HostTransaction for State {
+    async fn identify(&mut self, this: Resource<Transaction>) -> Answer<String> {
+        let transaction = self.table.get_mut(&this)?;
+        answer(transaction.0.identify().await)
+    }
+
     async fn begin(&mut self) -> Answer<Resource<Transaction>> {
         let begun = match self.database() {
             Ok((database, access)) => database.begin(&access).await,

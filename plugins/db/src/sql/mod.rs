@@ -136,12 +136,5 @@ fn column(alias: &str, column: &Column) -> String {
 
 /// The error for what a column cannot hold, in the words of Postgres.
 fn unfit(kind: &str, text: &str) -> Fault {
-    let name = match kind {
-        "integer" => "bigint",
-        "real" => "double precision",
-        "bytes" => "bytea",
-        other => other,
-    };
-    let shown: String = text.chars().take(100).collect();
-    Fault::value(format!("invalid input syntax for type {name}: \"{shown}\""))
+    Fault::value(atlashub_tables::cells::unfit(kind, text))
 }

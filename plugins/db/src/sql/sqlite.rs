@@ -5,9 +5,9 @@ use super::{Engine, Writer, column, literal, quoted, unfit};
 use crate::{
     fault::{Fault, Result},
     model::{Cast, Field, Search, Step},
-    times,
 };
 use atlashub_sdk::sql::Value;
+use atlashub_tables::{cells, times};
 
 pub(super) struct Sqlite;
 
@@ -111,10 +111,13 @@ impl Engine for Sqlite {
         let kind = field.kind();
         let value = match kind {
             "integer" | "real" | "numeric" => number(kind, text)?,
-            "boolean" => Value::Integer(truth(text)?.into()),
+            "boolean" => {
+                let truth = cells::truth(text).ok_or_else(|| unfit(kind, text))?;
+                Value::Integer(truth.into())
+            }
             "uuid" => Value::Text(text.to_ascii_lowercase()),
             "timestamp" => Value::Text(times::instant(text).ok_or_else(|| unfit(kind, text))?),
-            "bytes" => Value::Blob(bytes(text).ok_or_else(|| unfit(kind, text))?),
+            "bytes" => Value::Blob(cells::bytes(text).ok_or_else(|| unfit(kind, text))?),
             "json" => {
                 let json: serde_json::Value =
                     serde_json::from_str(text).map_err(|_| unfit(kind, text))?;
@@ -256,28 +259,6 @@ fn number(kind: &str, text: &str) -> Result<Value> {
     }
 }
 
-/// What Postgres takes for a truth value.
-pub(super) fn truth(text: &str) -> Result<bool> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
-        "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
-        _ => Err(unfit("boolean", text)),
-    }
-}
-
-/// `\x` and hexadecimal digits.
-pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("\\x")?;
-    if digits.len() % 2 != 0 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
-}
-
 /// A pattern of `LIKE` as one of `GLOB`.
 fn glob(pattern: &str) -> String {
     let mut glob = String::with_capacity(pattern.len());
@@ -316,14 +297,6 @@ mod tests {
             ("\\", "\\"),
         ] {
             assert_eq!(glob(like), expected, "{like}");
-        }
-    }
-
-    #[test]
-    fn bytes_are_written_in_hexadecimal() {
-        assert_eq!(bytes("\\x00fF"), Some(vec![0, 255]));
-        for bad in ["00", "\\x0", "\\xzz", "\\x+1"] {
-            assert_eq!(bytes(bad), None, "{bad}");
         }
     }
 }

@@ -553,9 +553,17 @@ pub(crate) fn database_execute(sql: &str, parameters: Vec<Value>) -> HostResult<
 #[derive(Debug)]
 pub(crate) struct DatabaseTransaction(wit_database::Transaction);
 
+pub(crate) fn database_was_committed(name: &str) -> HostResult<Option<bool>> {
+    Ok(wit_database::was_committed(name)?)
+}
+
 impl DatabaseTransaction {
     pub(crate) fn begin() -> HostResult<Self> {
         Ok(Self(wit_database::Transaction::begin()?))
+    }
+
+    pub(crate) fn identify(&self) -> HostResult<String> {
+        Ok(self.0.identify()?)
     }
 
     pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {

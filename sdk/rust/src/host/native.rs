@@ -459,10 +459,34 @@ pub(crate) struct DatabaseTransaction {
     open: bool,
 }
 
+/// A table that keeps which transactions were committed.
+const ENDED: &str = "CREATE TABLE IF NOT EXISTS public._atlashub_ended (name TEXT PRIMARY KEY)";
+
+pub(crate) fn database_was_committed(name: &str) -> HostResult<Option<bool>> {
+    database_execute(ENDED, Vec::new())?;
+    let found = database_query(
+        "SELECT 1 FROM public._atlashub_ended WHERE name = $1",
+        vec![Value::from(name)],
+    )?;
+    Ok(Some(!found.rows.is_empty()))
+}
+
 impl DatabaseTransaction {
     pub(crate) fn begin() -> HostResult<Self> {
         database_execute("BEGIN IMMEDIATE", Vec::new())?;
         Ok(Self { open: true })
+    }
+
+    pub(crate) fn identify(&self) -> HostResult<String> {
+        database_execute(ENDED, Vec::new())?;
+        let made = database_query(
+            "INSERT INTO public._atlashub_ended VALUES (lower(hex(randomblob(16)))) RETURNING name",
+            Vec::new(),
+        )?;
+        match made.rows.into_iter().flatten().next() {
+            Some(Value::Text(name)) => Ok(name),
+            _ => Err(HostError::new("internal", "the transaction got no name")),
+        }
     }
 
     pub(crate) fn query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {

@@ -1,8 +1,8 @@
 //! A plugin's transaction on Postgres: it owns one of the plugin's
 //! connections until it ends.
 
-use super::{error::Fault, guard, session::Session};
-use crate::project::{check_call, pool::Lease, transaction_over};
+use super::{error::Fault, guard, public::ended, session::Session};
+use crate::project::{check_call, no_name, pool::Lease, transaction_over};
 use async_trait::async_trait;
 use atlashub_core::{
     Result,
@@ -101,6 +101,14 @@ impl SqlTransaction for PostgresTransaction {
     async fn execute(&mut self, sql: &str, values: Vec<SqlValue>) -> Result<u64> {
         self.check(sql, &values)?;
         self.run(async |session| session.execute(sql, &values).await)
+            .await
+    }
+
+    async fn identify(&mut self) -> Result<String> {
+        if !self.public {
+            return Err(no_name());
+        }
+        self.run(async |session| ended::identify(session).await)
             .await
     }
 

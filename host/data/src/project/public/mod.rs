@@ -196,6 +196,21 @@ impl Database for ProjectDatabases {
             Engine::Postgres(postgres) => postgres.begin_public(&self.reaching(access)).await,
         }
     }
+
+    async fn was_committed(&self, access: &Access, name: &str) -> Result<Option<bool>> {
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.was_committed(access.project, name).await,
+            Engine::Postgres(postgres) => postgres.was_committed(access.project, name).await,
+        }
+    }
+}
+
+/// The error for what names no transaction.
+pub(super) fn no_transaction() -> Error {
+    Error::invalid(
+        "invalid_transaction",
+        "that is not the name of a transaction",
+    )
 }
 
 /// Whether a name begins like those that the host keeps for itself.

@@ -482,6 +482,11 @@ impl Connection {
         result.map_err(|error| Failure::from(error).into_error())
     }
 
+    /// Whether it is on the project's own tables.
+    pub(super) fn is_public(&self) -> bool {
+        self.policy.public().is_some()
+    }
+
     /// The wrapped connection.
     pub(super) fn inner(&self) -> &Inner {
         &self.inner

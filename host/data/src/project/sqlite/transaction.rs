@@ -1,8 +1,8 @@
 //! A plugin's transaction on SQLite: it owns the plugin's one writing
 //! connection until it ends.
 
-use super::{Worker, limited};
-use crate::project::transaction_over;
+use super::{Worker, limited, public::ended};
+use crate::project::{no_name, transaction_over};
 use async_trait::async_trait;
 use atlashub_core::{
     Result,
@@ -89,6 +89,16 @@ impl SqlTransaction for SqliteTransaction {
         let sql = sql.to_owned();
         self.run(move |connection| connection.execute(&sql, &values))
             .await
+    }
+
+    async fn identify(&mut self) -> Result<String> {
+        self.run(|connection| {
+            if !connection.is_public() {
+                return Err(no_name());
+            }
+            ended::identify(connection)
+        })
+        .await
     }
 
     async fn commit(self: Box<Self>) -> Result<()> {

@@ -1,11 +1,8 @@
 //! What clients write into a body, as SQLite keeps it.
 
-use crate::{
-    fault::Result,
-    sql::{sqlite, unfit},
-    times,
-};
+use crate::{fault::Result, sql::unfit};
 use atlashub_sdk::{database::Column, sql::Value};
+use atlashub_tables::cells;
 use serde_json::{Value as Json, value::RawValue};
 
 /// The value as a member of a JSON list that SQLite reads: texts, numbers,
@@ -24,26 +21,8 @@ pub(super) fn member(column: &Column, raw: &RawValue) -> Result<Json> {
         // As the client wrote it: a number may have more digits than ours.
         _ => raw.get().to_owned(),
     };
-    let read = match kind {
-        "boolean" => sqlite::truth(&text).ok().map(Json::Bool),
-        "integer" => text
-            .trim()
-            .parse::<i64>()
-            .ok()
-            .map(Json::from)
-            .or_else(|| whole(&value)),
-        "numeric" if column.data_type.eq_ignore_ascii_case("text") => text
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .map(|_| Json::String(text.trim().to_owned())),
-        "real" | "numeric" => text.trim().parse::<f64>().ok().map(Json::from),
-        "timestamp" => times::instant(&text).map(Json::String),
-        "date" => times::instant(&text).and_then(|at| at.get(..10).map(Json::from)),
-        "uuid" => uuid(&text).map(Json::String),
-        "bytes" => sqlite::bytes(&text).and_then(|_| text.get(2..).map(Json::from)),
-        _ => Some(Json::String(text.clone())),
-    };
+    let read = cells::member(column, &text)
+        .or_else(|| (kind == "integer").then(|| whole(&value)).flatten());
     read.ok_or_else(|| unfit(kind, &text))
 }
 
@@ -51,28 +30,6 @@ pub(super) fn member(column: &Column, raw: &RawValue) -> Result<Json> {
 fn whole(value: &Json) -> Option<Json> {
     let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
     format!("{number:.0}").parse::<i64>().ok().map(Json::from)
-}
-
-/// A UUID in the form that SQLite's tables keep.
-fn uuid(text: &str) -> Option<String> {
-    let digits: String = text
-        .trim()
-        .chars()
-        .filter(|c| *c != '-')
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let part = |from: usize, to: usize| digits.get(from..to);
-    Some(format!(
-        "{}-{}-{}-{}-{}",
-        part(0, 8)?,
-        part(8, 12)?,
-        part(12, 16)?,
-        part(16, 20)?,
-        part(20, 32)?
-    ))
 }
 
 /// The value to be bound by itself.
@@ -84,7 +41,7 @@ pub(super) fn bound(column: &Column, raw: &RawValue) -> Result<Value> {
             None => Value::Real(number.as_f64().unwrap_or_default()),
         },
         Json::String(text) if column.kind == "bytes" => {
-            Value::Blob(sqlite::bytes(&format!("\\x{text}")).unwrap_or_default())
+            Value::Blob(cells::bytes(&format!("\\x{text}")).unwrap_or_default())
         }
         Json::String(text) => Value::Text(text),
         _ => Value::Null,

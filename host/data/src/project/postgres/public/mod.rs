@@ -7,6 +7,7 @@ mod alter;
 mod changes;
 mod describe;
 mod editor;
+pub(super) mod ended;
 mod policies;
 pub(super) mod prepare;
 

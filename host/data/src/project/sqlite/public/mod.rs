@@ -6,6 +6,7 @@ mod bound;
 mod changes;
 mod describe;
 mod editor;
+pub(super) mod ended;
 pub(super) mod rules;
 mod set;
 mod store;

@@ -7,7 +7,8 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 /// A point in time in UTC, `2026-02-28T09:30:00.500Z`. Reads RFC 3339;
 /// also with a blank for the `T`, without a time, or without an offset,
 /// which then is UTC.
-pub(crate) fn instant(text: &str) -> Option<String> {
+#[must_use]
+pub fn instant(text: &str) -> Option<String> {
     let text = text.trim();
     let (date, time) = text.split_at_checked(10)?;
     let time = match time.strip_prefix(['T', 't', ' ']) {

@@ -1,0 +1,221 @@
+//! `POST /transfer/export`: a table as an object.
+
+mod lines;
+mod pages;
+mod parts;
+
+use crate::{
+    access, drive,
+    job::{Ended, NewJob, Turn},
+    jobs::{Shown, note},
+    names,
+};
+use atlashub_sdk::prelude::*;
+use lines::Lines;
+use pages::{Pages, Place};
+use parts::Parts;
+
+/// What is to be exported.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wishes {
+    what: String,
+    table: Option<String>,
+    #[serde(default)]
+    format: Format,
+    /// Columns, in their order; all when nothing is said.
+    columns: Option<Vec<String>>,
+    #[serde(default)]
+    delimiter: Delimiter,
+    #[serde(default)]
+    formulas: Formulas,
+}
+
+/// In which form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// A line of cells for each row.
+    #[default]
+    Csv,
+    /// One list of objects.
+    Json,
+    /// An object a line.
+    Ndjson,
+}
+
+impl Format {
+    /// The name, as clients write it and as files end.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Json => "application/json",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+}
+
+/// What stands between cells. None of these is part of a number, a date or a
+/// UUID, which are written as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Delimiter {
+    /// `,`
+    #[default]
+    #[serde(rename = ",")]
+    Comma,
+    /// `;`
+    #[serde(rename = ";")]
+    Semicolon,
+    /// A tab.
+    #[serde(rename = "\t")]
+    Tab,
+    /// `|`
+    #[serde(rename = "|")]
+    Bar,
+}
+
+impl Delimiter {
+    /// The character.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Comma => ",",
+            Self::Semicolon => ";",
+            Self::Tab => "\t",
+            Self::Bar => "|",
+        }
+    }
+}
+
+/// What becomes of cells that a program for tables would calculate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Formulas {
+    /// They get a `'` before them.
+    #[default]
+    Neutralise,
+    /// They stay as they are.
+    Keep,
+}
+
+/// What a job is to do.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    table: String,
+    columns: Option<Vec<String>>,
+    format: Format,
+    delimiter: Delimiter,
+    formulas: Formulas,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The last row that a part has.
+    place: Option<Place>,
+    /// Parts that there are.
+    parts: u64,
+    /// Rows of a page, as far as that is known.
+    page: u64,
+    /// Whether every row is in a part.
+    complete: bool,
+}
+
+pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
+    access::require(&caller)?;
+    if wishes.what != "table" {
+        return Err(Error::invalid(
+            "not_supported",
+            format!("`{}` cannot be exported; `what` is `table`", wishes.what),
+        ));
+    }
+    let Some(name) = wishes.table else {
+        return Err(Error::invalid("invalid_body", "name the table in `table`"));
+    };
+    let table = names::table(&name)?;
+    if names::columns(&table, wishes.columns.as_deref())?.is_empty() {
+        return Err(Error::invalid("invalid_body", "name a column in `columns`"));
+    }
+    let job = NewJob {
+        kind: "export",
+        what: "table",
+        subject: Some(&name),
+        format: wishes.format.as_str(),
+        bytes_total: None,
+    };
+    let job = job.make(&Asked {
+        table: name.clone(),
+        columns: wishes.columns,
+        format: wishes.format,
+        delimiter: wishes.delimiter,
+        formulas: wishes.formulas,
+    })?;
+    drive::begin(&job)?;
+    note("transfer.export", &name);
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// A turn at an export.
+pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
+    let (asked, mut state): (Asked, State) = turn.kept()?;
+    let table = names::table(&asked.table)?;
+    let columns = names::columns(&table, asked.columns.as_deref())?;
+    let lines = Lines::new(asked.format, asked.delimiter, asked.formulas);
+    let mut pages = Pages::new(&table, &lines.of_row(&columns), lines.end(), state.page)?;
+    if turn.job.rows_total.is_none() {
+        turn.job.rows_total = pages.count();
+    }
+    let mut parts = Parts::new(state.parts);
+    if state.parts == 0 {
+        parts.push(lines.head(&columns).as_bytes());
+    }
+    let mut ended = None;
+    while !state.complete {
+        let mut between = if turn.job.rows_done > 0 {
+            lines.end()
+        } else {
+            ""
+        };
+        let page = pages.next(state.place.as_ref(), |text| {
+            parts.push(std::mem::take(&mut between).as_bytes());
+            parts.push(text.as_bytes());
+            Ok(())
+        })?;
+        match page.last {
+            Some(place) => state.place = Some(place),
+            None => state.complete = true,
+        }
+        turn.job.rows_done += page.rows;
+        state.page = pages.size();
+        if state.complete {
+            parts.push(lines.foot(turn.job.rows_done).as_bytes());
+        }
+        let over = turn.is_over();
+        if parts.is_full() || state.complete || over {
+            turn.job.bytes_done += parts.len();
+            state.parts = parts.number() + 1;
+            if !parts.write(turn, &state)? {
+                return Ok(Ended::Lost);
+            }
+        }
+        if over && !state.complete {
+            ended = Some(Ended::GoesOn);
+            break;
+        }
+    }
+    match ended {
+        Some(ended) => Ok(ended),
+        None => {
+            let name = format!("{}.{}", asked.table, asked.format.as_str());
+            let outcome = parts::join(turn, name, asked.format.content_type())?;
+            turn.finish(Some(outcome))
+        }
+    }
+}

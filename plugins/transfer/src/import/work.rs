@@ -1,0 +1,467 @@
+//! Turns at an import.
+
+use super::{
+    OnError, Plan, Reader, Within,
+    batch::Insert,
+    once,
+    rows::{Refusal, Row},
+};
+use crate::{
+    job::{Ended, Turn},
+    names,
+};
+use atlashub_sdk::{
+    database::{Column, Transaction},
+    prelude::*,
+};
+use std::collections::HashSet;
+
+/// Rows and bytes of a batch.
+const ROWS: usize = 4_000;
+const BYTES: usize = 768 * 1024;
+/// Rows of a batch where one before was refused.
+const FEW: usize = 100;
+/// Rows that are not taken and kept in the report.
+const KEPT: u64 = 1_000;
+
+/// How far the rows are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Progress {
+    /// Where the next row begins.
+    offset: u64,
+    /// Rows that were read.
+    row: u64,
+    done: u64,
+    failed: u64,
+    kept: u64,
+    /// Whether that was all.
+    complete: bool,
+}
+
+/// How far the job is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// What has certainly been done.
+    sure: Option<Progress>,
+    /// What is done if the transaction of that name was committed.
+    pending: Option<(String, Progress)>,
+}
+
+/// A row that was not taken.
+struct Refused {
+    row: u64,
+    why: Refusal,
+}
+
+/// Rows that are to go in together.
+#[derive(Default)]
+struct Batch {
+    rows: Vec<Row>,
+    /// The number of each in the source.
+    numbers: Vec<u64>,
+    refused: Vec<Refused>,
+    /// Where it ends.
+    end: Progress,
+}
+
+struct Import<'a> {
+    plan: &'a Plan,
+    columns: Vec<(usize, &'a Column)>,
+    /// Places among the columns that make the key.
+    key: Vec<usize>,
+    insert: Insert<'a>,
+}
+
+/// A turn at an import.
+pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
+    let (plan, state): (Plan, State) = turn.kept()?;
+    let table = names::table(&plan.table)?;
+    let mut columns = Vec::new();
+    for (at, name) in plan.to.iter().enumerate() {
+        if let Some(name) = name {
+            columns.push((at, names::column(&table, name)?));
+        }
+    }
+    let key = plan
+        .key
+        .iter()
+        .filter_map(|name| columns.iter().position(|(_, column)| column.name == *name))
+        .collect();
+    let import = Import {
+        insert: Insert::new(&plan, &table, &columns),
+        plan: &plan,
+        columns,
+        key,
+    };
+    let progress = import.settle(&state)?;
+    tell(turn, &progress);
+    if progress.complete {
+        return turn.finish(None);
+    }
+    match plan.within {
+        Within::Transaction => import.whole(turn),
+        Within::Batches => import.batches(turn, progress),
+    }
+}
+
+fn tell(turn: &mut Turn, progress: &Progress) {
+    turn.job.rows_done = progress.done;
+    turn.job.rows_failed = progress.failed;
+    turn.job.bytes_done = progress.offset;
+}
+
+impl Import<'_> {
+    /// How far the job is, whatever became of the turn before.
+    fn settle(&self, state: &State) -> Result<Progress> {
+        let start = || Progress {
+            offset: self.plan.first,
+            ..Progress::default()
+        };
+        match &state.pending {
+            Some((name, next)) if once::was_committed(name)? => Ok(next.clone()),
+            _ => Ok(state.sure.clone().unwrap_or_else(start)),
+        }
+    }
+
+    /// Reads rows until a batch is full.
+    fn gather(&self, reader: &mut Reader, from: &Progress, most: usize) -> Result<Batch> {
+        let mut batch = Batch {
+            end: from.clone(),
+            ..Batch::default()
+        };
+        let mut keys: HashSet<Vec<Option<String>>> = HashSet::new();
+        let mut bytes = 0;
+        while batch.rows.len() + batch.refused.len() < most && bytes < BYTES {
+            let Some(record) = reader.next()? else {
+                batch.end.complete = true;
+                break;
+            };
+            bytes += record.size();
+            batch.end.row += 1;
+            batch.end.offset = reader.offset();
+            match record.into_row(self.plan, &self.columns) {
+                Ok(row) => {
+                    let twice = !self.key.is_empty() && !keys.insert(self.key_of(&row));
+                    batch.rows.push(row);
+                    batch.numbers.push(batch.end.row);
+                    if twice {
+                        // A statement cannot change a row twice: those before
+                        // it go first.
+                        self.split_twice(&mut batch);
+                        keys.clear();
+                    }
+                }
+                Err(why) => batch.refused.push(Refused {
+                    row: batch.end.row,
+                    why,
+                }),
+            }
+        }
+        Ok(batch)
+    }
+
+    fn key_of(&self, row: &Row) -> Vec<Option<String>> {
+        let value = |at: &usize| row.get(*at).cloned().flatten();
+        self.key.iter().map(value).collect()
+    }
+
+    /// Of rows with the same key the last one counts.
+    fn split_twice(&self, batch: &mut Batch) {
+        let Some(last) = batch.rows.last().map(|row| self.key_of(row)) else {
+            return;
+        };
+        let before = batch.rows.len().saturating_sub(1);
+        let first = batch
+            .rows
+            .iter()
+            .take(before)
+            .position(|row| self.key_of(row) == last);
+        if let Some(at) = first {
+            batch.rows.remove(at);
+            batch.numbers.remove(at);
+            batch.end.done += 1;
+        }
+    }
+
+    fn batches(&self, turn: &mut Turn, mut sure: Progress) -> Result<Ended> {
+        let mut reader = Reader::resume(self.plan, sure.offset)?;
+        let mut few_until = 0;
+        loop {
+            if turn.is_over() {
+                return Ok(Ended::GoesOn);
+            }
+            let most = if sure.row < few_until { FEW } else { ROWS };
+            let mut batch = self.gather(&mut reader, &sure, most)?;
+            let stops = self.plan.on_error == OnError::Stop && !batch.refused.is_empty();
+            if stops {
+                return self.stop(turn, &sure, batch.refused);
+            }
+            let transaction = match self.put(&batch.rows)? {
+                Ok(transaction) => transaction,
+                Err(_) if batch.rows.len() > FEW => {
+                    // Read again in smaller batches.
+                    few_until = batch.end.row;
+                    reader = Reader::resume(self.plan, sure.offset)?;
+                    continue;
+                }
+                Err(_) => {
+                    self.search(&mut batch)?;
+                    if self.plan.on_error == OnError::Stop && !batch.refused.is_empty() {
+                        return self.stop(turn, &sure, batch.refused);
+                    }
+                    match self.put(&batch.rows)? {
+                        Ok(transaction) => transaction,
+                        Err(why) => return Err(Error::conflict("batch_refused", why.reason)),
+                    }
+                }
+            };
+            batch.end.done += batch.rows.len() as u64;
+            batch.end.failed += batch.refused.len() as u64;
+            if !self.commit(turn, transaction, &sure, &mut batch)? {
+                return Ok(Ended::Lost);
+            }
+            sure = batch.end;
+            if sure.complete {
+                return turn.finish(None);
+            }
+        }
+    }
+
+    /// Makes a batch last, and notes it.
+    fn commit(
+        &self,
+        turn: &mut Turn,
+        transaction: Transaction,
+        sure: &Progress,
+        batch: &mut Batch,
+    ) -> Result<bool> {
+        let room = KEPT.saturating_sub(batch.end.kept);
+        let kept = batch.refused.len().min(usize::try_from(room).unwrap_or(0));
+        let first = batch.end.kept;
+        batch.end.kept += kept as u64;
+        tell(turn, &batch.end);
+        let refused = batch.refused.get(..kept).unwrap_or_default();
+        let id = turn.job.id.clone();
+        let mut state = State {
+            sure: Some(batch.end.clone()),
+            pending: None,
+        };
+        if self.plan.dry_run {
+            transaction.rollback()?;
+            return turn.note(&state, |own| report(own, &id, first, refused));
+        }
+        let name = transaction.identify()?;
+        state.sure = Some(sure.clone());
+        state.pending = Some((name, batch.end.clone()));
+        let noted = turn.note(&state, |own| report(own, &id, first, refused))?;
+        if noted {
+            transaction.commit()?;
+        } else {
+            transaction.rollback()?;
+        }
+        Ok(noted)
+    }
+
+    /// Puts rows in, in a transaction that is not committed yet; or what the
+    /// database has against them.
+    fn put(&self, rows: &[Row]) -> Result<Result<Transaction, Refusal>> {
+        let transaction = Transaction::begin()?;
+        if rows.is_empty() {
+            return Ok(Ok(transaction));
+        }
+        match self.insert.run(&transaction, rows) {
+            Ok(_) => Ok(Ok(transaction)),
+            Err(error) => {
+                transaction.rollback()?;
+                refusal(error).map(Err)
+            }
+        }
+    }
+
+    /// Takes the rows out of a batch that the database does not take; how
+    /// many.
+    fn search(&self, batch: &mut Batch) -> Result<usize> {
+        let rows = std::mem::take(&mut batch.rows);
+        let numbers = std::mem::take(&mut batch.numbers);
+        let mut found = 0;
+        let mut waiting = vec![(0, rows.len())];
+        while let Some((start, end)) = waiting.pop() {
+            let Some(part) = rows.get(start..end) else {
+                continue;
+            };
+            let good = batch.rows.len();
+            batch.rows.extend_from_slice(part);
+            match self.put(&batch.rows)? {
+                Ok(transaction) => {
+                    transaction.rollback()?;
+                    batch
+                        .numbers
+                        .extend(numbers.get(start..end).unwrap_or_default());
+                }
+                Err(why) => {
+                    batch.rows.truncate(good);
+                    if part.len() > 1 {
+                        let middle = start + part.len() / 2;
+                        // The first half is looked at first.
+                        waiting.push((middle, end));
+                        waiting.push((start, middle));
+                    } else {
+                        found += 1;
+                        let row = numbers.get(start).copied().unwrap_or_default();
+                        batch.refused.push(Refused { row, why });
+                    }
+                }
+            }
+        }
+        batch.refused.sort_by_key(|refused| refused.row);
+        Ok(found)
+    }
+
+    /// All rows in one transaction, or none.
+    fn whole(&self, turn: &mut Turn) -> Result<Ended> {
+        let start = Progress {
+            offset: self.plan.first,
+            ..Progress::default()
+        };
+        let mut sure = start.clone();
+        let mut reader = Reader::resume(self.plan, sure.offset)?;
+        let transaction = Transaction::begin()?;
+        loop {
+            if turn.is_over() {
+                transaction.rollback()?;
+                return Err(Error::invalid(
+                    "transaction_too_long",
+                    "so many rows take too long in one transaction: import them in batches",
+                ));
+            }
+            let mut batch = self.gather(&mut reader, &sure, ROWS)?;
+            if !batch.refused.is_empty() {
+                transaction.rollback()?;
+                return self.stop(turn, &start, batch.refused);
+            }
+            let put = match batch.rows.is_empty() {
+                true => Ok(0),
+                false => self.insert.run(&transaction, &batch.rows),
+            };
+            if let Err(error) = put {
+                transaction.rollback()?;
+                let why = refusal(error)?;
+                let (first, last) = (
+                    batch.numbers.first().copied(),
+                    batch.numbers.last().copied(),
+                );
+                if self.search(&mut batch)? == 0 {
+                    // It has to do with rows before it.
+                    let range = format!(
+                        "one of the rows {} to {}: {}",
+                        first.unwrap_or_default(),
+                        last.unwrap_or_default(),
+                        why.reason
+                    );
+                    let why = Refusal {
+                        reason: range,
+                        ..why
+                    };
+                    batch.refused.push(Refused {
+                        row: first.unwrap_or_default(),
+                        why,
+                    });
+                }
+                return self.stop(turn, &start, batch.refused);
+            }
+            batch.end.done += batch.rows.len() as u64;
+            sure = batch.end.clone();
+            if batch.end.complete {
+                let done = Batch {
+                    end: sure,
+                    ..Batch::default()
+                };
+                return self.end(turn, transaction, done);
+            }
+            tell(turn, &sure);
+            // Nothing lasts yet: another turn begins at the start.
+            if !turn.note(&State::default(), |_| Ok(()))? {
+                transaction.rollback()?;
+                return Ok(Ended::Lost);
+            }
+        }
+    }
+
+    fn end(&self, turn: &mut Turn, transaction: Transaction, mut done: Batch) -> Result<Ended> {
+        let start = Progress {
+            offset: self.plan.first,
+            ..Progress::default()
+        };
+        if !self.commit(turn, transaction, &start, &mut done)? {
+            return Ok(Ended::Lost);
+        }
+        turn.finish(None)
+    }
+
+    /// The job fails for these rows.
+    fn stop(&self, turn: &mut Turn, sure: &Progress, refused: Vec<Refused>) -> Result<Ended> {
+        let mut end = sure.clone();
+        end.failed += refused.len() as u64;
+        let room = usize::try_from(KEPT.saturating_sub(end.kept)).unwrap_or(0);
+        let kept: Vec<Refused> = refused.into_iter().take(room).collect();
+        let first = end.kept;
+        end.kept += kept.len() as u64;
+        tell(turn, &end);
+        let id = turn.job.id.clone();
+        let state = State {
+            sure: Some(sure.clone()),
+            pending: None,
+        };
+        let row = kept.first().map_or(0, |refused| refused.row);
+        let why = kept.first().map(|refused| refused.why.reason.clone());
+        if !turn.note(&state, |own| report(own, &id, first, &kept))? {
+            return Ok(Ended::Lost);
+        }
+        Err(Error::invalid(
+            "row_refused",
+            format!("the row {row} cannot be taken: {}", why.unwrap_or_default()),
+        )
+        .with_field("row", row))
+    }
+}
+
+/// Writes rows that were not taken into the report.
+fn report(own: &sql::Transaction, job: &str, first: u64, refused: &[Refused]) -> Result<()> {
+    for (n, Refused { row, why }) in (first..).zip(refused) {
+        own.execute(
+            "INSERT INTO transfer.row_errors (job_id, n, row_number, column_name, value, code, reason) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, n) DO UPDATE SET \
+             row_number = excluded.row_number, column_name = excluded.column_name, \
+             value = excluded.value, code = excluded.code, reason = excluded.reason",
+            params![
+                job,
+                n,
+                *row,
+                why.column.clone(),
+                why.value.clone(),
+                &why.code,
+                &why.reason
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// What the database has against rows; any other failure stays one.
+fn refusal(error: Error) -> Result<Refusal> {
+    let state = error.sqlstate().unwrap_or_default().to_owned();
+    let said = error.cause().unwrap_or(error.detail()).to_owned();
+    let code = match (state.as_str(), state.get(..2).unwrap_or_default()) {
+        ("23505", _) => "sql_constraint_unique",
+        ("23503", _) => "sql_constraint_foreign_key",
+        (_, "23") => "sql_constraint",
+        (_, "22" | "21") | ("42804", _) => "invalid_value",
+        // A trigger of the project's own.
+        ("P0001", _) => "sql_constraint",
+        _ if error.code().starts_with("sql_constraint") => "sql_constraint",
+        // Fewer rows may be fast enough.
+        _ if error.code() == "sql_timeout" => "sql_timeout",
+        _ => return Err(error),
+    };
+    Ok(Refusal::new(code, said))
+}

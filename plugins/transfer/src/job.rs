@@ -1,0 +1,322 @@
+//! A job: what is kept of it, and the turns at it.
+//!
+//! Whoever takes a job writes a name of its own into it. From then on what
+//! another that had it does is not noted any more: each note is made under
+//! the name, and says so when the name is another, or when the job was
+//! cancelled.
+
+use crate::{STORE, settings::Settings};
+use atlashub_sdk::{config, prelude::*};
+use serde::de::DeserializeOwned;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// How long a turn at a job is.
+const TURN: Duration = Duration::from_secs(240);
+
+/// A row of `transfer.jobs`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    /// `export` or `import`.
+    pub(crate) kind: String,
+    /// `table`, `database`, `files`.
+    pub(crate) what: String,
+    /// The table.
+    pub(crate) subject: Option<String>,
+    pub(crate) format: String,
+    pub(crate) status: String,
+    pub(crate) rows_done: u64,
+    pub(crate) rows_total: Option<u64>,
+    pub(crate) bytes_done: u64,
+    pub(crate) bytes_total: Option<u64>,
+    pub(crate) rows_failed: u64,
+    pub(crate) error_code: Option<String>,
+    pub(crate) error_detail: Option<String>,
+    pub(crate) result_key: Option<String>,
+    pub(crate) result_name: Option<String>,
+    pub(crate) result_type: Option<String>,
+    pub(crate) result_size: Option<u64>,
+    pub(crate) result_sha256: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) finished_at: Option<i64>,
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// Columns of [`Job`].
+pub(crate) const COLUMNS: &str = "id, kind, what, subject, format, status, rows_done, rows_total, \
+     bytes_done, bytes_total, rows_failed, error_code, error_detail, result_key, result_name, \
+     result_type, result_size, result_sha256, created_at, started_at, finished_at, expires_at";
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct NewJob<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) format: &'static str,
+    pub(crate) bytes_total: Option<u64>,
+}
+
+impl NewJob<'_> {
+    /// Writes it down; `asked` is what it is to do.
+    pub(crate) fn make(&self, asked: &impl Serialize) -> Result<Job> {
+        let id = Uuid::now_v7().to_string();
+        sql::execute(
+            "INSERT INTO transfer.jobs (id, kind, what, subject, format, status, asked, state, run, \
+             rows_done, bytes_done, bytes_total, rows_failed, created_at) \
+             VALUES ($1, $2, $3, $4, $5, 'queued', $6, '', '', 0, 0, $7, 0, $8)",
+            params![
+                &id,
+                self.kind,
+                self.what,
+                self.subject,
+                self.format,
+                sql::Value::json(asked)?,
+                self.bytes_total,
+                moment::now_ms()
+            ],
+        )?;
+        Job::find(&id)
+    }
+}
+
+impl Job {
+    /// The job of that id.
+    ///
+    /// # Errors
+    /// 404.
+    pub(crate) fn find(id: &str) -> Result<Self> {
+        let found = sql::query_optional(
+            &format!("SELECT {COLUMNS} FROM transfer.jobs WHERE id = $1"),
+            params![id],
+        )?;
+        found.ok_or_else(|| Error::not_found("job"))
+    }
+
+    /// Ends it before it is done; false when it had ended.
+    pub(crate) fn cancel(&self) -> Result<bool> {
+        let settings: Settings = config::load()?;
+        let changed = sql::execute(
+            "UPDATE transfer.jobs SET status = 'cancelled', run = '', finished_at = $2, expires_at = $3 \
+             WHERE id = $1 AND status IN ('queued', 'running')",
+            params![&self.id, moment::now_ms(), settings.expires()],
+        )?;
+        if changed > 0 {
+            self.forget_parts()?;
+        }
+        Ok(changed > 0)
+    }
+
+    /// Deletes it with all that there is of it.
+    pub(crate) fn delete(&self) -> Result<()> {
+        sql::execute("DELETE FROM transfer.jobs WHERE id = $1", params![&self.id])?;
+        self.delete_objects(None)
+    }
+
+    /// Deletes its parts, which are of no use any more.
+    pub(crate) fn forget_parts(&self) -> Result<()> {
+        sql::execute(
+            "DELETE FROM transfer.parts WHERE job_id = $1",
+            params![&self.id],
+        )?;
+        self.delete_objects(self.result_key.as_deref())
+    }
+
+    /// Deletes its objects but one, those among them that no row refers to.
+    fn delete_objects(&self, but: Option<&str>) -> Result<()> {
+        let prefix = format!("{}/", self.id);
+        loop {
+            let page = STORE.list(&prefix, None, 1_000)?;
+            let gone: Vec<_> = page
+                .objects
+                .iter()
+                .filter(|object| Some(object.key.as_str()) != but)
+                .collect();
+            for object in &gone {
+                STORE.delete(&object.key)?;
+            }
+            if gone.is_empty() || page.next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A turn at a job.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) job: Job,
+    run: String,
+    ends: Instant,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// There is nothing left to do.
+    Done,
+    /// Its time was over.
+    GoesOn,
+    /// Somebody else has the job now, or it was cancelled.
+    Lost,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    asked: String,
+    state: String,
+}
+
+impl Turn {
+    /// Takes a job; none when nothing is to be done about it.
+    pub(crate) fn take(id: &str) -> Result<Option<Self>> {
+        let run = Uuid::now_v7().to_string();
+        let taken = sql::execute(
+            "UPDATE transfer.jobs SET status = 'running', run = $2, \
+             started_at = coalesce(started_at, $3) \
+             WHERE id = $1 AND status IN ('queued', 'running')",
+            params![id, &run, moment::now_ms()],
+        )?;
+        if taken == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            job: Job::find(id)?,
+            run,
+            ends: Instant::now() + TURN,
+        }))
+    }
+
+    /// What was asked for, and how far it is.
+    pub(crate) fn kept<A: DeserializeOwned, S: DeserializeOwned + Default>(
+        &self,
+    ) -> Result<(A, S)> {
+        let kept: Kept = sql::query_one(
+            "SELECT asked, state FROM transfer.jobs WHERE id = $1",
+            params![&self.job.id],
+        )?;
+        let state = match kept.state.as_str() {
+            "" => S::default(),
+            text => serde_json::from_str(text)?,
+        };
+        Ok((serde_json::from_str(&kept.asked)?, state))
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn is_over(&self) -> bool {
+        Instant::now() >= self.ends
+    }
+
+    /// A name for a new object of the job's, which no other turn takes.
+    pub(crate) fn object_key(&self, name: &str) -> String {
+        format!("{}/{name}-{}", self.job.id, self.run)
+    }
+
+    /// Notes how far it is, with what belongs to that; false when it is not
+    /// this turn's to note any more.
+    pub(crate) fn note(
+        &self,
+        state: &impl Serialize,
+        more: impl FnOnce(&sql::Transaction) -> Result<()>,
+    ) -> Result<bool> {
+        let transaction = sql::Transaction::begin()?;
+        let noted = transaction.execute(
+            "UPDATE transfer.jobs SET state = $3, rows_done = $4, bytes_done = $5, rows_total = $6, \
+             bytes_total = $7, rows_failed = $8 WHERE id = $1 AND run = $2 AND status = 'running'",
+            params![
+                &self.job.id,
+                &self.run,
+                sql::Value::json(state)?,
+                self.job.rows_done,
+                self.job.bytes_done,
+                self.job.rows_total,
+                self.job.bytes_total,
+                self.job.rows_failed
+            ],
+        )?;
+        if noted == 0 {
+            transaction.rollback()?;
+            return Ok(false);
+        }
+        more(&transaction)?;
+        transaction.commit()?;
+        Ok(true)
+    }
+
+    /// The job is done, with this as its result, if it has one.
+    pub(crate) fn finish(&mut self, result: Option<Outcome>) -> Result<Ended> {
+        let outcome = result.unwrap_or_default();
+        let settings: Settings = config::load()?;
+        let expires = settings.expires();
+        let done = sql::execute(
+            "UPDATE transfer.jobs SET status = 'done', run = '', state = '', rows_done = $3, \
+             bytes_done = $4, rows_failed = $5, result_key = $6, result_name = $7, result_type = $8, \
+             result_size = $9, result_sha256 = $10, finished_at = $11, expires_at = $12 \
+             WHERE id = $1 AND run = $2 AND status = 'running'",
+            params![
+                &self.job.id,
+                &self.run,
+                self.job.rows_done,
+                self.job.bytes_done,
+                self.job.rows_failed,
+                outcome.key.clone(),
+                outcome.name,
+                outcome.content_type,
+                outcome.size,
+                outcome.sha256,
+                moment::now_ms(),
+                expires
+            ],
+        )?;
+        if done == 0 {
+            if let Some(key) = outcome.key {
+                STORE.delete(&key)?;
+            }
+            return Ok(Ended::Lost);
+        }
+        self.job.result_key = outcome.key;
+        self.job.forget_parts()?;
+        Ok(Ended::Done)
+    }
+
+    /// The job has failed, for good.
+    pub(crate) fn fail(&self, error: &Error) -> Result<()> {
+        let settings: Settings = config::load()?;
+        let detail = if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            "something went wrong here; the plugin's log says what"
+        } else {
+            error.detail()
+        };
+        let failed = sql::execute(
+            "UPDATE transfer.jobs SET status = 'failed', run = '', error_code = $3, error_detail = $4, \
+             finished_at = $5, expires_at = $6, rows_done = $7, rows_failed = $8 \
+             WHERE id = $1 AND run = $2 AND status = 'running'",
+            params![
+                &self.job.id,
+                &self.run,
+                error.code(),
+                detail,
+                moment::now_ms(),
+                settings.expires(),
+                self.job.rows_done,
+                self.job.rows_failed
+            ],
+        )?;
+        if failed > 0 {
+            self.job.forget_parts()?;
+        }
+        Ok(())
+    }
+}
+
+/// What came of a job, as an object.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) key: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) size: Option<u64>,
+    pub(crate) sha256: Option<String>,
+}

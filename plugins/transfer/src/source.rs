@@ -1,0 +1,108 @@
+//! What is to be imported, read from the store piece by piece: text in some
+//! encoding, in it records. A record knows where the next one begins, in
+//! bytes of the source, so that reading can go on there.
+
+mod csv;
+mod decode;
+mod objects;
+
+pub(crate) use csv::{Csv, Field};
+pub(crate) use decode::Encoding;
+pub(crate) use objects::Objects;
+
+use crate::{STORE, job::Job};
+use atlashub_sdk::prelude::*;
+use decode::Text;
+
+/// The most that one record may have, bytes.
+pub(crate) const MAX_RECORD: usize = 4 * 1024 * 1024;
+/// The most columns that a source may have.
+pub(crate) const MAX_COLUMNS: usize = 2_000;
+
+/// An object that is to be imported.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Source {
+    pub(crate) key: String,
+    pub(crate) size: u64,
+}
+
+#[derive(Deserialize)]
+struct Upload {
+    object_key: String,
+    ready: bool,
+    size: Option<u64>,
+}
+
+impl Source {
+    /// The upload of that id, or the result of the job of that id.
+    ///
+    /// # Errors
+    /// 404 `source_not_found`, 409 `source_not_ready`.
+    pub(crate) fn find(id: &str) -> Result<Self> {
+        let upload: Option<Upload> = sql::query_optional(
+            "SELECT object_key, ready, size FROM transfer.uploads WHERE id = $1",
+            params![id],
+        )?;
+        if let Some(upload) = upload {
+            return Self::of_upload(id, upload);
+        }
+        let result = Job::find(id).ok().and_then(|job| {
+            Some(Self {
+                key: job.result_key?,
+                size: job.result_size?,
+            })
+        });
+        result.ok_or_else(|| {
+            Error::new(
+                StatusCode::NOT_FOUND,
+                "source_not_found",
+                "`source` is the id of an upload, or of a job with a result; there is none, or it has expired",
+            )
+        })
+    }
+
+    fn of_upload(id: &str, upload: Upload) -> Result<Self> {
+        if let (true, Some(size)) = (upload.ready, upload.size) {
+            return Ok(Self {
+                key: upload.object_key,
+                size,
+            });
+        }
+        let settled = STORE.settle(&upload.object_key, false);
+        let settled = settled.map_err(|error| match error.code() {
+            "object_not_found" => Error::conflict(
+                "source_not_ready",
+                "nothing has come by the upload's link yet",
+            ),
+            _ => error,
+        })?;
+        sql::execute(
+            "UPDATE transfer.uploads SET ready = TRUE, size = $2 WHERE id = $1",
+            params![id, settled.size],
+        )?;
+        Ok(Self {
+            key: upload.object_key,
+            size: settled.size,
+        })
+    }
+
+    /// The encoding of its text: the one that is named, or what its first
+    /// bytes tell.
+    pub(crate) fn encoding(&self, named: Option<&str>) -> Result<(Encoding, u64)> {
+        let head = match self.size.min(4_096) {
+            0 => Vec::new(),
+            most => STORE.read(&self.key, Some(0..most))?.bytes(4_096)?,
+        };
+        Encoding::of(named, &head)
+    }
+
+    /// Its text from `offset` on, which is the start of a character.
+    fn text(&self, encoding: Encoding, offset: u64) -> Result<Text> {
+        let body = if offset >= self.size {
+            Body::empty()
+        } else {
+            STORE.read(&self.key, Some(offset..self.size))?
+        };
+        Ok(Text::new(body, encoding, offset))
+    }
+}
