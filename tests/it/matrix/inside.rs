@@ -84,7 +84,6 @@ pub(super) fn verdict(asks: Asks, rank: Rank) -> Verdict {
         (Asks::Pay | Asks::Treasury | Asks::Payment | Asks::PaymentToWrite | Asks::Reviewed, _) => {
             Refused(403)
         }
-        (Asks::Description, rank) if is_trusted(rank) => Served,
         (Asks::Description | Asks::Server, rank) if is_trusted(rank) => Served,
         (Asks::ServerThing, rank) if is_trusted(rank) => Refused(404),
         (Asks::ServerToWrite, Rank::Secret | Rank::PlatformAdmin) => Served,
