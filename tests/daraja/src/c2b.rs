@@ -123,11 +123,11 @@ pub(crate) async fn pay(
     let asked = letter(&registered.validation, &body("", ""));
     let third = match deliver::send(shared, &asked).await {
         Some(answer) => {
-            let code = &answer["ResultCode"];
+            let code = answer.get("ResultCode").unwrap_or(&Value::Null);
             if *code != "0" && *code != 0 {
                 return Ok(None);
             }
-            let third = answer["ThirdPartyTransID"].as_str();
+            let third = answer.get("ThirdPartyTransID").and_then(Value::as_str);
             third.unwrap_or_default().to_owned()
         }
         None if registered.completes => String::new(),
