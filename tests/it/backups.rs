@@ -117,7 +117,7 @@ pub(crate) async fn world(admin: &Admin) -> World {
     let _ = admin.post(&tables, table).await.expect(201);
     let policy = json!({
         "actions": ["select", "insert", "update", "delete"],
-        "roles": ["user"],
+        "roles": ["authenticated"],
         "using": {"owner": "owner"},
     });
     let path = format!("{tables}/notes/policies/{POLICY}");
@@ -128,7 +128,12 @@ pub(crate) async fn world(admin: &Admin) -> World {
         let title = format!("note {number}: ünïcode ' \" \\ %");
         let row = json!({"rows": [{"owner": user.id, "title": title}]});
         let _ = project.post("/v1/db/notes", row).await.expect_success();
-        upload(&user, &format!("docs/of {number}.bin"), noise(200_000, number)).await;
+        upload(
+            &user,
+            &format!("docs/of {number}.bin"),
+            noise(200_000, number),
+        )
+        .await;
         upload(&user, "empty.txt", Vec::new()).await;
         users.push(user);
     }
@@ -166,7 +171,10 @@ pub(crate) async fn seen(admin: &Admin, project: &Project) -> Value {
         })
         .collect();
     let owner = |id: &Value| id.as_str().and_then(|id| users.get(id)).cloned();
-    let rows = project.get("/v1/db/notes?order=title.asc").await.expect(200);
+    let rows = project
+        .get("/v1/db/notes?order=title.asc")
+        .await
+        .expect(200);
     let rows = rows.json();
     let rows: Vec<Value> = rows["rows"]
         .as_array()
@@ -199,7 +207,7 @@ pub(crate) async fn seen(admin: &Admin, project: &Project) -> Value {
         .as_array()
         .unwrap()
         .iter()
-        .map(|plugin| json!([plugin["name"], plugin["enabled"], plugin["health"]]))
+        .map(|plugin| json!([plugin["name"], plugin["enabled"], plugin["grants"]]))
         .collect();
     let tables = admin
         .get(&format!("/admin/v1/projects/{slug}/tables/notes"))
@@ -464,7 +472,10 @@ async fn backups_are_kept_as_the_policy_says_and_come_by_themselves() {
     let project = admin.project().await;
     let policy = format!("/admin/v1/projects/{}/backup-policy", project.slug);
     let default = admin.get(&policy).await.expect(200).json();
-    assert_eq!((&default["enabled"], &default["keep_last"]), (&json!(false), &json!(7)));
+    assert_eq!(
+        (&default["enabled"], &default["keep_last"]),
+        (&json!(false), &json!(7))
+    );
     for wrong in [
         json!({"interval_seconds": 10}),
         json!({"keep_last": 0}),
@@ -475,7 +486,10 @@ async fn backups_are_kept_as_the_policy_says_and_come_by_themselves() {
     }
     let keep_two = json!({"keep_last": 2});
     let set = admin.put(&policy, keep_two).await.expect(200).json();
-    assert_eq!((&set["keep_last"], &set["enabled"]), (&json!(2), &json!(false)));
+    assert_eq!(
+        (&set["keep_last"], &set["enabled"]),
+        (&json!(2), &json!(false))
+    );
     let mut all = Vec::new();
     for _ in 0..3 {
         all.push(made(&admin, &project).await);
@@ -530,8 +544,16 @@ async fn backups_are_for_admins_and_of_their_project() {
     let link = admin.get(&path).await.expect(200).json();
     let url = link["url"].as_str().unwrap();
     let wrong = reqwest::get(format!("{url}x")).await.unwrap();
-    assert!([400, 403].contains(&wrong.status().as_u16()), "{}", wrong.status());
-    let platform = admin.post("/admin/v1/backups", json!({})).await.expect(202).json();
+    assert!(
+        [400, 403].contains(&wrong.status().as_u16()),
+        "{}",
+        wrong.status()
+    );
+    let platform = admin
+        .post("/admin/v1/backups", json!({}))
+        .await
+        .expect(202)
+        .json();
     let path = format!("/admin/v1/backups/{}", platform["id"].as_str().unwrap());
     let platform = until("the platform's backup", PATIENCE, || async {
         let backup = admin.get(&path).await.expect(200).json();
@@ -555,22 +577,38 @@ const CHUNK: usize = 256 * 1024 + 16;
 const DAMAGES: &[Damage] = &[
     ("nothing is left", Vec::clear),
     ("a byte is left", |archive| archive.truncate(1)),
-    ("the beginning alone is left", |archive| archive.truncate(HEAD)),
-    ("it is cut in the first chunk", |archive| archive.truncate(HEAD + 1_000)),
-    ("it is cut behind the first chunk", |archive| archive.truncate(HEAD + CHUNK)),
-    ("it is cut in the middle", |archive| archive.truncate(archive.len() / 2)),
+    ("the beginning alone is left", |archive| {
+        archive.truncate(HEAD)
+    }),
+    ("it is cut in the first chunk", |archive| {
+        archive.truncate(HEAD + 1_000)
+    }),
+    ("it is cut behind the first chunk", |archive| {
+        archive.truncate(HEAD + CHUNK)
+    }),
+    ("it is cut in the middle", |archive| {
+        archive.truncate(archive.len() / 2)
+    }),
     ("the last byte is missing", |archive| {
         archive.pop();
     }),
-    ("the last 16 bytes are missing", |archive| archive.truncate(archive.len() - 16)),
+    ("the last 16 bytes are missing", |archive| {
+        archive.truncate(archive.len() - 16)
+    }),
     ("a byte comes after the end", |archive| archive.push(0)),
-    ("a chunk comes after the end", |archive| archive.extend(vec![0; CHUNK])),
-    ("it is there twice", |archive| archive.extend(archive.clone())),
+    ("a chunk comes after the end", |archive| {
+        archive.extend(vec![0; CHUNK])
+    }),
+    ("it is there twice", |archive| {
+        archive.extend(archive.clone())
+    }),
     ("the magic word is another", |archive| archive[0] ^= 1),
     ("the version is another", |archive| archive[7] ^= 1),
     ("the key is another", |archive| archive[10] ^= 1),
     ("the salt is another", |archive| archive[30] ^= 1),
-    ("the first byte of the first chunk is another", |archive| archive[HEAD] ^= 0x80),
+    ("the first byte of the first chunk is another", |archive| {
+        archive[HEAD] ^= 0x80
+    }),
     ("a bit in the middle is another", |archive| {
         let middle = archive.len() / 2;
         archive[middle] ^= 4;
@@ -582,8 +620,12 @@ const DAMAGES: &[Damage] = &[
     ("a byte was left out", |archive| {
         archive.remove(HEAD + 5_000);
     }),
-    ("a byte was put in", |archive| archive.insert(HEAD + 5_000, 7)),
-    ("a page is zero", |archive| archive[HEAD + 4_096..HEAD + 8_192].fill(0)),
+    ("a byte was put in", |archive| {
+        archive.insert(HEAD + 5_000, 7)
+    }),
+    ("a page is zero", |archive| {
+        archive[HEAD + 4_096..HEAD + 8_192].fill(0)
+    }),
     ("two chunks changed places", |archive| {
         let (first, second) = archive[HEAD..].split_at_mut(CHUNK);
         first.swap_with_slice(&mut second[..CHUNK]);
@@ -595,7 +637,9 @@ const DAMAGES: &[Damage] = &[
         let chunk = archive[HEAD..HEAD + CHUNK].to_vec();
         archive.splice(HEAD..HEAD, chunk);
     }),
-    ("it is another file", |archive| *archive = b"PK\x03\x04 not an archive at all".repeat(100)),
+    ("it is another file", |archive| {
+        *archive = b"PK\x03\x04 not an archive at all".repeat(100)
+    }),
     ("it is text", |archive| *archive = b"{}\n".repeat(1_000)),
 ];
 
@@ -645,7 +689,11 @@ async fn damage_of_every_kind_is_refused_before_anything_has_changed() {
                 assert!(error.contains("damaged"), "{what} {how}: {error}");
             } else {
                 let code = answer.expect_problem(422);
-                let known = ["archive_damaged", "archive_unreadable", "archive_key_unknown"];
+                let known = [
+                    "archive_damaged",
+                    "archive_unreadable",
+                    "archive_key_unknown",
+                ];
                 assert!(known.contains(&code.as_str()), "{what} {how}: {code}");
             }
         }

@@ -60,9 +60,18 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
     let server = TestServer::start().await;
     let admin = server.admin();
     let World { project, users } = world(&admin).await;
-    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (stop, count) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let writers: Vec<_> = (0..1)
-        .map(|_| tokio::spawn(write_on(project.clone(), Arc::clone(&stop), Arc::clone(&count))))
+        .map(|_| {
+            tokio::spawn(write_on(
+                project.clone(),
+                Arc::clone(&stop),
+                Arc::clone(&count),
+            ))
+        })
         .collect();
     more_than(&count, ENOUGH).await;
     let backup = ended(&admin, &project).await;
@@ -75,13 +84,23 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
     let id = backup["id"].as_str().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("project.ahb");
-    fetch(&admin, &backups(&project, &format!("/{id}/download")), &archive).await;
+    fetch(
+        &admin,
+        &backups(&project, &format!("/{id}/download")),
+        &archive,
+    )
+    .await;
     // The state of that moment, as a copy beside the original shows it.
-    let copy = crate::backups::restored(&admin, &project, id, &atlashub_tests::unique("moment")).await;
+    let copy =
+        crate::backups::restored(&admin, &project, id, &atlashub_tests::unique("moment")).await;
     let then = seen(&admin, &copy).await;
     let loaded = then["rows"].as_array().unwrap().len();
     assert!(loaded > ENOUGH, "{then}");
-    let platform = admin.post("/admin/v1/backups", json!({})).await.expect(202).json();
+    let platform = admin
+        .post("/admin/v1/backups", json!({}))
+        .await
+        .expect(202)
+        .json();
     let platform_path = format!("/admin/v1/backups/{}", platform["id"].as_str().unwrap());
     until("the platform's backup", PATIENCE, || async {
         let backup = admin.get(&platform_path).await.expect(200).json();
@@ -89,7 +108,12 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
     })
     .await;
     let platform_archive = folder.path().join("platform.ahb");
-    fetch(&admin, &format!("{platform_path}/download"), &platform_archive).await;
+    fetch(
+        &admin,
+        &format!("{platform_path}/download"),
+        &platform_archive,
+    )
+    .await;
 
     // The host is lost.
     drop(server);
@@ -138,7 +162,13 @@ async fn the_command_line_makes_backups_and_restores_them_over() {
     server.stop().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out.ahb");
-    let args = ["backup", "--project", &project.slug, "--output", file.to_str().unwrap()];
+    let args = [
+        "backup",
+        "--project",
+        &project.slug,
+        "--output",
+        file.to_str().unwrap(),
+    ];
     let (code, said) = server.run_with_its_settings(&args, &[]).await;
     assert_eq!(code, 0, "{said}");
     let id = said.lines().next().unwrap().trim().to_owned();
@@ -153,8 +183,16 @@ async fn the_command_line_makes_backups_and_restores_them_over() {
     assert_eq!(known["state"], "ready", "{known}");
     server.stop().await;
     // Another key cannot even look.
-    let other = [("ATLASHUB_BACKUP_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")];
-    let args = ["restore", file.to_str().unwrap(), "--confirm", &project.slug];
+    let other = [(
+        "ATLASHUB_BACKUP_KEY",
+        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    )];
+    let args = [
+        "restore",
+        file.to_str().unwrap(),
+        "--confirm",
+        &project.slug,
+    ];
     let (code, said) = server.run_with_its_settings(&args, &other).await;
     assert_ne!(code, 0, "{said}");
     assert!(said.contains("key"), "{said}");

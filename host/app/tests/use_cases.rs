@@ -13,8 +13,8 @@
 mod tokens;
 
 use atlashub_app::{
-    Actor, App, AppParts, AppSettings, BackupSettings, CreateKey, CreateProject, Idempotent, MailSettings,
-    QueueSettings, RotateKey, SignIn, StreamLimits, limits::CallerRates,
+    Actor, App, AppParts, AppSettings, BackupSettings, CreateKey, CreateProject, Idempotent,
+    MailSettings, QueueSettings, RotateKey, SignIn, StreamLimits, limits::CallerRates,
 };
 use atlashub_core::{
     Clock, Digest, KeyKind, PluginName, ProjectId, SystemClock,

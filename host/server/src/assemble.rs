@@ -5,10 +5,11 @@ use crate::{
     private_file,
 };
 use anyhow::{Context as _, bail};
-use atlashub_app::{
-    App, AppParts, AppSettings, BackupSettings, MailSettings, SealedCredentials, StreamLimits, limits::CallerRates,
-};
 use atlashub_app::backups::{ArchiveKeys, Backups, BackupsParts};
+use atlashub_app::{
+    App, AppParts, AppSettings, BackupSettings, MailSettings, SealedCredentials, StreamLimits,
+    limits::CallerRates,
+};
 use atlashub_core::{SystemClock, token};
 use atlashub_data::{
     platform::{Engine, Platform, PlatformOptions, seal::Sealer},

@@ -427,9 +427,8 @@ mod tests {
     fn a_token_for_reading_is_good_for_its_purpose_until_its_end() {
         let (key, clock) = (LinkKey::new([1; 32]), clock());
         let token = sign_subject(&key, "backup", "a/b", HOUR, &clock).unwrap();
-        let verified = |key: &LinkKey, purpose: &str, token: &str| {
-            verify_subject(key, purpose, token, &clock)
-        };
+        let verified =
+            |key: &LinkKey, purpose: &str, token: &str| verify_subject(key, purpose, token, &clock);
         assert_eq!(verified(&key, "backup", &token).unwrap(), "a/b");
         assert!(verified(&key, "blob", &token).is_err());
         assert!(verified(&LinkKey::new([2; 32]), "backup", &token).is_err());

@@ -7,7 +7,8 @@
 //! the database.
 
 use atlashub_core::{
-    BucketName, Digest, Error, Locations, PluginName, ProjectId, Result, capability::blob::ObjectKey,
+    BucketName, Digest, Error, Locations, PluginName, ProjectId, Result,
+    capability::blob::ObjectKey,
 };
 use std::{borrow::Cow, fmt, sync::Arc};
 

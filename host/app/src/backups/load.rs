@@ -7,7 +7,9 @@ use super::{
     make::Scratch,
     watch::Progress,
 };
-use atlashub_core::{Digest, Error, ErrorKind, ProjectId, Result, capability::blob::ByteSource as _};
+use atlashub_core::{
+    Digest, Error, ErrorKind, ProjectId, Result, capability::blob::ByteSource as _,
+};
 use atlashub_data::{
     platform::archive::{ArchivedRow, TABLES},
     project::archive::{LoadOptions, NewIds},
@@ -100,7 +102,9 @@ impl Backups {
             .ok_or_else(|| damaged("it is of no project"))?;
         let scratch = Scratch(self.parts().scratch.join(run.to_string()));
         let failed = |error| Error::internal("keep rows of an archive", error);
-        tokio::fs::create_dir_all(&scratch.0).await.map_err(failed)?;
+        tokio::fs::create_dir_all(&scratch.0)
+            .await
+            .map_err(failed)?;
         let path = scratch.0.join("rows");
         let mut rows = BufWriter::new(tokio::fs::File::create(&path).await.map_err(failed)?);
         let mut users = Vec::new();
@@ -137,8 +141,9 @@ impl Backups {
                     }
                     PartKind::Object => {
                         progress.step("objects");
-                        object_bytes =
-                            self.load_object(reader, &head.name, to, object_bytes).await?;
+                        object_bytes = self
+                            .load_object(reader, &head.name, to, object_bytes)
+                            .await?;
                     }
                 },
                 Event::End => break,
@@ -224,8 +229,9 @@ impl Backups {
         to: LoadTo,
         before: u64,
     ) -> Result<u64> {
-        let path = ObjectPath::of_project(to.staging, name)
-            .map_err(|error| damaged("an object has a name that none can have").with_source(error))?;
+        let path = ObjectPath::of_project(to.staging, name).map_err(|error| {
+            damaged("an object has a name that none can have").with_source(error)
+        })?;
         let mut source = PartSource::new(reader);
         if !to.keep_objects {
             while source.next().await?.is_some() {}

@@ -33,7 +33,11 @@ impl Backups {
     pub(super) async fn make(&self, id: Uuid, project: Option<ProjectId>) -> Result<()> {
         let progress = Progress::default();
         let made = self
-            .own(Work::Backup(id), &progress, self.make_archive(id, project, &progress))
+            .own(
+                Work::Backup(id),
+                &progress,
+                self.make_archive(id, project, &progress),
+            )
             .await;
         if let Some(project) = project
             && let Err(error) = self.let_go(project).await
@@ -41,7 +45,11 @@ impl Backups {
             tracing::warn!(%error, "objects that were kept for a backup were not removed");
         }
         if made.is_err() {
-            // Nothing of it is visible unless it was about to be ready.
+            // It may have become ready in the very moment in which this was
+            // stopped; otherwise hardly anything of it is visible.
+            if self.platform().backups().get(id).await?.state == "ready" {
+                return Ok(());
+            }
             let path = ObjectPath::backup(project, &id)?;
             self.parts().archives.delete(&path).await?;
         }
@@ -142,11 +150,18 @@ impl Backups {
         for table in TABLES {
             if let Whose::Project(condition) = table.whose {
                 counted.rows += self
-                    .write_rows(&mut writer, &rows, table.name, condition, Some(project), |row| {
-                        if table.name == "plugin_revisions" {
-                            components.extend(digest(row));
-                        }
-                    })
+                    .write_rows(
+                        &mut writer,
+                        &rows,
+                        table.name,
+                        condition,
+                        Some(project),
+                        |row| {
+                            if table.name == "plugin_revisions" {
+                                components.extend(digest(row));
+                            }
+                        },
+                    )
                     .await?;
                 progress.bytes(writer.sent());
             }

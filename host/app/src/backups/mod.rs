@@ -26,19 +26,15 @@ mod restore;
 mod rows;
 mod watch;
 
+pub use archive::ArchiveFacts;
 pub use archive::ArchiveKeys;
 pub use links::BackupDownload;
-pub use archive::ArchiveFacts;
 pub use restore::{RestoreInto, Restored};
 
 use crate::Actor;
-use atlashub_core::{
-    Clock, Error, ErrorKind, ProjectId, Result, capability::blob::ByteStream,
-};
+use atlashub_core::{Clock, Error, ErrorKind, ProjectId, Result, capability::blob::ByteStream};
 use atlashub_data::{
-    platform::{
-        Backup, BackupReason, BackupRun, Platform, Project, RunKind, seal::Sealer,
-    },
+    platform::{Backup, BackupReason, BackupRun, Platform, Project, RunKind, seal::Sealer},
     project::ProjectDatabases,
 };
 use atlashub_storage::{ObjectPath, PathPrefix, Storage, links::LinkKey};

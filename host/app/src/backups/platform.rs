@@ -70,7 +70,9 @@ impl Backups {
     ) -> Result<(PathBuf, Scratch)> {
         let failed = |error| Error::internal("keep rows of an archive", error);
         let scratch = Scratch(self.parts().scratch.join(run.to_string()));
-        tokio::fs::create_dir_all(&scratch.0).await.map_err(failed)?;
+        tokio::fs::create_dir_all(&scratch.0)
+            .await
+            .map_err(failed)?;
         let path = scratch.0.join("rows");
         let mut rows = BufWriter::new(tokio::fs::File::create(&path).await.map_err(failed)?);
         loop {
@@ -154,7 +156,11 @@ impl Backups {
             };
             let row: ArchivedRow = serde_json::from_str(json)
                 .map_err(|error| damaged("a row cannot be read").with_source(error))?;
-            let id = |column| row.get(column).and_then(|id| id.as_str()).map(str::to_owned);
+            let id = |column| {
+                row.get(column)
+                    .and_then(|id| id.as_str())
+                    .map(str::to_owned)
+            };
             if table.name == "plugin_revisions" && self.is_known(&unit, &row).await? {
                 known.extend(id("id"));
                 continue;

@@ -136,7 +136,11 @@ impl Backups {
 }
 
 /// When the next backup is due.
-fn next(policy: &BackupPolicy, last: Option<OffsetDateTime>, now: OffsetDateTime) -> OffsetDateTime {
+fn next(
+    policy: &BackupPolicy,
+    last: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> OffsetDateTime {
     let interval = Duration::from_secs(policy.interval_seconds);
     last.map_or(now, |last| (last + interval).max(now))
 }
@@ -154,7 +158,9 @@ fn surplus(policy: &BackupPolicy, all: &[Backup], now: OffsetDateTime) -> Vec<Uu
         };
         let is_newest = *count == 0;
         *count += 1;
-        let age = policy.keep_days.map(|days| Duration::from_secs(u64::from(days) * 86_400));
+        let age = policy
+            .keep_days
+            .map(|days| Duration::from_secs(u64::from(days) * 86_400));
         let too_old = age.is_some_and(|age| backup.created_at + age < now);
         if *count > most || (too_old && !is_newest) {
             gone.push(backup.id);

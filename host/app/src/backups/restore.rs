@@ -142,18 +142,15 @@ impl Backups {
         })?;
         let (reader, about) = ArchiveReader::open(object.bytes, &self.parts().keys).await?;
         if about.backup != backup.id {
-            return Err(super::archive::damaged("it is the archive of another backup"));
+            return Err(super::archive::damaged(
+                "it is the archive of another backup",
+            ));
         }
         Ok((reader, about))
     }
 
     /// Sets everything up for a restore, and changes nothing yet.
-    async fn prepare(
-        &self,
-        actor: &Actor,
-        about: About,
-        into: RestoreInto,
-    ) -> Result<Restoring> {
+    async fn prepare(&self, actor: &Actor, about: About, into: RestoreInto) -> Result<Restoring> {
         self.check_about(&about).await?;
         self.parts().databases.check_tools().await?;
         let of = about.project.clone().ok_or_else(|| {
@@ -226,7 +223,12 @@ impl Backups {
         unit.projects().delete(staging).await?;
         let details = json!({ "backup": about.backup, "run": run, "kind": kind.as_str() });
         unit.audit()
-            .append(actor.did("backup.restore", Some(target), about.backup.to_string(), details))
+            .append(actor.did(
+                "backup.restore",
+                Some(target),
+                about.backup.to_string(),
+                details,
+            ))
             .await?;
         unit.commit().await?;
         Ok(Restoring {
@@ -274,8 +276,22 @@ impl Backups {
                 Ok(restored)
             }
             Err(error) => {
-                self.undo(&restoring).await;
-                Err(error)
+                // It may have been put in place in the very moment in which
+                // this was stopped.
+                match self.platform().backups().get_run(restoring.run).await {
+                    Ok(run) if run.state == "done" => {
+                        let project = self.project(restoring.target).await?;
+                        Ok(Restored {
+                            project,
+                            before: run.before,
+                        })
+                    }
+                    Ok(run) => {
+                        self.undo(&run, restoring.staging).await;
+                        Err(error)
+                    }
+                    Err(_) => Err(error),
+                }
             }
         }
     }
@@ -303,7 +319,8 @@ impl Backups {
             // From here on nobody changes the project: what is archived of it
             // is all that there was.
             progress.step("closing the project");
-            self.set_restoring(restoring.target, Some(restoring.run)).await?;
+            self.set_restoring(restoring.target, Some(restoring.run))
+                .await?;
             tokio::time::sleep(NOTICE).await;
             progress.step("keeping what is there");
             let kept = self
@@ -405,14 +422,13 @@ impl Backups {
     }
 
     /// Removes what a failed restore has loaded.
-    async fn undo(&self, restoring: &Restoring) {
+    async fn undo(&self, run: &BackupRun, staging: ProjectId) {
         let undone = async {
-            let run = self.platform().backups().get_run(restoring.run).await?;
-            self.after_failed_run(&run).await?;
-            self.discard(restoring.staging).await
+            self.after_failed_run(run).await?;
+            self.discard(staging).await
         };
         if let Err(error) = undone.await {
-            tracing::warn!(staging = %restoring.staging, error = %chain(&error), "what a failed restore has loaded is removed later");
+            tracing::warn!(%staging, error = %chain(&error), "what a failed restore has loaded is removed later");
         }
     }
 
@@ -491,7 +507,11 @@ impl Backups {
                     .await?;
                 unit.projects().delete(staging).await?;
                 unit.commit().await?;
-                self.parts().databases.as_they_lie().provision(staging).await?;
+                self.parts()
+                    .databases
+                    .as_they_lie()
+                    .provision(staging)
+                    .await?;
                 let to = LoadTo {
                     staging,
                     new_ids: false,
@@ -505,7 +525,10 @@ impl Backups {
             self.platform().backups().end_run(run, None).await.map(drop)
         };
         let outcome = self.own(Work::Run(run), &progress, work).await;
-        let error = outcome.as_ref().err().map(|error| error.message().to_owned());
+        let error = outcome
+            .as_ref()
+            .err()
+            .map(|error| error.message().to_owned());
         self.platform()
             .backups()
             .verified(backup.id, error.as_deref())

@@ -64,7 +64,12 @@ const MADE: &[&str] = &["projects", "storage_usage"];
 /// The catalogue, which all projects share.
 const SHARED: &[&str] = &["plugin_revisions", "plugin_descriptions"];
 /// Tables that a restore over the project leaves as they are.
-const STAY: &[&str] = &["domains", "api_keys", "auth_signing_keys", "backup_policies"];
+const STAY: &[&str] = &[
+    "domains",
+    "api_keys",
+    "auth_signing_keys",
+    "backup_policies",
+];
 /// Tables of which a copy gets nothing.
 const NOT_COPIED: &[&str] = &[
     "domains",
@@ -128,7 +133,10 @@ impl RowsTo<'_> {
                 name if self.leaves(name) => continue,
                 _ => {}
             }
-            if !self.fit(table.name, &mut row, loaded, &mut revisions).await? {
+            if !self
+                .fit(table.name, &mut row, loaded, &mut revisions)
+                .await?
+            {
                 continue;
             }
             let same = into.as_ref().is_some_and(|(name, _)| *name == table.name);
@@ -294,7 +302,11 @@ fn in_hex(text: &str, ids: &NewIds) -> String {
     };
     let nibbles: Option<Vec<u8>> = digits
         .bytes()
-        .map(|digit| char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok()))
+        .map(|digit| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|d| u8::try_from(d).ok())
+        })
         .collect();
     let Some(nibbles) = nibbles else {
         return text.to_owned();

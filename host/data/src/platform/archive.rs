@@ -49,8 +49,7 @@ const OF_PROJECT: &str = "project_id = $1";
 const OF_USERS: &str = "user_id IN (SELECT id FROM users WHERE project_id = $1)";
 const OF_REVISIONS: &str = "id IN (SELECT revision_id FROM installations WHERE project_id = $1 \
      UNION SELECT previous_revision_id FROM installations WHERE project_id = $1)";
-const OF_DESCRIPTIONS: &str =
-    "revision_id IN (SELECT revision_id FROM installations WHERE project_id = $1 \
+const OF_DESCRIPTIONS: &str = "revision_id IN (SELECT revision_id FROM installations WHERE project_id = $1 \
      UNION SELECT previous_revision_id FROM installations WHERE project_id = $1)";
 
 const fn table(name: &'static str, whose: Whose) -> ArchivedTable {
@@ -397,7 +396,10 @@ impl Unit {
                         }
                     })
                     .collect();
-                format!("INSERT INTO {table} ({names}) VALUES ({})", values.join(", "))
+                format!(
+                    "INSERT INTO {table} ({names}) VALUES ({})",
+                    values.join(", ")
+                )
             }
         };
         let adding = Statement::from_sql_and_values(self.backend(), sql, [json.into()]);
@@ -435,7 +437,11 @@ impl Unit {
         let sql = format!("DELETE FROM {table} WHERE {condition}");
         let project = Value::from(*project.as_uuid());
         self.executor()
-            .execute_raw(Statement::from_sql_and_values(self.backend(), sql, [project]))
+            .execute_raw(Statement::from_sql_and_values(
+                self.backend(),
+                sql,
+                [project],
+            ))
             .await
             .map(drop)
             .map_err(failed("remove rows of a project"))

@@ -236,7 +236,12 @@ impl<'a> Backups<'a> {
         self.changed(
             "UPDATE backups SET step = $2, bytes = $3, lease_until = $4 \
              WHERE id = $1 AND state = 'running'",
-            vec![id.into(), step.into(), instant::to_bytes(bytes)?.into(), until.into()],
+            vec![
+                id.into(),
+                step.into(),
+                instant::to_bytes(bytes)?.into(),
+                until.into(),
+            ],
         )
         .await
     }
@@ -333,7 +338,10 @@ impl<'a> Backups<'a> {
     /// `not_found`.
     pub async fn get(&self, id: Uuid) -> Result<Backup> {
         let rows = self
-            .rows_of(format!("SELECT {BACKUP} FROM backups WHERE id = $1"), vec![id.into()])
+            .rows_of(
+                format!("SELECT {BACKUP} FROM backups WHERE id = $1"),
+                vec![id.into()],
+            )
             .await?;
         rows.first()
             .map(record)
@@ -418,7 +426,11 @@ impl<'a> Backups<'a> {
     pub async fn verified(&self, id: Uuid, error: Option<&str>) -> Result<bool> {
         self.changed(
             "UPDATE backups SET verified_at = $2, verify_error = $3 WHERE id = $1",
-            vec![id.into(), self.db.now().into(), error.map(str::to_owned).into()],
+            vec![
+                id.into(),
+                self.db.now().into(),
+                error.map(str::to_owned).into(),
+            ],
         )
         .await
     }
@@ -481,7 +493,12 @@ impl<'a> Backups<'a> {
         self.changed(
             "UPDATE backup_runs SET step = $2, bytes = $3, lease_until = $4 \
              WHERE id = $1 AND state = 'running'",
-            vec![id.into(), step.into(), instant::to_bytes(bytes)?.into(), until.into()],
+            vec![
+                id.into(),
+                step.into(),
+                instant::to_bytes(bytes)?.into(),
+                until.into(),
+            ],
         )
         .await
     }
@@ -643,8 +660,7 @@ impl<'a> Backups<'a> {
                     row.try_get("", "due_at")?,
                 ))
             };
-            let (id, project, settings, seen) =
-                read().map_err(failed("read a backup policy"))?;
+            let (id, project, settings, seen) = read().map_err(failed("read a backup policy"))?;
             let policy: BackupPolicy = instant::from_json("backup policy", &settings)?;
             let apart = Duration::from_secs(policy.interval_seconds.max(60));
             let next = policy.enabled.then(|| instant::later(now, apart));
@@ -671,7 +687,10 @@ impl<'a> Backups<'a> {
     }
 
     async fn changed(&self, sql: &'static str, values: Vec<Value>) -> Result<bool> {
-        let count = self.run(sql, values).await.map_err(failed("note a backup"))?;
+        let count = self
+            .run(sql, values)
+            .await
+            .map_err(failed("note a backup"))?;
         Ok(count > 0)
     }
 
@@ -684,8 +703,7 @@ impl<'a> Backups<'a> {
     }
 
     async fn rows_of(&self, sql: String, values: Vec<Value>) -> Result<Vec<QueryResult>> {
-        let statement =
-            sea_orm::Statement::from_sql_and_values(self.db.backend(), sql, values);
+        let statement = sea_orm::Statement::from_sql_and_values(self.db.backend(), sql, values);
         self.db
             .read()
             .query_all_raw(statement)
@@ -751,8 +769,10 @@ fn run_record(row: &QueryResult) -> Result<BackupRun> {
             row.try_get::<Option<Uuid>>("", name)
                 .map(|id| id.map(ProjectId::from_uuid))
         };
-        let times: (i64, Option<i64>) =
-            (row.try_get("", "created_at")?, row.try_get("", "finished_at")?);
+        let times: (i64, Option<i64>) = (
+            row.try_get("", "created_at")?,
+            row.try_get("", "finished_at")?,
+        );
         Ok((
             BackupRun {
                 id: row.try_get("", "id")?,

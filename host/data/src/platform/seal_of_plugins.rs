@@ -20,7 +20,11 @@ impl Sealing for Sealer {
         if plain.len() > MAX_PLAIN_BYTES {
             return Err(too_large("what is sealed at once has 64 KiB at most"));
         }
-        Self::seal(self, &identity(self.origin(scope.project), scope, context)?, plain)
+        Self::seal(
+            self,
+            &identity(self.origin(scope.project), scope, context)?,
+            plain,
+        )
     }
 
     fn open(&self, scope: &PluginScope, context: &str, sealed: &str) -> Result<SecretBox<[u8]>> {

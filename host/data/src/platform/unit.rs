@@ -7,11 +7,11 @@
 //! and no row lock is taken after it.
 
 use super::{
-    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Backups, Buckets, Changes, ChannelMessages,
-    Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities, Installations,
-    Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens, Platform,
-    PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries, Schedules,
-    Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
+    Admins, AppPasswords, Audit, AuthProviders, AuthStore, Backups, Buckets, Changes,
+    ChannelMessages, Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities,
+    Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens,
+    Platform, PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries,
+    Schedules, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,

@@ -257,7 +257,11 @@ impl ProjectDatabases {
     ) -> Result<Vec<String>> {
         match &*self.engine {
             Engine::Sqlite(sqlite) => sqlite.migrate_plugin(&self.within(scope), migrations).await,
-            Engine::Postgres(postgres) => postgres.migrate_plugin(&self.within(scope), migrations).await,
+            Engine::Postgres(postgres) => {
+                postgres
+                    .migrate_plugin(&self.within(scope), migrations)
+                    .await
+            }
         }
     }
 
@@ -297,8 +301,14 @@ impl Sql for ProjectDatabases {
     ) -> Result<SqlRows> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.query(&self.within(scope).as_ref().into(), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.query(&self.within(scope), sql, parameters).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .query(&self.within(scope).as_ref().into(), sql, parameters)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres.query(&self.within(scope), sql, parameters).await
+            }
         }
     }
 
@@ -310,8 +320,14 @@ impl Sql for ProjectDatabases {
     ) -> Result<u64> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.execute(&self.within(scope).as_ref().into(), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.execute(&self.within(scope), sql, parameters).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .execute(&self.within(scope).as_ref().into(), sql, parameters)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres.execute(&self.within(scope), sql, parameters).await
+            }
         }
     }
 
@@ -330,8 +346,14 @@ impl Sql for ProjectDatabases {
     ) -> Result<Box<dyn SqlCursor>> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.cursor(&self.within(scope).as_ref().into(), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.cursor(&self.within(scope), sql, parameters).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .cursor(&self.within(scope).as_ref().into(), sql, parameters)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres.cursor(&self.within(scope), sql, parameters).await
+            }
         }
     }
 }

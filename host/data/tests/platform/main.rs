@@ -12,6 +12,7 @@
 
 mod admins;
 mod audit;
+mod backups;
 mod changes;
 mod channel_messages;
 mod direct_uploads;

@@ -71,9 +71,7 @@ pub(crate) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             if args.confirm.is_some() || args.slug.is_some() || args.name.is_some() {
                 bail!("this is a backup of the platform: it takes no project's flags");
             }
-            let rows = backups
-                .restore_platform(|| open(&backups, &source))
-                .await?;
+            let rows = backups.restore_platform(|| open(&backups, &source)).await?;
             println!("restored the platform: {rows} rows");
         } else {
             let into = match &args.confirm {
@@ -89,7 +87,10 @@ pub(crate) fn run(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
             let restored = backups
                 .restore_archive(&Actor::host(), archive, into)
                 .await?;
-            println!("restored {} ({})", restored.project.slug, restored.project.id);
+            println!(
+                "restored {} ({})",
+                restored.project.slug, restored.project.id
+            );
             if let Some(before) = restored.before {
                 println!("what was there before is kept as the backup {before}");
             }
@@ -120,9 +121,7 @@ async fn open(backups: &Backups, source: &Source) -> CoreResult<ByteStream> {
             let failed = |error| Error::internal("read the archive's file", error);
             let file = tokio::fs::File::open(path).await.map_err(failed)?;
             let chunks = ReaderStream::with_capacity(file, CHUNK);
-            Ok(chunks
-                .map(move |chunk| chunk.map_err(failed))
-                .boxed())
+            Ok(chunks.map(move |chunk| chunk.map_err(failed)).boxed())
         }
     }
 }

@@ -257,13 +257,16 @@ mod tests {
 
     async fn made(parts: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let (sender, mut receiver) = mpsc::channel(4);
-        let parts = parts.to_vec();
+        let parts: Vec<(String, Vec<u8>)> = parts
+            .iter()
+            .map(|(name, bytes)| ((*name).to_owned(), bytes.clone()))
+            .collect();
         let writing = tokio::spawn(async move {
-            let parts: Vec<(&str, Vec<u8>)> =
-                parts.iter().map(|(n, b)| (*n, b.clone())).collect();
-            let mut writer = ArchiveWriter::begin(&keys(1), sender, &about()).await.unwrap();
+            let mut writer = ArchiveWriter::begin(&keys(1), sender, &about())
+                .await
+                .unwrap();
             for (name, bytes) in parts {
-                writer.part(PartKind::Object, name).await.unwrap();
+                writer.part(PartKind::Object, &name).await.unwrap();
                 for chunk in bytes.chunks(100_000) {
                     writer.data(chunk).await.unwrap();
                 }
@@ -300,14 +303,22 @@ mod tests {
 
     fn parts() -> Vec<(&'static str, Vec<u8>)> {
         let bytes = |count: usize| (0..count).map(|at| (at * 31 % 251) as u8).collect();
-        vec![("a", bytes(10)), ("b", bytes(700_000)), ("c", Vec::new()), ("d", bytes(5))]
+        vec![
+            ("a", bytes(10)),
+            ("b", bytes(700_000)),
+            ("c", Vec::new()),
+            ("d", bytes(5)),
+        ]
     }
 
     #[tokio::test]
     async fn what_was_written_is_read() {
         let archive = made(&parts()).await;
         let found = read(&archive, &keys(1)).await.unwrap();
-        let wanted: Vec<_> = parts().into_iter().map(|(n, b)| (n.to_owned(), b)).collect();
+        let wanted: Vec<_> = parts()
+            .into_iter()
+            .map(|(n, b)| (n.to_owned(), b))
+            .collect();
         assert!(found == wanted);
         assert!(!archive.windows(6).any(|window| window == b"sqlite"));
     }
@@ -325,10 +336,21 @@ mod tests {
     async fn every_length_but_the_whole_is_refused() {
         let archive = made(&parts()).await;
         let chunk = CHUNK + TAG;
-        let mut lengths = vec![0, 1, HEAD - 1, HEAD, HEAD + 1, HEAD + chunk, HEAD + 2 * chunk];
+        let mut lengths = vec![
+            0,
+            1,
+            HEAD - 1,
+            HEAD,
+            HEAD + 1,
+            HEAD + chunk,
+            HEAD + 2 * chunk,
+        ];
         lengths.extend([archive.len() - 1, archive.len() - TAG, HEAD + chunk - 1]);
         for length in lengths {
-            assert!(read(&archive[..length], &keys(1)).await.is_err(), "{length}");
+            assert!(
+                read(&archive[..length], &keys(1)).await.is_err(),
+                "{length}"
+            );
         }
         let mut longer = archive.clone();
         longer.push(0);

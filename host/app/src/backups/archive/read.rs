@@ -250,7 +250,8 @@ impl ByteSource for PartSource<'_> {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
-    serde_json::from_slice(text).map_err(|error| damaged("a frame cannot be read").with_source(error))
+    serde_json::from_slice(text)
+        .map_err(|error| damaged("a frame cannot be read").with_source(error))
 }
 
 fn unreadable(why: &'static str) -> Error {

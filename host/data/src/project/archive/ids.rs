@@ -128,7 +128,10 @@ mod tests {
         let new = ids.of(known);
         assert_ne!(new, known);
         assert_eq!(ids.of(other), other);
-        assert_eq!((ids.was(new_of(&ids, known)), ids.was(other)), (Some(known), None));
+        assert_eq!(
+            (ids.was(new_of(&ids, known)), ids.was(other)),
+            (Some(known), None)
+        );
         assert_eq!(
             (new.get_version_num(), new.get_variant()),
             (7, known.get_variant())

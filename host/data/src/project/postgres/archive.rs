@@ -175,9 +175,11 @@ impl PostgresProjects {
             .zip(names::role_prefixes(project))
             .collect();
         let renaming = Renaming::new(&names, options.ids.clone());
-        let (Some(input), Some(script), Some(sink)) =
-            (reader.stdin.take(), reader.stdout.take(), writer.stdin.take())
-        else {
+        let (Some(input), Some(script), Some(sink)) = (
+            reader.stdin.take(),
+            reader.stdout.take(),
+            writer.stdin.take(),
+        ) else {
             return Err(Error::internal("load a dump", "a program has no pipes"));
         };
         let complaints = [complaint(&mut reader), complaint(&mut writer)];
@@ -248,13 +250,17 @@ impl Admin {
     /// `role`. The password is not among its arguments, which others see.
     fn client(&self, name: &str, database: &str, role: Option<(&str, &str)>) -> Command {
         let mut url = self.url().clone();
+        let has_host = url.has_host();
         let admins = url.password().map(str::to_owned);
-        let parameters: Vec<(String, String)> = url
+        let mut parameters: Vec<(String, String)> = url
             .query_pairs()
             .filter(|(name, _)| !OWN_PARAMETERS.contains(&name.as_ref()))
             .filter(|(name, _)| name != "dbname" && (role.is_none() || name != "user"))
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
+        if let Some((role, _)) = role.filter(|_| !has_host) {
+            parameters.push(("user".to_owned(), role.to_owned()));
+        }
         url.set_path(database);
         url.set_query(None);
         if !parameters.is_empty() {
@@ -267,9 +273,7 @@ impl Admin {
                 let _ = url.set_username(role);
                 Some(password.to_owned())
             }
-            None => admins.map(|text| {
-                percent_decoded(&text)
-            }),
+            None => admins.map(|text| percent_decoded(&text)),
         };
         let mut command = Command::new(self.program(name));
         command.arg("--dbname").arg(url.as_str());
@@ -302,7 +306,12 @@ impl Dump for PostgresDump {
         let mut child = self
             .admin
             .client("pg_dump", &self.database, None)
-            .args(["--format=custom", "--no-owner", "--no-privileges", "--compress=1"])
+            .args([
+                "--format=custom",
+                "--no-owner",
+                "--no-privileges",
+                "--compress=1",
+            ])
             .arg(format!("--snapshot={}", self.snapshot))
             .arg(format!("--schema={}", quoted(&schema)))
             .stdin(Stdio::null())
@@ -371,15 +380,13 @@ impl LoadPart for PostgresLoadPart {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<()> {
-        let broke_off = match self.input.take() {
-            Some(mut input) => input.shutdown().await.is_err(),
-            None => true,
-        };
+        // What it did not want to read was not needed: it says so at its end.
+        drop(self.input.take());
         let waiting = |error| Error::internal("wait for a dump to be loaded", error);
         let read = self.reader.wait().await.map_err(waiting)?;
         let passed = (&mut self.passing).await;
         let wrote = self.writer.wait().await.map_err(waiting)?;
-        if !broke_off && read.success() && wrote.success() && matches!(passed, Ok(Ok(()))) {
+        if read.success() && wrote.success() && matches!(passed, Ok(Ok(()))) {
             return Ok(());
         }
         let [reader, writer] = &mut self.complaints;
@@ -387,12 +394,14 @@ impl LoadPart for PostgresLoadPart {
             reader.await.unwrap_or_default(),
             writer.await.unwrap_or_default(),
         );
-        Err(damaged(&format!("the schema `{}` cannot be loaded", self.schema)).with_source(
-            std::io::Error::other(format!(
-                "pg_restore ended with {read}: {}; psql ended with {wrote}: {}",
-                said.0, said.1
-            )),
-        ))
+        Err(
+            damaged(&format!("the schema `{}` cannot be loaded", self.schema)).with_source(
+                std::io::Error::other(format!(
+                    "pg_restore ended with {read}: {}; psql ended with {wrote}: {}",
+                    said.0, said.1
+                )),
+            ),
+        )
     }
 }
 

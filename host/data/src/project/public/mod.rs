@@ -60,8 +60,16 @@ impl ProjectDatabases {
             check_call(statement, &[])?;
         }
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.change_tables(self.at(project), statements, mark).await,
-            Engine::Postgres(postgres) => postgres.change_tables(self.at(project), statements, mark).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .change_tables(self.at(project), statements, mark)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres
+                    .change_tables(self.at(project), statements, mark)
+                    .await
+            }
         };
         self.tables_changed(project);
         result
@@ -110,9 +118,15 @@ impl ProjectDatabases {
     ) -> Result<bool> {
         self.check_table(project, table).await?;
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.change_row_policies(self.at(project), table, change).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .change_row_policies(self.at(project), table, change)
+                    .await
+            }
             Engine::Postgres(postgres) => {
-                postgres.change_row_policies(self.at(project), table, change).await
+                postgres
+                    .change_row_policies(self.at(project), table, change)
+                    .await
             }
         };
         self.tables_changed(project);
@@ -177,16 +191,32 @@ impl Database for ProjectDatabases {
     ) -> Result<SqlRows> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.query_public(&self.reaching(access), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.query_public(&self.reaching(access), sql, parameters).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .query_public(&self.reaching(access), sql, parameters)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres
+                    .query_public(&self.reaching(access), sql, parameters)
+                    .await
+            }
         }
     }
 
     async fn execute(&self, access: &Access, sql: &str, parameters: Vec<SqlValue>) -> Result<u64> {
         check_call(sql, &parameters)?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.execute_public(&self.reaching(access), sql, parameters).await,
-            Engine::Postgres(postgres) => postgres.execute_public(&self.reaching(access), sql, parameters).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .execute_public(&self.reaching(access), sql, parameters)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres
+                    .execute_public(&self.reaching(access), sql, parameters)
+                    .await
+            }
         }
     }
 

@@ -160,8 +160,16 @@ impl ProjectDatabases {
             }
         }
         let result = match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.alter_table(self.at(project), table, changes, mark).await,
-            Engine::Postgres(postgres) => postgres.alter_table(self.at(project), table, changes, mark).await,
+            Engine::Sqlite(sqlite) => {
+                sqlite
+                    .alter_table(self.at(project), table, changes, mark)
+                    .await
+            }
+            Engine::Postgres(postgres) => {
+                postgres
+                    .alter_table(self.at(project), table, changes, mark)
+                    .await
+            }
         };
         self.tables_changed(project);
         result

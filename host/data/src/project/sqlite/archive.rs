@@ -87,10 +87,12 @@ impl SqliteProjects {
                 // Through the same VFS as all others, which shares its locks
                 // within this process.
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let inner = Inner::open_with_flags_and_vfs(&path, flags, c"unix-excl")
-                    .map_err(refused)?;
+                let inner =
+                    Inner::open_with_flags_and_vfs(&path, flags, c"unix-excl").map_err(refused)?;
                 let begin = "PRAGMA query_only = 1; BEGIN; SELECT count(*) FROM sqlite_schema";
-                inner.busy_timeout(std::time::Duration::from_secs(10)).map_err(refused)?;
+                inner
+                    .busy_timeout(std::time::Duration::from_secs(10))
+                    .map_err(refused)?;
                 for sql in begin.split("; ") {
                     let mut statement = inner.prepare(sql).map_err(refused)?;
                     let mut rows = statement.query([]).map_err(refused)?;
@@ -158,7 +160,10 @@ impl Files {
         let mut found = Vec::new();
         for entry in folder {
             let path = entry.map_err(failed)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or("");
             let plugin = name
                 .strip_prefix("plugin_")
                 .and_then(|name| name.strip_suffix(".db"));
@@ -258,7 +263,11 @@ impl LoadPart for SqliteLoadPart {
                         .with_source(error)
                 })?;
             if found != "ok" {
-                tracing::warn!(schema = self.schema, found, "a database of an archive is damaged");
+                tracing::warn!(
+                    schema = self.schema,
+                    found,
+                    "a database of an archive is damaged"
+                );
                 return Err(damaged(&format!(
                     "the database `{}` fails SQLite's own check",
                     self.schema
