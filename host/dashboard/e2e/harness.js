@@ -209,7 +209,7 @@ async function theme(page, wanted) {
   if (dark === (wanted === "dark")) return;
   await page.evaluate((name) => {
     localStorage.setItem("atlashub.theme", JSON.stringify(name));
-    document.documentElement.classList.toggle("dark", name === "dark");
+    window.dispatchEvent(new StorageEvent("storage", { key: "atlashub.theme" }));
   }, wanted);
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }

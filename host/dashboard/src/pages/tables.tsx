@@ -1,1 +1,729 @@
-export function Tables() { return null; }
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { ArrowUpRight, Columns3, Download, Ellipsis, Filter, Pencil, Plus, Table2, Trash2, Upload, X } from "lucide-react";
+import { type DragEvent, useCallback, useMemo, useRef, useState } from "react";
+import { toast } from "sonner";
+import { ApiError, api, reason, take } from "@/api/client";
+import { type Column, type TableDetails, queryClient, tableQuery, tablesQuery } from "@/api/queries";
+import { Confirm } from "@/components/confirm";
+import { CsvImport } from "@/components/csv-import";
+import { type Col, DataTable } from "@/components/data-table";
+import { Grid, type Place, shown } from "@/components/grid";
+import { PageHeader } from "@/components/page";
+import { Policies } from "@/components/policies";
+import { Empty, Failure, Loading } from "@/components/states";
+import { AddColumn, CreateTable, RowForm, alter, valueOf } from "@/components/table-dialogs";
+import { CopyButton } from "@/components/text";
+import { Badge } from "@/components/ui/badge";
+import { Button } from "@/components/ui/button";
+import { Card, CardBody, CardHeader } from "@/components/ui/card";
+import { Checkbox } from "@/components/ui/checkbox";
+import { DialogContent, DialogRoot } from "@/components/ui/dialog";
+import { Field } from "@/components/ui/field";
+import { Input, Select } from "@/components/ui/input";
+import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from "@/components/ui/menu";
+import { Popover, PopoverContent, PopoverTrigger } from "@/components/ui/popover";
+import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
+import { cn } from "@/lib/cn";
+import { csv, download } from "@/lib/download";
+import { count, plural } from "@/lib/format";
+import { useWords } from "@/lib/pages";
+import { quote } from "@/lib/sql";
+import { useAction } from "@/lib/use-action";
+import { useProject } from "@/lib/use-project";
+
+const page = 200;
+
+const operators: [string, string][] = [
+  ["eq", "is"],
+  ["neq", "is not"],
+  ["lt", "less than"],
+  ["lte", "at most"],
+  ["gt", "more than"],
+  ["gte", "at least"],
+  ["like", "is like (% for anything)"],
+  ["is", "is NULL or not"],
+];
+
+/** Conditions as the server reads them: a comma in a value is escaped. */
+const split = (text: string | undefined): string[] => (text ? text.split(/(?<!\\),/) : []);
+
+function AddFilter({ columns, add }: { columns: Column[]; add: (condition: string) => void }) {
+  const [open, setOpen] = useState(false);
+  const [column, setColumn] = useState(columns[0]?.name ?? "");
+  const [operator, setOperator] = useState("eq");
+  const [value, setValue] = useState("");
+  return (
+    <Popover open={open} onOpenChange={setOpen}>
+      <PopoverTrigger asChild>
+        <Button size="sm">
+          <Filter aria-hidden /> Filter
+        </Button>
+      </PopoverTrigger>
+      <PopoverContent className="w-72">
+        <form
+          className="grid gap-3"
+          onSubmit={(event) => {
+            event.preventDefault();
+            const text = operator === "is" ? value || "null" : value;
+            add(`${column}.${operator}.${text.replaceAll(",", "\\,")}`);
+            setValue("");
+            setOpen(false);
+          }}
+        >
+          <Field label="Column">
+            <Select value={column} onChange={(event) => setColumn(event.target.value)}>
+              {columns.map((one) => (
+                <option key={one.name}>{one.name}</option>
+              ))}
+            </Select>
+          </Field>
+          <Field label="Condition">
+            <Select value={operator} onChange={(event) => setOperator(event.target.value)}>
+              {operators.map(([name, label]) => (
+                <option key={name} value={name}>
+                  {label}
+                </option>
+              ))}
+            </Select>
+          </Field>
+          {operator === "is" ? (
+            <Field label="Value">
+              <Select value={value || "null"} onChange={(event) => setValue(event.target.value)}>
+                <option value="null">NULL</option>
+                <option value="not_null">not NULL</option>
+              </Select>
+            </Field>
+          ) : (
+            <Field label="Value">
+              <Input value={value} onChange={(event) => setValue(event.target.value)} />
+            </Field>
+          )}
+          <Button type="submit" variant="primary" size="sm">
+            Add
+          </Button>
+        </form>
+      </PopoverContent>
+    </Popover>
+  );
+}
+
+function Rows({ project, table }: { project: string; table: TableDetails }) {
+  const [words, change] = useWords<"filter" | "order">();
+  const { filter, order } = words;
+  const key = useMemo(() => ["project", project, "tables", table.name, "rows", filter, order], [project, table.name, filter, order]);
+  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
+    queryKey: key,
+    queryFn: ({ pageParam, signal }) =>
+      take(
+        api.GET("/admin/v1/projects/{project}/tables/{table}/rows", {
+          params: {
+            path: { project, table: table.name },
+            query: { limit: page, offset: pageParam, ...(order ? { order } : {}), ...(filter ? { filter } : {}) },
+          },
+          signal,
+        }),
+      ),
+    initialPageParam: 0,
+    getNextPageParam: (last) => last.next_offset ?? undefined,
+  });
+  const rows = useMemo(() => (data?.pages.flatMap((one) => one.rows) ?? []) as unknown[][], [data]);
+  const columns = data?.pages[0]?.columns ?? table.columns;
+  const [at, setAt] = useState<Place>();
+  const [chosen, setChosen] = useState<Set<number>>(new Set());
+  const [deleting, setDeleting] = useState(false);
+  const [form, setForm] = useState<"new" | number>();
+  const [file, setFile] = useState<{ name: string; text: string }>();
+  const [over, setOver] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const keys = table.primary_key;
+  const writable = table.kind === "table" && keys.length > 0;
+  const place = (name: string) => columns.findIndex((column) => column.name === name);
+
+  const write = useCallback(
+    (sql: string, params: unknown[]) =>
+      take(api.POST("/admin/v1/projects/{project}/sql", { params: { path: { project } }, body: { sql, params: params as never[], mode: "write" } })),
+    [project],
+  );
+  const refresh = () => queryClient.invalidateQueries({ queryKey: key });
+  const where = (from: number) => keys.map((name, step) => `${quote(name)} = $${from + step}`).join(" AND ");
+  const keyOf = (row: number) => keys.map((name) => rows[row]?.[place(name)]);
+
+  /** Changes a row unless somebody else has removed it meanwhile. */
+  const update = async (row: number, values: Record<string, unknown>) => {
+    const names = Object.keys(values);
+    if (names.length === 0) return;
+    const set = names.map((name, step) => `${quote(name)} = $${step + 1}`).join(", ");
+    const answer = await write(`UPDATE ${quote(table.name)} SET ${set} WHERE ${where(names.length + 1)}`, [
+      ...names.map((name) => values[name]),
+      ...keyOf(row),
+    ]);
+    if (answer.row_count === 0) throw new ApiError(409, { code: "row_is_gone", detail: "the row is not there any more; reload to see what is" });
+    await refresh();
+  };
+
+  const edit = async ({ row, column }: Place, text: string | null) => {
+    const target = columns[column];
+    if (!target) return false;
+    try {
+      await update(row, { [target.name]: valueOf(target, text) });
+      return true;
+    } catch (failure) {
+      toast.error(reason(failure));
+      return false;
+    }
+  };
+  const sort = order ? { column: order.replace(/\.(asc|desc)$/, ""), descending: order.endsWith(".desc") } : undefined;
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    const found = event.dataTransfer.files[0];
+    if (found) void found.text().then((text) => setFile({ name: found.name, text }));
+  };
+  const conditions = split(filter);
+  const setConditions = (list: string[]) => change({ filter: list.join(",") || undefined });
+  const value = at ? rows[at.row]?.[at.column] : undefined;
+  const foreign = (name: string) => table.foreign_keys.find((one) => one.columns.length === 1 && one.columns[0] === name);
+  const onEnd = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+
+  return (
+    <Card
+      className={cn("overflow-hidden", over && "ring-2 ring-primary")}
+      onDragOver={(event) => {
+        if (!writable || !event.dataTransfer.types.includes("Files")) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+    >
+      <div className="flex flex-wrap items-center gap-2 border-b border-border p-2">
+        <AddFilter columns={columns} add={(condition) => setConditions([...conditions, condition])} />
+        {conditions.map((condition) => {
+          const [column = "", operator = "", ...rest] = condition.split(".");
+          return (
+            <Badge key={condition} tone="accent" className="max-w-64">
+              <span className="truncate">
+                {column} {operators.find(([name]) => name === operator)?.[1].replace(/ \(.*| NULL or not/, "")} {rest.join(".").replaceAll("\\,", ",")}
+              </span>
+              <button type="button" aria-label={`Remove the filter on ${column}`} onClick={() => setConditions(conditions.filter((one) => one !== condition))}>
+                <X className="size-3" aria-hidden />
+              </button>
+            </Badge>
+          );
+        })}
+        <span className="ml-auto text-xs text-muted tabular-nums">
+          {data && `${plural(rows.length, "row")}${hasNextPage ? " so far" : ""}`}
+        </span>
+        {chosen.size > 0 && (
+          <Button size="sm" variant="danger" onClick={() => setDeleting(true)}>
+            <Trash2 aria-hidden /> Delete {chosen.size}
+          </Button>
+        )}
+        {writable && (
+          <>
+            <Button size="sm" onClick={() => input.current?.click()}>
+              <Upload aria-hidden /> Import CSV
+            </Button>
+            <input
+              ref={input}
+              type="file"
+              accept=".csv,text/csv"
+              aria-label="CSV file"
+              className="hidden"
+              onChange={(event) => {
+                const found = event.target.files?.[0];
+                if (found) void found.text().then((text) => setFile({ name: found.name, text }));
+                event.target.value = "";
+              }}
+            />
+            <Button size="sm" variant="primary" onClick={() => setForm("new")}>
+              <Plus aria-hidden /> New row
+            </Button>
+          </>
+        )}
+        <Button
+          size="icon-sm"
+          variant="ghost"
+          aria-label="Download the rows shown"
+          title="Download the rows shown"
+          onClick={() => download(`${table.name}.csv`, csv(columns.map((column) => column.name), rows), "text/csv")}
+        >
+          <Download aria-hidden />
+        </Button>
+      </div>
+      {error && !data ? (
+        <Failure error={error} retry={() => void refetch()} />
+      ) : !data ? (
+        <Loading rows={8} />
+      ) : rows.length === 0 ? (
+        <Empty icon={Table2} title={conditions.length > 0 ? "No row is like that" : "No rows yet"}>
+          {conditions.length === 0 && writable && "Add one, or drop a CSV file here."}
+        </Empty>
+      ) : (
+        <>
+          <Grid
+            label={table.name}
+            className="h-[min(36rem,62vh)]"
+            columns={columns.map((column) => ({
+              name: column.name,
+              note: column.data_type.toLowerCase(),
+              key: keys.includes(column.name),
+              refers: foreign(column.name) !== undefined,
+              editable: writable && !column.generated,
+            }))}
+            rows={rows}
+            sort={sort}
+            onSort={(column) => change({ order: sort?.column === column ? (sort.descending ? undefined : `${column}.desc`) : `${column}.asc` })}
+            onEnd={onEnd}
+            onSelect={setAt}
+            onEdit={writable ? edit : undefined}
+            lead={
+              writable
+                ? (row) => (
+                    <Checkbox
+                      aria-label={`Choose row ${row + 1}`}
+                      checked={chosen.has(row)}
+                      onCheckedChange={(on) => {
+                        const next = new Set(chosen);
+                        if (on) next.add(row);
+                        else next.delete(row);
+                        setChosen(next);
+                      }}
+                    />
+                  )
+                : undefined
+            }
+            follow={({ row, column }) => {
+              const target = foreign(columns[column]?.name ?? "");
+              if (!target) return null;
+              return (
+                <Link
+                  to="/projects/$project/tables/$table"
+                  params={{ project, table: target.table }}
+                  search={{ filter: `${target.references[0]}.eq.${shown(rows[row]?.[column]).replaceAll(",", "\\,")}` }}
+                  aria-label={`To the row of ${target.table}`}
+                  title={`To the row of ${target.table}`}
+                >
+                  <ArrowUpRight className="size-3.5" aria-hidden />
+                </Link>
+              );
+            }}
+          />
+          {at && (
+            <div className="flex items-start gap-2 border-t border-border px-3 py-2">
+              <Badge className="mt-0.5 max-w-40 shrink-0 font-mono">
+                <span className="truncate">{columns[at.column]?.name}</span>
+              </Badge>
+              <pre className="max-h-28 min-w-0 flex-1 overflow-auto font-mono text-xs break-all whitespace-pre-wrap">
+                {typeof value === "object" && value !== null ? JSON.stringify(value, null, 2) : shown(value)}
+              </pre>
+              <CopyButton text={value === null ? "" : shown(value)} label="Copy the value" />
+              {writable && (
+                <Button size="sm" variant="ghost" onClick={() => setForm(at.row)}>
+                  <Pencil aria-hidden /> Row
+                </Button>
+              )}
+            </div>
+          )}
+        </>
+      )}
+      {table.kind === "table" && keys.length === 0 && (
+        <p className="border-t border-border px-3 py-2 text-xs text-muted">The table has no primary key, so its rows can only be read here.</p>
+      )}
+      {form !== undefined && (
+        <RowForm
+          table={{ ...table, columns }}
+          title={form === "new" ? `New row in ${table.name}` : `A row of ${table.name}`}
+          {...(form === "new" ? {} : { values: Object.fromEntries(columns.map((column, step) => [column.name, rows[form]?.[step]])) })}
+          close={() => setForm(undefined)}
+          save={async (values) => {
+            if (form !== "new") {
+              await update(form, values);
+              toast.success("Saved");
+              return;
+            }
+            const names = Object.keys(values);
+            await write(
+              names.length === 0
+                ? `INSERT INTO ${quote(table.name)} DEFAULT VALUES`
+                : `INSERT INTO ${quote(table.name)} (${names.map(quote).join(", ")}) VALUES (${names.map((_, step) => `$${step + 1}`).join(", ")})`,
+              names.map((name) => values[name]),
+            );
+            toast.success("The row is there");
+            await refresh();
+          }}
+        />
+      )}
+      {deleting && (
+        <Confirm
+          open
+          onOpenChange={(open) => !open && setDeleting(false)}
+          title={`Delete ${plural(chosen.size, "row")}?`}
+          action={`Delete ${plural(chosen.size, "row")}`}
+          run={async () => {
+            const list = [...chosen];
+            const params = list.flatMap((row) => keyOf(row));
+            const each = list.map((_, step) => `(${where(step * keys.length + 1)})`);
+            const answer = await write(`DELETE FROM ${quote(table.name)} WHERE ${each.join(" OR ")}`, params);
+            toast.success(`${plural(answer.row_count, "row")} deleted`);
+            setChosen(new Set());
+            setAt(undefined);
+            await refresh();
+          }}
+        >
+          <p>From {table.name}, for good.</p>
+        </Confirm>
+      )}
+      {file && <CsvImport project={project} table={table} file={file} close={() => setFile(undefined)} />}
+    </Card>
+  );
+}
+
+function Structure({ project, table, tables }: { project: string; table: TableDetails; tables: { name: string; primary_key: string[] }[] }) {
+  const [adding, setAdding] = useState(false);
+  const [dropping, setDropping] = useState<string>();
+  const [renaming, setRenaming] = useState<string>();
+  const columns = useMemo<Col<Column>[]>(
+    () => [
+      {
+        id: "name",
+        head: "Column",
+        cell: (column) => (
+          <span className="flex items-center gap-2 font-mono text-[0.8125rem]">
+            {column.name}
+            {table.primary_key.includes(column.name) && <Badge tone="warn">key</Badge>}
+          </span>
+        ),
+      },
+      { id: "type", head: "Type", cell: (column) => <code className="text-xs text-muted">{column.data_type}</code> },
+      { id: "null", head: "NULL", wide: true, cell: (column) => (column.nullable ? "taken" : <span className="text-muted">refused</span>) },
+      { id: "default", head: "Default", wide: true, cell: (column) => <code className="text-xs text-muted">{column.default ?? ""}</code> },
+      {
+        id: "refers",
+        head: "Refers to",
+        wide: true,
+        cell: (column) => {
+          const target = table.foreign_keys.find((one) => one.columns.includes(column.name));
+          return target ? (
+            <Link to="/projects/$project/tables/$table" params={{ project, table: target.table }} className="font-mono text-xs hover:underline">
+              {target.table}.{target.references.join(", ")}
+            </Link>
+          ) : null;
+        },
+      },
+      {
+        id: "more",
+        head: "Actions",
+        hiddenHead: true,
+        className: "w-12",
+        cell: (column) =>
+          table.kind === "table" ? (
+            <Menu>
+              <MenuTrigger asChild>
+                <Button variant="ghost" size="icon-sm" aria-label={`Actions for the column ${column.name}`}>
+                  <Ellipsis aria-hidden />
+                </Button>
+              </MenuTrigger>
+              <MenuContent>
+                <MenuItem onSelect={() => setRenaming(column.name)}>
+                  <Pencil aria-hidden /> Rename
+                </MenuItem>
+                <MenuSeparator />
+                <MenuItem danger onSelect={() => setDropping(column.name)}>
+                  <Trash2 aria-hidden /> Drop…
+                </MenuItem>
+              </MenuContent>
+            </Menu>
+          ) : null,
+      },
+    ],
+    [project, table],
+  );
+  return (
+    <div className="grid gap-4">
+      <Card>
+        <CardHeader
+          title="Columns"
+          description="Each change is a migration, and can be carried to another server."
+          actions={
+            table.kind === "table" && (
+              <Button size="sm" onClick={() => setAdding(true)}>
+                <Plus aria-hidden /> Add a column
+              </Button>
+            )
+          }
+        />
+        <DataTable label="Columns" columns={columns} rows={table.columns} rowKey={(column) => column.name} empty={<Empty title="No columns" />} />
+      </Card>
+      <div className="grid gap-4 lg:grid-cols-2">
+        <Card>
+          <CardHeader title="Indexes" />
+          <CardBody>
+            {table.indexes.length === 0 ? (
+              <p className="text-[0.8125rem] text-muted">None besides the key's own.</p>
+            ) : (
+              <ul className="grid gap-2">
+                {table.indexes.map((index) => (
+                  <li key={index.name} className="text-[0.8125rem]">
+                    <span className="font-medium">{index.name}</span> {index.unique && <Badge>unique</Badge>}
+                    <code className="block truncate text-xs text-muted" title={index.definition}>
+                      {index.columns.join(", ") || index.definition}
+                    </code>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </CardBody>
+        </Card>
+        <Card>
+          <CardHeader title="Conditions" />
+          <CardBody>
+            {table.checks.length + table.unique.length === 0 ? (
+              <p className="text-[0.8125rem] text-muted">None.</p>
+            ) : (
+              <ul className="grid gap-2 font-mono text-xs">
+                {table.unique.map((names) => (
+                  <li key={names.join()}>UNIQUE ({names.join(", ")})</li>
+                ))}
+                {table.checks.map((check) => (
+                  <li key={check.expression}>CHECK ({check.expression})</li>
+                ))}
+              </ul>
+            )}
+          </CardBody>
+        </Card>
+      </div>
+      {adding && <AddColumn project={project} table={table.name} tables={tables as never} close={() => setAdding(false)} />}
+      {renaming && <Rename what={`the column ${renaming}`} name={renaming} close={() => setRenaming(undefined)} run={(to) => alter(project, table.name, { op: "rename_column", column: renaming, to })} />}
+      {dropping && (
+        <Confirm
+          open
+          onOpenChange={(open) => !open && setDropping(undefined)}
+          title={`Drop the column ${dropping}?`}
+          action="Drop the column"
+          typed={dropping}
+          run={async () => {
+            await alter(project, table.name, { op: "drop_column", column: dropping });
+            toast.success("The column is gone");
+          }}
+        >
+          <p>What it holds in every row is gone for good.</p>
+        </Confirm>
+      )}
+    </div>
+  );
+}
+
+function Rename({ what, name, close, run }: { what: string; name: string; close: () => void; run: (to: string) => Promise<void> }) {
+  const [to, setTo] = useState(name);
+  const { pending, run: act } = useAction();
+  return (
+    <DialogRoot open onOpenChange={(open) => !open && close()}>
+      <DialogContent title={`Rename ${what}`} description="Apps that use the old name have to follow.">
+        <form
+          className="grid gap-4"
+          onSubmit={async (event) => {
+            event.preventDefault();
+            if (await act(() => run(to.trim()), `It is called ${to.trim()} now`)) close();
+          }}
+        >
+          <Field label="Name">
+            <Input required value={to} onChange={(event) => setTo(event.target.value)} />
+          </Field>
+          <div className="flex justify-end gap-2">
+            <Button onClick={close}>Cancel</Button>
+            <Button type="submit" variant="primary" pending={pending} disabled={to.trim() === name}>
+              Rename
+            </Button>
+          </div>
+        </form>
+      </DialogContent>
+    </DialogRoot>
+  );
+}
+
+function One({ project, name }: { project: string; name: string }) {
+  const [words, change] = useWords<"tab">();
+  const { data: table, error, refetch } = useQuery(tableQuery(project, name));
+  const { data: tables } = useQuery(tablesQuery(project));
+  const [dropping, setDropping] = useState(false);
+  const [renaming, setRenaming] = useState(false);
+  const navigate = useNavigate();
+  if (error && !table) {
+    return (
+      <Card>
+        <Failure error={error} retry={() => void refetch()} />
+      </Card>
+    );
+  }
+  if (!table) {
+    return (
+      <Card>
+        <Loading rows={8} />
+      </Card>
+    );
+  }
+  return (
+    <>
+      <Tabs value={words.tab ?? "rows"} onValueChange={(tab) => change({ tab })}>
+        <div className="flex items-center gap-2">
+          <TabsList aria-label={name} className="min-w-0 flex-1">
+            <Tab value="rows">Rows</Tab>
+            <Tab value="structure">Structure</Tab>
+            {table.kind === "table" && (
+              <Tab value="policies">
+                Policies <Badge tone={table.policies.length === 0 ? "plain" : "accent"}>{table.policies.length}</Badge>
+              </Tab>
+            )}
+          </TabsList>
+          {table.kind === "table" && (
+            <Menu>
+              <MenuTrigger asChild>
+                <Button variant="ghost" size="icon" aria-label={`Actions for ${name}`}>
+                  <Ellipsis aria-hidden />
+                </Button>
+              </MenuTrigger>
+              <MenuContent>
+                <MenuItem onSelect={() => setRenaming(true)}>
+                  <Pencil aria-hidden /> Rename
+                </MenuItem>
+                <MenuSeparator />
+                <MenuItem danger onSelect={() => setDropping(true)}>
+                  <Trash2 aria-hidden /> Drop…
+                </MenuItem>
+              </MenuContent>
+            </Menu>
+          )}
+        </div>
+        <TabPanel value="rows">
+          <Rows key={name} project={project} table={table} />
+        </TabPanel>
+        <TabPanel value="structure">
+          <Structure project={project} table={table} tables={tables?.items ?? []} />
+        </TabPanel>
+        <TabPanel value="policies">
+          <Policies project={project} table={table} />
+        </TabPanel>
+      </Tabs>
+      {renaming && (
+        <Rename
+          what={`the table ${name}`}
+          name={name}
+          close={() => setRenaming(false)}
+          run={async (to) => {
+            await alter(project, name, { op: "rename", to });
+            await navigate({ to: "/projects/$project/tables/$table", params: { project, table: to } });
+          }}
+        />
+      )}
+      {dropping && (
+        <Confirm
+          open
+          onOpenChange={(open) => !open && setDropping(false)}
+          title={`Drop the table ${name}?`}
+          action="Drop the table"
+          typed={name}
+          run={async () => {
+            await take(
+              api.DELETE("/admin/v1/projects/{project}/tables/{table}", { params: { path: { project, table: name }, query: { confirm: name } } }),
+            );
+            toast.success(`${name} is gone`);
+            await navigate({ to: "/projects/$project/tables", params: { project } });
+            await queryClient.invalidateQueries({ queryKey: tablesQuery(project).queryKey });
+          }}
+        >
+          <p>
+            With its {count(table.row_estimate)} rows, its policies and its indexes. This cannot be undone.
+          </p>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+export function Tables() {
+  const project = useProject();
+  const name = useParams({ strict: false, select: (params: { table?: string }) => params.table });
+  const { data, error, refetch } = useQuery(tablesQuery(project));
+  const [creating, setCreating] = useState(false);
+  const [text, setText] = useState("");
+  const navigate = useNavigate();
+  const shownTables = (data?.items ?? []).filter((table) => table.name.toLowerCase().includes(text.trim().toLowerCase()));
+  const create = (
+    <Button variant="primary" onClick={() => setCreating(true)}>
+      <Plus aria-hidden /> New table
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader
+        title={name ?? "Tables"}
+        description={name ? undefined : "The project's own tables. Apps reach them over HTTP, as far as policies and keys allow."}
+        actions={create}
+      />
+      <div className="grid gap-4 lg:grid-cols-[13rem_minmax(0,1fr)]">
+        <Card className={cn("self-start", name && "max-lg:hidden")}>
+          <div className="border-b border-border p-2">
+            <Input type="search" aria-label="Search tables" placeholder="Search" className="h-8" value={text} onChange={(event) => setText(event.target.value)} />
+          </div>
+          {error && !data ? (
+            <Failure error={error} retry={() => void refetch()} />
+          ) : !data ? (
+            <Loading />
+          ) : (
+            <ul className="max-h-[60vh] overflow-y-auto p-1.5">
+              {shownTables.map((table) => (
+                <li key={table.name}>
+                  <Link
+                    to="/projects/$project/tables/$table"
+                    params={{ project, table: table.name }}
+                    title={table.name}
+                    className="flex items-center gap-2 rounded-md px-2 py-1.5 text-[0.8125rem] hover:bg-raised data-[status=active]:bg-accent data-[status=active]:font-medium data-[status=active]:text-accent-foreground"
+                  >
+                    <Table2 className="size-4 shrink-0 text-muted" aria-hidden />
+                    <span className="truncate">{table.name}</span>
+                    {table.kind === "view" && <Badge className="ml-auto">view</Badge>}
+                  </Link>
+                </li>
+              ))}
+              {shownTables.length === 0 && <li className="px-2 py-3 text-center text-xs text-muted">{text ? "None has such a name." : "None yet."}</li>}
+            </ul>
+          )}
+        </Card>
+        {name ? (
+          <div className="min-w-0">
+            <Button asChild size="sm" variant="ghost" className="mb-2 lg:hidden">
+              <Link to="/projects/$project/tables" params={{ project }}>
+                All tables
+              </Link>
+            </Button>
+            <One key={name} project={project} name={name} />
+          </div>
+        ) : (
+          <Card>
+            {data?.items.length === 0 ? (
+              <Empty icon={Columns3} title="No tables yet" action={create}>
+                A table holds what your app remembers. Make one here, or with SQL.
+              </Empty>
+            ) : (
+              <Empty icon={Table2} title="Choose a table">
+                Its rows are edited in place; its columns and policies stand beside them.
+              </Empty>
+            )}
+          </Card>
+        )}
+      </div>
+      {creating && (
+        <CreateTable
+          project={project}
+          tables={data?.items ?? []}
+          close={() => setCreating(false)}
+          done={(made) => void navigate({ to: "/projects/$project/tables/$table", params: { project, table: made } })}
+        />
+      )}
+    </>
+  );
+}

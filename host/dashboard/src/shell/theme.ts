@@ -18,6 +18,14 @@ export function toggleTheme(): void {
   for (const listener of listeners) listener();
 }
 
+// Another tab has switched.
+window.addEventListener("storage", (event) => {
+  if (event.key !== "atlashub.theme") return;
+  theme = recall<string>("theme", "dark") === "light" ? "light" : "dark";
+  apply();
+  for (const listener of listeners) listener();
+});
+
 export function useTheme(): Theme {
   return useSyncExternalStore(
     (listener) => {
