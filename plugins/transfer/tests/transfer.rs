@@ -355,6 +355,143 @@ fn objects_are_read_from_lines_and_from_lists() {
     assert_eq!(names, [Some("a".to_owned()), None, Some("}]".to_owned())]);
 }
 
+/// The bytes of a new archive of all tables.
+fn archive(host: &TestHost) -> Vec<u8> {
+    let (status, job) = post(
+        "/transfer/export",
+        &json!({"what": "database", "format": "zip"}),
+    );
+    assert_eq!(status, 202, "{job}");
+    turn(host, &job);
+    let job = see(&job);
+    assert_eq!(job["status"], "done", "{job}");
+    let key: String = sql::query_one(
+        "SELECT result_key FROM transfer.jobs WHERE id = $1",
+        params![id(&job)],
+    )
+    .unwrap();
+    let body = blob::bucket("private").read(&key, None).unwrap();
+    body.bytes(1 << 20).unwrap()
+}
+
+fn import_archive(bytes: &[u8]) -> (u16, Value) {
+    let (status, upload) = call(Request::post("/transfer/uploads", bytes.to_vec()));
+    assert_eq!(status, 201, "{upload}");
+    let body = json!({"what": "database", "format": "zip", "source": id(&upload)});
+    post("/transfer/import", &body)
+}
+
+fn filled() -> TestHost {
+    let host = host();
+    for n in 0..500 {
+        database::execute(
+            "INSERT INTO public.people (id, name) VALUES ($1, $2)",
+            params![n, format!("\"name\" {n}\nü")],
+        )
+        .unwrap();
+    }
+    database::execute(
+        "INSERT INTO public.loose VALUES (1, ''), (NULL, 'x')",
+        params![],
+    )
+    .unwrap();
+    host
+}
+
+#[test]
+fn an_archive_of_all_tables_comes_in_again_equal() {
+    let first = filled();
+    let before = people();
+    let bytes = archive(&first);
+    drop(first);
+    let host = host();
+    let (status, job) = import_archive(&bytes);
+    assert_eq!(status, 202, "{job}");
+    turn(&host, &job);
+    let job = see(&job);
+    assert_eq!(
+        (&job["status"], &job["progress"]["rows"]),
+        (&json!("done"), &json!(502)),
+        "{job}"
+    );
+    assert_eq!(people(), before);
+    let loose: Vec<(Option<i64>, String)> =
+        database::query("SELECT n, word FROM loose ORDER BY word", params![]).unwrap();
+    assert_eq!(loose, [(Some(1), String::new()), (None, "x".to_owned())]);
+}
+
+#[test]
+fn a_damaged_archive_is_refused_before_a_row_is_written() {
+    let first = filled();
+    let bytes = archive(&first);
+    drop(first);
+    let find = |text: &str| {
+        let mut windows = bytes.windows(text.len());
+        windows
+            .position(|window| window == text.as_bytes())
+            .unwrap()
+    };
+    let last = |text: &str| {
+        let mut windows = bytes.windows(text.len());
+        windows
+            .rposition(|window| window == text.as_bytes())
+            .unwrap()
+    };
+    let damaged = |at: usize, text: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + text.len()].copy_from_slice(text);
+        bytes
+    };
+    // Where the list of entries has them.
+    let listed = last("tables/0001.ndjson");
+    let host = host();
+    let refused: Vec<(&str, Vec<u8>)> = vec![
+        ("nothing", Vec::new()),
+        ("no archive", b"id,name\n1,a\n".to_vec()),
+        ("cut", bytes[..bytes.len() - 10].to_vec()),
+        ("cut more", bytes[..bytes.len() / 2].to_vec()),
+        ("climbs", damaged(listed, b"../les/0001.ndjson")),
+        ("from the root", damaged(listed, b"/ables/0001.ndjson")),
+        ("another name", damaged(listed, b"tables/0009.ndjson")),
+        ("compressed", damaged(listed - 36, &[8, 0])),
+        ("a link", {
+            let mut bytes = damaged(listed - 41, &[3]);
+            bytes[listed - 5] = 0xA0;
+            bytes
+        }),
+        (
+            "another version",
+            damaged(find("\"version\":1"), b"\"version\":2"),
+        ),
+        (
+            "larger than it is",
+            damaged(find("\"rows\":"), b"\"rows\"x"),
+        ),
+    ];
+    for (what, bytes) in refused {
+        let (status, answer) = import_archive(&bytes);
+        assert_eq!(
+            (status, &answer["code"]),
+            (422, &json!("invalid_archive")),
+            "{what}: {answer}"
+        );
+    }
+    let (status, job) = import_archive(&damaged(find("name\\\" 7"), b"nama"));
+    assert_eq!(status, 202, "{job}");
+    turn(&host, &job);
+    let job = see(&job);
+    assert_eq!(job["error"]["code"], "checksum_mismatch", "{job}");
+    assert_eq!(people().len(), 0);
+    database::execute("DROP TABLE public.loose", params![]).unwrap();
+    let (status, answer) = import_archive(&bytes);
+    assert_eq!(
+        (status, &answer["code"]),
+        (422, &json!("tables_missing")),
+        "{answer}"
+    );
+    assert_eq!(answer["tables"][0]["name"], "loose");
+}
+
 #[test]
 fn only_servers_and_admins_move_tables() {
     let host = host();
