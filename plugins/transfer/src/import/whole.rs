@@ -94,9 +94,8 @@ pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
         )));
     }
     let tables = database::describe()?;
-    let missing: Vec<serde_json::Value> = manifest
-        .tables
-        .iter()
+    let missing: Vec<serde_json::Value> = in_order(&manifest.tables)
+        .into_iter()
         .filter(|contents| find(&tables, &contents.name).is_none())
         .map(|contents| contents.definition.clone())
         .collect();
@@ -115,7 +114,7 @@ pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
         checks: Vec::new(),
         rows: 0,
     };
-    for contents in in_order(&manifest.tables, &tables) {
+    for contents in in_order(&manifest.tables) {
         let Some(table) = find(&tables, &contents.name) else {
             continue;
         };
@@ -133,18 +132,15 @@ fn find<'a>(tables: &'a [Table], name: &str) -> Option<&'a Table> {
 }
 
 /// Tables before those that refer to them, as far as there is such an order.
-fn in_order<'a>(contents: &'a [Contents], tables: &[Table]) -> Vec<&'a Contents> {
+fn in_order(contents: &[Contents]) -> Vec<&Contents> {
     let names: BTreeSet<&str> = contents.iter().map(|own| own.name.as_str()).collect();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     let mut order = Vec::new();
     let mut left: Vec<&Contents> = contents.iter().collect();
     while !left.is_empty() {
         let is_ready = |own: &&Contents| {
-            let keys = find(tables, &own.name).map(|table| table.foreign_keys.as_slice());
-            keys.unwrap_or_default().iter().all(|key| {
-                key.table == own.name
-                    || done.contains(key.table.as_str())
-                    || !names.contains(key.table.as_str())
+            parents(own).all(|parent| {
+                parent == own.name || done.contains(parent) || !names.contains(parent)
             })
         };
         let (mut ready, mut rest): (Vec<&Contents>, Vec<&Contents>) =
@@ -158,6 +154,16 @@ fn in_order<'a>(contents: &'a [Contents], tables: &[Table]) -> Vec<&'a Contents>
         left = rest;
     }
     order
+}
+
+/// The tables that a table's foreign keys name.
+fn parents(contents: &Contents) -> impl Iterator<Item = &str> {
+    let keys = contents.definition.get("foreign_keys");
+    let keys = keys
+        .and_then(serde_json::Value::as_array)
+        .into_iter()
+        .flatten();
+    keys.filter_map(|key| key.get("table")?.as_str())
 }
 
 fn checks(contents: &Contents, source: &Source, into: &mut Vec<Check>) -> Result<()> {
