@@ -594,3 +594,80 @@ async fn an_import_goes_on_where_a_killed_server_left_it_and_no_row_comes_twice(
         ]
     );
 }
+
+/// A project's tables as an archive.
+async fn archive(project: &Project) -> Vec<u8> {
+    let body = json!({"what": "database", "format": "zip"});
+    let job = project.post("/transfer/export", body).await.expect(202);
+    fetched(&done(project, &job.json()).await).await
+}
+
+/// Imports an archive into a project; tables that are not there are made as
+/// the archive defines them.
+async fn restore(server: &TestServer, project: &Project, bytes: Vec<u8>) -> Value {
+    let source = sent(project, bytes).await;
+    let body = json!({"what": "database", "format": "zip", "source": source});
+    let asked = project.post("/transfer/import", body.clone()).await;
+    assert_eq!(asked.expect_problem(422), "tables_missing");
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    for table in asked.json()["tables"].as_array().expect("tables") {
+        let _ = server
+            .admin()
+            .post(&tables, table.clone())
+            .await
+            .expect(201);
+    }
+    let job = project
+        .post("/transfer/import", body)
+        .await
+        .expect(202)
+        .json();
+    done(project, &job).await
+}
+
+#[tokio::test]
+async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
+    let here = shared().await;
+    let there = TestServer::builder().start_embedded().await;
+    let first = project().await;
+    insert(&first, "things", hard_rows()).await;
+    fill(here, &first, 20_000, "'a word ' || n").await;
+    let children = json!({"name": "a_child", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true},
+        {"name": "thing", "type": "bigint", "references": {"table": "things", "column": "id"}},
+        {"name": "made", "type": "timestamp", "nullable": false, "default": {"function": "now"}},
+    ]});
+    let tables = format!("/admin/v1/projects/{}/tables", first.slug);
+    let _ = here.admin().post(&tables, children).await.expect(201);
+    insert(
+        &first,
+        "a_child",
+        json!([{"id": 1, "thing": 3, "made": "2026-01-01T00:00:00.5+00:00"}]),
+    )
+    .await;
+
+    let second = there.admin().project_with(&["db", "transfer"]).await;
+    let moved = restore(&there, &second, archive(&first).await).await;
+    assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
+    let third = here.admin().project_with(&["db", "transfer"]).await;
+    let moved = restore(here, &third, archive(&second).await).await;
+    assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
+    for (table, order) in [
+        ("things", "id"),
+        ("a_child", "id"),
+        ("copies", "id"),
+        ("loose", "n"),
+    ] {
+        let expected = rows_of(&first, table, order).await;
+        assert_eq!(
+            rows_of(&second, table, order).await,
+            expected,
+            "{table} there"
+        );
+        assert_eq!(
+            rows_of(&third, table, order).await,
+            expected,
+            "{table} and back"
+        );
+    }
+}

@@ -65,6 +65,13 @@ impl ServerBuilder {
         TestServer::on(stores, 0, self.variables).await
     }
 
+    /// Starts it on SQLite files and a local folder, whatever this run stands
+    /// on.
+    pub async fn start_embedded(self) -> TestServer {
+        let stores = Arc::new(Stores::make_on(Engine::Sqlite).await);
+        TestServer::on(stores, 0, self.variables).await
+    }
+
     /// Starts it with lines to the database and the object store that the
     /// test can cut.
     ///

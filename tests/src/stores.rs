@@ -52,8 +52,13 @@ pub(crate) struct Stores {
 impl Stores {
     /// Makes empty stores on the engine of this run.
     pub(crate) async fn make() -> Self {
+        Self::make_on(Engine::of_this_run()).await
+    }
+
+    /// Makes empty stores on that engine.
+    pub(crate) async fn make_on(engine: Engine) -> Self {
         let folder = TempDir::with_prefix("atlashub-it-").expect("make a folder");
-        let mut variables = match Engine::of_this_run() {
+        let mut variables = match engine {
             Engine::Sqlite => Vec::new(),
             Engine::Postgres => outside_stores().await,
         };

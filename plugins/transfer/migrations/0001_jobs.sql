@@ -44,6 +44,7 @@ CREATE TABLE parts (
 CREATE TABLE row_errors (
     job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     n BIGINT NOT NULL,
+    table_name TEXT NOT NULL,
     row_number BIGINT NOT NULL,
     column_name TEXT,
     value TEXT,

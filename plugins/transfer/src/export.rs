@@ -1,5 +1,6 @@
 //! `POST /transfer/export`: a table as an object.
 
+mod database;
 mod lines;
 mod pages;
 mod parts;
@@ -21,8 +22,7 @@ use parts::Parts;
 pub(crate) struct Wishes {
     what: String,
     table: Option<String>,
-    #[serde(default)]
-    format: Format,
+    format: Option<String>,
     /// Columns, in their order; all when nothing is said.
     columns: Option<Vec<String>>,
     #[serde(default)]
@@ -45,6 +45,19 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// The format of that name; CSV when nothing is said.
+    fn named(name: Option<&str>) -> Result<Self> {
+        match name {
+            None | Some("csv") => Ok(Self::Csv),
+            Some("json") => Ok(Self::Json),
+            Some("ndjson") => Ok(Self::Ndjson),
+            Some(_) => Err(Error::invalid(
+                "invalid_body",
+                "a table's `format` is `csv`, `json` or `ndjson`",
+            )),
+        }
+    }
+
     /// The name, as clients write it and as files end.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -130,12 +143,39 @@ struct State {
 
 pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
-    if wishes.what != "table" {
+    match wishes.what.as_str() {
+        "table" => table(wishes),
+        "database" => whole(&wishes),
+        other => Err(Error::invalid(
+            "not_supported",
+            format!("`{other}` cannot be exported; `what` is `table` or `database`"),
+        )),
+    }
+}
+
+/// Every table as an archive.
+fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+    if !matches!(wishes.format.as_deref(), None | Some("zip")) {
         return Err(Error::invalid(
             "not_supported",
-            format!("`{}` cannot be exported; `what` is `table`", wishes.what),
+            "the whole database is exported as `zip`",
         ));
     }
+    let job = NewJob {
+        kind: "export",
+        what: "database",
+        subject: None,
+        format: "zip",
+        bytes_total: None,
+    };
+    let job = job.make(&database::asked()?)?;
+    drive::begin(&job)?;
+    note("transfer.export", "database");
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
+    let format = Format::named(wishes.format.as_deref())?;
     let Some(name) = wishes.table else {
         return Err(Error::invalid("invalid_body", "name the table in `table`"));
     };
@@ -147,13 +187,13 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
         kind: "export",
         what: "table",
         subject: Some(&name),
-        format: wishes.format.as_str(),
+        format: format.as_str(),
         bytes_total: None,
     };
     let job = job.make(&Asked {
         table: name.clone(),
         columns: wishes.columns,
-        format: wishes.format,
+        format,
         delimiter: wishes.delimiter,
         formulas: wishes.formulas,
     })?;
@@ -164,6 +204,9 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
 
 /// A turn at an export.
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
+    if turn.job.what == "database" {
+        return database::work(turn);
+    }
     let (asked, mut state): (Asked, State) = turn.kept()?;
     let table = names::table(&asked.table)?;
     let columns = names::columns(&table, asked.columns.as_deref())?;

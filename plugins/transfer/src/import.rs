@@ -9,6 +9,7 @@ mod batch;
 mod once;
 mod plan;
 mod rows;
+mod whole;
 mod work;
 
 pub(crate) use plan::{Format, column_of};
@@ -25,16 +26,18 @@ use crate::{
 use atlashub_sdk::prelude::*;
 use plan::Plan;
 use std::collections::BTreeMap;
+use whole::Check;
 
 /// What is to be imported.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wishes {
-    /// An upload's id, or that of a job with a result.
-    pub(crate) source: String,
-    pub(crate) table: String,
     #[serde(default)]
-    pub(crate) format: Format,
+    what: What,
+    /// An upload's id, or that of a job with a result.
+    source: String,
+    table: Option<String>,
+    format: Option<String>,
     /// Columns of the table by those of the source; null for what is left
     /// out.
     mapping: Option<BTreeMap<String, Option<String>>>,
@@ -52,6 +55,27 @@ pub(crate) struct Wishes {
     encoding: Option<String>,
     #[serde(default)]
     formulas: Formulas,
+}
+
+/// Into what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum What {
+    /// One table.
+    #[default]
+    Table,
+    /// The tables of an archive.
+    Database,
+}
+
+/// What a job is to do.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Asked {
+    /// A plan for each table, in order.
+    plans: Vec<Plan>,
+    /// What is looked at before.
+    checks: Vec<Check>,
+    rows: Option<u64>,
 }
 
 /// What becomes of rows that are there already.
@@ -114,20 +138,58 @@ pub(crate) fn delimiter(named: Option<&str>) -> Result<Option<u8>> {
 
 pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
-    let table = names::table(&wishes.table)?;
     let source = Source::find(&wishes.source)?;
-    let plan = Plan::make(&wishes, &table, source)?;
-    let job = NewJob {
-        kind: "import",
-        what: "table",
-        subject: Some(&wishes.table),
-        format: wishes.format.as_str(),
-        bytes_total: Some(plan.source.size),
+    let bytes_total = Some(source.size);
+    let (job, asked) = match wishes.what {
+        What::Table => {
+            let Some(name) = &wishes.table else {
+                return Err(Error::invalid("invalid_body", "name the table in `table`"));
+            };
+            let format = Format::named(wishes.format.as_deref())?;
+            let plan = Plan::make(&wishes, format, &names::table(name)?, source)?;
+            let asked = Asked {
+                plans: vec![plan],
+                ..Asked::default()
+            };
+            let job = NewJob {
+                kind: "import",
+                what: "table",
+                subject: Some(name),
+                format: format.as_str(),
+                bytes_total,
+            };
+            (job, asked)
+        }
+        What::Database => {
+            if !matches!(wishes.format.as_deref(), None | Some("zip")) || wishes.mapping.is_some() {
+                return Err(Error::invalid(
+                    "invalid_body",
+                    "a database's `format` is `zip`, and it has no `mapping`",
+                ));
+            }
+            let whole = whole::read(&wishes, &source)?;
+            let asked = Asked {
+                plans: whole.plans,
+                checks: whole.checks,
+                rows: Some(whole.rows),
+            };
+            let job = NewJob {
+                kind: "import",
+                what: "database",
+                subject: None,
+                format: "zip",
+                bytes_total: None,
+            };
+            (job, asked)
+        }
     };
-    let job = job.make(&plan)?;
+    let job = job.make(&asked)?;
     drive::begin(&job)?;
     if !wishes.dry_run {
-        note("transfer.import", &wishes.table);
+        note(
+            "transfer.import",
+            wishes.table.as_deref().unwrap_or("database"),
+        );
     }
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }

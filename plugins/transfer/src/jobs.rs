@@ -63,6 +63,8 @@ struct Report {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct RowError {
+    #[serde(rename(serialize = "table"))]
+    table_name: String,
     #[serde(rename(serialize = "row"))]
     row_number: u64,
     #[serde(rename(serialize = "column"))]
@@ -140,7 +142,7 @@ impl Shown {
             shown.report = Some(Report {
                 rows_failed: job.rows_failed,
                 errors: sql::query(
-                    "SELECT row_number, column_name, value, code, reason FROM transfer.row_errors \
+                    "SELECT table_name, row_number, column_name, value, code, reason FROM transfer.row_errors \
                      WHERE job_id = $1 ORDER BY n",
                     params![&job.id],
                 )?,

@@ -10,6 +10,7 @@
 //! piece, and goes to the database in batches.
 
 mod access;
+mod archive;
 pub mod check;
 mod drive;
 mod due;

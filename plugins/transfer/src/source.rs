@@ -23,6 +23,9 @@ pub(crate) const MAX_COLUMNS: usize = 2_000;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Source {
     pub(crate) key: String,
+    /// Where it begins in the object.
+    #[serde(default)]
+    pub(crate) start: u64,
     pub(crate) size: u64,
 }
 
@@ -49,6 +52,7 @@ impl Source {
         let result = Job::find(id).ok().and_then(|job| {
             Some(Self {
                 key: job.result_key?,
+                start: 0,
                 size: job.result_size?,
             })
         });
@@ -65,6 +69,7 @@ impl Source {
         if let (true, Some(size)) = (upload.ready, upload.size) {
             return Ok(Self {
                 key: upload.object_key,
+                start: 0,
                 size,
             });
         }
@@ -82,17 +87,51 @@ impl Source {
         )?;
         Ok(Self {
             key: upload.object_key,
+            start: 0,
             size: settled.size,
         })
+    }
+
+    /// A part of it.
+    ///
+    /// # Errors
+    /// 422 `invalid_archive` when there is no such part.
+    pub(crate) fn part(&self, start: u64, size: u64) -> Result<Self> {
+        if start.checked_add(size).is_none_or(|end| end > self.size) {
+            return Err(Error::invalid(
+                "invalid_archive",
+                "the archive cannot be read: it is cut short, or no zip file",
+            ));
+        }
+        Ok(Self {
+            key: self.key.clone(),
+            start: self.start + start,
+            size,
+        })
+    }
+
+    /// All bytes, of which there are few.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
+        if self.size == 0 {
+            return Ok(Vec::new());
+        }
+        let limit = usize::try_from(self.size).unwrap_or(usize::MAX);
+        let end = self.start + self.size;
+        STORE.read(&self.key, Some(self.start..end))?.bytes(limit)
+    }
+
+    /// Its bytes as they arrive.
+    pub(crate) fn body(&self) -> Result<Body> {
+        if self.size == 0 {
+            return Ok(Body::empty());
+        }
+        STORE.read(&self.key, Some(self.start..self.start + self.size))
     }
 
     /// The encoding of its text: the one that is named, or what its first
     /// bytes tell.
     pub(crate) fn encoding(&self, named: Option<&str>) -> Result<(Encoding, u64)> {
-        let head = match self.size.min(4_096) {
-            0 => Vec::new(),
-            most => STORE.read(&self.key, Some(0..most))?.bytes(4_096)?,
-        };
+        let head = self.part(0, self.size.min(4_096))?.bytes()?;
         Encoding::of(named, &head)
     }
 
@@ -101,7 +140,8 @@ impl Source {
         let body = if offset >= self.size {
             Body::empty()
         } else {
-            STORE.read(&self.key, Some(offset..self.size))?
+            let (from, end) = (self.start + offset, self.start + self.size);
+            STORE.read(&self.key, Some(from..end))?
         };
         Ok(Text::new(body, encoding, offset))
     }

@@ -315,7 +315,8 @@ impl Pages {
 }
 
 fn is_too_large(error: &Error) -> bool {
-    error.code() == "sql_too_many_rows" || error.sqlstate() == Some("54000")
+    // What takes too long may be too large, too.
+    matches!(error.code(), "sql_too_many_rows" | "sql_timeout") || error.sqlstate() == Some("54000")
 }
 
 /// The block in which a place of Postgres' is.

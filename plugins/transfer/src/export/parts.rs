@@ -2,7 +2,6 @@
 //! how far the job is when it is there. In the end the store puts them
 //! together.
 
-use super::State;
 use crate::{
     STORE,
     job::{Outcome, Turn},
@@ -48,7 +47,7 @@ impl Parts {
 
     /// Writes the part, and notes it with how far the job is; false when the
     /// job is not this turn's any more.
-    pub(super) fn write(&mut self, turn: &Turn, state: &State) -> Result<bool> {
+    pub(super) fn write(&mut self, turn: &Turn, state: &impl Serialize) -> Result<bool> {
         if self.number >= MOST {
             return Err(Error::invalid(
                 "result_too_large",

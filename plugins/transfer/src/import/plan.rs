@@ -26,6 +26,19 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// The format of that name; CSV when nothing is said.
+    pub(super) fn named(name: Option<&str>) -> Result<Self> {
+        match name {
+            None | Some("csv") => Ok(Self::Csv),
+            Some("json") => Ok(Self::Json),
+            Some("ndjson") => Ok(Self::Ndjson),
+            Some(_) => Err(Error::invalid(
+                "invalid_body",
+                "a table's `format` is `csv`, `json` or `ndjson`",
+            )),
+        }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -63,7 +76,12 @@ impl Plan {
     ///
     /// # Errors
     /// What does not fit together.
-    pub(super) fn make(wishes: &Wishes, table: &Table, source: Source) -> Result<Self> {
+    pub(super) fn make(
+        wishes: &Wishes,
+        format: Format,
+        table: &Table,
+        source: Source,
+    ) -> Result<Self> {
         if wishes.within == Within::Transaction && wishes.on_error == OnError::Skip {
             return Err(Error::invalid(
                 "invalid_body",
@@ -73,7 +91,7 @@ impl Plan {
         let (encoding, skipped) = source.encoding(wishes.encoding.as_deref())?;
         let mut reader = Reader::open(
             &source,
-            wishes.format,
+            format,
             encoding,
             delimiter(wishes.delimiter.as_deref())?,
             skipped,
@@ -86,7 +104,7 @@ impl Plan {
         };
         Ok(Self {
             table: table.name.clone(),
-            format: wishes.format,
+            format,
             encoding,
             delimiter: reader.delimiter(),
             first: reader.offset(),

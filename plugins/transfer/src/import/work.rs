@@ -1,7 +1,7 @@
 //! Turns at an import.
 
 use super::{
-    OnError, Plan, Reader, Within,
+    Asked, OnError, Plan, Reader, Within,
     batch::Insert,
     once,
     rows::{Refusal, Row},
@@ -41,6 +41,12 @@ struct Progress {
 /// How far the job is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
+    /// Pieces of an archive that were looked at.
+    #[serde(default)]
+    checked: usize,
+    /// The table that the rest is about.
+    #[serde(default)]
+    table: usize,
     /// What has certainly been done.
     sure: Option<Progress>,
     /// What is done if the transaction of that name was committed.
@@ -65,6 +71,10 @@ struct Batch {
 }
 
 struct Import<'a> {
+    /// Where its notes begin.
+    state: State,
+    /// Bytes of the tables before.
+    before: u64,
     plan: &'a Plan,
     columns: Vec<(usize, &'a Column)>,
     /// Places among the columns that make the key.
@@ -74,7 +84,53 @@ struct Import<'a> {
 
 /// A turn at an import.
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
-    let (plan, state): (Plan, State) = turn.kept()?;
+    let (asked, mut state): (Asked, State) = turn.kept()?;
+    turn.job.rows_total = asked.rows;
+    while let Some(check) = asked.checks.get(state.checked) {
+        check.verify()?;
+        state.checked += 1;
+        let last = state.checked == asked.checks.len();
+        if (last || turn.is_over()) && !turn.note(&state, |_| Ok(()))? {
+            return Ok(Ended::Lost);
+        }
+        if turn.is_over() {
+            return Ok(Ended::GoesOn);
+        }
+    }
+    let mut progress = settle(&asked, &state)?;
+    loop {
+        if progress.complete {
+            state.table += 1;
+            let Some(plan) = asked.plans.get(state.table) else {
+                return turn.finish(None);
+            };
+            progress = Progress {
+                offset: plan.first,
+                row: 0,
+                complete: false,
+                ..progress
+            };
+        }
+        let Some(plan) = asked.plans.get(state.table) else {
+            return turn.finish(None);
+        };
+        let before = asked.plans.iter().take(state.table);
+        let before = before.map(|plan| plan.source.size).sum();
+        match one(turn, plan, &state, before, progress.clone())? {
+            (Ended::Done, end) => progress = end,
+            (ended, _) => return Ok(ended),
+        }
+    }
+}
+
+/// A table's turn; how far it came.
+fn one(
+    turn: &mut Turn,
+    plan: &Plan,
+    state: &State,
+    before: u64,
+    progress: Progress,
+) -> Result<(Ended, Progress)> {
     let table = names::table(&plan.table)?;
     let mut columns = Vec::new();
     for (at, name) in plan.to.iter().enumerate() {
@@ -88,38 +144,45 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         .filter_map(|name| columns.iter().position(|(_, column)| column.name == *name))
         .collect();
     let import = Import {
-        insert: Insert::new(&plan, &table, &columns),
-        plan: &plan,
+        state: state.clone(),
+        before,
+        insert: Insert::new(plan, &table, &columns),
+        plan,
         columns,
         key,
     };
-    let progress = import.settle(&state)?;
-    tell(turn, &progress);
-    if progress.complete {
-        return turn.finish(None);
-    }
+    import.tell(turn, &progress);
     match plan.within {
         Within::Transaction => import.whole(turn),
         Within::Batches => import.batches(turn, progress),
     }
 }
 
-fn tell(turn: &mut Turn, progress: &Progress) {
-    turn.job.rows_done = progress.done;
-    turn.job.rows_failed = progress.failed;
-    turn.job.bytes_done = progress.offset;
+/// How far the job is, whatever became of the turn before.
+fn settle(asked: &Asked, state: &State) -> Result<Progress> {
+    let start = || Progress {
+        offset: asked.plans.get(state.table).map_or(0, |plan| plan.first),
+        ..Progress::default()
+    };
+    match &state.pending {
+        Some((name, next)) if once::was_committed(name)? => Ok(next.clone()),
+        _ => Ok(state.sure.clone().unwrap_or_else(start)),
+    }
 }
 
 impl Import<'_> {
-    /// How far the job is, whatever became of the turn before.
-    fn settle(&self, state: &State) -> Result<Progress> {
-        let start = || Progress {
-            offset: self.plan.first,
-            ..Progress::default()
-        };
-        match &state.pending {
-            Some((name, next)) if once::was_committed(name)? => Ok(next.clone()),
-            _ => Ok(state.sure.clone().unwrap_or_else(start)),
+    fn tell(&self, turn: &mut Turn, progress: &Progress) {
+        turn.job.rows_done = progress.done;
+        turn.job.rows_failed = progress.failed;
+        turn.job.bytes_done = self.before.saturating_add(progress.offset);
+    }
+
+    /// What is noted of the job.
+    fn noted(&self, sure: Option<Progress>, pending: Option<(String, Progress)>) -> State {
+        State {
+            sure,
+            pending,
+            ..self.state.clone()
         }
     }
 
@@ -183,12 +246,12 @@ impl Import<'_> {
         }
     }
 
-    fn batches(&self, turn: &mut Turn, mut sure: Progress) -> Result<Ended> {
+    fn batches(&self, turn: &mut Turn, mut sure: Progress) -> Result<(Ended, Progress)> {
         let mut reader = Reader::resume(self.plan, sure.offset)?;
         let mut few_until = 0;
         loop {
             if turn.is_over() {
-                return Ok(Ended::GoesOn);
+                return Ok((Ended::GoesOn, sure));
             }
             let most = if sure.row < few_until { FEW } else { ROWS };
             let mut batch = self.gather(&mut reader, &sure, most)?;
@@ -218,11 +281,11 @@ impl Import<'_> {
             batch.end.done += batch.rows.len() as u64;
             batch.end.failed += batch.refused.len() as u64;
             if !self.commit(turn, transaction, &sure, &mut batch)? {
-                return Ok(Ended::Lost);
+                return Ok((Ended::Lost, sure));
             }
             sure = batch.end;
             if sure.complete {
-                return turn.finish(None);
+                return Ok((Ended::Done, sure));
             }
         }
     }
@@ -239,21 +302,18 @@ impl Import<'_> {
         let kept = batch.refused.len().min(usize::try_from(room).unwrap_or(0));
         let first = batch.end.kept;
         batch.end.kept += kept as u64;
-        tell(turn, &batch.end);
+        self.tell(turn, &batch.end);
         let refused = batch.refused.get(..kept).unwrap_or_default();
         let id = turn.job.id.clone();
-        let mut state = State {
-            sure: Some(batch.end.clone()),
-            pending: None,
-        };
+        let table = self.plan.table.as_str();
         if self.plan.dry_run {
             transaction.rollback()?;
-            return turn.note(&state, |own| report(own, &id, first, refused));
+            let state = self.noted(Some(batch.end.clone()), None);
+            return turn.note(&state, |own| report(own, &id, table, first, refused));
         }
         let name = transaction.identify()?;
-        state.sure = Some(sure.clone());
-        state.pending = Some((name, batch.end.clone()));
-        let noted = turn.note(&state, |own| report(own, &id, first, refused))?;
+        let state = self.noted(Some(sure.clone()), Some((name, batch.end.clone())));
+        let noted = turn.note(&state, |own| report(own, &id, table, first, refused))?;
         if noted {
             transaction.commit()?;
         } else {
@@ -318,7 +378,7 @@ impl Import<'_> {
     }
 
     /// All rows in one transaction, or none.
-    fn whole(&self, turn: &mut Turn) -> Result<Ended> {
+    fn whole(&self, turn: &mut Turn) -> Result<(Ended, Progress)> {
         let start = Progress {
             offset: self.plan.first,
             ..Progress::default()
@@ -372,66 +432,70 @@ impl Import<'_> {
             batch.end.done += batch.rows.len() as u64;
             sure = batch.end.clone();
             if batch.end.complete {
-                let done = Batch {
+                let mut done = Batch {
                     end: sure,
                     ..Batch::default()
                 };
-                return self.end(turn, transaction, done);
+                if !self.commit(turn, transaction, &start, &mut done)? {
+                    return Ok((Ended::Lost, start));
+                }
+                return Ok((Ended::Done, done.end));
             }
-            tell(turn, &sure);
+            self.tell(turn, &sure);
             // Nothing lasts yet: another turn begins at the start.
-            if !turn.note(&State::default(), |_| Ok(()))? {
+            if !turn.note(&self.state, |_| Ok(()))? {
                 transaction.rollback()?;
-                return Ok(Ended::Lost);
+                return Ok((Ended::Lost, sure));
             }
         }
-    }
-
-    fn end(&self, turn: &mut Turn, transaction: Transaction, mut done: Batch) -> Result<Ended> {
-        let start = Progress {
-            offset: self.plan.first,
-            ..Progress::default()
-        };
-        if !self.commit(turn, transaction, &start, &mut done)? {
-            return Ok(Ended::Lost);
-        }
-        turn.finish(None)
     }
 
     /// The job fails for these rows.
-    fn stop(&self, turn: &mut Turn, sure: &Progress, refused: Vec<Refused>) -> Result<Ended> {
+    fn stop(
+        &self,
+        turn: &mut Turn,
+        sure: &Progress,
+        refused: Vec<Refused>,
+    ) -> Result<(Ended, Progress)> {
         let mut end = sure.clone();
         end.failed += refused.len() as u64;
         let room = usize::try_from(KEPT.saturating_sub(end.kept)).unwrap_or(0);
         let kept: Vec<Refused> = refused.into_iter().take(room).collect();
         let first = end.kept;
         end.kept += kept.len() as u64;
-        tell(turn, &end);
+        self.tell(turn, &end);
         let id = turn.job.id.clone();
-        let state = State {
-            sure: Some(sure.clone()),
-            pending: None,
-        };
+        let state = self.noted(Some(sure.clone()), None);
+        let table = self.plan.table.as_str();
         let row = kept.first().map_or(0, |refused| refused.row);
         let why = kept.first().map(|refused| refused.why.reason.clone());
-        if !turn.note(&state, |own| report(own, &id, first, &kept))? {
-            return Ok(Ended::Lost);
+        if !turn.note(&state, |own| report(own, &id, table, first, &kept))? {
+            return Ok((Ended::Lost, end));
         }
         Err(Error::invalid(
             "row_refused",
-            format!("the row {row} cannot be taken: {}", why.unwrap_or_default()),
+            format!(
+                "the row {row} cannot be taken into `{table}`: {}",
+                why.unwrap_or_default()
+            ),
         )
         .with_field("row", row))
     }
 }
 
 /// Writes rows that were not taken into the report.
-fn report(own: &sql::Transaction, job: &str, first: u64, refused: &[Refused]) -> Result<()> {
+fn report(
+    own: &sql::Transaction,
+    job: &str,
+    table: &str,
+    first: u64,
+    refused: &[Refused],
+) -> Result<()> {
     for (n, Refused { row, why }) in (first..).zip(refused) {
         own.execute(
-            "INSERT INTO transfer.row_errors (job_id, n, row_number, column_name, value, code, reason) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, n) DO UPDATE SET \
-             row_number = excluded.row_number, column_name = excluded.column_name, \
+            "INSERT INTO transfer.row_errors (job_id, n, table_name, row_number, column_name, value, code, reason) \
+             VALUES ($1, $2, $8, $3, $4, $5, $6, $7) ON CONFLICT (job_id, n) DO UPDATE SET \
+             table_name = excluded.table_name, row_number = excluded.row_number, column_name = excluded.column_name, \
              value = excluded.value, code = excluded.code, reason = excluded.reason",
             params![
                 job,
@@ -440,7 +504,8 @@ fn report(own: &sql::Transaction, job: &str, first: u64, refused: &[Refused]) ->
                 why.column.clone(),
                 why.value.clone(),
                 &why.code,
-                &why.reason
+                &why.reason,
+                table
             ],
         )?;
     }

@@ -1,0 +1,244 @@
+//! Every table of a project as one archive: see [`crate::archive`].
+
+use super::{
+    Delimiter, Format, Formulas,
+    lines::Lines,
+    pages::{Pages, Place},
+    parts::{self, Parts},
+};
+use crate::{
+    archive::{
+        self, Contents, FORMAT, MANIFEST, Manifest, Piece, VERSION, define, hexadecimal, zip,
+    },
+    job::{Ended, Turn},
+    names,
+};
+use atlashub_sdk::{
+    database::{self, Table},
+    prelude::*,
+    sql::Dialect,
+};
+use crc32fast::Hasher;
+use sha2::{Digest as _, Sha256};
+
+/// Most tables of an archive.
+const MOST: usize = 5_000;
+
+/// What a job is to do: which tables, as they were when it was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    tables: Vec<String>,
+}
+
+/// How far it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The table that is being written.
+    open: Option<Open>,
+    /// What is in the archive.
+    entries: Vec<zip::Entry>,
+    tables: Vec<Contents>,
+    parts: u64,
+    complete: bool,
+}
+
+/// An entry that is being written.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Open {
+    offset: u64,
+    crc: u32,
+    size: u64,
+    rows: u64,
+    place: Option<Place>,
+    page: u64,
+    pieces: Vec<Piece>,
+}
+
+/// Writes into the entry that is open.
+struct Writer {
+    parts: Parts,
+    /// Bytes of the archive before the part that is being filled.
+    before: u64,
+    crc: Hasher,
+    sha: Sha256,
+    piece: u64,
+}
+
+impl Writer {
+    fn offset(&self) -> u64 {
+        self.before + self.parts.len()
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.parts.push(bytes);
+        self.crc.update(bytes);
+        self.sha.update(bytes);
+        self.piece += bytes.len() as u64;
+    }
+
+    /// Ends the piece, if it has anything.
+    fn cut(&mut self, open: &mut Open) {
+        open.crc = self.crc.clone().finalize();
+        open.size += self.piece;
+        if self.piece > 0 {
+            let sha = std::mem::take(&mut self.sha).finalize();
+            open.pieces.push(Piece {
+                size: self.piece,
+                sha256: hexadecimal(&sha),
+            });
+        }
+        self.crc = Hasher::new_with_initial_len(open.crc, open.size);
+        self.piece = 0;
+    }
+}
+
+/// Which tables there are to be exported.
+pub(super) fn asked() -> Result<Asked> {
+    let tables: Vec<String> = database::describe()?
+        .into_iter()
+        .filter(|table| table.kind == "table")
+        .map(|table| table.name)
+        .collect();
+    if tables.len() > MOST {
+        return Err(Error::invalid(
+            "too_many_tables",
+            format!("an archive has {MOST} tables at most"),
+        ));
+    }
+    Ok(Asked { tables })
+}
+
+/// A turn at an export of a project's tables.
+pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
+    let (asked, mut state): (Asked, State) = turn.kept()?;
+    let (crc, size) = state
+        .open
+        .as_ref()
+        .map_or((0, 0), |open| (open.crc, open.size));
+    let mut writer = Writer {
+        parts: Parts::new(state.parts),
+        before: turn.job.bytes_done,
+        crc: Hasher::new_with_initial_len(crc, size),
+        sha: Sha256::new(),
+        piece: 0,
+    };
+    while let Some(name) = asked.tables.get(state.tables.len()) {
+        match table(turn, name, &mut state, &mut writer)? {
+            Ended::Done => {}
+            ended => return Ok(ended),
+        }
+    }
+    if !state.complete {
+        finish(&mut state, &mut writer)?;
+        state.complete = true;
+        if !flush(turn, &mut state, &mut writer)? {
+            return Ok(Ended::Lost);
+        }
+    }
+    let outcome = parts::join(turn, "database.zip".to_owned(), "application/zip")?;
+    turn.finish(Some(outcome))
+}
+
+/// Writes a table's rows; done when all are written.
+fn table(turn: &mut Turn, name: &str, state: &mut State, writer: &mut Writer) -> Result<Ended> {
+    let table: Table = names::table(name)?;
+    let file = format!("tables/{:04}.ndjson", state.tables.len() + 1);
+    let columns = names::columns(&table, None)?;
+    let lines = Lines::new(Format::Ndjson, Delimiter::Comma, Formulas::Keep);
+    let mut open = state.open.take().unwrap_or_else(|| {
+        let offset = writer.offset();
+        writer.parts.push(&zip::head(&file));
+        writer.crc = Hasher::new();
+        Open {
+            offset,
+            ..Open::default()
+        }
+    });
+    let mut pages = Pages::new(&table, &lines.of_row(&columns), lines.end(), open.page)?;
+    loop {
+        let page = pages.next(open.place.as_ref(), |text| {
+            writer.data(text.as_bytes());
+            Ok(())
+        })?;
+        open.page = pages.size();
+        open.rows += page.rows;
+        turn.job.rows_done += page.rows;
+        if page.rows > 0 {
+            writer.data(lines.end().as_bytes());
+        }
+        let Some(place) = page.last else {
+            break;
+        };
+        open.place = Some(place);
+        let over = turn.is_over();
+        if writer.parts.is_full() || over {
+            writer.cut(&mut open);
+            state.open = Some(open.clone());
+            if !flush(turn, state, writer)? {
+                return Ok(Ended::Lost);
+            }
+        }
+        if over {
+            return Ok(Ended::GoesOn);
+        }
+    }
+    writer.cut(&mut open);
+    writer.parts.push(&zip::foot(open.crc, open.size));
+    state.entries.push(zip::Entry {
+        name: file.clone(),
+        crc: open.crc,
+        size: open.size,
+        offset: open.offset,
+    });
+    state.tables.push(Contents {
+        name: name.to_owned(),
+        file,
+        definition: define::definition(&table),
+        rows: open.rows,
+        size: open.size,
+        pieces: open.pieces,
+    });
+    state.open = None;
+    Ok(Ended::Done)
+}
+
+/// Writes the manifest, and the list of entries.
+fn finish(state: &mut State, writer: &mut Writer) -> Result<()> {
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        engine: match database::dialect() {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+        .to_owned(),
+        made_at: moment::rfc3339(moment::now_ms()),
+        tables: std::mem::take(&mut state.tables),
+    };
+    let text = serde_json::to_vec(&manifest)?;
+    state.tables = manifest.tables;
+    let offset = writer.offset();
+    let crc = crc32fast::hash(&text);
+    let size = text.len() as u64;
+    writer.parts.push(&zip::head(MANIFEST));
+    writer.parts.push(&text);
+    writer.parts.push(&zip::foot(crc, size));
+    let mut entries = state.entries.clone();
+    entries.push(zip::Entry {
+        name: archive::MANIFEST.to_owned(),
+        crc,
+        size,
+        offset,
+    });
+    let list = zip::list(&entries, writer.offset());
+    writer.parts.push(&list);
+    Ok(())
+}
+
+/// Writes the part that is being filled.
+fn flush(turn: &mut Turn, state: &mut State, writer: &mut Writer) -> Result<bool> {
+    turn.job.bytes_done += writer.parts.len();
+    writer.before = turn.job.bytes_done;
+    state.parts = writer.parts.number() + 1;
+    writer.parts.write(turn, state)
+}
