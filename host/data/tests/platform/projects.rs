@@ -98,7 +98,7 @@ async fn projects_are_paged(fixture: Arc<Fixture>) {
     let mut seen: Vec<ProjectId> = Vec::new();
     let mut after = None;
     loop {
-        let page = projects.list(after, 2).await.unwrap();
+        let page = projects.list(None, after, 2).await.unwrap();
         assert!(page.items.len() <= 2);
         seen.extend(page.items.iter().map(|project| project.id));
         after = page.next;
