@@ -7,6 +7,7 @@
 //! first and last, and `wasmtime serve`. Runs of all take turns, so that a
 //! machine that slows down slows all of them.
 
+mod callbacks;
 mod extraction;
 mod identity;
 mod latency;
@@ -47,6 +48,8 @@ struct Plan {
     /// How many files are searched, and how many of them lie in one folder.
     files: u32,
     files_in_folder: u32,
+    /// How many payments are told.
+    payments: u32,
 }
 
 const FULL: Plan = Plan {
@@ -57,6 +60,7 @@ const FULL: Plan = Plan {
     streams: 10_000,
     files: 100_000,
     files_in_folder: 10_000,
+    payments: 5_000,
 };
 
 /// To see that all works; its figures are no more than hints.
@@ -68,6 +72,7 @@ const QUICK: Plan = Plan {
     streams: 1_000,
     files: 5_000,
     files_in_folder: 1_000,
+    payments: 1_000,
 };
 
 /// What everything needs.
@@ -92,6 +97,7 @@ const PARTS: &[&str] = &[
     "streams",
     "search",
     "extraction",
+    "callbacks",
     "neighbour",
 ];
 
@@ -169,6 +175,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("extraction") {
         extraction::extraction(&bench, &mut report)?;
+    }
+    if wanted("callbacks") {
+        callbacks::callbacks(&bench, &mut report)?;
     }
     if wanted("neighbour") {
         neighbour::neighbour(&bench, &mut report)?;
