@@ -51,6 +51,7 @@ mod matrix;
 mod mpesa;
 mod mpesa_faults;
 mod mpesa_kills;
+mod mpesa_stand_in;
 mod mpesa_world;
 mod names;
 mod nodes;

@@ -80,6 +80,11 @@ pub(crate) fn second_account() -> Account {
     }
 }
 
+async fn stand_in(address: SocketAddr) -> std::io::Result<Simulator> {
+    let accounts = vec![account(), second_account()];
+    Simulator::start(address, accounts, u64::from(address.port())).await
+}
+
 /// A project with its stand-in.
 pub(crate) struct Shop {
     pub(crate) sim: Simulator,
@@ -92,9 +97,14 @@ impl Shop {
     /// On the shared server.
     pub(crate) async fn open() -> Self {
         let world = world().await;
-        let at = world.next.fetch_add(1, Ordering::Relaxed);
-        let address = *world.addresses.get(at).expect("an address for a stand-in");
-        Self::on(&world.server, address).await
+        loop {
+            let at = world.next.fetch_add(1, Ordering::Relaxed);
+            let address = *world.addresses.get(at).expect("an address for a stand-in");
+            // Somebody may have taken it since.
+            if let Ok(sim) = stand_in(address).await {
+                return Self::with(&world.server, sim).await;
+            }
+        }
     }
 
     /// On a server of its own.
@@ -106,14 +116,12 @@ impl Shop {
             .await;
         let listener = server.admin().upload(fixture("listener"), None).await;
         let _ = listener.expect_success();
-        let shop = Self::on(&server, address).await;
+        let sim = stand_in(address).await.expect("a stand-in");
+        let shop = Self::with(&server, sim).await;
         (server, shop)
     }
 
-    async fn on(server: &TestServer, address: SocketAddr) -> Self {
-        let accounts = vec![account(), second_account()];
-        let sim = Simulator::start(address, accounts, u64::from(address.port()));
-        let sim = sim.await.expect("a stand-in");
+    async fn with(server: &TestServer, sim: Simulator) -> Self {
         let admin = server.admin();
         let project = admin.project_with(&["listener"]).await;
         let config = json!({

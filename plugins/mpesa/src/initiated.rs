@@ -63,7 +63,12 @@ fn begin(
     let id = Uuid::now_v7().to_string();
     let word = word::new()?;
     due::expect_sweep();
-    let due_at = due::later(&id, settings.wait(1))?;
+    // A question is not asked about: it is answered, or given up once.
+    let wait = match ask.kind {
+        "payout" => settings.wait(1),
+        _ => settings.unanswered(),
+    };
+    let due_at = due::later(&id, wait)?;
     let added = push::insert(&New {
         id: &id,
         kind: ask.kind,

@@ -148,6 +148,12 @@ impl Settings {
         i64::from(self.lost_after_seconds.unwrap_or(15 * 60)) * 1_000
     }
 
+    /// The same, as the time after which that is looked at.
+    pub(crate) fn unanswered(&self) -> Duration {
+        let shorter = self.lost_ms().min(self.give_up_ms());
+        Duration::from_millis(u64::try_from(shorter).unwrap_or_default())
+    }
+
     pub(crate) fn max_amount(&self) -> i64 {
         self.max_amount.unwrap_or(250_000)
     }

@@ -7,6 +7,7 @@
 //! first and last, and `wasmtime serve`. Runs of all take turns, so that a
 //! machine that slows down slows all of them.
 
+mod callbacks;
 mod extraction;
 mod identity;
 mod jobs;
@@ -51,6 +52,8 @@ struct Plan {
     /// How many jobs are done, and how many schedules there are.
     jobs: usize,
     schedules: usize,
+    /// How many payments are told.
+    payments: u32,
 }
 
 const FULL: Plan = Plan {
@@ -63,6 +66,7 @@ const FULL: Plan = Plan {
     files_in_folder: 10_000,
     jobs: 20_000,
     schedules: 100_000,
+    payments: 5_000,
 };
 
 /// To see that all works; its figures are no more than hints.
@@ -76,6 +80,7 @@ const QUICK: Plan = Plan {
     files_in_folder: 1_000,
     jobs: 4_000,
     schedules: 5_000,
+    payments: 1_000,
 };
 
 /// What everything needs.
@@ -100,6 +105,7 @@ const PARTS: &[&str] = &[
     "streams",
     "search",
     "extraction",
+    "callbacks",
     "neighbour",
     "jobs",
 ];
@@ -178,6 +184,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("extraction") {
         extraction::extraction(&bench, &mut report)?;
+    }
+    if wanted("callbacks") {
+        callbacks::callbacks(&bench, &mut report)?;
     }
     if wanted("neighbour") {
         neighbour::neighbour(&bench, &mut report)?;

@@ -408,7 +408,7 @@ impl Node {
 }
 
 /// Seals what is gone after the run.
-const MASTER_KEY: &str = "dGhlIGtleSBvZiBhIGJlbmNoLCBmb3Igb25lIHJ1bi4=";
+pub(super) const MASTER_KEY: &str = "dGhlIGtleSBvZiBhIGJlbmNoLCBmb3Igb25lIHJ1bi4=";
 
 /// What a server logs once it has nothing left to compile.
 const COMPILED: &str = "the built-in plugins are compiled";
