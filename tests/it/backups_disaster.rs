@@ -2,9 +2,10 @@
 //! go on, the host is lost, and an empty one is restored from the command line.
 
 use crate::backups::{PATIENCE, World, backups, ended, seen, world};
-use atlashub_tests::{Admin, Project, Reply, Setup, TestServer, noise, until};
+use atlashub_tests::{Admin, Engine, Project, Reply, Setup, TestServer, noise, until};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
 use std::{
     path::Path,
     sync::{
@@ -115,8 +116,18 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
     )
     .await;
 
-    // The host is lost.
+    // The host is lost, with its databases.
     drop(server);
+    if Engine::of_this_run() == Engine::Postgres {
+        let url = std::env::var("ATLASHUB_TEST_POSTGRES_URL").unwrap();
+        let mut cluster = sqlx::PgConnection::connect(&url).await.unwrap();
+        let name = format!("proj_{}", project.id.replace('-', ""));
+        let statement = format!("DROP DATABASE {name} WITH (FORCE)");
+        let _ = cluster
+            .execute(sqlx::AssertSqlSafe(statement))
+            .await
+            .unwrap();
+    }
     let host = Setup::make().await;
     let (code, said) = host
         .run(&["restore", platform_archive.to_str().unwrap()], &[])

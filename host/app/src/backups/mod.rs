@@ -17,6 +17,8 @@
 //! bounded by chunks, but for ids of end users while a project is copied.
 
 mod archive;
+#[cfg(test)]
+mod damages;
 mod links;
 mod load;
 mod make;

@@ -11,6 +11,7 @@ use crate::{Actor, changes::chain, maintenance::NOTICE, projects::IN_THE_MAKING}
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, Slug, capability::blob::ByteStream};
 use atlashub_data::platform::{
     Backup, BackupReason, BackupRun, NewProject, Project, ProjectPatch, ProjectSettings, RunKind,
+    Unit,
 };
 use atlashub_storage::{ObjectPath, PathPrefix};
 use serde_json::json;
@@ -316,6 +317,11 @@ impl Backups {
         drop(reader);
         let mut before = None;
         if restoring.how == Return::Over {
+            // Rows that do not fit are found before anybody is kept out.
+            progress.step("checking rows");
+            let unit = self.platform().begin().await?;
+            self.rows_to(&unit, restoring).put(&loaded).await?;
+            unit.roll_back().await?;
             // From here on nobody changes the project: what is archived of it
             // is all that there was.
             progress.step("closing the project");
@@ -342,18 +348,21 @@ impl Backups {
         Ok(Restored { project, before })
     }
 
+    fn rows_to<'a>(&'a self, unit: &'a Unit, restoring: &Restoring) -> RowsTo<'a> {
+        RowsTo {
+            unit,
+            engine: self.platform().engine(),
+            sealer: &self.parts().sealer,
+            project: restoring.target,
+            how: restoring.how,
+        }
+    }
+
     /// The one transaction that changes anything.
     async fn put_in_place(&self, restoring: &Restoring, loaded: &Loaded) -> Result<Project> {
         let (target, staging) = (restoring.target, restoring.staging);
         let unit = self.platform().begin().await?;
-        let rows = RowsTo {
-            unit: &unit,
-            engine: self.platform().engine(),
-            sealer: &self.parts().sealer,
-            project: target,
-            how: restoring.how,
-        };
-        let archived = rows.put(loaded).await?;
+        let archived = self.rows_to(&unit, restoring).put(loaded).await?;
         let mut settings = archived.settings;
         match restoring.how {
             Return::Same => {}

@@ -213,7 +213,10 @@ impl RowsTo<'_> {
         for (name, value) in row.iter_mut() {
             let Value::String(text) = value else { continue };
             let is_id = name == "id" || name.ends_with("_id");
-            if is_id && let Ok(id) = Uuid::try_parse(text) {
+            if is_id
+                && let Ok(id) = Uuid::try_parse(text)
+                && ids.of(id) != id
+            {
                 *value = self.written(ids.of(id));
             } else if in_bytes && (name == "key" || name == "value") {
                 *text = in_hex(text, ids);

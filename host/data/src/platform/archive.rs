@@ -303,9 +303,9 @@ impl RowsOfTable {
         for column in &self.columns {
             let name = &column.name;
             let value = if column.is_bytes {
-                format!("iif({name} IS NULL, NULL, hex({name}))")
+                format!("iif(\"{name}\" IS NULL, NULL, hex(\"{name}\"))")
             } else {
-                name.clone()
+                format!("\"{name}\"")
             };
             let comma = if object.is_empty() { "" } else { ", " };
             write!(object, "{comma}'{name}', {value}").unwrap_or_default();
@@ -377,7 +377,10 @@ impl Unit {
         }
         let json =
             serde_json::to_string(row).map_err(|error| corrupt("archived row")(error.into()))?;
-        let names: Vec<&str> = given.iter().map(|column| column.name.as_str()).collect();
+        let names: Vec<String> = given
+            .iter()
+            .map(|column| format!("\"{}\"", column.name))
+            .collect();
         let names = names.join(", ");
         let sql = match self.engine() {
             Engine::Postgres => format!(

@@ -324,9 +324,8 @@ impl<'a> Backups<'a> {
     pub async fn keeps_deleted(&self, project: ProjectId) -> Result<bool> {
         let rows = self
             .rows(
-                "SELECT 1 AS one FROM backups WHERE project_id = $1 AND state = 'running' \
-                 AND lease_until >= $2",
-                vec![(*project.as_uuid()).into(), self.db.now().into()],
+                "SELECT 1 AS one FROM backups WHERE project_id = $1 AND state = 'running'",
+                vec![(*project.as_uuid()).into()],
             )
             .await?;
         Ok(!rows.is_empty())
@@ -695,8 +694,12 @@ impl<'a> Backups<'a> {
     }
 
     async fn rows(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<QueryResult>> {
-        self.db
-            .write()
+        let executor = if sql.starts_with("SELECT") {
+            self.db.read()
+        } else {
+            self.db.write()
+        };
+        executor
             .query_all_raw(statement(self.db.engine(), sql, values))
             .await
             .map_err(failed("look up backups"))
