@@ -595,6 +595,30 @@ async fn an_import_goes_on_where_a_killed_server_left_it_and_no_row_comes_twice(
     );
 }
 
+/// What another program finds in an archive: the size of each entry and what
+/// it begins with. It compares their checksums.
+fn unzipped(bytes: &[u8]) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("archive.zip");
+    std::fs::write(&path, bytes).expect("write the archive");
+    let script = "import json, sys, zipfile\n\
+         archive = zipfile.ZipFile(sys.argv[1])\n\
+         assert archive.testzip() is None\n\
+         read = {name: archive.read(name) for name in archive.namelist()}\n\
+         print(json.dumps({name: [len(data), data[:20].decode('latin-1')] for name, data in read.items()}))";
+    let ran = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(&path)
+        .output()
+        .expect("run Python");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    serde_json::from_slice(&ran.stdout).expect("JSON")
+}
+
 /// A project's tables as an archive.
 async fn archive(project: &Project) -> Vec<u8> {
     let body = json!({"what": "database", "format": "zip"});
@@ -647,7 +671,10 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
     .await;
 
     let second = there.admin().project_with(&["db", "transfer"]).await;
-    let moved = restore(&there, &second, archive(&first).await).await;
+    let bytes = archive(&first).await;
+    // Other programs understand it, too.
+    assert_eq!(unzipped(&bytes).as_object().expect("entries").len(), 5);
+    let moved = restore(&there, &second, bytes).await;
     assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
     let third = here.admin().project_with(&["db", "transfer"]).await;
     let moved = restore(here, &third, archive(&second).await).await;
@@ -670,4 +697,38 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
             "{table} and back"
         );
     }
+}
+
+#[tokio::test]
+async fn all_files_come_as_one_archive() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["files", "transfer"]).await;
+    let large = atlashub_tests::noise(3_000_000, 7);
+    let _ = project
+        .upload("a/large.bin", large.clone())
+        .await
+        .expect(201);
+    let _ = project.upload("none", "").await.expect(201);
+    for n in 0..250 {
+        let _ = project
+            .upload(&format!("many/{n}.txt"), format!("file {n}"))
+            .await
+            .expect(201);
+    }
+    let reply = project.get("/transfer/files").await.expect(200);
+    assert_eq!(reply.header("content-type"), "application/zip");
+    let entries = unzipped(&reply.body);
+    let entries = entries.as_object().expect("entries");
+    assert_eq!(entries.len(), 252);
+    let read = |end: &str| {
+        let mut names = entries.iter();
+        names
+            .find(|(name, _)| name.ends_with(end))
+            .expect(end)
+            .1
+            .clone()
+    };
+    assert_eq!(read("/a/large.bin")[0], large.len());
+    assert_eq!(read("/none"), json!([0, ""]));
+    assert_eq!(read("/many/249.txt"), json!([8, "file 249"]));
 }

@@ -146,6 +146,10 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
+        "files" => Err(Error::invalid(
+            "not_supported",
+            "all files come as one archive from GET /transfer/files, while it is read",
+        )),
         other => Err(Error::invalid(
             "not_supported",
             format!("`{other}` cannot be exported; `what` is `table` or `database`"),
