@@ -670,16 +670,24 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
     )
     .await;
 
+    let counted = json!({"name": "counted", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true, "default": {"function": "autoincrement"}},
+        {"name": "word", "type": "text"},
+    ]});
+    let _ = here.admin().post(&tables, counted).await.expect(201);
+    insert(&first, "counted", json!([{"word": "a"}, {"word": "b"}])).await;
+
     let second = there.admin().project_with(&["db", "transfer"]).await;
     let bytes = archive(&first).await;
     // Other programs understand it, too.
-    assert_eq!(unzipped(&bytes).as_object().expect("entries").len(), 5);
+    assert_eq!(unzipped(&bytes).as_object().expect("entries").len(), 6);
     let moved = restore(&there, &second, bytes).await;
-    assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
+    assert_eq!(moved["progress"]["rows"], 20_010, "{moved}");
     let third = here.admin().project_with(&["db", "transfer"]).await;
     let moved = restore(here, &third, archive(&second).await).await;
-    assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
+    assert_eq!(moved["progress"]["rows"], 20_010, "{moved}");
     for (table, order) in [
+        ("counted", "id"),
         ("things", "id"),
         ("a_child", "id"),
         ("copies", "id"),
@@ -696,6 +704,10 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
             expected,
             "{table} and back"
         );
+    }
+    // What comes next gets numbers that are free.
+    for project in [&second, &third] {
+        insert(project, "counted", json!([{"word": "c"}])).await;
     }
 }
 
