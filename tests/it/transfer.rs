@@ -1,6 +1,6 @@
 //! The `transfer` plugin: tables out of a project and into it.
 
-use atlashub_tests::{DEADLINE, Project, Reply, TestServer, shared, until};
+use atlashub_tests::{DEADLINE, Engine, Project, Reply, TestServer, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -174,11 +174,11 @@ async fn a_table_goes_out_in_every_format() {
 
 /// Fills `loose` with that many rows, by the admin's editor.
 async fn fill(server: &TestServer, project: &Project, rows: usize, word: &str) {
-    let series = match atlashub_tests::Engine::of_this_run() {
-        atlashub_tests::Engine::Sqlite => format!(
+    let series = match Engine::of_this_run() {
+        Engine::Sqlite => format!(
             "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) SELECT n, {word} FROM s"
         ),
-        atlashub_tests::Engine::Postgres => {
+        Engine::Postgres => {
             format!("SELECT n, {word} FROM generate_series(1, {rows}) AS s (n)")
         }
     };
@@ -194,9 +194,9 @@ async fn rows_without_a_key_and_rows_of_any_size_come_out_whole() {
     let project = project().await;
     fill(server, &project, 30_000, "'row ' || n").await;
     // What one answer of the database may hold, or is more than that.
-    let (times, long) = match atlashub_tests::Engine::of_this_run() {
-        atlashub_tests::Engine::Sqlite => (900_000, "replace(hex(zeroblob(900000)), '00', 'ä\"')"),
-        atlashub_tests::Engine::Postgres => (1_200_000, "repeat('ä\"', 1200000)"),
+    let (times, long) = match Engine::of_this_run() {
+        Engine::Sqlite => (900_000, "replace(hex(zeroblob(900000)), '00', 'ä\"')"),
+        Engine::Postgres => (1_200_000, "repeat('ä\"', 1200000)"),
     };
     fill(server, &project, 1, long).await;
     fill(server, &project, 3, "'last'").await;
@@ -743,4 +743,74 @@ async fn all_files_come_as_one_archive() {
     assert_eq!(read("/a/large.bin")[0], large.len());
     assert_eq!(read("/none"), json!([0, ""]));
     assert_eq!(read("/many/249.txt"), json!([8, "file 249"]));
+}
+
+#[tokio::test]
+async fn a_dump_is_taken_by_the_engines_own_program() {
+    use sqlx::{Connection as _, Row as _};
+    let project = project().await;
+    insert(&project, "things", hard_rows()).await;
+    let counted = json!({"name": "counted", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true, "default": {"function": "autoincrement"}},
+        {"name": "thing", "type": "bigint", "references": {"table": "things", "column": "id"}},
+    ]});
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    let _ = shared()
+        .await
+        .admin()
+        .post(&tables, counted)
+        .await
+        .expect(201);
+    insert(&project, "counted", json!([{"thing": 1}, {"thing": -7}])).await;
+    let body = json!({"what": "database", "format": "sql"});
+    let job = project.post("/transfer/export", body).await.expect(202);
+    let dump = text_of(&done(&project, &job.json()).await).await;
+    let check = "SELECT count(*), (SELECT title FROM things WHERE id = 4), \
+         (SELECT CAST(count(*) AS text) FROM counted) FROM things";
+    let add = "INSERT INTO counted (thing) VALUES (2)";
+    let (count, title, children): (i64, String, String) = match Engine::of_this_run() {
+        Engine::Sqlite => {
+            let mut database = sqlx::SqliteConnection::connect("sqlite::memory:")
+                .await
+                .expect("SQLite");
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(dump))
+                .execute(&mut database)
+                .await
+                .expect("the dump");
+            let _ = sqlx::raw_sql(add)
+                .execute(&mut database)
+                .await
+                .expect("a row");
+            let row = sqlx::query(check)
+                .fetch_one(&mut database)
+                .await
+                .expect("a row");
+            (row.get(0), row.get(1), row.get(2))
+        }
+        Engine::Postgres => {
+            let url = std::env::var("ATLASHUB_TEST_POSTGRES_URL").expect("Postgres");
+            let mut database = sqlx::PgConnection::connect(&url).await.expect("Postgres");
+            let own = atlashub_tests::unique("dump").replace('-', "_");
+            let own = format!("CREATE SCHEMA {own}; SET search_path = {own};");
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(own))
+                .execute(&mut database)
+                .await
+                .expect("a schema");
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(dump))
+                .execute(&mut database)
+                .await
+                .expect("the dump");
+            let _ = sqlx::raw_sql(add)
+                .execute(&mut database)
+                .await
+                .expect("a row");
+            let row = sqlx::query(check)
+                .fetch_one(&mut database)
+                .await
+                .expect("a row");
+            (row.get(0), row.get(1), row.get(2))
+        }
+    };
+    assert_eq!((count, children.as_str()), (7, "3"));
+    assert_eq!(title, hard_rows()[3]["title"]);
 }
