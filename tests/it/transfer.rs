@@ -1,6 +1,6 @@
 //! The `transfer` plugin: tables out of a project and into it.
 
-use atlashub_tests::{DEADLINE, Project, Reply, TestServer, shared, until};
+use atlashub_tests::{DEADLINE, Engine, Project, Reply, TestServer, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -174,11 +174,11 @@ async fn a_table_goes_out_in_every_format() {
 
 /// Fills `loose` with that many rows, by the admin's editor.
 async fn fill(server: &TestServer, project: &Project, rows: usize, word: &str) {
-    let series = match atlashub_tests::Engine::of_this_run() {
-        atlashub_tests::Engine::Sqlite => format!(
+    let series = match Engine::of_this_run() {
+        Engine::Sqlite => format!(
             "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) SELECT n, {word} FROM s"
         ),
-        atlashub_tests::Engine::Postgres => {
+        Engine::Postgres => {
             format!("SELECT n, {word} FROM generate_series(1, {rows}) AS s (n)")
         }
     };
@@ -194,9 +194,9 @@ async fn rows_without_a_key_and_rows_of_any_size_come_out_whole() {
     let project = project().await;
     fill(server, &project, 30_000, "'row ' || n").await;
     // What one answer of the database may hold, or is more than that.
-    let (times, long) = match atlashub_tests::Engine::of_this_run() {
-        atlashub_tests::Engine::Sqlite => (900_000, "replace(hex(zeroblob(900000)), '00', 'ä\"')"),
-        atlashub_tests::Engine::Postgres => (1_200_000, "repeat('ä\"', 1200000)"),
+    let (times, long) = match Engine::of_this_run() {
+        Engine::Sqlite => (900_000, "replace(hex(zeroblob(900000)), '00', 'ä\"')"),
+        Engine::Postgres => (1_200_000, "repeat('ä\"', 1200000)"),
     };
     fill(server, &project, 1, long).await;
     fill(server, &project, 3, "'last'").await;
@@ -595,6 +595,30 @@ async fn an_import_goes_on_where_a_killed_server_left_it_and_no_row_comes_twice(
     );
 }
 
+/// What another program finds in an archive: the size of each entry and what
+/// it begins with. It compares their checksums.
+fn unzipped(bytes: &[u8]) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("archive.zip");
+    std::fs::write(&path, bytes).expect("write the archive");
+    let script = "import json, sys, zipfile\n\
+         archive = zipfile.ZipFile(sys.argv[1])\n\
+         assert archive.testzip() is None\n\
+         read = {name: archive.read(name) for name in archive.namelist()}\n\
+         print(json.dumps({name: [len(data), data[:20].decode('latin-1')] for name, data in read.items()}))";
+    let ran = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(&path)
+        .output()
+        .expect("run Python");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    serde_json::from_slice(&ran.stdout).expect("JSON")
+}
+
 /// A project's tables as an archive.
 async fn archive(project: &Project) -> Vec<u8> {
     let body = json!({"what": "database", "format": "zip"});
@@ -646,13 +670,24 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
     )
     .await;
 
+    let counted = json!({"name": "counted", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true, "default": {"function": "autoincrement"}},
+        {"name": "word", "type": "text"},
+    ]});
+    let _ = here.admin().post(&tables, counted).await.expect(201);
+    insert(&first, "counted", json!([{"word": "a"}, {"word": "b"}])).await;
+
     let second = there.admin().project_with(&["db", "transfer"]).await;
-    let moved = restore(&there, &second, archive(&first).await).await;
-    assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
+    let bytes = archive(&first).await;
+    // Other programs understand it, too.
+    assert_eq!(unzipped(&bytes).as_object().expect("entries").len(), 6);
+    let moved = restore(&there, &second, bytes).await;
+    assert_eq!(moved["progress"]["rows"], 20_010, "{moved}");
     let third = here.admin().project_with(&["db", "transfer"]).await;
     let moved = restore(here, &third, archive(&second).await).await;
-    assert_eq!(moved["progress"]["rows"], 20_008, "{moved}");
+    assert_eq!(moved["progress"]["rows"], 20_010, "{moved}");
     for (table, order) in [
+        ("counted", "id"),
         ("things", "id"),
         ("a_child", "id"),
         ("copies", "id"),
@@ -670,4 +705,112 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
             "{table} and back"
         );
     }
+    // What comes next gets numbers that are free.
+    for project in [&second, &third] {
+        insert(project, "counted", json!([{"word": "c"}])).await;
+    }
+}
+
+#[tokio::test]
+async fn all_files_come_as_one_archive() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["files", "transfer"]).await;
+    let large = atlashub_tests::noise(3_000_000, 7);
+    let _ = project
+        .upload("a/large.bin", large.clone())
+        .await
+        .expect(201);
+    let _ = project.upload("none", "").await.expect(201);
+    for n in 0..250 {
+        let _ = project
+            .upload(&format!("many/{n}.txt"), format!("file {n}"))
+            .await
+            .expect(201);
+    }
+    let reply = project.get("/transfer/files").await.expect(200);
+    assert_eq!(reply.header("content-type"), "application/zip");
+    let entries = unzipped(&reply.body);
+    let entries = entries.as_object().expect("entries");
+    assert_eq!(entries.len(), 252);
+    let read = |end: &str| {
+        let mut names = entries.iter();
+        names
+            .find(|(name, _)| name.ends_with(end))
+            .expect(end)
+            .1
+            .clone()
+    };
+    assert_eq!(read("/a/large.bin")[0], large.len());
+    assert_eq!(read("/none"), json!([0, ""]));
+    assert_eq!(read("/many/249.txt"), json!([8, "file 249"]));
+}
+
+#[tokio::test]
+async fn a_dump_is_taken_by_the_engines_own_program() {
+    use sqlx::{Connection as _, Row as _};
+    let project = project().await;
+    insert(&project, "things", hard_rows()).await;
+    let counted = json!({"name": "counted", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true, "default": {"function": "autoincrement"}},
+        {"name": "thing", "type": "bigint", "references": {"table": "things", "column": "id"}},
+    ]});
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    let _ = shared()
+        .await
+        .admin()
+        .post(&tables, counted)
+        .await
+        .expect(201);
+    insert(&project, "counted", json!([{"thing": 1}, {"thing": -7}])).await;
+    let body = json!({"what": "database", "format": "sql"});
+    let job = project.post("/transfer/export", body).await.expect(202);
+    let dump = text_of(&done(&project, &job.json()).await).await;
+    let check = "SELECT count(*), (SELECT title FROM things WHERE id = 4), \
+         (SELECT CAST(count(*) AS text) FROM counted) FROM things";
+    let add = "INSERT INTO counted (thing) VALUES (2)";
+    let (count, title, children): (i64, String, String) = match Engine::of_this_run() {
+        Engine::Sqlite => {
+            let mut database = sqlx::SqliteConnection::connect("sqlite::memory:")
+                .await
+                .expect("SQLite");
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(dump))
+                .execute(&mut database)
+                .await
+                .expect("the dump");
+            let _ = sqlx::raw_sql(add)
+                .execute(&mut database)
+                .await
+                .expect("a row");
+            let row = sqlx::query(check)
+                .fetch_one(&mut database)
+                .await
+                .expect("a row");
+            (row.get(0), row.get(1), row.get(2))
+        }
+        Engine::Postgres => {
+            let url = std::env::var("ATLASHUB_TEST_POSTGRES_URL").expect("Postgres");
+            let mut database = sqlx::PgConnection::connect(&url).await.expect("Postgres");
+            let own = atlashub_tests::unique("dump").replace('-', "_");
+            let own = format!("CREATE SCHEMA {own}; SET search_path = {own};");
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(own))
+                .execute(&mut database)
+                .await
+                .expect("a schema");
+            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(dump))
+                .execute(&mut database)
+                .await
+                .expect("the dump");
+            let _ = sqlx::raw_sql(add)
+                .execute(&mut database)
+                .await
+                .expect("a row");
+            let row = sqlx::query(check)
+                .fetch_one(&mut database)
+                .await
+                .expect("a row");
+            (row.get(0), row.get(1), row.get(2))
+        }
+    };
+    assert_eq!((count, children.as_str()), (7, "3"));
+    assert_eq!(title, hard_rows()[3]["title"]);
 }

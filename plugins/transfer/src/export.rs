@@ -1,6 +1,7 @@
 //! `POST /transfer/export`: a table as an object.
 
 mod database;
+mod dump;
 mod lines;
 mod pages;
 mod parts;
@@ -146,6 +147,10 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
+        "files" => Err(Error::invalid(
+            "not_supported",
+            "all files come as one archive from GET /transfer/files, while it is read",
+        )),
         other => Err(Error::invalid(
             "not_supported",
             format!("`{other}` cannot be exported; `what` is `table` or `database`"),
@@ -153,22 +158,26 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
     }
 }
 
-/// Every table as an archive.
+/// Every table as an archive, or as SQL.
 fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
-    if !matches!(wishes.format.as_deref(), None | Some("zip")) {
-        return Err(Error::invalid(
-            "not_supported",
-            "the whole database is exported as `zip`",
-        ));
-    }
+    let (format, asked) = match wishes.format.as_deref() {
+        None | Some("zip") => ("zip", database::asked()?),
+        Some("sql") => ("sql", dump::ask()?),
+        Some(_) => {
+            return Err(Error::invalid(
+                "not_supported",
+                "the whole database is exported as `zip` or `sql`",
+            ));
+        }
+    };
     let job = NewJob {
         kind: "export",
         what: "database",
         subject: None,
-        format: "zip",
+        format,
         bytes_total: None,
     };
-    let job = job.make(&database::asked()?)?;
+    let job = job.make(&asked)?;
     drive::begin(&job)?;
     note("transfer.export", "database");
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
@@ -204,8 +213,10 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
 
 /// A turn at an export.
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
-    if turn.job.what == "database" {
-        return database::work(turn);
+    match (turn.job.what.as_str(), turn.job.format.as_str()) {
+        ("database", "sql") => return dump::work(turn),
+        ("database", _) => return database::work(turn),
+        _ => {}
     }
     let (asked, mut state): (Asked, State) = turn.kept()?;
     let table = names::table(&asked.table)?;

@@ -6,6 +6,7 @@
 //! killed in between.
 
 mod batch;
+mod counters;
 mod once;
 mod plan;
 mod rows;

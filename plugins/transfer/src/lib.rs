@@ -15,6 +15,7 @@ pub mod check;
 mod drive;
 mod due;
 mod export;
+mod files;
 mod import;
 mod job;
 mod jobs;
@@ -35,6 +36,7 @@ const STORE_NAME: &str = "private";
 pub fn routes() -> Router {
     Router::new()
         .post("/transfer/export", export::ask)
+        .get("/transfer/files", files::all)
         .post("/transfer/uploads", uploads::send)
         .post("/transfer/uploads/link", uploads::link)
         .post("/transfer/preview", preview::look)

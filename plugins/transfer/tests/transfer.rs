@@ -421,6 +421,37 @@ fn an_archive_of_all_tables_comes_in_again_equal() {
 }
 
 #[test]
+fn a_dump_makes_the_same_tables_with_the_same_rows() {
+    let host = filled();
+    let before = people();
+    let sql = export(&host, &json!({"what": "database", "format": "sql"}));
+    for table in ["people", "loose"] {
+        database::execute(&format!("DROP TABLE public.{table}"), params![]).unwrap();
+    }
+    let body: String = sql
+        .lines()
+        .filter(|line| !line.starts_with("PRAGMA") && *line != "BEGIN;" && *line != "COMMIT;")
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let body = body
+        .replace("CREATE TABLE \"", "CREATE TABLE public.\"")
+        .replace("INSERT INTO \"", "INSERT INTO public.\"");
+    for statement in body
+        .split(";\n")
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+    {
+        database::execute(statement, params![]).unwrap();
+    }
+    assert_eq!(people(), before);
+    let twice = database::execute(
+        "INSERT INTO public.people (id, name) VALUES (1, 'x')",
+        params![],
+    );
+    assert_eq!(twice.unwrap_err().code(), "sql_constraint_unique");
+}
+
+#[test]
 fn a_damaged_archive_is_refused_before_a_row_is_written() {
     let first = filled();
     let bytes = archive(&first);

@@ -2,7 +2,10 @@
 //! of it. What one engine alone has a word for, a default that is calculated
 //! in its own SQL, an array, is left out or becomes the kind that holds it.
 
-use atlashub_sdk::database::{Column, Table};
+use atlashub_sdk::{
+    database::{self, Column, Table},
+    sql::Dialect,
+};
 use serde_json::{Map, Value, json};
 
 /// The definition of a table.
@@ -49,7 +52,14 @@ fn column(table: &Table, column: &Column) -> Value {
     } else if !column.nullable {
         definition.insert("nullable".to_owned(), json!(false));
     }
-    if let Some(default) = column.default.as_deref().and_then(default) {
+    let own = column.default.as_deref();
+    // SQLite counts such a key by itself, whatever its definition says.
+    let counts = database::dialect() == Dialect::Sqlite
+        || own.is_some_and(|sql| sql == "identity" || sql.starts_with("nextval("));
+    if is_key && kind == "bigint" && counts {
+        let counted = json!({"function": "autoincrement"});
+        definition.insert("default".to_owned(), counted);
+    } else if let Some(default) = own.and_then(default) {
         definition.insert("default".to_owned(), default);
     }
     Value::Object(definition)

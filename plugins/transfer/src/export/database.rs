@@ -27,7 +27,7 @@ const MOST: usize = 5_000;
 /// What a job is to do: which tables, as they were when it was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Asked {
-    tables: Vec<String>,
+    pub(super) tables: Vec<String>,
 }
 
 /// How far it is.

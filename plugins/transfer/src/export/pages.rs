@@ -237,6 +237,11 @@ impl Pages {
     /// The statement that reads rows: their lines, and where they are.
     fn rows(&self, place: Option<&Place>, size: u64, values: &mut Vec<Value>) -> String {
         let Self { table, line, .. } = self;
+        // A parameter, so that every page is the same statement.
+        let limit = |values: &mut Vec<Value>| {
+            values.push(Value::from(size));
+            format!("LIMIT CAST(${} AS bigint)", values.len())
+        };
         match &self.key {
             Key::RowId => {
                 let after = match place.and_then(|place| place.first()) {
@@ -246,9 +251,10 @@ impl Pages {
                     }
                     _ => "",
                 };
+                let limit = limit(values);
                 format!(
                     "SELECT {line} AS line, json_array(t._rowid_) AS k FROM {table} AS t{after} \
-                     ORDER BY t._rowid_ LIMIT {size}"
+                     ORDER BY t._rowid_ {limit}"
                 )
             }
             Key::Ctid => {
@@ -259,10 +265,11 @@ impl Pages {
                 let end = block(place).saturating_add(BLOCKS);
                 values.push(Value::Text(last));
                 values.push(Value::Text(format!("({end},0)")));
+                let limit = limit(values);
                 format!(
                     "SELECT {line} AS line, CAST(json_build_array(CAST(t.ctid AS text)) AS text) AS k \
                      FROM {table} AS t WHERE t.ctid > CAST(CAST($1 AS text) AS tid) \
-                     AND t.ctid < CAST(CAST($2 AS text) AS tid) ORDER BY t.ctid LIMIT {size}"
+                     AND t.ctid < CAST(CAST($2 AS text) AS tid) ORDER BY t.ctid {limit}"
                 )
             }
             Key::Columns(columns) => {
@@ -295,6 +302,7 @@ impl Pages {
                         .collect();
                     after = format!(" WHERE ({order}) > ({})", bound.join(", "));
                 }
+                let limit = limit(values);
                 let key = match self.dialect {
                     Dialect::Sqlite => format!("json_array({order})"),
                     Dialect::Postgres => {
@@ -307,7 +315,7 @@ impl Pages {
                 };
                 format!(
                     "SELECT {line} AS line, {key} AS k FROM {table} AS t{after} \
-                     ORDER BY {order} LIMIT {size}"
+                     ORDER BY {order} {limit}"
                 )
             }
         }

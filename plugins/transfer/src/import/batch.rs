@@ -28,7 +28,7 @@ impl<'a> Insert<'a> {
         let sql = match dialect {
             Dialect::Postgres => format!(
                 "INSERT INTO {into} ({names}) SELECT {} FROM unnest({}) AS g({})",
-                list(&columns, |at, column| cast(at, column)),
+                list(&columns, cast),
                 list(&columns, |at, _| format!(
                     "CAST(CAST(${} AS text) AS text[])",
                     at + 1

@@ -3,7 +3,7 @@
 use super::{
     Asked, OnError, Plan, Reader, Within,
     batch::Insert,
-    once,
+    counters, once,
     rows::{Refusal, Row},
 };
 use crate::{
@@ -100,6 +100,9 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     let mut progress = settle(&asked, &state)?;
     loop {
         if progress.complete {
+            if let Some(plan) = asked.plans.get(state.table) {
+                counters::advance(plan)?;
+            }
             state.table += 1;
             let Some(plan) = asked.plans.get(state.table) else {
                 return turn.finish(None);

@@ -108,8 +108,8 @@ fn guessed(head: &[u8]) -> Encoding {
     };
     let (even, odd, half) = (zeros(0), zeros(1), head.len() / 2);
     match () {
-        () if half > 0 && odd * 5 > half && even == 0 => Encoding::Utf16Le,
-        () if half > 0 && even * 5 > half && odd == 0 => Encoding::Utf16Be,
+        () if odd * 5 > half && odd > even * 3 => Encoding::Utf16Le,
+        () if even * 5 > half && even > odd * 3 => Encoding::Utf16Be,
         () => Encoding::Utf8,
     }
 }
