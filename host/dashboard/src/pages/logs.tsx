@@ -1,1 +1,140 @@
-export function Logs() { return null; }
+import { useQuery } from "@tanstack/react-query";
+import { ScrollText } from "lucide-react";
+import { useState } from "react";
+import { api, take } from "@/api/client";
+import { installationsQuery } from "@/api/queries";
+import { AuditList } from "@/components/audit-list";
+import { LogView } from "@/components/log-view";
+import { PageHeader } from "@/components/page";
+import { PluginLogs, levels } from "@/components/plugin-logs";
+import { Empty, Failure, Loading } from "@/components/states";
+import { Pages } from "@/components/data-table";
+import { Button } from "@/components/ui/button";
+import { Card } from "@/components/ui/card";
+import { Input, Select } from "@/components/ui/input";
+import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
+import { useWords } from "@/lib/pages";
+import { useProject } from "@/lib/use-project";
+
+/** Lines that were written earlier, by text, gravity and request. */
+function Search({ project, plugin }: { project: string; plugin: string }) {
+  const [words, change] = useWords<"level" | "q" | "request">();
+  const [cursors, setCursors] = useState<string[]>([]);
+  const cursor = cursors.at(-1);
+  const query = {
+    limit: 200,
+    ...(words.level ? { level: words.level } : {}),
+    ...(words.q ? { q: words.q } : {}),
+    ...(words.request ? { request_id: words.request } : {}),
+    ...(cursor ? { cursor } : {}),
+  };
+  const { data, error, refetch } = useQuery({
+    queryKey: ["project", project, "logs", plugin, query],
+    queryFn: ({ signal }) =>
+      take(api.GET("/admin/v1/projects/{project}/plugins/{plugin}/logs", { params: { path: { project, plugin }, query }, signal })),
+  });
+  const apply = (part: Partial<Record<"level" | "q" | "request", string | undefined>>) => {
+    setCursors([]);
+    change(part);
+  };
+  return (
+    <Card className="overflow-hidden">
+      <form
+        className="flex flex-wrap items-center gap-2 border-b border-border p-3"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const form = new FormData(event.currentTarget);
+          apply({ q: String(form.get("q") ?? "") || undefined, request: String(form.get("request") ?? "").trim() || undefined });
+        }}
+      >
+        <Input key={`q${words.q}`} type="search" name="q" aria-label="Text" placeholder="Text" className="w-full sm:w-56" defaultValue={words.q ?? ""} />
+        <Input
+          key={`r${words.request}`}
+          type="search"
+          name="request"
+          aria-label="Request"
+          placeholder="Id of a request"
+          className="w-full sm:w-56"
+          defaultValue={words.request ?? ""}
+        />
+        <Select aria-label="Level" className="w-40" value={words.level ?? ""} onChange={(event) => apply({ level: event.target.value || undefined })}>
+          <option value="">All levels</option>
+          {levels.slice(1).map((name) => (
+            <option key={name} value={name}>
+              {name} and graver
+            </option>
+          ))}
+        </Select>
+        <Button type="submit" size="sm">
+          Search
+        </Button>
+        <Button size="sm" variant="ghost" onClick={() => void refetch()}>
+          Reload
+        </Button>
+      </form>
+      {error && !data ? (
+        <Failure error={error} retry={() => void refetch()} />
+      ) : !data ? (
+        <Loading rows={8} />
+      ) : (
+        <>
+          <LogView lines={data.items.toReversed()} empty="No line is like that." request={(request) => apply({ request })} />
+          {(cursors.length > 0 || data.next_cursor) && (
+            <Pages
+              text="Newest at the end"
+              previous={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : undefined}
+              next={data.next_cursor ? () => data.next_cursor && setCursors([...cursors, data.next_cursor]) : undefined}
+            />
+          )}
+        </>
+      )}
+    </Card>
+  );
+}
+
+export function Logs() {
+  const project = useProject();
+  const [words, change] = useWords<"source" | "plugin" | "actor" | "action" | "target" | "from" | "pages">();
+  const { data, error, refetch } = useQuery(installationsQuery(project));
+  const plugin = words.plugin ?? data?.items[0]?.name;
+  const source = words.source ?? "live";
+  const choice = (
+    <Select aria-label="Plugin" className="w-48" value={plugin ?? ""} onChange={(event) => change({ plugin: event.target.value })}>
+      {data?.items.map((one) => (
+        <option key={one.name}>{one.name}</option>
+      ))}
+    </Select>
+  );
+  const none = data && data.items.length === 0 && (
+    <Card>
+      <Empty icon={ScrollText} title="No plugin is installed">
+        Lines come from plugins; what admins do stands in the audit.
+      </Empty>
+    </Card>
+  );
+  const failed = error && !data && (
+    <Card>
+      <Failure error={error} retry={() => void refetch()} />
+    </Card>
+  );
+  return (
+    <>
+      <PageHeader title="Logs" description="What plugins write, as it comes or looked for; and what was done to this project." />
+      <Tabs value={source} onValueChange={(next) => change({ source: next, pages: undefined })}>
+        <div className="flex flex-wrap items-end justify-between gap-2">
+          <TabsList aria-label="Source" className="flex-1">
+            <Tab value="live">Live</Tab>
+            <Tab value="lines">Search</Tab>
+            <Tab value="audit">Audit</Tab>
+          </TabsList>
+          {source !== "audit" && choice}
+        </div>
+        <TabPanel value="live">{failed || none || (plugin ? <PluginLogs key={plugin} project={project} plugin={plugin} /> : <Loading />)}</TabPanel>
+        <TabPanel value="lines">{failed || none || (plugin ? <Search key={plugin} project={project} plugin={plugin} /> : <Loading />)}</TabPanel>
+        <TabPanel value="audit">
+          <AuditList project={project} words={words} change={change} />
+        </TabPanel>
+      </Tabs>
+    </>
+  );
+}

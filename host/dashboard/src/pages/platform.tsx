@@ -1,1 +1,183 @@
-export function Platform() { return null; }
+import { useQuery } from "@tanstack/react-query";
+import { Check, CircleX, LoaderCircle, Search, Stethoscope } from "lucide-react";
+import { useMemo, useState } from "react";
+import { type Schemas, api, reason, take } from "@/api/client";
+import { type Col, DataTable } from "@/components/data-table";
+import { PageHeader } from "@/components/page";
+import { Empty, Loading, Refusal } from "@/components/states";
+import { Code } from "@/components/text";
+import { Badge, Dot } from "@/components/ui/badge";
+import { Button } from "@/components/ui/button";
+import { Card, CardBody, CardHeader } from "@/components/ui/card";
+import { Confirm } from "@/components/confirm";
+import { milliseconds } from "@/lib/format";
+
+type Migration = Schemas["MigrationView"];
+
+async function probe(path: string) {
+  const start = performance.now();
+  const response = await fetch(path, { cache: "no-store" });
+  const text = await response.text();
+  let body: unknown = text;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // Shown as it came.
+  }
+  return { ok: response.ok, status: response.status, body, took: performance.now() - start };
+}
+
+function Health() {
+  const parts = [
+    ["/healthz", "The process runs"],
+    ["/readyz", "It can do its work: database and store answer"],
+  ] as const;
+  const live = useQuery({ queryKey: ["probe", "/healthz"], queryFn: () => probe("/healthz"), refetchInterval: 5_000 });
+  const ready = useQuery({ queryKey: ["probe", "/readyz"], queryFn: () => probe("/readyz"), refetchInterval: 5_000 });
+  return (
+    <Card>
+      <CardHeader title="Health" description="Of the node that answers, looked at every few seconds." />
+      <ul className="border-t border-border">
+        {parts.map(([path, words], place) => {
+          const { data, error } = place === 0 ? live : ready;
+          return (
+            <li key={path} className="flex flex-wrap items-center gap-3 border-b border-border px-4 py-3 last:border-0">
+              {data ? (
+                data.ok ? (
+                  <Check className="size-5 text-good" aria-hidden />
+                ) : (
+                  <CircleX className="size-5 text-bad" aria-hidden />
+                )
+              ) : (
+                <LoaderCircle className="size-5 animate-spin text-muted" aria-hidden />
+              )}
+              <span className="min-w-0 flex-1">
+                <span className="block text-sm font-medium">{words}</span>
+                <code className="text-xs text-muted">
+                  {path}
+                  {typeof data?.body === "object" && data.body ? ` ${JSON.stringify(data.body)}` : ""}
+                </code>
+              </span>
+              {data && (
+                <Badge tone={data.ok ? "good" : "bad"}>
+                  <Dot tone={data.ok ? "good" : "bad"} /> {data.status}, {milliseconds(data.took)}
+                </Badge>
+              )}
+              {error && <span className="text-xs text-bad">{reason(error)}</span>}
+            </li>
+          );
+        })}
+      </ul>
+    </Card>
+  );
+}
+
+function Consistency() {
+  const [pending, setPending] = useState(false);
+  const [found, setFound] = useState<string>();
+  const [error, setError] = useState<unknown>();
+  const [mending, setMending] = useState(false);
+  const run = async (repair: boolean) => {
+    setPending(true);
+    setError(undefined);
+    try {
+      const text = await take(api.POST("/admin/v1/check", { body: { repair }, parseAs: "text" }));
+      setFound(String(text));
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setPending(false);
+    }
+  };
+  return (
+    <Card>
+      <CardHeader
+        title="Rows and objects"
+        description="Whether everything that tables refer to is in the store, and nothing else is. It may take a while on a large store."
+        actions={
+          <span className="flex gap-2">
+            <Button size="sm" pending={pending} onClick={() => void run(false)}>
+              <Search aria-hidden /> Check
+            </Button>
+            {found && (
+              <Button size="sm" disabled={pending} onClick={() => setMending(true)}>
+                <Stethoscope aria-hidden /> Mend
+              </Button>
+            )}
+          </span>
+        }
+      />
+      {(error !== undefined || found !== undefined) && (
+        <CardBody>
+          <Refusal error={error} />
+          {found !== undefined && <Code text={found.trim() || "Nothing is wrong."} label="Copy what was found" />}
+        </CardBody>
+      )}
+      <Confirm
+        open={mending}
+        onOpenChange={setMending}
+        danger={false}
+        title="Mend what was found?"
+        action="Mend it"
+        run={() => run(true)}
+      >
+        <p>Counts are put right, and what is left over from broken uploads is tidied up. Nothing that a row refers to is deleted.</p>
+      </Confirm>
+    </Card>
+  );
+}
+
+export function Platform() {
+  const { data, error, refetch } = useQuery({
+    queryKey: ["migrations"],
+    queryFn: ({ signal }) => take(api.GET("/admin/v1/migrations", { signal })),
+  });
+  const document = useQuery({
+    queryKey: ["host-openapi"],
+    queryFn: async () => (await (await fetch("/openapi.json")).json()) as { info: { title: string; version: string } },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const columns = useMemo<Col<Migration>[]>(
+    () => [
+      { id: "name", head: "Migration", sort: (one) => one.name, cell: (one) => <code className="text-xs">{one.name}</code> },
+      { id: "scope", head: "Of", sort: (one) => one.plugin ?? one.scope, cell: (one) => one.plugin ?? one.scope },
+      {
+        id: "state",
+        head: "State",
+        sort: (one) => one.applied,
+        cell: (one) => <Badge tone={one.applied ? "good" : "warn"}>{one.applied ? "ran" : "waits"}</Badge>,
+      },
+    ],
+    [],
+  );
+  return (
+    <>
+      <PageHeader
+        title="Platform"
+        description="How the server is, and what its tables have been through. Its settings come from flags, the environment and a file."
+        badge={document.data ? <Badge className="font-mono">{document.data.info.version}</Badge> : undefined}
+      />
+      <div className="grid gap-4">
+        <Health />
+        <Consistency />
+        <Card>
+          <CardHeader title="Migrations" />
+          {!data && !error ? (
+            <Loading />
+          ) : (
+            <DataTable
+              label="Migrations"
+              columns={columns}
+              rows={data?.items}
+              error={error}
+              retry={() => void refetch()}
+              rowKey={(one) => `${one.scope} ${one.plugin} ${one.name}`}
+              pageSize={15}
+              empty={<Empty title="None" />}
+            />
+          )}
+        </Card>
+      </div>
+    </>
+  );
+}

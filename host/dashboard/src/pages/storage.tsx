@@ -1,1 +1,638 @@
-export function Storage() { return null; }
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronRight, Download, File as FileIcon, FileImage, FileText, FileVideo, Folder, FolderOpen, HardDrive, Link2, Plus, Settings2, Trash2, Upload } from "lucide-react";
+import { type DragEvent, useEffect, useMemo, useRef, useState } from "react";
+import { toast } from "sonner";
+import { ApiError, plugin, reason } from "@/api/client";
+import { installationsQuery, queryClient, usageQuery } from "@/api/queries";
+import { Confirm } from "@/components/confirm";
+import { PageHeader } from "@/components/page";
+import { Meter } from "@/components/stat";
+import { Empty, Failure, Loading, Refusal, Skeleton } from "@/components/states";
+import { Secret, When } from "@/components/text";
+import { Badge } from "@/components/ui/badge";
+import { Button } from "@/components/ui/button";
+import { Card, CardBody } from "@/components/ui/card";
+import { DialogContent, DialogRoot } from "@/components/ui/dialog";
+import { Field } from "@/components/ui/field";
+import { Input, Select } from "@/components/ui/input";
+import { Switch } from "@/components/ui/switch";
+import { cn } from "@/lib/cn";
+import { bytes, moment, plural } from "@/lib/format";
+import { useWords } from "@/lib/pages";
+import { useProject } from "@/lib/use-project";
+
+interface Bucket {
+  name: string;
+  public: boolean;
+  uploads: "server" | "users" | "anyone";
+  maxObjectBytes: number | null;
+  allowedTypes: string[];
+  createdAt: string;
+}
+
+interface StoredObject {
+  objectKey: string;
+  size: number;
+  contentType: string;
+  ownerId: string | null;
+  createdAt: string;
+}
+
+const bucketsKey = (project: string) => ["project", project, "buckets"];
+const objectsKey = (project: string, bucket: string) => ["project", project, "objects", bucket];
+
+function iconOf(type: string) {
+  if (type.startsWith("image/")) return FileImage;
+  if (type.startsWith("video/")) return FileVideo;
+  if (type.startsWith("text/") || type.includes("json") || type.includes("pdf")) return FileText;
+  return FileIcon;
+}
+
+const signed = (project: string, bucket: string, objectKey: string, disposition: "inline" | "attachment") =>
+  plugin<{ downloadUrl: string; expiresIn: number }>(project, "/v1/storage/signed-download", { query: { bucket, objectKey, disposition } });
+
+/** Sends a file to where the server says, telling how far it is. */
+function send(url: string, file: File, told: (part: number) => void): { done: Promise<void>; stop: () => void } {
+  const request = new XMLHttpRequest();
+  const done = new Promise<void>((resolve, reject) => {
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && told(event.loaded / event.total));
+    request.addEventListener("load", () => {
+      if (request.status < 300) return resolve();
+      let detail = `the store answered ${request.status}`;
+      try {
+        detail = (JSON.parse(request.responseText) as { detail?: string }).detail ?? detail;
+      } catch {
+        // It says no more.
+      }
+      return reject(new Error(detail));
+    });
+    request.addEventListener("error", () => reject(new Error("the line broke; try again")));
+    request.addEventListener("abort", () => reject(new Error("given up")));
+    request.open("PUT", url);
+    request.setRequestHeader("content-type", file.type || "application/octet-stream");
+    request.send(file);
+  });
+  return { done, stop: () => request.abort() };
+}
+
+interface Sending {
+  id: string;
+  name: string;
+  size: number;
+  part: number;
+  error?: string;
+  stop?: () => void;
+}
+
+function BucketDialog({ project, bucket, close }: { project: string; bucket: Bucket | undefined; close: (made?: string) => void }) {
+  const [name, setName] = useState(bucket?.name ?? "");
+  const [isPublic, setPublic] = useState(bucket?.public ?? false);
+  const [uploads, setUploads] = useState<string>(bucket?.uploads ?? "server");
+  const [most, setMost] = useState(bucket?.maxObjectBytes ? String(bucket.maxObjectBytes / 1_048_576) : "");
+  const [types, setTypes] = useState(bucket?.allowedTypes.join(", ") ?? "");
+  const [pending, setPending] = useState(false);
+  const [error, setError] = useState<unknown>();
+  return (
+    <DialogRoot open onOpenChange={(open) => !open && close()}>
+      <DialogContent title={bucket ? `Rules of ${bucket.name}` : "New bucket"}>
+        <form
+          className="grid gap-4"
+          onSubmit={async (event) => {
+            event.preventDefault();
+            setPending(true);
+            setError(undefined);
+            const rules = {
+              public: isPublic,
+              uploads,
+              maxObjectBytes: most ? Math.round(Number(most) * 1_048_576) : null,
+              allowedTypes: types.split(",").map((type) => type.trim()).filter(Boolean),
+            };
+            try {
+              if (bucket) await plugin(project, `/v1/storage/buckets/${encodeURIComponent(bucket.name)}`, { method: "PATCH", json: rules });
+              else await plugin(project, "/v1/storage/buckets", { method: "POST", json: { name, ...rules } });
+              await queryClient.invalidateQueries({ queryKey: bucketsKey(project) });
+              toast.success("Saved");
+              close(bucket ? undefined : name);
+            } catch (failure) {
+              setError(failure);
+            } finally {
+              setPending(false);
+            }
+          }}
+        >
+          {!bucket && (
+            <Field label="Name" help="Lower-case letters, digits and hyphens.">
+              <Input required autoComplete="off" placeholder="pictures" value={name} onChange={(event) => setName(event.target.value)} />
+            </Field>
+          )}
+          <div className="flex items-start justify-between gap-4">
+            <div>
+              <p className="text-[0.8125rem] font-medium">Public</p>
+              <p className="mt-0.5 text-xs text-muted">Everybody may download what is in it, without a key.</p>
+            </div>
+            <Switch aria-label="Public" checked={isPublic} onCheckedChange={setPublic} />
+          </div>
+          <Field label="Whose uploads it takes">
+            <Select value={uploads} onChange={(event) => setUploads(event.target.value)}>
+              <option value="server">Those of secret keys and admins</option>
+              <option value="users">Also those of signed-in users</option>
+              <option value="anyone">Also those of whoever has a publishable key</option>
+            </Select>
+          </Field>
+          <Field label="Largest object, MiB" help="Empty: as large as the quota allows.">
+            <Input type="number" min={0} step="any" value={most} onChange={(event) => setMost(event.target.value)} />
+          </Field>
+          <Field label="Types" help="Between commas, such as image/*, application/pdf. Empty: all that are not refused.">
+            <Input value={types} onChange={(event) => setTypes(event.target.value)} />
+          </Field>
+          <Refusal error={error} />
+          <div className="flex justify-end gap-2">
+            <Button onClick={() => close()}>Cancel</Button>
+            <Button type="submit" variant="primary" pending={pending}>
+              Save
+            </Button>
+          </div>
+        </form>
+      </DialogContent>
+    </DialogRoot>
+  );
+}
+
+function Preview({ project, bucket, object, close, remove }: { project: string; bucket: string; object: StoredObject; close: () => void; remove: () => void }) {
+  const { data, error } = useQuery({
+    queryKey: ["project", project, "preview", bucket, object.objectKey],
+    queryFn: () => signed(project, bucket, object.objectKey, "inline"),
+    staleTime: 60_000,
+  });
+  const [link, setLink] = useState<{ url: string; until: string }>();
+  const isText = /^text\/|json|xml|javascript/.test(object.contentType) && object.size < 512 * 1024;
+  const text = useQuery({
+    queryKey: ["project", project, "preview-text", data?.downloadUrl],
+    queryFn: async () => (await fetch(data?.downloadUrl ?? "")).text(),
+    enabled: data !== undefined && isText,
+  });
+  const kind = object.contentType.split("/")[0];
+  return (
+    <DialogRoot open onOpenChange={(open) => !open && close()}>
+      <DialogContent
+        side
+        title={object.objectKey.split("/").at(-1) ?? object.objectKey}
+        description={`${bytes(object.size)}, ${object.contentType}`}
+        footer={
+          <>
+            <Button variant="danger" onClick={remove}>
+              <Trash2 aria-hidden /> Delete
+            </Button>
+            <Button
+              onClick={async () => {
+                try {
+                  const made = await signed(project, bucket, object.objectKey, "attachment");
+                  setLink({ url: made.downloadUrl, until: new Date(Date.now() + made.expiresIn * 1_000).toISOString() });
+                } catch (failure) {
+                  toast.error(reason(failure));
+                }
+              }}
+            >
+              <Link2 aria-hidden /> Signed link
+            </Button>
+            <Button
+              variant="primary"
+              onClick={async () => {
+                try {
+                  location.assign((await signed(project, bucket, object.objectKey, "attachment")).downloadUrl);
+                } catch (failure) {
+                  toast.error(reason(failure));
+                }
+              }}
+            >
+              <Download aria-hidden /> Download
+            </Button>
+          </>
+        }
+      >
+        <div className="grid gap-4">
+          {link && (
+            <div className="grid gap-1.5">
+              <Secret text={link.url} label="signed link" />
+              <p className="text-xs text-muted">Whoever has it may download this object until {moment(link.until)}.</p>
+            </div>
+          )}
+          <div className="grid min-h-40 place-items-center overflow-hidden rounded-md border border-border bg-background">
+            {error ? (
+              <Refusal error={error} className="m-4" />
+            ) : !data ? (
+              <Skeleton className="h-40 w-full" />
+            ) : kind === "image" ? (
+              <img src={data.downloadUrl} alt={object.objectKey} className="max-h-96 max-w-full object-contain" />
+            ) : kind === "video" ? (
+              // oxlint-disable-next-line jsx-a11y/media-has-caption
+              <video src={data.downloadUrl} controls className="max-h-96 w-full" />
+            ) : kind === "audio" ? (
+              // oxlint-disable-next-line jsx-a11y/media-has-caption
+              <audio src={data.downloadUrl} controls className="w-full p-4" />
+            ) : isText ? (
+              <pre className="max-h-96 w-full overflow-auto p-3 font-mono text-xs break-words whitespace-pre-wrap">{text.data?.slice(0, 100_000) ?? "…"}</pre>
+            ) : (
+              <p className="p-6 text-center text-[0.8125rem] text-muted">There is no preview of this type. Download it to look into it.</p>
+            )}
+          </div>
+          <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 text-[0.8125rem]">
+            <dt className="text-muted">Path</dt>
+            <dd className="font-mono text-xs break-all">
+              {bucket}/{object.objectKey}
+            </dd>
+            <dt className="text-muted">Owner</dt>
+            <dd>
+              {object.ownerId ? (
+                <Link to="/projects/$project/users" params={{ project }} search={{ user: object.ownerId }} className="font-mono text-xs hover:underline">
+                  {object.ownerId}
+                </Link>
+              ) : (
+                "the server"
+              )}
+            </dd>
+            <dt className="text-muted">Stored</dt>
+            <dd>{moment(object.createdAt)}</dd>
+          </dl>
+        </div>
+      </DialogContent>
+    </DialogRoot>
+  );
+}
+
+function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
+  const [words, change] = useWords<"prefix" | "object">();
+  const prefix = words.prefix ?? "";
+  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
+    queryKey: [...objectsKey(project, bucket.name), prefix],
+    queryFn: ({ pageParam, signal }) =>
+      plugin<{ items: StoredObject[]; next_cursor: string | null }>(project, "/v1/storage/list", {
+        query: { bucket: bucket.name, prefix, limit: "500", cursor: pageParam },
+        signal,
+      }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+  const [sending, setSending] = useState<Sending[]>([]);
+  const [over, setOver] = useState(false);
+  const [removing, setRemoving] = useState<StoredObject>();
+  const [editing, setEditing] = useState(false);
+  const [dropping, setDropping] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const items = useMemo(() => data?.pages.flatMap((page) => page.items) ?? [], [data]);
+  const { folders, files } = useMemo(() => {
+    const found = new Map<string, number>();
+    const here: StoredObject[] = [];
+    for (const item of items) {
+      const rest = item.objectKey.slice(prefix.length);
+      const slash = rest.indexOf("/");
+      if (slash < 0) here.push(item);
+      else found.set(rest.slice(0, slash), (found.get(rest.slice(0, slash)) ?? 0) + 1);
+    }
+    return { folders: [...found], files: here };
+  }, [items, prefix]);
+  const object = items.find((item) => item.objectKey === words.object);
+
+  const upload = async (list: Iterable<File>) => {
+    for (const file of list) {
+      const id = crypto.randomUUID();
+      const set = (part: Partial<Sending>) => setSending((old) => old.map((one) => (one.id === id ? { ...one, ...part } : one)));
+      setSending((old) => [...old, { id, name: file.name, size: file.size, part: 0 }]);
+      try {
+        const ticket = await plugin<{ uploadUrl: string }>(project, "/v1/storage/signed-upload", {
+          method: "POST",
+          json: { bucket: bucket.name, path: prefix + file.name, contentType: file.type || "application/octet-stream", maxSize: Math.max(1, file.size) },
+        });
+        const running = send(ticket.uploadUrl, file, (part) => set({ part }));
+        set({ stop: running.stop });
+        await running.done;
+        setSending((old) => old.filter((one) => one.id !== id));
+        toast.success(`${file.name} is stored`);
+        await queryClient.invalidateQueries({ queryKey: objectsKey(project, bucket.name) });
+        void queryClient.invalidateQueries({ queryKey: usageQuery(project).queryKey });
+      } catch (failure) {
+        set({ error: reason(failure) });
+      }
+    }
+  };
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    void upload([...event.dataTransfer.files]);
+  };
+  const crumbs = prefix.split("/").filter(Boolean);
+  return (
+    <Card
+      className={cn("min-w-0 overflow-hidden", over && "ring-2 ring-primary")}
+      onDragOver={(event) => {
+        if (!event.dataTransfer.types.includes("Files")) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+    >
+      <div className="flex flex-wrap items-center gap-2 border-b border-border p-2.5">
+        <nav aria-label="Folders" className="flex min-w-0 flex-1 flex-wrap items-center gap-1 text-sm">
+          <button type="button" className="rounded px-1 font-medium hover:underline" onClick={() => change({ prefix: undefined })}>
+            {bucket.name}
+          </button>
+          {crumbs.map((name, place) => {
+            const path = `${crumbs.slice(0, place + 1).join("/")}/`;
+            return (
+              <span key={path} className="flex min-w-0 items-center gap-1">
+                <ChevronRight className="size-3.5 text-muted" aria-hidden />
+                <button type="button" className="max-w-40 truncate rounded px-1 hover:underline" onClick={() => change({ prefix: path })}>
+                  {name}
+                </button>
+              </span>
+            );
+          })}
+          {bucket.public && <Badge tone="warn">public</Badge>}
+        </nav>
+        <Button size="sm" onClick={() => setEditing(true)}>
+          <Settings2 aria-hidden /> Rules
+        </Button>
+        <Button size="sm" variant="primary" onClick={() => input.current?.click()}>
+          <Upload aria-hidden /> Upload
+        </Button>
+        <input
+          ref={input}
+          type="file"
+          multiple
+          className="hidden"
+          aria-label="Files to upload"
+          onChange={(event) => {
+            void upload([...(event.target.files ?? [])]);
+            event.target.value = "";
+          }}
+        />
+      </div>
+      {sending.length > 0 && (
+        <ul className="border-b border-border" aria-label="Uploads">
+          {sending.map((one) => (
+            <li key={one.id} className="flex items-center gap-3 px-4 py-2 text-[0.8125rem]">
+              <span className="min-w-0 flex-1">
+                <span className="block truncate">{one.name}</span>
+                {one.error ? (
+                  <span className="text-bad">{one.error}</span>
+                ) : (
+                  <Meter value={Math.round(one.part * 100)} of={100} label={`Upload of ${one.name}`} />
+                )}
+              </span>
+              <span className="text-xs text-muted">{bytes(one.size)}</span>
+              <Button
+                size="sm"
+                variant="ghost"
+                onClick={() => {
+                  if (!one.error) one.stop?.();
+                  setSending((old) => old.filter((other) => other.id !== one.id));
+                }}
+              >
+                {one.error ? "Dismiss" : "Stop"}
+              </Button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {error && !data ? (
+        <Failure error={error} retry={() => void refetch()} />
+      ) : !data ? (
+        <Loading rows={6} />
+      ) : items.length === 0 ? (
+        <Empty icon={FolderOpen} title="Empty">
+          Drop files here, or upload some.
+        </Empty>
+      ) : (
+        <ul>
+          {folders.map(([name, many]) => (
+            <li key={`${name}/`} className="border-b border-border last:border-0">
+              <button
+                type="button"
+                className="flex w-full items-center gap-3 px-4 py-2.5 text-left text-sm hover:bg-raised/40"
+                onClick={() => change({ prefix: `${prefix}${name}/` })}
+              >
+                <Folder className="size-4 shrink-0 text-accent-foreground" aria-hidden />
+                <span className="min-w-0 flex-1 truncate font-medium">{name}</span>
+                <span className="text-xs text-muted">
+                  {plural(many, "object")}
+                  {hasNextPage ? " or more" : ""}
+                </span>
+              </button>
+            </li>
+          ))}
+          {files.map((item) => {
+            const Icon = iconOf(item.contentType);
+            return (
+              <li key={item.objectKey} className="border-b border-border last:border-0">
+                <button
+                  type="button"
+                  className="flex w-full items-center gap-3 px-4 py-2.5 text-left text-sm hover:bg-raised/40"
+                  onClick={() => change({ object: item.objectKey })}
+                >
+                  <Icon className="size-4 shrink-0 text-muted" aria-hidden />
+                  <span className="min-w-0 flex-1 truncate" title={item.objectKey}>
+                    {item.objectKey.slice(prefix.length)}
+                  </span>
+                  <span className="hidden w-40 truncate text-xs text-muted md:block">{item.contentType}</span>
+                  <span className="w-20 text-right text-xs text-muted tabular-nums">{bytes(item.size)}</span>
+                  <span className="hidden w-28 text-right text-xs text-muted sm:block">
+                    <When at={item.createdAt} />
+                  </span>
+                </button>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+      {hasNextPage && (
+        <div className="border-t border-border p-2 text-center">
+          <Button size="sm" pending={isFetchingNextPage} onClick={() => void fetchNextPage()}>
+            Show more
+          </Button>
+        </div>
+      )}
+      {editing && (
+        <BucketDialog
+          project={project}
+          bucket={bucket}
+          close={() => setEditing(false)}
+        />
+      )}
+      <div className="flex justify-end border-t border-border p-2">
+        <Button size="sm" variant="ghost" className="text-bad" onClick={() => setDropping(true)}>
+          <Trash2 aria-hidden /> Delete the bucket
+        </Button>
+      </div>
+      <Confirm
+        open={dropping}
+        onOpenChange={setDropping}
+        title={`Delete the bucket ${bucket.name}?`}
+        action="Delete the bucket"
+        typed={bucket.name}
+        run={async () => {
+          await plugin(project, `/v1/storage/buckets/${encodeURIComponent(bucket.name)}`, { method: "DELETE" });
+          change({ prefix: undefined });
+          await queryClient.invalidateQueries({ queryKey: bucketsKey(project) });
+          toast.success(`${bucket.name} is deleted`);
+        }}
+      >
+        <p>It has to be empty. Its rules go with it.</p>
+      </Confirm>
+      {object && (
+        <Preview
+          key={object.objectKey}
+          project={project}
+          bucket={bucket.name}
+          object={object}
+          close={() => change({ object: undefined })}
+          remove={() => setRemoving(object)}
+        />
+      )}
+      {removing && (
+        <Confirm
+          open
+          onOpenChange={(open) => !open && setRemoving(undefined)}
+          title={`Delete ${removing.objectKey}?`}
+          action="Delete the object"
+          run={async () => {
+            await plugin(project, "/v1/storage/object", { method: "DELETE", query: { bucket: bucket.name, objectKey: removing.objectKey } });
+            change({ object: undefined });
+            toast.success("The object is deleted");
+            await queryClient.invalidateQueries({ queryKey: objectsKey(project, bucket.name) });
+            void queryClient.invalidateQueries({ queryKey: usageQuery(project).queryKey });
+          }}
+        >
+          <p>Links to it stop working. This cannot be undone.</p>
+        </Confirm>
+      )}
+    </Card>
+  );
+}
+
+export function Storage() {
+  const project = useProject();
+  const [words, change] = useWords<"bucket" | "prefix" | "object">();
+  const plugins = useQuery(installationsQuery(project));
+  const on = plugins.data?.items.some((one) => one.name === "storage" && one.enabled) ?? false;
+  const { data, error, refetch } = useQuery({
+    queryKey: bucketsKey(project),
+    queryFn: async ({ signal }) => {
+      const answer = await plugin<{ items?: Bucket[]; buckets?: Bucket[] }>(project, "/v1/storage/buckets", { signal });
+      return answer.items ?? answer.buckets ?? [];
+    },
+    enabled: on,
+  });
+  const usage = useQuery(usageQuery(project));
+  const [creating, setCreating] = useState(false);
+  const current = data?.find((bucket) => bucket.name === words.bucket) ?? data?.[0];
+  useEffect(() => {
+    if (error instanceof ApiError && error.status === 404) void plugins.refetch();
+  }, [error, plugins]);
+  const create = (
+    <Button variant="primary" onClick={() => setCreating(true)}>
+      <Plus aria-hidden /> New bucket
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader title="Storage" description="Buckets with rules, for apps that store files by signed links." {...(on ? { actions: create } : {})} />
+      {plugins.error && !plugins.data ? (
+        <Card>
+          <Failure error={plugins.error} retry={() => void plugins.refetch()} />
+        </Card>
+      ) : !plugins.data ? (
+        <Card>
+          <Loading />
+        </Card>
+      ) : !on ? (
+        <Card>
+          <Empty
+            icon={HardDrive}
+            title="The plugin for storage is not on"
+            action={
+              <Button asChild variant="primary">
+                <Link to="/projects/$project/plugins" params={{ project }}>
+                  To the plugins
+                </Link>
+              </Button>
+            }
+          >
+            Install `storage` or switch it on: it gives apps buckets, signed uploads and downloads.
+          </Empty>
+        </Card>
+      ) : error && !data ? (
+        <Card>
+          <Failure error={error} retry={() => void refetch()} />
+        </Card>
+      ) : (
+        <div className="grid gap-4 lg:grid-cols-[14rem_minmax(0,1fr)]">
+          <div className="grid content-start gap-4">
+            <Card>
+              {!data ? (
+                <Loading rows={2} />
+              ) : (
+                <ul className="p-1.5" aria-label="Buckets">
+                  {data.map((bucket) => (
+                    <li key={bucket.name}>
+                      <button
+                        type="button"
+                        aria-current={bucket.name === current?.name}
+                        className="flex w-full items-center gap-2 rounded-md px-2.5 py-2 text-left text-sm hover:bg-raised aria-[current=true]:bg-accent aria-[current=true]:font-medium aria-[current=true]:text-accent-foreground"
+                        onClick={() => change({ bucket: bucket.name, prefix: undefined, object: undefined })}
+                      >
+                        <HardDrive className="size-4 shrink-0" aria-hidden />
+                        <span className="min-w-0 flex-1 truncate">{bucket.name}</span>
+                        {bucket.public && <Badge tone="warn">public</Badge>}
+                      </button>
+                    </li>
+                  ))}
+                  {data.length === 0 && <li className="px-2 py-3 text-center text-xs text-muted">No buckets yet.</li>}
+                </ul>
+              )}
+            </Card>
+            {usage.data && (
+              <Card>
+                <CardBody className="grid gap-2 pt-4 text-[0.8125rem]">
+                  <p className="flex justify-between">
+                    <span className="text-muted">Stored in all</span> {bytes(usage.data.storage.used_bytes)}
+                  </p>
+                  {usage.data.storage.limit_bytes ? (
+                    <>
+                      <Meter value={usage.data.storage.used_bytes} of={usage.data.storage.limit_bytes} label="Storage used" />
+                      <p className="text-xs text-muted">of {bytes(usage.data.storage.limit_bytes)}</p>
+                    </>
+                  ) : (
+                    <p className="text-xs text-muted">no limit is set</p>
+                  )}
+                </CardBody>
+              </Card>
+            )}
+          </div>
+          {current ? (
+            <Objects key={current.name} project={project} bucket={current} />
+          ) : (
+            data && (
+              <Card>
+                <Empty icon={HardDrive} title="No buckets yet" action={create}>
+                  A bucket says whose uploads it takes, of which types, and who may download.
+                </Empty>
+              </Card>
+            )
+          )}
+        </div>
+      )}
+      {creating && (
+        <BucketDialog
+          project={project}
+          bucket={undefined}
+          close={(made) => {
+            setCreating(false);
+            if (made) change({ bucket: made, prefix: undefined });
+          }}
+        />
+      )}
+    </>
+  );
+}
