@@ -35,6 +35,7 @@ pub fn subscriptions() -> Subscriptions {
     Subscriptions::new()
         .on("files.notice", notice::take)
         .on("documents.notice", notice::take)
+        .on("cron.notice", notice::take)
         .on("notifications.digest", digest::send)
 }
 
