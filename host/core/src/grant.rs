@@ -16,8 +16,9 @@
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
 //! | `http:*` | call any host at a public address, at any port |
-//! | `http:$<key>` | call the host of the address that its configuration has under that key |
+//! | `http:$<key>` | call the host of the address, or the hosts of the list, that its configuration has under that key |
 //! | `plugin:<name>` | call that plugin of the same project |
+//! | `plugin:$<key>` | call the plugins of the list that its configuration has under that key |
 //! | `channel` | hold connections of clients, and push to them |
 //! | `mail` | send mails to the project's users |
 //! | `mail:<address>` | send mails to that address |
@@ -59,11 +60,13 @@ pub enum Grant {
     Http(HostPattern),
     /// Outgoing HTTP to any host, for plugins whose users name hosts.
     HttpAnywhere,
-    /// Outgoing HTTP to the host of an address in the configuration, by its
-    /// key.
+    /// Outgoing HTTP to the host of an address in the configuration, or to
+    /// those of a list in it, by its key.
     HttpOfConfig(String),
     /// Calls to another plugin of the project.
     Plugin(PluginName),
+    /// Calls to the plugins of a list in the configuration, by its key.
+    PluginOfConfig(String),
     /// Events of another plugin of the project.
     Events(PluginName),
     /// Work put off, and done by the clock.
@@ -133,6 +136,19 @@ impl HostPattern {
             host: host.to_ascii_lowercase(),
             port: url.port_or_known_default(),
         })
+    }
+
+    /// What a value of the configuration names: the host of an address, or
+    /// those of a list of addresses and patterns. What is neither names none.
+    fn of_config(text: &str) -> Vec<Self> {
+        let Ok(list) = serde_json::from_str::<Vec<String>>(text) else {
+            return Self::of_address(text).into_iter().collect();
+        };
+        let entry = |entry: &String| match entry.contains("://") {
+            true => Self::of_address(entry),
+            false => entry.parse().ok(),
+        };
+        list.iter().filter_map(entry).collect()
     }
 
     /// Whether a call to `host` at `port` is covered. Without a port in the
@@ -223,9 +239,12 @@ impl Grant {
                     .to_owned()
             }
             Self::HttpOfConfig(key) => format!(
-                "send to the host that its configuration names as {key}, and read what it answers"
+                "send to the hosts that its configuration names as {key}, and read what they answer"
             ),
             Self::Plugin(name) => format!("call the plugin {name} for who calls"),
+            Self::PluginOfConfig(key) => {
+                format!("call the plugins that its configuration names as {key} for who calls")
+            }
             Self::Events(name) => format!("be told what happens in the plugin {name}"),
             Self::Jobs => {
                 "work later and by the clock, with the rights of the scheduler: all of them"
@@ -274,7 +293,11 @@ impl FromStr for Grant {
                 _ => Err(unknown(text)),
             },
             ("http", Some(host)) => Ok(Self::Http(host.parse()?)),
-            ("plugin", Some(name)) => Ok(Self::Plugin(name.parse()?)),
+            ("plugin", Some(name)) => match name.strip_prefix('$') {
+                Some(key) if is_key(key) => Ok(Self::PluginOfConfig(key.to_owned())),
+                Some(_) => Err(unknown(text)),
+                None => Ok(Self::Plugin(name.parse()?)),
+            },
             ("events", Some(name)) => Ok(Self::Events(name.parse()?)),
             ("jobs", None) => Ok(Self::Jobs),
             ("jobs", Some("platform")) => Ok(Self::PlatformJobs),
@@ -300,7 +323,7 @@ fn unknown(text: &str) -> Error {
         format!(
             "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `http:*`, \
-             `plugin:<name>`, `events:<plugin>`, `jobs`, `jobs:platform`, `channel`, `mail` or `mail:<address>`"
+             `plugin:<name>`, `plugin:$<key of the configuration>`, `events:<plugin>`, `jobs`, `jobs:platform`, `channel`, `mail` or `mail:<address>`"
         ),
     )
 }
@@ -341,6 +364,7 @@ impl fmt::Display for Grant {
             Self::HttpAnywhere => f.write_str("http:*"),
             Self::HttpOfConfig(key) => write!(f, "http:${key}"),
             Self::Plugin(name) => write!(f, "plugin:{name}"),
+            Self::PluginOfConfig(key) => write!(f, "plugin:${key}"),
             Self::Events(name) => write!(f, "events:{name}"),
             Self::Jobs => f.write_str("jobs"),
             Self::PlatformJobs => f.write_str("jobs:platform"),
@@ -403,20 +427,30 @@ impl GrantSet {
         })
     }
 
-    /// The same with the hosts in place of [`Grant::HttpOfConfig`] that the
-    /// configuration names: of addresses of http and https. What names none is
-    /// left out.
+    /// The same with the hosts in place of [`Grant::HttpOfConfig`], and the
+    /// plugins in place of [`Grant::PluginOfConfig`], that the configuration
+    /// names. What names none is left out.
     #[must_use]
     pub fn with_config(&self, config: &[(String, String)]) -> Self {
-        let of_config = |key: &str| {
-            let (_, address) = config.iter().find(|(own, _)| own == key)?;
-            HostPattern::of_address(address).map(Grant::Http)
+        let value = |key: &str| {
+            let found = config.iter().find(|(own, _)| own == key);
+            found.map_or("", |(_, value)| value.as_str())
         };
-        let resolved = |grant: &Grant| match grant {
-            Grant::HttpOfConfig(key) => of_config(key),
-            other => Some(other.clone()),
+        let plugins = |key: &str| -> Vec<PluginName> {
+            let names: Vec<String> = serde_json::from_str(value(key)).unwrap_or_default();
+            names.iter().filter_map(|name| name.parse().ok()).collect()
         };
-        self.0.iter().filter_map(resolved).collect()
+        let resolved = |grant: &Grant| -> Vec<Grant> {
+            match grant {
+                Grant::HttpOfConfig(key) => HostPattern::of_config(value(key))
+                    .into_iter()
+                    .map(Grant::Http)
+                    .collect(),
+                Grant::PluginOfConfig(key) => plugins(key).into_iter().map(Grant::Plugin).collect(),
+                other => vec![other.clone()],
+            }
+        };
+        self.0.iter().flat_map(resolved).collect()
     }
 
     /// Whether an outgoing call to `host` at `port` is allowed, as far as the
@@ -468,6 +502,7 @@ mod tests {
             "http:$endpoint_2",
             "http:*",
             "plugin:files",
+            "plugin:$plugins",
             "channel",
             "jobs",
             "jobs:platform",
@@ -489,6 +524,7 @@ mod tests {
             "http:**",
             "http:$",
             "http:$a-b",
+            "plugin:$",
             "http:a b",
             "http:x:99999",
             "exec:sh",
@@ -529,6 +565,31 @@ mod tests {
             let grants = with(nothing);
             assert_eq!(grants.iter().count(), 1, "{nothing}: {grants:?}");
         }
+    }
+
+    #[test]
+    fn a_configuration_lists_hosts_and_plugins() {
+        let grants: GrantSet = ["http:$targets", "plugin:$plugins"]
+            .into_iter()
+            .map(|text| text.parse::<Grant>().unwrap())
+            .collect();
+        let config = [
+            (
+                "targets".to_owned(),
+                r#"["api.example.com", "*.lan:8080", "http://127.0.0.1:9000/x", "*", "a b"]"#
+                    .to_owned(),
+            ),
+            ("plugins".to_owned(), r#"["files", "$x"]"#.to_owned()),
+        ];
+        let grants = grants.with_config(&config);
+        assert_eq!(grants.iter().count(), 4, "{grants:?}");
+        assert!(grants.allows_http("api.example.com", 443));
+        assert!(grants.allows_http("nas.lan", 8080));
+        assert!(grants.allows_http("127.0.0.1", 9000));
+        assert!(!grants.allows_http("127.0.0.1", 80));
+        assert!(!grants.allows_http("example.com", 443));
+        assert!(grants.allows_plugin(&"files".parse().unwrap()));
+        assert!(!grants.allows_plugin(&"db".parse().unwrap()));
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub fn subscriptions() -> Subscriptions {
         .on("files.notice", notice::take)
         .on("documents.notice", notice::take)
         .on("mpesa.notice", notice::take)
+        .on("cron.notice", notice::take)
         .on("notifications.digest", digest::send)
 }
 

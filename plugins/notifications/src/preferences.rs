@@ -4,12 +4,14 @@ use crate::record;
 use atlashub_sdk::prelude::*;
 use std::collections::BTreeMap;
 
-/// Kinds that `files` and `documents` tell of, which are shown without being
-/// chosen.
-const KNOWN: [&str; 5] = [
+/// Kinds that `files`, `documents` and `cron` tell of, which are shown without
+/// being chosen.
+const KNOWN: [&str; 7] = [
     "file_added",
     "file_shared",
     "job_failed",
+    "job_missed",
+    "job_recovered",
     "link_used",
     "quota_near_end",
 ];
