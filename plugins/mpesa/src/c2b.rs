@@ -197,31 +197,48 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     // Should this end before others are told, they are told then.
     due::later(&id, due::TOLD)?;
     let change = sql::transaction(|transaction| {
-        // Of payments that cannot be read so many are kept, for each account.
-        let unread = format!("unread/{}", door.account);
+        let taken = match &paid {
+            Some(paid) => take(transaction, &id, &door, paid, listed)?,
+            // So many of those are kept, for each account.
+            None => Taken {
+                change: None,
+                outcome: "unreadable",
+                subject: format!("unread/{}", door.account),
+            },
+        };
         let letter = Letter {
-            subject: if paid.is_some() { &id } else { &unread },
+            subject: &taken.subject,
             scope: &door.account,
             body: &body,
             address: address.clone(),
             listed,
         };
-        let Some(kept) = letter.keep(transaction)? else {
-            return Ok(None);
-        };
-        let Some(paid) = &paid else {
-            letter.judged(transaction, &kept, "unreadable")?;
-            return Ok(None);
-        };
-        let (change, outcome) = take(transaction, &id, &door, paid, listed)?;
-        letter.judged(transaction, &kept, outcome)?;
-        Ok(change)
+        letter.keep(transaction, taken.outcome)?;
+        Ok(taken.change)
     })?;
     if paid.is_none() {
         log::error!("a payment to {} cannot be read, it is kept", door.account);
     }
     tell::change(change.as_ref());
     Ok(Json(json!({"ResultCode": 0, "ResultDesc": "Success"})).into_response())
+}
+
+/// What was made of a payment that was told.
+struct Taken {
+    change: Option<Change>,
+    outcome: &'static str,
+    /// The transaction that it is.
+    subject: String,
+}
+
+impl Taken {
+    fn of(subject: &str, change: Option<Change>, outcome: &'static str) -> Self {
+        Self {
+            change,
+            outcome,
+            subject: subject.to_owned(),
+        }
+    }
 }
 
 /// Writes a payment down: what nobody else can have told is in the ledger, the
@@ -232,7 +249,7 @@ fn take(
     door: &Door,
     paid: &Paid,
     listed: bool,
-) -> Result<(Option<Change>, &'static str)> {
+) -> Result<Taken> {
     let now = moment::now_ms();
     let before: Option<String> = transaction.query_optional(
         "SELECT id FROM mpesa.transactions WHERE receipt = $1",
@@ -259,7 +276,7 @@ fn take(
             ],
         )?;
         if added == 0 {
-            return Ok((None, "settled"));
+            return Ok(Taken::of(id, None, "settled"));
         }
     }
     let (state, reason) = if listed {
@@ -298,23 +315,19 @@ fn take(
         "confirmation",
         None,
     )?;
-    Ok((Some(change), if listed { "applied" } else { "unlisted" }))
+    let outcome = if listed { "applied" } else { "unlisted" };
+    Ok(Taken::of(id, Some(change), outcome))
 }
 
 /// A receipt that is known: of a push, of a copy in other words, or of one that
 /// came from elsewhere before.
-fn known(
-    transaction: &Transaction,
-    id: &str,
-    paid: &Paid,
-    listed: bool,
-) -> Result<(Option<Change>, &'static str)> {
+fn known(transaction: &Transaction, id: &str, paid: &Paid, listed: bool) -> Result<Taken> {
     let row = Row::locked(transaction, id)?;
     let waits = row.kind == "c2b"
         && row.state == State::NeedsReview
         && row.reason.as_deref() == Some("unlisted_origin");
     if !(waits && listed && row.cents == Some(paid.cents)) {
-        return Ok((None, "settled"));
+        return Ok(Taken::of(id, None, "settled"));
     }
     let outcome = settle::Outcome {
         meaning: crate::state::Meaning::Paid,
@@ -326,7 +339,7 @@ fn known(
         details: None,
     };
     if !settle::book(transaction, &row, &outcome)? {
-        return Ok((None, "receipt_taken"));
+        return Ok(Taken::of(id, None, "receipt_taken"));
     }
     let change = settle::advance(
         transaction,
@@ -337,5 +350,5 @@ fn known(
         "confirmation",
         None,
     )?;
-    Ok((change, "applied"))
+    Ok(Taken::of(id, change, "applied"))
 }

@@ -126,6 +126,7 @@ fn take(
 ) -> Result<Response> {
     let taken = sql::transaction(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
+        let made = judge(transaction, &row, callback.as_ref(), listed)?;
         let letter = Letter {
             subject: &row.id,
             scope: &row.id,
@@ -133,22 +134,17 @@ fn take(
             address,
             listed,
         };
-        let Some(id) = letter.keep(transaction)? else {
-            return Ok(None);
-        };
-        let made = judge(transaction, &row, callback.as_ref(), listed)?;
-        letter.judged(transaction, &id, made.word())?;
-        Ok(Some(made))
+        let is_new = letter.keep(transaction, made.word())?;
+        Ok((made, is_new))
     })?;
     match taken {
-        Some(Made::Ignored(why)) => {
+        (Made::Ignored(why), is_new) => {
             log::info!("a callback for {} changed nothing: {why}", row.id);
-            if matches!(why, "unreadable" | "unlisted" | "incomplete" | "other_id") {
+            if is_new && matches!(why, "unreadable" | "unlisted" | "incomplete" | "other_id") {
                 due::at_once(&row.id);
             }
         }
-        Some(made) => tell::change(made.change().as_ref()),
-        None => {}
+        (made, _) => tell::change(made.change().as_ref()),
     }
     Ok(heard())
 }
@@ -218,51 +214,57 @@ pub(crate) struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// Keeps it as it came. Its id; none for a copy of one that was kept, which
-    /// waits for who keeps the first.
+    /// Keeps it as it came, with what was made of it; whether it is no copy of
+    /// one that was kept.
     ///
     /// # Errors
-    /// 429 `too_many_callbacks`.
-    pub(crate) fn keep(&self, transaction: &Transaction) -> Result<Option<String>> {
+    /// 429 `too_many_callbacks`, for what changed nothing.
+    pub(crate) fn keep(&self, transaction: &Transaction, outcome: &str) -> Result<bool> {
         let listed = i64::from(self.listed);
         let id = word::digest_of(&[self.scope.as_bytes(), &[u8::from(self.listed)], self.body]);
         let now = moment::now_ms();
-        let kept: Vec<i64> = transaction.query(
-            "SELECT count(*) FROM mpesa.callbacks WHERE transaction_id = $1 AND id <> $2",
-            params![self.subject, &id],
-        )?;
-        if kept.first().is_some_and(|count| *count >= MOST) {
-            return Err(Error::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too_many_callbacks",
-                "so much was never told of one payment",
-            ));
-        }
         // A text of SQL holds no NUL.
         let body = String::from_utf8_lossy(self.body).replace('\0', "\u{fffd}");
         let added = transaction.execute(
             "INSERT INTO mpesa.callbacks (id, transaction_id, origin, listed, body, copies, outcome, \
-             received_at, last_at) VALUES ($1, $2, $3, $4, $5, 1, 'kept', $6, $6) \
+             received_at, last_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $7) \
              ON CONFLICT (id) DO NOTHING",
-            params![&id, self.subject, self.address.clone(), listed, body, now],
+            params![
+                &id,
+                self.subject,
+                self.address.clone(),
+                listed,
+                body,
+                outcome,
+                now
+            ],
         )?;
         if added == 0 {
             transaction.execute(
                 "UPDATE mpesa.callbacks SET copies = copies + 1, last_at = $2 WHERE id = $1",
                 params![&id, now],
             )?;
+            return Ok(false);
         }
-        Ok((added == 1).then_some(id))
+        if outcome != "applied" {
+            self.check_count(transaction)?;
+        }
+        Ok(true)
     }
 
-    /// Notes what was made of it.
-    pub(crate) fn judged(&self, transaction: &Transaction, id: &str, word: &str) -> Result<()> {
-        transaction
-            .execute(
-                "UPDATE mpesa.callbacks SET outcome = $2 WHERE id = $1",
-                params![id, word],
-            )
-            .map(drop)
+    fn check_count(&self, transaction: &Transaction) -> Result<()> {
+        let kept: Vec<i64> = transaction.query(
+            "SELECT count(*) FROM mpesa.callbacks WHERE transaction_id = $1",
+            params![self.subject],
+        )?;
+        if kept.first().is_none_or(|count| *count <= MOST) {
+            return Ok(());
+        }
+        Err(Error::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_callbacks",
+            "so much was never told of one payment",
+        ))
     }
 }
 

@@ -513,8 +513,9 @@ pub(crate) fn result(Path(token): Path<String>, mut request: Request) -> Result<
     origin::admit(listed, &settings)?;
     let body = request.take_body().bytes(callback::MAX)?;
     let told = Told::read(&body);
-    let made = sql::transaction(|transaction| {
+    let (made, is_new) = sql::transaction(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
+        let made = judge(transaction, &row, told.as_ref(), listed)?;
         let letter = Letter {
             subject: &row.id,
             scope: &row.id,
@@ -522,17 +523,13 @@ pub(crate) fn result(Path(token): Path<String>, mut request: Request) -> Result<
             address,
             listed,
         };
-        let Some(id) = letter.keep(transaction)? else {
-            return Ok(Vec::new());
-        };
-        let made = judge(transaction, &row, told.as_ref(), listed)?;
-        letter.judged(transaction, &id, made.first().map_or("settled", Made::word))?;
-        Ok(made)
+        let is_new = letter.keep(transaction, made.first().map_or("settled", Made::word))?;
+        Ok((made, is_new))
     })?;
     for one in made {
         if let Made::Ignored(why) = one {
             log::info!("a result for {} changed nothing: {why}", row.id);
-            if matches!(why, "unreadable" | "unlisted" | "other_id") {
+            if is_new && matches!(why, "unreadable" | "unlisted" | "other_id") {
                 due::at_once(&row.id);
             }
         }
@@ -588,10 +585,7 @@ pub(crate) fn timeout(Path(token): Path<String>, mut request: Request) -> Result
             address,
             listed,
         };
-        match letter.keep(transaction)? {
-            Some(id) => letter.judged(transaction, &id, "queue_timeout"),
-            None => Ok(()),
-        }
+        letter.keep(transaction, "queue_timeout")
     })?;
     due::at_once(&row.id);
     Ok(callback::heard())

@@ -211,30 +211,6 @@ pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> R
     let asked = row.amount.map(|shillings| shillings.saturating_mul(100));
     let cents = outcome.cents.or(asked).unwrap_or_default();
     let now = moment::now_ms();
-    if let Some(receipt) = &outcome.receipt
-        && row.kind == "push"
-    {
-        // The same payment may have been told as one from the menu before.
-        transaction.execute(
-            "UPDATE mpesa.transactions SET about = $2 WHERE id IN (SELECT transaction_id \
-             FROM mpesa.ledger WHERE receipt = $1 AND kind = 'c2b' AND shortcode = $3 AND cents = $4)",
-            params![receipt, &row.id, &row.shortcode, cents],
-        )?;
-        let taken_over = transaction.execute(
-            "UPDATE mpesa.ledger SET transaction_id = $2, kind = 'push', reference = $5 \
-             WHERE receipt = $1 AND kind = 'c2b' AND shortcode = $3 AND cents = $4",
-            params![
-                receipt,
-                &row.id,
-                &row.shortcode,
-                cents,
-                row.reference.clone()
-            ],
-        )?;
-        if taken_over == 1 {
-            return Ok(true);
-        }
-    }
     let added = transaction.execute(
         "INSERT INTO mpesa.ledger (transaction_id, receipt, kind, account, shortcode, cents, phone, \
          reference, day, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
@@ -252,7 +228,34 @@ pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> R
             now
         ],
     )?;
-    Ok(added == 1)
+    match &outcome.receipt {
+        Some(receipt) if added == 0 && row.kind == "push" => {
+            take_over(transaction, row, receipt, cents)
+        }
+        _ => Ok(added == 1),
+    }
+}
+
+/// The same payment may have been told as one from the menu before: then its
+/// line in the ledger becomes this one's.
+fn take_over(transaction: &Transaction, row: &Row, receipt: &str, cents: i64) -> Result<bool> {
+    transaction.execute(
+        "UPDATE mpesa.transactions SET about = $2 WHERE id IN (SELECT transaction_id \
+         FROM mpesa.ledger WHERE receipt = $1 AND kind = 'c2b' AND shortcode = $3 AND cents = $4)",
+        params![receipt, &row.id, &row.shortcode, cents],
+    )?;
+    let taken_over = transaction.execute(
+        "UPDATE mpesa.ledger SET transaction_id = $2, kind = 'push', reference = $5 \
+         WHERE receipt = $1 AND kind = 'c2b' AND shortcode = $3 AND cents = $4",
+        params![
+            receipt,
+            &row.id,
+            &row.shortcode,
+            cents,
+            row.reference.clone()
+        ],
+    )?;
+    Ok(taken_over == 1)
 }
 
 /// Adds a receipt that came after the outcome.
