@@ -63,7 +63,19 @@ pub(crate) async fn run_ended(admin: &Admin, begun: Value) -> Value {
 pub(crate) async fn restore(admin: &Admin, project: &Project, backup: &str, how: Value) -> Value {
     let path = backups(project, &format!("/{backup}/restore"));
     let begun = admin.post(&path, how).await.expect(202).json();
-    run_ended(admin, begun).await
+    let run = run_ended(admin, begun).await;
+    opened(project).await;
+    run
+}
+
+/// Waits until a project is no longer kept closed for a restore: the feed tells
+/// nodes a moment after its end.
+async fn opened(project: &Project) {
+    until("an open project", DEADLINE, || async {
+        let open = project.get("/files").await;
+        (open.status != 503).then_some(())
+    })
+    .await;
 }
 
 /// Makes a project of a backup, with keys of its own.
@@ -76,6 +88,18 @@ pub(crate) async fn restored(
     let run = restore(admin, project, backup, json!({"new": {"slug": slug}})).await;
     assert_eq!(run["state"], "done", "{run}");
     with_keys(admin, project, slug, run["project"].as_str().unwrap()).await
+}
+
+/// The user of this address, signed in.
+pub(crate) async fn signed_in(project: &Project, email: &str) -> User {
+    let tokens = project.sign_in(email).await.expect(200).json();
+    let access = tokens["access_token"].as_str().unwrap();
+    let request = project
+        .bare_request(Method::GET, "/v1/auth/me")
+        .header("apikey", &project.publishable)
+        .bearer_auth(access);
+    let me = Reply::to(request).await.expect(200).json();
+    User::known(project, &me, &tokens)
 }
 
 /// A restored project, with new keys.
@@ -277,8 +301,7 @@ async fn a_backup_is_made_listed_fetched_and_restored_as_another_project() {
     assert_eq!(seen(&admin, &copy).await, before);
     // The original is as it was, and what its users do is theirs.
     assert_eq!(seen(&admin, &project).await, before);
-    let of_copy = copy.sign_in(&users[0].email).await.expect(200).json();
-    let of_copy = User::known(&copy, &of_copy["user"], &of_copy);
+    let of_copy = signed_in(&copy, &users[0].email).await;
     assert_ne!(of_copy.id, users[0].id);
     let mine = of_copy.get("/users/me/files").await.expect(200).json();
     let items = mine.get("items").unwrap_or(&mine).as_array().unwrap();
@@ -381,8 +404,8 @@ async fn a_deleted_project_comes_back_as_it_was() {
     assert_eq!(run["project"], project.id.as_str());
     // With the keys that it had.
     assert_eq!(seen(&admin, &project).await, before);
-    let again = project.sign_in(&users[0].email).await.expect(200).json();
-    assert_eq!(again["user"]["id"], users[0].id.as_str());
+    let again = signed_in(&project, &users[0].email).await;
+    assert_eq!(again.id, users[0].id);
     server.restart().await;
     assert_eq!(seen(&admin, &project).await, before);
 }
@@ -437,12 +460,7 @@ async fn a_node_that_ends_in_the_middle_leaves_the_old_or_the_new() {
         server.kill();
         server.start_again().await;
         let run = run_ended(&admin, begun).await;
-        let now = until("an open project", DEADLINE, || async {
-            let open = project.get("/files").await;
-            (open.status == 200).then_some(())
-        })
-        .await;
-        let () = now;
+        opened(&project).await;
         let now = seen(&admin, &project).await;
         if run["state"] == "done" {
             assert_eq!(now, first, "{run}");

@@ -158,8 +158,8 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
         .filter(|finding| finding["code"] != "orphaned_object")
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    let again = project.sign_in(&users[0].email).await.expect(200).json();
-    assert_eq!(again["user"]["id"], users[0].id.as_str());
+    let again = crate::backups::signed_in(&project, &users[0].email).await;
+    assert_eq!(again.id, users[0].id);
     let listed = Reply::to(project.request(Method::GET, "/files")).await;
     let _ = listed.expect(200);
 }

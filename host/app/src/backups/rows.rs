@@ -99,8 +99,10 @@ impl RowsTo<'_> {
             let (Whose::Project(condition) | Whose::Passing(condition)) = table.whose else {
                 continue;
             };
-            let kept = MADE.contains(&table.name) || SHARED.contains(&table.name);
-            if !kept && !(self.how == Return::Over && STAY.contains(&table.name)) {
+            let kept = MADE.contains(&table.name)
+                || SHARED.contains(&table.name)
+                || (self.how == Return::Over && STAY.contains(&table.name));
+            if !kept {
                 self.unit
                     .remove_rows(table.name, condition, self.project)
                     .await?;
