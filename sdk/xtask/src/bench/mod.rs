@@ -11,6 +11,7 @@ mod extraction;
 mod identity;
 mod latency;
 mod load;
+mod moves;
 mod neighbour;
 mod peers;
 mod pocketbase;
@@ -82,6 +83,7 @@ const PARTS: &[&str] = &[
     "hello",
     "small",
     "tables",
+    "moves",
     "login",
     "checks",
     "transfer",
@@ -137,6 +139,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("tables") {
         tables::rows(&bench, &mut report)?;
+    }
+    if wanted("moves") {
+        moves::moves(&bench, &mut report)?;
     }
     if wanted("login") {
         identity::login(&bench, &mut report)?;
