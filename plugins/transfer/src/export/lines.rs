@@ -159,11 +159,15 @@ impl Lines {
                 Dialect::Sqlite => format!("substr(ltrim({text}, ''''), 1, 1)"),
             };
             let starts: Vec<String> = FORMULAS.iter().map(|start| literal(start)).collect();
-            format!(
-                "CASE WHEN {first} IN ({}, {}, {}) THEN '\"''' ELSE '\"' END",
+            let starts = format!(
+                "{}, {}, {}",
                 starts.join(", "),
                 self.character(9),
                 self.character(13)
+            );
+            // Of most texts it is enough to look at the first character.
+            format!(
+                "CASE WHEN substr({text}, 1, 1) IN ('''', {starts}) AND {first} IN ({starts}) THEN '\"''' ELSE '\"' END"
             )
         };
         format!("coalesce({before} || replace({text}, '\"', '\"\"') || '\"', '')")

@@ -13,6 +13,7 @@ mod identity;
 mod jobs;
 mod latency;
 mod load;
+mod moves;
 mod neighbour;
 mod peers;
 mod pocketbase;
@@ -95,6 +96,7 @@ const PARTS: &[&str] = &[
     "hello",
     "small",
     "tables",
+    "moves",
     "login",
     "checks",
     "transfer",
@@ -152,6 +154,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("tables") {
         tables::rows(&bench, &mut report)?;
+    }
+    if wanted("moves") {
+        moves::moves(&bench, &mut report)?;
     }
     if wanted("login") {
         identity::login(&bench, &mut report)?;
