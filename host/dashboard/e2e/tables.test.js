@@ -103,7 +103,7 @@ test("columns and policies are changed, and a table is dropped", async () => {
   await page.getByLabel("Name of the column").fill("paid");
   await page.getByLabel("Type").selectOption("boolean");
   await page.getByRole("button", { name: "Add column" }).click();
-  await page.getByRole("cell", { name: "paid" }).waitFor();
+  await page.getByRole("cell", { name: "paid", exact: true }).waitFor();
   await pictures(page, "table-structure");
 
   await page.getByRole("tab", { name: /Policies/ }).click();

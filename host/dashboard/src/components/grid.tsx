@@ -35,6 +35,8 @@ interface Props {
   /** Before each row. */
   lead?: ((row: number) => ReactNode) | undefined;
   className?: string;
+  /** Pixels, where the class gives none. */
+  height?: number;
 }
 
 export function shown(value: unknown): string {
@@ -48,7 +50,7 @@ const widthOf = (column: GridColumn, rows: readonly (readonly unknown[])[], plac
   return Math.max(90, Math.min(360, longest * 7.4 + 26));
 };
 
-export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSelect, follow, lead, className }: Props) {
+export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSelect, follow, lead, className, height }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<Place>();
   const [editing, setEditing] = useState<string>();
@@ -136,6 +138,7 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
       aria-colcount={columns.length}
       tabIndex={0}
       onKeyDown={press}
+      {...(height ? { style: { height } } : {})}
       className={cn("relative overflow-auto bg-panel font-mono text-xs -outline-offset-2", className)}
     >
       <div role="rowgroup" className="sticky top-0 z-10 bg-raised" style={{ width: total, minWidth: "100%" }}>

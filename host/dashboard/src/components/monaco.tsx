@@ -101,13 +101,15 @@ interface Props {
   /** Another id is another text: each has its own history of changes. */
   id: string;
   text: string;
+  /** Grows when the text was put there by others than the editor: a saved statement, say. */
+  pushed: number;
   tables: Table[];
   change: (text: string) => void;
   run: (sql: Sql) => void;
   handle: (read: () => Sql) => void;
 }
 
-export default function SqlEditor({ id, text, tables, change, run, handle }: Props) {
+export default function SqlEditor({ id, text, pushed, tables, change, run, handle }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const editor = useRef<monaco.editor.IStandaloneCodeEditor>(undefined);
   const calls = useRef({ change, run, text });
@@ -161,10 +163,9 @@ export default function SqlEditor({ id, text, tables, change, run, handle }: Pro
     editor.current?.setModel(model);
   }, [id]);
   useEffect(() => {
-    const model = editor.current?.getModel();
-    // Put there by others: a saved statement, an entry of the history.
-    if (model && model.getValue() !== text) model.setValue(text);
-  }, [text]);
+    // Not whenever the text changes: what the editor told comes back late, while one types on.
+    if (pushed > 0) editor.current?.getModel()?.setValue(calls.current.text);
+  }, [pushed]);
   useEffect(() => monaco.editor.setTheme(theme === "dark" ? "atlashub-dark" : "vs"), [theme]);
   return <div ref={box} className="h-full" data-testid="sql" />;
 }

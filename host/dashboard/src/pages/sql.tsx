@@ -93,7 +93,8 @@ function Results({ outcome }: { outcome: Outcome }) {
         <>
           <Grid
             label="Result"
-            className="h-80"
+            className="max-h-80"
+            height={view.rows.length * 33 + 36}
             columns={view.columns.map((name, place) => ({ name: view.columns.indexOf(name) === place ? name : `${name} (${place + 1})` }))}
             rows={view.rows as unknown[][]}
             onSelect={setAt}
@@ -315,6 +316,7 @@ function Bench({ project }: { project: string }) {
   const [running, setRunning] = useState<{ sheet: string; id: string }>();
   const [most, setMost] = useState("1000");
   const [saving, setSaving] = useState<string>();
+  const [pushed, setPushed] = useState(0);
   const read = useRef<(() => Text) | undefined>(undefined);
   const sheet = sheets.find((one) => one.id === current) ?? sheets[0] ?? fresh(1);
   const change = (part: Partial<Sheet>) =>
@@ -332,8 +334,10 @@ function Bench({ project }: { project: string }) {
   };
   /** In the sheet that is open when it is empty, in a new one otherwise. */
   const put = (sql: string, name?: string) => {
-    if (sheet.sql.trim() === "") change({ sql, ...(name ? { name } : {}) });
-    else add({ sql, ...(name ? { name } : {}) });
+    if (sheet.sql.trim() === "") {
+      change({ sql, ...(name ? { name } : {}) });
+      setPushed((count) => count + 1);
+    } else add({ sql, ...(name ? { name } : {}) });
   };
   const chosen = (text: Text | undefined) => {
     if (!text) return sheet.sql.trim();
@@ -403,6 +407,7 @@ function Bench({ project }: { project: string }) {
               <Editor
                 id={`${project}/${sheet.id}`}
                 text={sheet.sql}
+                pushed={pushed}
                 tables={tables?.items ?? []}
                 change={(sql) => change({ sql })}
                 run={(text) => void run(text)}

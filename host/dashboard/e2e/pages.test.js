@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Browser, Server, faultless, pictures, signIn, until } from "./harness.js";
+
+/** @type {Server} */
+let server;
+/** @type {Browser} */
+let browser;
+let secret;
+before(async () => {
+  server = await Server.start();
+  browser = await Browser.start();
+  await server.setUp();
+  const made = await server.project("Shop", "shop", ["db", "storage"]);
+  secret = made.keys.secret;
+});
+after(async () => {
+  await browser?.stop();
+  await server?.stop();
+});
+
+test("users are invited, found, given roles, shut out, and deleted", async () => {
+  const page = await browser.page(server);
+  await signIn(page);
+  await page.goto(`${page.base}/projects/shop/users`);
+  await page.getByText("No users yet").waitFor();
+  await page.getByRole("button", { name: "New user" }).first().click();
+  await page.getByLabel("Email").fill("ada@example.com");
+  await page.getByLabel("Name").fill("Ada <i>Lovelace</i>");
+  await pictures(page, "user-new");
+  await page.getByRole("button", { name: "Create user" }).click();
+  await page.getByRole("heading", { name: "Ada <i>Lovelace</i>" }).waitFor();
+  await pictures(page, "user");
+  await page.getByLabel("viewer").click();
+  await page.getByRole("button", { name: "Save" }).click();
+  const ada = async () => (await server.call("GET", "/admin/v1/projects/shop/users?q=ada")).items[0];
+  await until("the role", async () => (await ada()).roles.includes("viewer"));
+  await page.getByRole("button", { name: "Shut out" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Shut out" }).click();
+  await until("the end", async () => (await ada()).disabled_at);
+  await page.getByRole("button", { name: "Let in again" }).waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  for (let place = 0; place < 60; place += 1) {
+    await server.call("POST", "/admin/v1/projects/shop/users", { email: `user${place}@example.com` });
+  }
+  await page.reload();
+  await page.getByText("user3@example.com").waitFor();
+  await pictures(page, "users");
+  await page.getByRole("searchbox", { name: "Search users" }).fill("ada");
+  await until("one row", async () => (await page.getByRole("row").count()) === 2);
+
+  await page.getByRole("button", { name: /ada@example.com/ }).click();
+  await page.getByRole("button", { name: "Delete…" }).click();
+  await page.getByLabel(/to confirm/).fill("ada@example.com");
+  await page.getByRole("button", { name: "Delete the user" }).click();
+  await until("the deletion", async () => (await ada()) === undefined);
+  faultless(page);
+  await page.close();
+});
+
+test("roles, sign-in and mails are set", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/users?tab=roles`);
+  await page.getByRole("button", { name: "New role" }).click();
+  await page.getByLabel("Name").fill("keeper");
+  await page.getByLabel(/Delete one's own objects/).click();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("storage:delete").first().waitFor();
+  await pictures(page, "roles");
+
+  await page.getByRole("tab", { name: "Sign-in" }).click();
+  await page.getByLabel("Who may sign up").selectOption("invite");
+  await page.getByRole("button", { name: "Save" }).click();
+  const auth = () => server.call("GET", "/admin/v1/projects/shop/auth");
+  await until("the setting", async () => (await auth()).sign_up === "invite");
+  await pictures(page, "sign-in-settings");
+
+  await page.getByRole("tab", { name: "Mails" }).click();
+  await page.getByLabel("Mail", { exact: true }).selectOption("invite");
+  await page.getByRole("button", { name: "Write your own" }).click();
+  await page.getByLabel("Subject").fill("Come to {{project}}, {{name}}");
+  await page.getByText("Come to shop, Ada Lovelace").waitFor();
+  await page.getByLabel("HTML", { exact: true }).fill("<h1>Hello</h1><script>document.title = 'bad'</script><a href='{{link}}'>Come</a>");
+  await page.getByRole("button", { name: "Show the HTML" }).click();
+  await page.frameLocator("iframe").getByRole("heading", { name: "Hello" }).waitFor();
+  await pictures(page, "mails");
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("the mail", async () => (await auth()).mail_templates.invite?.subject === "Come to {{project}}, {{name}}");
+  // The script of the previewed mail is refused, and browsers say so.
+  page.faults = page.faults.filter((fault) => !/sandbox/.test(fault));
+  faultless(page);
+  await page.close();
+});
+
+test("a bucket is made, files go in by picking, are looked at, linked and deleted", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/storage`);
+  await page.getByRole("button", { name: "New bucket" }).first().click();
+  await page.getByLabel("Name").fill("pictures");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "pictures" }).first().click();
+  const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAEklEQVR4nGNwLDqDBzGMSmNDAOEPmwEUN0qiAAAAAElFTkSuQmCC", "base64");
+  await page.getByLabel("Files to upload").setInputFiles([
+    { name: "square.png", mimeType: "image/png", buffer: png },
+    { name: "notes & <more>.txt", mimeType: "text/plain", buffer: Buffer.from("A text to look at.\n") },
+  ]);
+  await page.getByRole("button", { name: /square\.png/ }).waitFor();
+  await page.getByRole("button", { name: /notes & <more>\.txt/ }).click();
+  await page.getByText("A text to look at.").waitFor();
+  await page.getByRole("button", { name: "Signed link" }).click();
+  const link = (await page.getByTestId("signed link").textContent()) ?? "";
+  assert.equal(await (await fetch(link)).text(), "A text to look at.\n");
+  await pictures(page, "storage-preview");
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByRole("button", { name: /square\.png/ }).click();
+  await until("the picture", () => page.locator("img[alt='square.png']").evaluate((image) => image.complete && image.naturalWidth > 0));
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("button", { name: "Delete the object" }).click();
+  await until("the deletion", async () => {
+    const answer = await fetch(`${server.url}/v1/storage/list?bucket=pictures`, { headers: { "x-api-key": secret } });
+    return (await answer.json()).items.length === 1;
+  });
+  await pictures(page, "storage");
+  faultless(page);
+  await page.close();
+});
+
+test("the queue, the logs and the audit are looked through", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/queue`);
+  await page.getByRole("button", { name: /^dead/ }).waitFor();
+  await pictures(page, "queue");
+  await page.goto(`${page.base}/projects/shop/logs`);
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await page.getByText("live", { exact: true }).waitFor();
+  await pictures(page, "logs-live");
+  await page.getByRole("tab", { name: "Search" }).click();
+  await page.getByLabel("Text", { exact: true }).waitFor();
+  await page.getByRole("tab", { name: "Audit" }).click();
+  await page.getByRole("button", { name: /plugin\.|installation\.|project\./ }).first().waitFor();
+  await pictures(page, "logs-audit");
+  await page.goto(`${page.base}/audit?action=project.*`);
+  await page.getByRole("button", { name: /^project\./ }).first().click();
+  await page.getByRole("dialog").waitFor();
+  await pictures(page, "audit");
+  faultless(page);
+  await page.close();
+});
+
+test("operations are found, shown in three languages, and tried", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/api`);
+  await page.getByLabel("Search operations").fill("storage/list");
+  await page.getByRole("button", { name: /\/v1\/storage\/list/ }).click();
+  await page.getByLabel("Key in the examples").fill("ahs_example");
+  await page.getByLabel(/^bucket/).fill("pictures");
+  await page.getByText("x-api-key: ahs_example").waitFor();
+  await pictures(page, "api");
+  await page.getByRole("tab", { name: "Python" }).click();
+  await page.getByText("requests.request").waitFor();
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("objectKey").first().waitFor();
+  faultless(page);
+  await page.close();
+});
+
+test("the overview, the settings and the platform's pages stand", async () => {
+  const page = await browser.page(server);
+  for (let place = 0; place < 5; place += 1) await fetch(`${server.url}/v1/db/tables`, { headers: { "x-api-key": secret } });
+  await page.goto(`${page.base}/projects/shop`);
+  await page.getByRole("heading", { name: "Recent events" }).waitFor();
+  await page.getByRole("link", { name: "storage" }).first().waitFor();
+  await page.locator(".recharts-surface").first().waitFor();
+  await pictures(page, "overview");
+
+  await page.goto(`${page.base}/projects/shop/settings`);
+  await page.getByLabel("New domain").fill("shop.example.com");
+  await page.getByRole("button", { name: "Add" }).click();
+  await page.getByRole("button", { name: "Remove shop.example.com" }).waitFor();
+  await page.getByLabel("Storage, MiB", { exact: true }).fill("512");
+  await page.getByRole("button", { name: "Save" }).last().click();
+  await until("the limit", async () => (await server.call("GET", "/admin/v1/projects/shop/usage")).storage.limit_bytes === 512 * 1_048_576);
+  await pictures(page, "settings");
+
+  await page.goto(`${page.base}/platform`);
+  await page.getByText(/200, /).first().waitFor();
+  await pictures(page, "platform");
+  await page.goto(`${page.base}/plugins`);
+  await page.getByRole("button", { name: "storage", exact: true }).waitFor();
+  await pictures(page, "catalogue");
+  faultless(page);
+  await page.close();
+});
+
+test("an admin is invited, comes in, and may only look", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/admins`);
+  await page.getByRole("button", { name: "Invite" }).click();
+  await page.getByLabel("Email").fill("viewer@example.com");
+  await page.getByRole("dialog").getByLabel("Role").selectOption("viewer");
+  await page.getByRole("dialog").getByRole("button", { name: "Invite" }).click();
+  const link = (await page.getByTestId("invitation").textContent()) ?? "";
+  await page.getByRole("button", { name: "Done" }).click();
+  await pictures(page, "admins");
+  await page.goto(`${page.base}/account`);
+  await page.getByRole("heading", { name: "Second factor" }).waitFor();
+  await pictures(page, "account");
+
+  await browser.context.clearCookies();
+  await page.goto(link.replace(/^.*\/dashboard/, page.base));
+  await page.getByLabel("Password").fill("a viewer's own long password");
+  await page.getByRole("button", { name: "Accept the invitation" }).click();
+  await page.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+  await page.goto(`${page.base}/projects?new=true`);
+  await page.getByLabel("Name").fill("Not allowed");
+  await page.getByRole("button", { name: "Create project" }).click();
+  await page.getByText(/needs the role/).waitFor();
+  await page.close();
+});
+
+test("a slow and a failing interface are told of, and tried again", async () => {
+  const page = await browser.page(server);
+  await browser.context.clearCookies();
+  await signIn(page);
+  let failing = true;
+  await page.route("**/admin/v1/projects/shop/keys*", (route) =>
+    failing
+      ? route.fulfill({ status: 500, contentType: "application/problem+json", body: JSON.stringify({ status: 500, code: "internal", detail: "something broke", request_id: "0199" }) })
+      : route.continue(),
+  );
+  await page.goto(`${page.base}/projects/shop/keys`);
+  await page.getByText("This could not be shown").waitFor();
+  await page.getByText("Something broke.").waitFor();
+  await pictures(page, "failure");
+  failing = false;
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByRole("cell", { name: "publishable" }).waitFor();
+
+  let go = () => undefined;
+  const held = new Promise((resolve) => {
+    go = resolve;
+  });
+  await page.route("**/admin/v1/plugins?*", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(`${page.base}/plugins`);
+  await page.locator("table[aria-busy=true]").waitFor();
+  await pictures(page, "loading");
+  go();
+  await page.getByRole("button", { name: "storage", exact: true }).waitFor();
+  await page.close();
+});
+
+test("the pages allow no script but their own, and no frame around them", async () => {
+  if (server.built) return;
+  const response = await fetch(`${server.url}/dashboard/projects/anything`);
+  assert.equal(response.status, 200);
+  const policy = response.headers.get("content-security-policy") ?? "";
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /script-src 'self';/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.equal(response.headers.get("x-frame-options"), "DENY");
+  assert.equal(response.headers.get("x-content-type-options"), "nosniff");
+  assert.equal(response.headers.get("cache-control"), "no-cache");
+  const script = /src="(\/dashboard\/assets\/[^"]+\.js)"/.exec(await response.text())?.[1];
+  const asset = await fetch(server.url + script, { headers: { "accept-encoding": "br" } });
+  assert.match(asset.headers.get("cache-control") ?? "", /immutable/);
+  assert.equal(asset.headers.get("content-encoding"), "br");
+  assert.equal((await fetch(`${server.url}/dashboard/assets/none.js`)).status, 404);
+  const known = await fetch(server.url + script, { headers: { "if-none-match": asset.headers.get("etag") ?? "", "accept-encoding": "br" } });
+  assert.equal(known.status, 304);
+});
+
