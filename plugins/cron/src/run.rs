@@ -8,6 +8,7 @@
 use crate::{
     access,
     finish::{self, Ending},
+    jobs::noted,
     missed,
     perform::{self, Outcome},
     record::{RUN_COLUMNS, Row, Run, ShownRun, Status},
@@ -229,7 +230,7 @@ pub(crate) fn now(Path(id): Path<String>, caller: Caller) -> Result<(StatusCode,
         "UPDATE cron.runs SET item = $1 WHERE id = $2 AND item = ''",
         params![&added.id, &run],
     )?;
-    audit::append("job.run", Some(&id), &json!({ "run": run }))?;
+    noted("job.run", &id, &json!({ "run": run }));
     let run = Run::find(&run)?.ok_or_else(|| Error::not_found("the run"))?;
     Ok((StatusCode::ACCEPTED, Json(run.shown())))
 }
