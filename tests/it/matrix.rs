@@ -158,6 +158,23 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/projects/{project}/queue/{id}/cancel",
         ForAdmin,
     ),
+    ("GET", "/admin/v1/projects/{project}/schedules", Viewer),
+    ("GET", "/admin/v1/projects/{project}/schedules/{id}", Viewer),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/schedules/{id}/pause",
+        ForAdmin,
+    ),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/schedules/{id}/resume",
+        ForAdmin,
+    ),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/schedules/{id}/run",
+        ForAdmin,
+    ),
     ("POST", "/admin/v1/projects/{project}/sql", ForAdmin),
     (
         "POST",

@@ -208,6 +208,16 @@ impl TestServer {
         self.process.kill();
     }
 
+    /// Stops it where it is, as a machine that hangs would.
+    pub fn freeze(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.process.signal("CONT");
+    }
+
     /// Starts it again after [`Self::stop`] or [`Self::kill`].
     pub async fn start_again(&mut self) {
         self.process = launch(&self.stores, self.node, &self.variables, self.address);

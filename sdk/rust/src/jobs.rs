@@ -71,6 +71,7 @@ impl New {
     ///
     /// # Errors
     /// When the payload cannot be written as JSON.
+    #[expect(clippy::self_named_constructors, reason = "it reads `jobs::New::new`")]
     pub fn new<T: Serialize + ?Sized>(name: &str, payload: &T) -> Result<Self> {
         Ok(Self {
             name: name.to_owned(),

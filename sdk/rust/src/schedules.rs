@@ -202,7 +202,8 @@ pub fn list(prefix: &str, limit: u32, cursor: Option<&str>) -> Result<Page> {
 }
 
 /// Adds the job of a schedule now, whether that is enabled or not. While the
-/// run before has not ended and it may not overlap, that one is answered.
+/// run before has not ended and it may not overlap, that one is answered; with
+/// [`CatchUp::All`] the new one waits for it.
 ///
 /// # Errors
 /// `not_found`; the host's of adding a job.

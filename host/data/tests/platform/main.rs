@@ -28,6 +28,7 @@ mod oauth;
 mod projects;
 mod queue;
 mod queue_order;
+mod schedules;
 mod tries;
 mod usage;
 mod users;

@@ -482,6 +482,7 @@ mod tests {
 
     #[test]
     fn expressions_are_explained() {
+        let _host = TestHost::new("a");
         let next = |expression: &str| schedules::explain(expression, "UTC", Some(0), 2);
         let day = 86_400_000;
         // The first of January 1970 was a Thursday.

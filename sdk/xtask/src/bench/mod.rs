@@ -9,6 +9,7 @@
 
 mod extraction;
 mod identity;
+mod jobs;
 mod latency;
 mod load;
 mod neighbour;
@@ -47,6 +48,9 @@ struct Plan {
     /// How many files are searched, and how many of them lie in one folder.
     files: u32,
     files_in_folder: u32,
+    /// How many jobs are done, and how many schedules there are.
+    jobs: usize,
+    schedules: usize,
 }
 
 const FULL: Plan = Plan {
@@ -57,6 +61,8 @@ const FULL: Plan = Plan {
     streams: 10_000,
     files: 100_000,
     files_in_folder: 10_000,
+    jobs: 20_000,
+    schedules: 100_000,
 };
 
 /// To see that all works; its figures are no more than hints.
@@ -68,6 +74,8 @@ const QUICK: Plan = Plan {
     streams: 1_000,
     files: 5_000,
     files_in_folder: 1_000,
+    jobs: 4_000,
+    schedules: 5_000,
 };
 
 /// What everything needs.
@@ -93,6 +101,7 @@ const PARTS: &[&str] = &[
     "search",
     "extraction",
     "neighbour",
+    "jobs",
 ];
 
 /// Measures everything, or the named parts.
@@ -172,6 +181,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("neighbour") {
         neighbour::neighbour(&bench, &mut report)?;
+    }
+    if wanted("jobs") {
+        jobs::jobs(&bench, &mut report)?;
     }
     println!("{}", report.text());
     // Hints, or a part of the figures, do not replace the whole.

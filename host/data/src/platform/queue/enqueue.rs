@@ -79,10 +79,16 @@ impl Queue<'_> {
     /// # Errors
     /// `not_found` when the project is not there; when the database cannot.
     pub async fn enqueue(&self, items: Vec<NewItem>) -> Result<Vec<Enqueued>> {
-        let unit = self.db.begin().await?;
         // In one order, so that two who add to the same keys do not wait for
         // each other.
         let lanes: BTreeSet<Lane> = items.iter().filter_map(lane).collect();
+        let items = match <[NewItem; 1]>::try_from(items) {
+            // One statement is all or nothing by itself.
+            Ok([item]) if lanes.is_empty() => return Ok(vec![self.insert(item).await?]),
+            Ok(item) => item.into(),
+            Err(items) => items,
+        };
+        let unit = self.db.begin().await?;
         for lane in &lanes {
             lock(&unit, lane).await?;
         }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The job of a schedule.
+/// The job of a schedule that was run out of its turn.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct RunView {
+pub(crate) struct ScheduleRunView {
     /// The job, in the queue.
     job: Uuid,
     /// Whether it was there before: the run before has not ended.
@@ -18,19 +18,19 @@ pub(crate) struct RunView {
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/schedules/{id}/run", tag = "schedules", operation_id = "run_schedule",
     params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The schedule's id")),
-    responses((status = 202, description = "Its job, in the queue", body = RunView))
+    responses((status = 202, description = "Its job, in the queue", body = ScheduleRunView))
 )]
 pub(crate) async fn handle(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path((project, id)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<RunView>), Problem> {
+) -> Result<(StatusCode, Json<ScheduleRunView>), Problem> {
     let project = state.app.project(&project).await?;
     let added = state
         .app
         .run_schedule(&caller.actor, project.id, id.parse()?)
         .await?;
-    let view = RunView {
+    let view = ScheduleRunView {
         job: *added.id.as_uuid(),
         existing: added.existing,
     };

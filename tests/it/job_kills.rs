@@ -1,0 +1,195 @@
+//! Nodes that are killed, and one that hangs, while jobs are done and
+//! schedules fall due.
+
+use crate::{
+    jobs::{LEASE, add, add_many, attempts, queue, until_job, worked},
+    schedules::put,
+};
+use atlashub_tests::{DEADLINE, Engine, Project, TestServer, until};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// Jobs of the test with many.
+const JOBS: usize = 2_000;
+/// Times of a schedule that are looked at.
+const TIMES: usize = 20;
+/// The longest that all of it may take.
+const ALL: Duration = Duration::from_secs(300);
+
+fn variables() -> BTreeMap<String, String> {
+    let lease = LEASE.as_secs().to_string();
+    BTreeMap::from([("ATLASHUB_QUEUE_LEASE_SECONDS".to_owned(), lease)])
+}
+
+/// As many nodes as the engine serves, `wanted` at most. The first is never
+/// killed where there are others.
+async fn nodes(wanted: usize) -> Vec<TestServer> {
+    let first = TestServer::builder().envs(variables()).start().await;
+    let mut nodes = vec![first];
+    if Engine::of_this_run().serves_many_nodes() {
+        for number in 1..wanted {
+            let node = nodes[0].node_with(number, variables()).await;
+            nodes.push(node);
+        }
+    }
+    nodes
+}
+
+/// Kills one node after the other, each time that `more` says that it is
+/// time for it, until that says that all is over; how many were killed.
+async fn kill_in_turns<F>(nodes: &mut [TestServer], mut more: impl FnMut(usize) -> F) -> usize
+where
+    F: Future<Output = Option<bool>>,
+{
+    let victims = usize::from(nodes.len() > 1)..nodes.len();
+    let mut kills = 0;
+    for victim in victims.cycle() {
+        let over = until("time for a kill", ALL, || more(kills)).await;
+        if over {
+            break;
+        }
+        nodes[victim].kill();
+        kills += 1;
+        nodes[victim].start_again().await;
+    }
+    kills
+}
+
+/// What the node that is always there says, when it is there.
+async fn try_get(project: &Project, path: &str) -> Option<Value> {
+    let request = project.request(reqwest::Method::GET, path);
+    let reply = atlashub_tests::Reply::try_to(request).await.ok()?;
+    (reply.status == 200).then(|| reply.json())
+}
+
+#[tokio::test]
+async fn of_each_time_there_is_one_run_whichever_nodes_are_killed() {
+    let mut nodes = nodes(3).await;
+    let project = worked(&nodes[0].admin()).await;
+    let wish = json!({"job": "work", "expression": "* * * * * *", "catch_up": "all"});
+    put(&project, "tick", wish).await;
+    let ended = || async {
+        let ran = try_get(&project, "/worker/ran").await?;
+        let ran = ran["items"].as_array()?.clone();
+        let times: BTreeSet<u64> = ran
+            .iter()
+            .filter(|one| one["ended"] == 1)
+            .filter_map(|one| one["scheduled_ms"].as_u64())
+            .collect();
+        Some(times.len())
+    };
+    let kills = kill_in_turns(&mut nodes, |kills| {
+        let ended = ended();
+        async move {
+            let ended = ended.await?;
+            (ended >= (kills + 1) * 4).then_some(ended >= TIMES)
+        }
+    })
+    .await;
+    assert!(kills >= 1, "{kills}");
+    let all = attempts(&project).await;
+    let mut jobs: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    for one in &all {
+        let at = one["scheduled_ms"].as_u64().unwrap();
+        let job = one["job"].as_str().unwrap().to_owned();
+        jobs.entry(at).or_default().insert(job);
+    }
+    for (at, jobs) in &jobs {
+        assert_eq!(jobs.len(), 1, "{at}: {jobs:?}");
+    }
+    // In order, one at a time, and none left out.
+    let times: Vec<u64> = jobs.keys().copied().collect();
+    assert!(times.len() >= TIMES);
+    assert!(
+        times.windows(2).all(|two| two[1] - two[0] == 1_000),
+        "{times:?}"
+    );
+    let path = "/worker/schedules/tick";
+    assert_eq!(project.get(path).await.expect(200).json()["missed"], 0);
+}
+
+#[tokio::test]
+async fn many_jobs_end_each_once_whichever_workers_are_killed() {
+    let mut nodes = nodes(4).await;
+    let admin = nodes[0].admin();
+    let project = worked(&admin).await;
+    // Who is killed costs an attempt.
+    let job = json!({"name": "work", "attempts": 50});
+    for _ in 0..JOBS / 200 {
+        add_many(&project, 200, job.clone()).await;
+    }
+    let path = queue(&project, "/counts");
+    let count = || async {
+        let request = admin.request(reqwest::Method::GET, &path);
+        let reply = atlashub_tests::Reply::try_to(request).await.ok()?;
+        (reply.status == 200).then(|| reply.json())
+    };
+    let kills = kill_in_turns(&mut nodes, |kills| {
+        let count = count();
+        async move {
+            let done = usize::try_from(count.await?["done"].as_u64()?).unwrap();
+            (done >= (kills + 1) * JOBS / 6).then_some(done >= JOBS)
+        }
+    })
+    .await;
+    assert!(kills >= 1, "{kills}");
+    let counts = count().await.unwrap();
+    for (state, expected) in [("done", JOBS), ("dead", 0), ("ready", 0), ("running", 0)] {
+        assert_eq!(counts[state], json!(expected), "{counts}");
+    }
+    let ran = project.get("/worker/counts").await.expect(200).json();
+    assert_eq!((&ran["began"], &ran["ended"]), (&json!(JOBS), &json!(JOBS)));
+}
+
+#[tokio::test]
+async fn a_worker_that_hung_beyond_its_lease_cannot_complete() {
+    let mut nodes = nodes(1).await;
+    let hung = nodes.remove(0);
+    let project = worked(&hung.admin()).await;
+    let wish = json!({"wait_ms": 6_000});
+    let id = add(
+        &project,
+        json!({"name": "work", "payload": wish, "attempts": 5}),
+    )
+    .await;
+    until_job(&project, &id, "running").await;
+    let other = match Engine::of_this_run().serves_many_nodes() {
+        true => {
+            // It must not take the job before the first hangs.
+            hung.freeze();
+            Some(hung.node_with(1, variables()).await)
+        }
+        false => {
+            hung.freeze();
+            None
+        }
+    };
+    let Some(other) = other else {
+        // Alone, it finds after its sleep that the lease ran out.
+        tokio::time::sleep(LEASE + Duration::from_secs(2)).await;
+        hung.thaw();
+        let done = until_job(&project, &id, "done").await;
+        assert_eq!(done["attempt"], 2, "{done}");
+        return;
+    };
+    let there = project.on(&other);
+    let done = until_job(&there, &id, "done").await;
+    assert_eq!(done["attempt"], 2, "{done}");
+    hung.thaw();
+    let metrics = format!("/admin/v1/projects/{}/plugins/worker/metrics", project.slug);
+    let admin = hung.admin();
+    until("the end of what it was at", DEADLINE, || async {
+        let metrics = admin.get(&metrics).await.expect(200).json();
+        (metrics["running"] == 0).then_some(())
+    })
+    .await;
+    let after = until_job(&project, &id, "done").await;
+    assert_eq!(
+        (&after["attempt"], &after["finished_ms"]),
+        (&json!(2), &done["finished_ms"]),
+        "{after}"
+    );
+}
