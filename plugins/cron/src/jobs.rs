@@ -3,6 +3,7 @@
 use crate::{
     STORE, access,
     definition::{Definition, Typed},
+    missed,
     record::{COLUMNS, Row, Shown, schedule_of},
     settings::Settings,
 };
@@ -98,6 +99,8 @@ pub(crate) fn update(
     access::require_for(row.kind, &caller)?;
     let definition = typed.change(&row, &settings)?;
     schedules::explain(&definition.schedule, &definition.timezone, None, 1)?;
+    // Other times begin to be counted anew.
+    missed::look(&row)?;
     let changed = sql::execute(
         "UPDATE cron.jobs SET name = $1, schedule = $2, timezone = $3, target = $4, secrets = $5, \
          timeout_ms = $6, retries = $7, retry_backoff_ms = $8, catch_up = $9, overlap = $10, \

@@ -49,7 +49,8 @@ pub(crate) fn due(
     }
     if !row.overlap() && is_open(&row.id)? {
         // An attempt is still to come, which the queue does not know to be one.
-        if row.catch_up == schedules::CatchUp::All {
+        let waits = row.catch_up == schedules::CatchUp::All && !item.is_last_attempt();
+        if waits {
             return Err(Error::conflict(
                 "job_running",
                 "the run before has not ended",
