@@ -28,6 +28,7 @@ mod cloudflare_access;
 mod command_line;
 mod compose;
 mod contained;
+mod cron;
 mod db;
 mod descriptions;
 mod dialects;

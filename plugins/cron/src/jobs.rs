@@ -3,12 +3,13 @@
 use crate::{
     STORE, access,
     definition::{Definition, Typed},
+    missed,
     record::{COLUMNS, Row, Shown, schedule_of},
     settings::Settings,
 };
 use atlashub_sdk::prelude::*;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -78,7 +79,7 @@ pub(crate) fn create(
         sql::execute("DELETE FROM cron.jobs WHERE id = $1", params![&id])?;
         return Err(error);
     }
-    note("job.create", &id, &definition)?;
+    note("job.create", &id, &definition);
     let shown = Row::require(&id)?.shown()?;
     let response = (StatusCode::CREATED, Json(shown)).into_response();
     key.keep(
@@ -98,6 +99,8 @@ pub(crate) fn update(
     access::require_for(row.kind, &caller)?;
     let definition = typed.change(&row, &settings)?;
     schedules::explain(&definition.schedule, &definition.timezone, None, 1)?;
+    // Other times begin to be counted anew.
+    missed::look(&row)?;
     let changed = sql::execute(
         "UPDATE cron.jobs SET name = $1, schedule = $2, timezone = $3, target = $4, secrets = $5, \
          timeout_ms = $6, retries = $7, retry_backoff_ms = $8, catch_up = $9, overlap = $10, \
@@ -128,7 +131,7 @@ pub(crate) fn update(
         ));
     }
     definition.arm(&id)?;
-    note("job.change", &id, &definition)?;
+    note("job.change", &id, &definition);
     Row::require(&id)?.shown().map(Json)
 }
 
@@ -146,7 +149,7 @@ pub(crate) fn delete(Path(id): Path<String>, caller: Caller) -> Result<StatusCod
         jobs::cancel(&item)?;
     }
     while forget("job_id = $1", params![&id])? > 0 {}
-    audit::append("job.delete", Some(&id), &json!({ "name": row.name }))?;
+    noted("job.delete", &id, &json!({ "name": row.name }));
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -217,13 +220,17 @@ impl Definition {
     }
 }
 
-fn note(action: &str, id: &str, definition: &Definition) -> Result<()> {
-    audit::append(
-        action,
-        Some(id),
-        &json!({
-            "name": definition.name, "type": definition.kind, "schedule": definition.schedule,
-            "timezone": definition.timezone, "enabled": definition.enabled,
-        }),
-    )
+fn note(action: &str, id: &str, definition: &Definition) {
+    let details = json!({
+        "name": definition.name, "type": definition.kind, "schedule": definition.schedule,
+        "timezone": definition.timezone, "enabled": definition.enabled,
+    });
+    noted(action, id, &details);
+}
+
+/// Adds to the audit what was done already: a failure is for the log.
+pub(crate) fn noted(action: &str, id: &str, details: &Value) {
+    if let Err(error) = audit::append(action, Some(id), details) {
+        log::warn!("{action} of {id} is not in the audit: {error}");
+    }
 }

@@ -8,6 +8,7 @@
 use crate::{
     access,
     finish::{self, Ending},
+    jobs::noted,
     missed,
     perform::{self, Outcome},
     record::{RUN_COLUMNS, Row, Run, ShownRun, Status},
@@ -48,7 +49,8 @@ pub(crate) fn due(
     }
     if !row.overlap() && is_open(&row.id)? {
         // An attempt is still to come, which the queue does not know to be one.
-        if row.catch_up == schedules::CatchUp::All {
+        let waits = row.catch_up == schedules::CatchUp::All && !item.is_last_attempt();
+        if waits {
             return Err(Error::conflict(
                 "job_running",
                 "the run before has not ended",
@@ -229,7 +231,7 @@ pub(crate) fn now(Path(id): Path<String>, caller: Caller) -> Result<(StatusCode,
         "UPDATE cron.runs SET item = $1 WHERE id = $2 AND item = ''",
         params![&added.id, &run],
     )?;
-    audit::append("job.run", Some(&id), &json!({ "run": run }))?;
+    noted("job.run", &id, &json!({ "run": run }));
     let run = Run::find(&run)?.ok_or_else(|| Error::not_found("the run"))?;
     Ok((StatusCode::ACCEPTED, Json(run.shown())))
 }

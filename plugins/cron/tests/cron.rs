@@ -290,6 +290,34 @@ fn schedules_run_jobs_and_a_time_is_missed_while_another_attempt_is_to_come() {
 }
 
 #[test]
+fn a_time_that_counts_waits_for_the_run_before() {
+    let (host, sent) = host();
+    let mut body = job("/status/503");
+    body["retries"] = json!(1);
+    body["retry_backoff_ms"] = json!(60_000);
+    body["catch_up"] = json!("all");
+    let id = create(&host, body);
+    let due = |at: u64| {
+        let mut due = Job::new("due", &json!({"job_id": id})).unwrap();
+        due.id = format!("0190a6a8-0000-7000-a000-{at:012}");
+        due.scheduled_ms = Some(at);
+        due
+    };
+    host.run_job(&work(), &due(1_000)).unwrap();
+    let refused = host.run_job(&work(), &due(2_000)).unwrap_err();
+    assert!(events::is_worth_retrying(&refused));
+    host.advance(Duration::from_secs(60));
+    host.run_jobs(&work());
+    assert_eq!(runs(&host, &id)[0]["status"], "fail");
+    host.run_job(&work(), &due(2_000)).unwrap();
+    assert_eq!(sent.borrow().len(), 3);
+    let mut last = due(3_000);
+    last.attempt = last.max_attempts;
+    host.run_job(&work(), &last).unwrap();
+    assert_eq!(runs(&host, &id)[0]["status"], "missed");
+}
+
+#[test]
 fn who_may_have_jobs_and_which() {
     let (host, _) = host();
     host.set_caller(Caller::new(CallerKind::User, "eve"));

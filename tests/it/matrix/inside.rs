@@ -141,8 +141,13 @@ pub(super) async fn project(owner: &Admin) -> Project {
         "backends",
         "mpesa",
         "transfer",
+        "cron",
     ];
     let project = owner.project_with(&plugins).await;
+    // No public address: what runs ends at once.
+    let config = json!({"allowed_targets": ["192.0.2.1"]});
+    let body = json!({"enabled": true, "grants": "requested", "config": config});
+    let _ = owner.install(&project, "cron", body).await.expect_success();
     let config = json!({"dropbox_client_id": "matrix"});
     let body = json!({"enabled": true, "grants": "requested", "config": config});
     let _ = owner
@@ -181,6 +186,17 @@ pub(super) struct Things {
     /// The path of an object in [`VAULT`], and an empty bucket.
     object: String,
     bucket: String,
+    /// A job by the clock, and a run of it.
+    job: String,
+    run: String,
+}
+
+/// A job that never comes by itself.
+fn job() -> Value {
+    json!({
+        "name": HIDDEN, "type": "http", "schedule": "0 0 1 1 *", "enabled": false, "overlap": true,
+        "http": {"url": "http://192.0.2.1/"},
+    })
 }
 
 impl Things {
@@ -225,7 +241,13 @@ impl Things {
         let bucket = unique("bucket");
         let body = json!({"name": bucket});
         let _ = project.post("/v1/storage/buckets", body).await.expect(201);
+        let job = project.post("/cron/jobs", job()).await.expect(201).json();
+        let job = job["id"].as_str().expect("an id").to_owned();
+        let run = project.post(&format!("/cron/jobs/{job}/run"), json!({}));
+        let run = run.await.expect(202).json();
         Self {
+            job,
+            run: run["id"].as_str().expect("an id").to_owned(),
             object,
             bucket,
             links,
@@ -246,7 +268,9 @@ impl Things {
         let role = format!("/admin/v1/projects/{}/roles/{}", project.slug, self.role);
         let topic = format!("/topics/{}", self.topic);
         let bucket = format!("/v1/storage/buckets/{}", self.bucket);
+        let job = format!("/cron/jobs/{}", self.job);
         for reply in [
+            project.delete(&job).await,
             owner.delete(&role).await,
             project.delete(&topic).await,
             project.delete(&bucket).await,
@@ -269,6 +293,10 @@ impl Things {
             (&self.folder, to_folder)
         } else if path.starts_with("/topics") {
             (&self.topic, to_file)
+        } else if path.starts_with("/cron/jobs") {
+            (&self.job, to_file)
+        } else if path.starts_with("/cron/runs") {
+            (&self.run, to_file)
         } else {
             (&self.user, to_file)
         };
@@ -378,6 +406,8 @@ pub(super) fn request(
         ("POST", "/mpesa/transactions/{id}/review") => json!({"status": "failed"}),
         ("POST", "/mpesa/reconciliation") => json!({"statement": []}),
         ("PATCH", "/folders/{id}") => json!({"name": unique("theirs")}),
+        ("POST", "/cron/jobs") => job(),
+        ("POST", "/cron/explain") => json!({"schedule": "0 0 * * *"}),
         ("POST", "/v1/storage/buckets") => json!({"name": unique("theirs")}),
         ("PATCH", "/v1/storage/buckets/{bucket}") => json!({"maxObjectBytes": 7}),
         ("POST", "/v1/storage/signed-upload") => json!({
@@ -423,6 +453,9 @@ pub(super) async fn state_of(owner: &Admin, project: &Project) -> Vec<Value> {
     ] {
         state.push(project.get(path).await.expect(200).json());
     }
+    let jobs = project.get("/cron/jobs?limit=100").await.expect(200).json();
+    let jobs = jobs["items"].as_array().expect("jobs").iter();
+    state.extend(jobs.map(|job| json!([job["id"], job["name"], job["http"], job["enabled"]])));
     for path in [format!("{base}/users?limit=200"), format!("{base}/roles")] {
         let mut value = owner.get(&path).await.expect(200).json();
         forget_times(&mut value);
