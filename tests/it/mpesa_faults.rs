@@ -202,9 +202,8 @@ async fn questions_that_lie_do_not_undo_what_was_paid() {
     shop.faults(|faults| faults.query_outcome = Some("1".to_owned()));
     let id = shop.pushed("0725000001", 5).await;
     shop.until_status(&id, "succeeded").await;
-    let asked = shop
-        .project
-        .post(&format!("/mpesa/transactions/{id}/query"), json!({}));
+    let path = format!("/mpesa/transactions/{id}/query");
+    let asked = shop.project.post(&path, json!({}));
     assert_eq!(asked.await.expect(200).json()["status"], "succeeded");
     // The other way round a person looks.
     shop.faults(|faults| faults.callback_lost = true);
