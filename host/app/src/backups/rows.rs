@@ -80,6 +80,7 @@ const NOT_COPIED: &[&str] = &[
     "user_app_passwords",
     "sql_history",
     "queue_items",
+    "schedules",
 ];
 /// Tables whose rows have ids of their own that are new in a copy.
 const OWN_IDS: &[&str] = &["installations", "user_identities", "saved_queries"];

@@ -81,6 +81,7 @@ pub const TABLES: &[ArchivedTable] = &[
     table("sql_history", Whose::Project(OF_PROJECT)),
     table("saved_queries", Whose::Project(OF_PROJECT)),
     table("queue_items", Whose::Project(OF_PROJECT)),
+    table("schedules", Whose::Project(OF_PROJECT)),
     table("backup_policies", Whose::Project(OF_PROJECT)),
     table("admins", Whose::Platform),
     table("admin_recovery_codes", Whose::Platform),
@@ -208,10 +209,11 @@ impl RowsAtOneMoment {
             table,
             condition,
             project,
+            // A table that this version knows and this database has not yet.
+            ended: columns.is_empty(),
             columns,
             after: i64::MIN,
             begun: false,
-            ended: false,
         })
     }
 }
@@ -437,6 +439,9 @@ impl Unit {
         condition: &'static str,
         project: ProjectId,
     ) -> Result<()> {
+        if self.rows_into(table).await?.known.is_empty() {
+            return Ok(());
+        }
         let sql = format!("DELETE FROM {table} WHERE {condition}");
         let project = Value::from(*project.as_uuid());
         self.executor()

@@ -24,14 +24,14 @@ async fn project(fixture: &Fixture) -> ProjectId {
 }
 
 async fn every_table_says_whether_it_is_archived(fixture: Arc<Fixture>) {
-    let mut tables = fixture.platform.table_names().await.unwrap();
-    tables.sort();
-    let mut known: Vec<String> = TABLES.iter().map(|table| table.name.to_owned()).collect();
-    known.sort();
-    assert_eq!(
-        known, tables,
-        "a table of the platform belongs into `TABLES` of data/platform/archive.rs"
-    );
+    let tables = fixture.platform.table_names().await.unwrap();
+    assert!(tables.len() > 30, "{tables:?}");
+    for name in tables {
+        assert!(
+            TABLES.iter().any(|table| table.name == name),
+            "`{name}` belongs into `TABLES` of data/platform/archive.rs"
+        );
+    }
 }
 
 /// All archived rows of a table.
