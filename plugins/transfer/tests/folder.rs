@@ -31,11 +31,9 @@ fn host(asked: &Asked) -> TestHost {
             let at = request.header("file-path").unwrap_or_default().to_owned();
             let body = request.take_body().text(1 << 20).unwrap_or_default();
             let answer = match (method.as_str(), path.as_str()) {
-                ("GET", _) if request.query().contains("taken") => {
-                    Response::new(StatusCode::OK)
-                        .with_header("content-type", "application/json")
-                        .with_body(b"{}".to_vec())
-                }
+                ("GET", _) if request.query().contains("taken") => Response::new(StatusCode::OK)
+                    .with_header("content-type", "application/json")
+                    .with_body(b"{}".to_vec()),
                 ("GET", _) => Response::new(StatusCode::NOT_FOUND),
                 ("POST", _) if at.contains("broken") => {
                     Response::new(StatusCode::PAYLOAD_TOO_LARGE)
