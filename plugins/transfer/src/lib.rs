@@ -16,6 +16,7 @@ mod drive;
 mod due;
 mod export;
 mod files;
+mod folder;
 mod import;
 mod job;
 mod jobs;
@@ -37,6 +38,7 @@ pub fn routes() -> Router {
     Router::new()
         .post("/transfer/export", export::ask)
         .get("/transfer/files", files::all)
+        .post("/transfer/folder", folder::import)
         .post("/transfer/uploads", uploads::send)
         .post("/transfer/uploads/link", uploads::link)
         .post("/transfer/preview", preview::look)

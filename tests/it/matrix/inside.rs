@@ -390,7 +390,7 @@ pub(super) fn request(
         ("POST", "/topics") => json!({"name": unique("theirs")}),
         ("POST", "/transfer/export") => json!({"what": "table", "table": TABLE}),
         ("POST", "/transfer/uploads/link") => json!({"size": 1}),
-        ("POST", "/transfer/preview") => json!({"source": "theirs"}),
+        ("POST", "/transfer/preview" | "/transfer/folder") => json!({"source": "theirs"}),
         ("POST", "/transfer/import") => json!({"source": "theirs", "table": TABLE}),
         ("POST", "/folders") => json!({"name": unique("theirs")}),
         ("POST", "/storage-backends") => json!({

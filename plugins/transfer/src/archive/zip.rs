@@ -1,15 +1,17 @@
-//! Zip files of stored entries, as far as archives need them: written while
+//! Zip files as far as they are needed here: written while
 //! sizes are not known yet, with ZIP64 throughout; read by their list at the
 //! end.
 //!
-//! Nothing is unpacked here: what an entry takes in the archive is all that
-//! it has, and a name is only ever compared with names that the manifest
-//! gives. Still, an archive with a name that climbs, with a link, with more
-//! entries than are understood or with entries that lie over each other is
-//! refused as a whole.
+//! Archives of tables are not unpacked: what an entry takes in the archive is
+//! all that it has. Folders may be compressed, and are unpacked piece by piece,
+//! no further than their list says. An archive with a name that climbs, with a
+//! link, with more entries than are understood or with entries that lie over
+//! each other is refused as a whole.
 
 use crate::source::Source;
 use atlashub_sdk::prelude::*;
+use flate2::read::DeflateDecoder;
+use std::io::Read as _;
 
 const LOCAL: u32 = 0x0403_4b50;
 const DESCRIPTOR: u32 = 0x0807_4b50;
@@ -138,8 +140,58 @@ pub(crate) fn list(entries: &[Entry], offset: u64) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) name: String,
-    /// Its bytes.
+    /// Its bytes, as they are in the archive.
     pub(crate) source: Source,
+    /// Whether they are compressed.
+    pub(crate) deflated: bool,
+    /// How many they are, once they are not.
+    pub(crate) size: u64,
+    crc: u32,
+}
+
+impl Found {
+    /// Hands its bytes on, piece by piece, and compares them with what the
+    /// list says: a piece too many ends it.
+    ///
+    /// # Errors
+    /// 422 `invalid_archive`, and those of `take`.
+    pub(crate) fn unpack(&self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut crc = crc32fast::Hasher::new();
+        let mut left = self.size;
+        let mut passed = |piece: &[u8]| {
+            left = left
+                .checked_sub(piece.len() as u64)
+                .ok_or_else(|| self.damaged("has more bytes than it says"))?;
+            crc.update(piece);
+            take(piece)
+        };
+        let mut body = self.source.body()?;
+        if self.deflated {
+            let mut unpacked = DeflateDecoder::new(body);
+            let mut piece = vec![0; 64 * 1024];
+            loop {
+                let read = unpacked
+                    .read(&mut piece)
+                    .map_err(|_| self.damaged("cannot be unpacked"))?;
+                if read == 0 {
+                    break;
+                }
+                passed(piece.get(..read).unwrap_or_default())?;
+            }
+        } else {
+            while let Some(piece) = body.chunk()? {
+                passed(&piece)?;
+            }
+        }
+        if left != 0 || crc.finalize() != self.crc {
+            return Err(self.damaged("is damaged"));
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, why: &str) -> Error {
+        broken(format_args!("`{}` {why}", self.name))
+    }
 }
 
 /// Numbers that stand in bytes one after another.
@@ -178,6 +230,21 @@ fn broken(why: impl std::fmt::Display) -> Error {
 /// 422 `invalid_archive` with what is wrong, before anything is read of the
 /// entries.
 pub(crate) fn read(archive: &Source) -> Result<Vec<Found>> {
+    let entries = read_any(archive)?;
+    match entries.iter().find(|entry| entry.deflated) {
+        Some(entry) => Err(broken(format_args!(
+            "`{}` is compressed; entries are stored, as exports have them (zip -0)",
+            entry.name
+        ))),
+        None => Ok(entries),
+    }
+}
+
+/// As [`read`], where entries may be compressed.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_any(archive: &Source) -> Result<Vec<Found>> {
     let (count, size, offset) = end(archive)?;
     if count > MOST || size > MOST_LIST {
         return Err(broken(format_args!("it has more than {MOST} entries")));
@@ -193,18 +260,28 @@ pub(crate) fn read(archive: &Source) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut taken: Vec<(u64, u64)> = Vec::new();
     for _ in 0..count {
-        let (name, size, local) = entry(&mut numbers)?;
+        let Listed {
+            name,
+            packed,
+            size,
+            offset: local,
+            deflated,
+            crc,
+        } = entry(&mut numbers)?;
         check_name(&name)?;
         if found.iter().any(|other: &Found| other.name == name) {
             return Err(broken(format_args!("`{name}` is in it twice")));
         }
         let start = data(archive, local)?;
-        let end = start.checked_add(size).filter(|end| *end <= offset);
+        let end = start.checked_add(packed).filter(|end| *end <= offset);
         let end = end.ok_or_else(|| broken(format_args!("`{name}` is larger than the archive")))?;
         taken.push((local, end));
         found.push(Found {
             name,
-            source: archive.part(start, size)?,
+            source: archive.part(start, packed)?,
+            deflated,
+            size,
+            crc,
         });
     }
     taken.sort_unstable();
@@ -253,8 +330,19 @@ fn end(archive: &Source) -> Result<(u64, u64, u64)> {
     Ok((numbers.number(8)?, numbers.number(8)?, numbers.number(8)?))
 }
 
-/// The next entry of the list: its name, its size, and where its head is.
-fn entry(numbers: &mut Numbers<'_>) -> Result<(String, u64, u64)> {
+/// An entry of the list.
+struct Listed {
+    name: String,
+    packed: u64,
+    size: u64,
+    /// Where its head is.
+    offset: u64,
+    deflated: bool,
+    crc: u32,
+}
+
+/// The next entry of the list.
+fn entry(numbers: &mut Numbers<'_>) -> Result<Listed> {
     if numbers.number(4)? != u64::from(CENTRAL) {
         return Err(cut());
     }
@@ -262,7 +350,8 @@ fn entry(numbers: &mut Numbers<'_>) -> Result<(String, u64, u64)> {
     let _ = numbers.take(2)?;
     let flags = numbers.number(2)?;
     let method = numbers.number(2)?;
-    let _ = numbers.take(8)?;
+    let _ = numbers.take(4)?;
+    let crc = numbers.number(4)?;
     let (mut packed, mut size) = (numbers.number(4)?, numbers.number(4)?);
     let (name, extra, comment) = (numbers.number(2)?, numbers.number(2)?, numbers.number(2)?);
     let _ = numbers.take(4)?;
@@ -294,12 +383,19 @@ fn entry(numbers: &mut Numbers<'_>) -> Result<(String, u64, u64)> {
     if flags & 1 != 0 {
         return Err(broken(format_args!("`{name}` is encrypted")));
     }
-    if method != 0 || packed != size {
+    if !matches!(method, 0 | 8) || (method == 0 && packed != size) {
         return Err(broken(format_args!(
-            "`{name}` is compressed; entries are stored, as exports have them (zip -0)"
+            "`{name}` is packed in a way that is not understood"
         )));
     }
-    Ok((name, size, offset))
+    Ok(Listed {
+        name,
+        packed,
+        size,
+        offset,
+        deflated: method == 8,
+        crc: u32::try_from(crc).unwrap_or_default(),
+    })
 }
 
 /// Where the bytes of the entry begin whose head is there.

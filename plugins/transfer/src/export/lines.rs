@@ -165,9 +165,14 @@ impl Lines {
                 self.character(9),
                 self.character(13)
             );
-            // Of most texts it is enough to look at the first character.
+            let code = match self.dialect {
+                Dialect::Postgres => "ascii",
+                Dialect::Sqlite => "unicode",
+            };
+            // Of most texts it is enough to look at the first character: one
+            // of these, or a quote before one.
             format!(
-                "CASE WHEN substr({text}, 1, 1) IN ('''', {starts}) AND {first} IN ({starts}) THEN '\"''' ELSE '\"' END"
+                "CASE WHEN {code}({text}) IN (39, 61, 43, 45, 64, 9, 13) AND {first} IN ({starts}) THEN '\"''' ELSE '\"' END"
             )
         };
         format!("coalesce({before} || replace({text}, '\"', '\"\"') || '\"', '')")

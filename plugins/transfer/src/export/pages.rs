@@ -49,6 +49,8 @@ pub(super) struct Pages {
     line: String,
     between: String,
     key: Key,
+    /// Whether the key is one column whose largest value can be told.
+    has_largest: bool,
     size: u64,
     dialect: Dialect,
     /// Blocks that the table has, where that is needed.
@@ -93,6 +95,7 @@ impl Pages {
             table: name,
             line: line.to_owned(),
             between: between.join(" || "),
+            has_largest: has_largest(table),
             key,
             size: if size == 0 { FIRST } else { size },
             dialect,
@@ -181,7 +184,8 @@ impl Pages {
             values.push(Value::Integer(start));
             let piece: Option<(String, String)> = database::query_optional(
                 &format!(
-                    "SELECT substr(line, CAST(${from} AS integer), {PIECE}), k FROM ({rows}) AS page"
+                    "SELECT substr(line, CAST(${from} AS integer), {PIECE}), {} FROM ({rows}) AS page",
+                    self.own_key()
                 ),
                 values,
             )?;
@@ -208,7 +212,8 @@ impl Pages {
         let sql = match self.dialect {
             Dialect::Postgres => format!(
                 "SELECT coalesce(string_agg(line, {between}), ''), count(*), \
-                 (array_agg(k))[CAST(count(*) AS integer)] FROM ({rows}) AS page"
+                 CASE WHEN count(*) > 0 THEN {} END FROM ({rows}) AS page",
+                self.last_key()
             ),
             // The value beside a maximum is that of its row.
             Dialect::Sqlite => format!(
@@ -223,6 +228,28 @@ impl Pages {
             None => self.next_blocks(place),
         };
         Ok((text, Page { rows, last }))
+    }
+
+    /// The key of the last row of Postgres' page. What grows from row to row
+    /// is told by its largest value.
+    fn last_key(&self) -> String {
+        let last = |at: usize| format!("(array_agg(k{at}))[CAST(count(*) AS integer)]");
+        match &self.key {
+            Key::Columns(columns) if columns.len() == 1 && self.has_largest => {
+                written(1, |_| "max(k0)".to_owned())
+            }
+            Key::Columns(columns) => written(columns.len(), last),
+            _ => written(1, last),
+        }
+    }
+
+    /// The key of a row of its own.
+    fn own_key(&self) -> String {
+        match (self.dialect, &self.key) {
+            (Dialect::Sqlite, _) => "k".to_owned(),
+            (_, Key::Columns(columns)) => written(columns.len(), |at| format!("k{at}")),
+            _ => written(1, |at| format!("k{at}")),
+        }
     }
 
     /// Where to go on behind blocks without rows, if there are more.
@@ -267,7 +294,7 @@ impl Pages {
                 values.push(Value::Text(format!("({end},0)")));
                 let limit = limit(values);
                 format!(
-                    "SELECT {line} AS line, CAST(json_build_array(CAST(t.ctid AS text)) AS text) AS k \
+                    "SELECT {line} AS line, t.ctid AS k0 \
                      FROM {table} AS t WHERE t.ctid > CAST(CAST($1 AS text) AS tid) \
                      AND t.ctid < CAST(CAST($2 AS text) AS tid) ORDER BY t.ctid {limit}"
                 )
@@ -304,22 +331,31 @@ impl Pages {
                 }
                 let limit = limit(values);
                 let key = match self.dialect {
-                    Dialect::Sqlite => format!("json_array({order})"),
+                    Dialect::Sqlite => format!("json_array({order}) AS k"),
                     Dialect::Postgres => {
-                        let texts: Vec<String> = names
+                        let keys: Vec<String> = names
                             .iter()
-                            .map(|name| format!("CAST({name} AS text)"))
+                            .enumerate()
+                            .map(|(at, name)| format!("{name} AS k{at}"))
                             .collect();
-                        format!("CAST(json_build_array({}) AS text)", texts.join(", "))
+                        keys.join(", ")
                     }
                 };
                 format!(
-                    "SELECT {line} AS line, {key} AS k FROM {table} AS t{after} \
+                    "SELECT {line} AS line, {key} FROM {table} AS t{after} \
                      ORDER BY {order} {limit}"
                 )
             }
         }
     }
+}
+
+/// Values of a key as a JSON list of texts, on Postgres.
+fn written(count: usize, value: impl Fn(usize) -> String) -> String {
+    let texts: Vec<String> = (0..count)
+        .map(|at| format!("CAST({} AS text)", value(at)))
+        .collect();
+    format!("CAST(json_build_array({}) AS text)", texts.join(", "))
 }
 
 fn is_too_large(error: &Error) -> bool {
@@ -334,6 +370,20 @@ fn block(place: Option<&Place>) -> i64 {
     };
     let number = text.trim_start_matches('(').split(',').next();
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn has_largest(table: &Table) -> bool {
+    let [key] = table.primary_key.as_slice() else {
+        return false;
+    };
+    let mut columns = table.columns.iter();
+    columns.any(|column| {
+        column.name == *key
+            && matches!(
+                column.kind.as_str(),
+                "integer" | "text" | "numeric" | "date" | "timestamp"
+            )
+    })
 }
 
 fn key(table: &Table, dialect: Dialect) -> Key {

@@ -17,8 +17,8 @@ use atlashub_sdk::{
 use std::collections::HashSet;
 
 /// Rows and bytes of a batch.
-const ROWS: usize = 4_000;
-const BYTES: usize = 768 * 1024;
+const ROWS: usize = 10_000;
+const BYTES: usize = 2 * 1024 * 1024;
 /// Rows of a batch where one before was refused.
 const FEW: usize = 100;
 /// Rows that are not taken and kept in the report.
