@@ -172,7 +172,11 @@ test("the overview, the settings and the platform's pages stand", async () => {
   await page.goto(`${page.base}/projects/shop`);
   await page.getByRole("heading", { name: "Recent events" }).waitFor();
   await page.getByRole("link", { name: "storage" }).first().waitFor();
-  await page.locator(".recharts-surface").first().waitFor();
+  // Of requests that are made while one looks, a line is drawn.
+  await until("the line", async () => {
+    await fetch(`${server.url}/v1/db/tables`, { headers: { "x-api-key": secret } });
+    return page.getByRole("img", { name: "Requests and errors a second" }).isVisible();
+  });
   await pictures(page, "overview");
 
   await page.goto(`${page.base}/projects/shop/settings`);
