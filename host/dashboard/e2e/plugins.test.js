@@ -12,6 +12,9 @@ before(async () => {
   browser = await Browser.start();
   await server.setUp();
   await server.project("Shop", "shop", ["db"]);
+  const page = await browser.page(server);
+  await signIn(page);
+  await page.close();
 });
 after(async () => {
   await browser?.stop();
@@ -23,7 +26,6 @@ const installed = async (name) => (await server.call("GET", "/admin/v1/projects/
 
 test("a plugin is installed with what it was allowed, and switched off and on", async () => {
   const page = await browser.page(server);
-  await signIn(page);
   await page.goto(`${page.base}/projects/shop/plugins`);
   await page.getByRole("button", { name: "Install storage" }).waitFor();
   await pictures(page, "plugins");

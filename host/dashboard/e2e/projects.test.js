@@ -12,6 +12,9 @@ before(async () => {
   await server.setUp();
   for (let place = 1; place <= 30; place += 1) await server.project(`Project ${place}`, `project-${place}`);
   await server.project('<img src=x onerror="document.title=1"> & "quotes" with a name so long that it must be cut', "markup");
+  const page = await browser.page(server);
+  await signIn(page);
+  await page.close();
 });
 after(async () => {
   await browser?.stop();
@@ -20,7 +23,7 @@ after(async () => {
 
 test("projects are made, found, renamed and deleted", async () => {
   const page = await browser.page(server);
-  await signIn(page);
+  await page.goto(`${page.base}/projects`);
   await page.getByRole("link", { name: /project-12/ }).waitFor();
   await pictures(page, "projects");
 

@@ -15,6 +15,9 @@ before(async () => {
   await server.sql("shop", "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, total REAL, note TEXT)");
   const rows = Array.from({ length: 400 }, (_, place) => `(${place + 1}, 'Customer ${place + 1}', ${((place * 37) % 500) / 4}, ${place % 5 ? "NULL" : "'=1+1'"})`);
   await server.sql("shop", `INSERT INTO orders (id, customer, total, note) VALUES ${rows.join(",")}`);
+  const page = await browser.page(server);
+  await signIn(page);
+  await page.close();
 });
 after(async () => {
   await browser?.stop();
@@ -31,7 +34,6 @@ async function write(page, text) {
 
 test("a statement is run, its rows are shown, exported, and remembered", async () => {
   const page = await browser.page(server);
-  await signIn(page);
   await page.goto(`${page.base}/projects/shop/sql`);
   await write(page, "SELECT * FROM orders ORDER BY id;\nSELECT count(*) AS many FROM orders;");
   // The statement at the cursor is the last one.

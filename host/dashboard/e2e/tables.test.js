@@ -13,6 +13,9 @@ before(async () => {
   await server.project("Shop", "shop", ["db"]);
   await server.sql("shop", "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL)");
   await server.sql("shop", "INSERT INTO customers (id, name) VALUES (1, 'Ada'), (2, '<b>Grace</b>')");
+  const page = await browser.page(server);
+  await signIn(page);
+  await page.close();
 });
 after(async () => {
   await browser?.stop();
@@ -23,7 +26,6 @@ const rows = async (sql) => (await server.call("POST", "/admin/v1/projects/shop/
 
 test("a table is made, filled, edited in place, filtered, and followed", async () => {
   const page = await browser.page(server);
-  await signIn(page);
   await page.goto(`${page.base}/projects/shop/tables`);
   await page.getByRole("button", { name: "New table" }).click();
   await page.getByLabel("Name", { exact: true }).fill("orders");

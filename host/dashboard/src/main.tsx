@@ -15,7 +15,7 @@ function Notices() {
   return (
     <Toaster
       theme={useTheme()}
-      position="bottom-right"
+      position="bottom-left"
       closeButton
       style={
         {

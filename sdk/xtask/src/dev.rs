@@ -233,6 +233,7 @@ fn welcome(address: SocketAddr, credentials: &Credentials, data: &Path) -> Strin
         "
   AtlasHub is ready.
 
+  Dashboard        http://{address}/dashboard
   Admin sign-in    {email}  {password}
   Project          {PROJECT}
   Publishable key  {publishable}

@@ -22,6 +22,9 @@ const tip = {
 } as const;
 
 export function Lines({ data, x, series, format, label }: { data: object[]; x: string; series: Series[]; format: (value: number) => string; label: string }) {
+  if (data.length < 2) {
+    return <p className="grid h-48 place-items-center text-[0.8125rem] text-muted">Measuring. The line begins in a few seconds.</p>;
+  }
   return (
     <div role="img" aria-label={label} className="h-48">
       <ResponsiveContainer width="100%" height="100%">

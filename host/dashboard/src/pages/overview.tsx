@@ -55,11 +55,12 @@ export function Overview() {
     if (!complete || at === 0) return;
     setSamples(({ last, list }) => {
       if (last && at - last.time < 3_000) return { last, list };
-      const seconds = last ? (at - last.time) / 1_000 : 1;
+      if (!last) return { last: { total, errors, time: at }, list };
+      const seconds = (at - last.time) / 1_000;
       const sample = {
         at: new Date(at).toLocaleTimeString("en-GB"),
-        rate: last ? Math.max(0, total - last.total) / seconds : 0,
-        errors: last ? Math.max(0, errors - last.errors) / seconds : 0,
+        rate: Math.max(0, total - last.total) / seconds,
+        errors: Math.max(0, errors - last.errors) / seconds,
       };
       return { last: { total, errors, time: at }, list: [...list, sample].slice(-120) };
     });
@@ -157,7 +158,7 @@ export function Overview() {
             )}
           </CardBody>
         </Card>
-        <Card>
+        <Card className="self-start">
           <CardHeader
             title="Plugins"
             actions={

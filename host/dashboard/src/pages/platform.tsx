@@ -53,7 +53,7 @@ function Health() {
               )}
               <span className="min-w-0 flex-1">
                 <span className="block text-sm font-medium">{words}</span>
-                <code className="text-xs text-muted">
+                <code className="text-xs break-all text-muted">
                   {path}
                   {typeof data?.body === "object" && data.body ? ` ${JSON.stringify(data.body)}` : ""}
                 </code>

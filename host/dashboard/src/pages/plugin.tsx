@@ -359,11 +359,12 @@ function Metrics({ project, plugin }: { project: string; plugin: string }) {
     setSamples(({ last, list }) => {
       const now = { requests: data.requests, errors: data.errors, time: dataUpdatedAt };
       if (last && dataUpdatedAt <= last.time) return { last, list };
-      const seconds = last ? Math.max(0.5, (dataUpdatedAt - last.time) / 1_000) : 1;
+      if (!last) return { last: now, list };
+      const seconds = Math.max(0.5, (dataUpdatedAt - last.time) / 1_000);
       const sample = {
         at: new Date(dataUpdatedAt).toLocaleTimeString("en-GB"),
-        requests: last ? Math.max(0, now.requests - last.requests) / seconds : 0,
-        errors: last ? Math.max(0, now.errors - last.errors) / seconds : 0,
+        requests: Math.max(0, now.requests - last.requests) / seconds,
+        errors: Math.max(0, now.errors - last.errors) / seconds,
         ...data.latency_ms,
       };
       return { last: now, list: [...list, sample].slice(-120) };

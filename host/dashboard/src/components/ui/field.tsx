@@ -15,7 +15,7 @@ export function Field({ label, help, error, className, children }: Props) {
   const id = children.props.id ?? own;
   const described = [help ? `${id}-help` : "", error ? `${id}-error` : ""].filter(Boolean).join(" ");
   return (
-    <div className={cn("grid gap-1.5", className)}>
+    <div className={cn("grid content-start gap-1.5", className)}>
       <label htmlFor={id} className="text-[0.8125rem] font-medium">
         {label}
       </label>
