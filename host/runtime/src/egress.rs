@@ -25,7 +25,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -329,15 +329,17 @@ async fn call_host(
     let (mut parts, body) = fill(plugin, context, secrets, request).await?.into_parts();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let began = Instant::now();
     let sent = Arc::new(AtomicU64::new(0));
     let body = RequestBody {
         inner: body,
+        began,
         sent: Arc::clone(&sent),
     };
     let send = connection
         .sender
         .send_request(Request::from_parts(parts, body.boxed_unsync()));
-    let response = answered(send, &sent, first_byte)
+    let response = answered(send, began, &sent, first_byte)
         .await
         .ok_or(Error::HttpResponseTimeout)?
         .map_err(Error::from)?;
@@ -359,26 +361,28 @@ async fn call_host(
 /// piece of the request's body went out: a long upload is no silence.
 async fn answered<T>(
     send: impl Future<Output = T>,
+    began: Instant,
     sent: &AtomicU64,
     patience: Duration,
 ) -> Option<T> {
     let mut send = std::pin::pin!(send);
-    let mut before = 0;
     loop {
-        if let Ok(answer) = tokio::time::timeout(patience, &mut send).await {
+        let last = sent.load(Ordering::Relaxed);
+        let until = began + Duration::from_millis(last) + patience;
+        if let Ok(answer) = tokio::time::timeout_at(until.into(), &mut send).await {
             return Some(answer);
         }
-        let now = sent.load(Ordering::Relaxed);
-        if now == before {
+        if sent.load(Ordering::Relaxed) == last {
             return None;
         }
-        before = now;
     }
 }
 
-/// A request's body, whose pieces are counted as they go out.
+/// A request's body that notes when its last piece went out.
 struct RequestBody {
     inner: WasiBody,
+    began: Instant,
+    /// Milliseconds since it began.
     sent: Arc<AtomicU64>,
 }
 
@@ -392,7 +396,8 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(context);
         if frame.is_ready() {
-            self.sent.fetch_add(1, Ordering::Relaxed);
+            let since = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.sent.store(since, Ordering::Relaxed);
         }
         frame
     }
@@ -620,9 +625,12 @@ mod tests {
             0..20 => Poll::Pending,
             _ => Poll::Ready("stored"),
         });
-        assert_eq!(answered(upload, &sent, patience).await, Some("stored"));
+        let began = Instant::now();
+        let answer = answered(upload, began, &sent, patience).await;
+        assert_eq!(answer, Some("stored"));
         let silence = std::future::pending::<()>();
-        assert_eq!(answered(silence, &AtomicU64::new(0), patience).await, None);
+        let nothing = AtomicU64::new(0);
+        assert_eq!(answered(silence, began, &nothing, patience).await, None);
     }
 
     #[test]

@@ -243,9 +243,8 @@ impl Things {
         let _ = project.post("/v1/storage/buckets", body).await.expect(201);
         let job = project.post("/cron/jobs", job()).await.expect(201).json();
         let job = job["id"].as_str().expect("an id").to_owned();
-        let path = format!("/cron/jobs/{job}/run");
-        let run = project.post(&path, json!({}));
-        let run = run.await.expect(202).json();
+        let now = format!("/cron/jobs/{job}/run");
+        let run = project.post(&now, json!({})).await.expect(202).json();
         Self {
             job,
             run: run["id"].as_str().expect("an id").to_owned(),
