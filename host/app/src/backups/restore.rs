@@ -460,6 +460,9 @@ impl Backups {
         if let Err(error) = self.remove_leftover(restoring.staging).await {
             tracing::warn!(project = %restoring.target, error = %chain(&error), "what was replaced is removed later");
         }
+        if let Err(error) = self.keep_to_policy(Some(restoring.target)).await {
+            tracing::warn!(error = %chain(&error), "old backups were not removed");
+        }
     }
 
     /// Removes what lies under the id of the project whose data lies under

@@ -23,6 +23,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(30);
 const RENEW: Duration = Duration::from_secs(2);
 /// How often work without an owner is looked for, and what is due.
 const PERIOD: Duration = Duration::from_secs(5);
+/// What is older in the folder for passing things is nobody's.
+const SCRATCH_AGE: Duration = Duration::from_secs(3 * 24 * 3_600);
 /// Longest text of a failure that is kept, characters.
 const MAX_TEXT: usize = 500;
 
@@ -127,6 +129,7 @@ impl Backups {
         // On SQLite there is no other node that could be at work.
         let alone = self.platform().engine() == Engine::Sqlite;
         self.give_up_left(alone).await;
+        self.clear_scratch(alone).await;
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -136,6 +139,27 @@ impl Backups {
             }
             self.give_up_left(false).await;
             self.begin_due().await;
+        }
+    }
+
+    /// Removes what a node that was killed has left in the folder: all of it
+    /// when `all`, else what nobody can be at work on any more.
+    async fn clear_scratch(&self, all: bool) {
+        let folder = self.parts().scratch.clone();
+        let cleared = tokio::task::spawn_blocking(move || {
+            let Ok(entries) = std::fs::read_dir(&folder) else {
+                return;
+            };
+            for entry in entries.flatten() {
+                let modified = entry.metadata().and_then(|meta| meta.modified()).ok();
+                let age = modified.and_then(|at| at.elapsed().ok());
+                if all || age.is_some_and(|age| age > SCRATCH_AGE) {
+                    let _ = std::fs::remove_dir_all(entry.path());
+                }
+            }
+        });
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "what backups left in the data folder was not removed");
         }
     }
 
