@@ -202,10 +202,9 @@ async fn questions_that_lie_do_not_undo_what_was_paid() {
     shop.faults(|faults| faults.query_outcome = Some("1".to_owned()));
     let id = shop.pushed("0725000001", 5).await;
     shop.until_status(&id, "succeeded").await;
-    let asked = shop
-        .project
-        .post(&format!("/mpesa/transactions/{id}/query"), json!({}));
-    assert_eq!(asked.await.expect(200).json()["status"], "succeeded");
+    let path = format!("/mpesa/transactions/{id}/query");
+    let asked = shop.project.post(&path, json!({})).await;
+    assert_eq!(asked.expect(200).json()["status"], "succeeded");
     // The other way round a person looks.
     shop.faults(|faults| faults.callback_lost = true);
     let id = shop.pushed("0725000002", 5).await;
