@@ -109,13 +109,12 @@ async fn with_keys(admin: &Admin, like: &Project, slug: &str, id: &str) -> Proje
         let made = admin.post(&path, json!({"kind": kind})).await.expect(201);
         made.json()["key"].as_str().unwrap().to_owned()
     };
-    Project {
-        id: id.to_owned(),
-        slug: slug.to_owned(),
-        publishable: key("publishable").await,
-        secret: key("secret").await,
-        ..like.clone()
-    }
+    let mut project = like.clone();
+    id.clone_into(&mut project.id);
+    slug.clone_into(&mut project.slug);
+    project.publishable = key("publishable").await;
+    project.secret = key("secret").await;
+    project
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -92,7 +92,7 @@ async fn a_run_does_not_begin_while_the_one_before_goes_on() {
     let schedule = show(&project, "slow").await;
     assert!(schedule["missed"].as_u64().unwrap() >= 2, "{schedule}");
     assert!(schedule["last_missed_ms"].is_u64(), "{schedule}");
-    project.delete("/worker/schedules/slow").await.expect(200);
+    let _ = project.delete("/worker/schedules/slow").await.expect(200);
 }
 
 #[tokio::test]
@@ -344,7 +344,7 @@ async fn the_platform_tidies_a_project_up_by_the_clock() {
         schedule["last_job"].as_str().map(str::to_owned)
     })
     .await;
-    project.delete("/worker/schedules/tidy").await.expect(200);
+    let _ = project.delete("/worker/schedules/tidy").await.expect(200);
     let done = until_job(&project, &job, "done").await;
     assert_eq!(
         (&done["platform"], &done["schedule"]),

@@ -126,12 +126,15 @@ pub(crate) fn caller_key(caller: &Caller) -> String {
     format!("{:?}:{id}", caller.kind)
 }
 
-/// The key of a call, kept apart for each caller; none without one.
+/// The key of a call, kept apart for each caller; none without one. The host
+/// answers calls that it has answered before, and tells the key by another name:
+/// what it forgot, because it was killed, is known here.
 ///
 /// # Errors
 /// 400 `invalid_idempotency_key`.
 pub(crate) fn idempotency_key(request: &Request, caller: &Caller) -> Result<Option<String>> {
-    let Some(key) = request.header("idempotency-key") else {
+    let told = request.header("x-idempotency-key");
+    let Some(key) = told.or_else(|| request.header("idempotency-key")) else {
         return Ok(None);
     };
     if !fits(key, MAX_KEY) {

@@ -20,6 +20,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+/// What the plugin sees of it, for what must not happen twice even after a
+/// server was killed in between, when the call is made again.
+const TOLD: HeaderName = HeaderName::from_static("x-idempotency-key");
 /// Largest body of a call, bytes.
 const MAX_BODY: u64 = 256 * 1024;
 /// Largest body of an answer that is kept, bytes.
@@ -43,8 +46,8 @@ pub(super) struct Once {
 }
 
 impl Once {
-    /// Takes the key of a call that this covers; the plugin does not see it
-    /// then.
+    /// Takes the key of a call that this covers; the plugin sees it by another
+    /// name then.
     ///
     /// # Errors
     /// `invalid_idempotency_key`.
@@ -56,6 +59,9 @@ impl Once {
             return Ok(None);
         };
         let key = request.headers_mut().remove(HEADER);
+        if let Some(key) = &key {
+            request.headers_mut().insert(TOLD, key.clone());
+        }
         let key = key.as_ref().and_then(|key| key.to_str().ok());
         match key.map(str::trim).filter(|key| !key.is_empty()) {
             Some(key) => Ok(Some(Self {
