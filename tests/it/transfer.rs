@@ -71,6 +71,20 @@ async fn rows_of(project: &Project, table: &str, order: &str) -> Vec<Value> {
     page["rows"].as_array().expect("rows").clone()
 }
 
+/// Rows without the last digits of a number, which `db` does not show on
+/// SQLite.
+fn as_db_shows(mut rows: Vec<Value>) -> Vec<Value> {
+    for row in &mut rows {
+        if row["stars"]
+            .as_f64()
+            .is_some_and(|stars| (0.3..0.301).contains(&stars))
+        {
+            row["stars"] = json!(0.3);
+        }
+    }
+    rows
+}
+
 /// Waits until a job has ended.
 async fn ended(project: &Project, job: &Value) -> Value {
     let path = format!("/transfer/jobs/{}", job["id"].as_str().expect("an id"));
@@ -149,20 +163,22 @@ async fn a_table_goes_out_in_every_format() {
     assert!(some.starts_with("\"title\";\"id\"\r\n"), "{some}");
     assert!(some.contains("\r\n\"=1+1\";5\r\n\"'=1+1\";6\r\n"), "{some}");
 
-    let mut expected = rows_of(&project, "things", "id").await;
+    let expected = as_db_shows(rows_of(&project, "things", "id").await);
     let json = export(&project, json!({"table": "things", "format": "json"})).await;
     assert_eq!(json["result"]["name"], "things.json");
     assert_eq!(json["progress"]["rows"], 7);
     let rows: Vec<Value> = serde_json::from_str(&text_of(&json).await).expect("JSON");
-    assert_eq!(rows, expected);
+    assert_eq!(as_db_shows(rows), expected);
     let lines =
         text_of(&export(&project, json!({"table": "things", "format": "ndjson"})).await).await;
+    for text in [&csv, &lines] {
+        assert!(text.contains("0.30000000000000004"), "{text}");
+    }
     let rows: Vec<Value> = lines
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
-    assert_eq!(rows, expected);
-    expected.clear();
+    assert_eq!(as_db_shows(rows), expected);
     let none = text_of(&export(&project, json!({"table": "loose"})).await).await;
     assert_eq!(none, "\"n\",\"word\"\r\n");
     let none = text_of(&export(&project, json!({"table": "loose", "format": "json"})).await).await;
@@ -499,7 +515,7 @@ async fn a_source_that_makes_no_sense_is_refused_before_anything_is_done() {
     assert_eq!(code(b"id,,x\n", things()).await, "invalid_header");
     let wide = format!("id{}\n", ",x".repeat(5_000));
     assert_eq!(code(wide.as_bytes(), things()).await, "invalid_header");
-    let open = format!("id,title\n1,\"{}", "x".repeat(5_000_000));
+    let open = format!("id,title\n1,\"{}", "x".repeat(9_000_000));
     let job = imported(&project, open, things()).await;
     assert_eq!(job["error"]["code"], "record_too_large", "{job}");
     let upsert = json!({"table": "things", "mode": "upsert"});
@@ -654,7 +670,10 @@ async fn a_projects_tables_move_to_the_other_engine_and_back_equal() {
     let here = shared().await;
     let there = TestServer::builder().start_embedded().await;
     let first = project().await;
-    insert(&first, "things", hard_rows()).await;
+    let mut rows = hard_rows();
+    // `db` shows fewer digits of a number on SQLite than it keeps.
+    rows[4]["stars"] = json!(0.25);
+    insert(&first, "things", rows).await;
     fill(here, &first, 20_000, "'a word ' || n").await;
     let children = json!({"name": "a_child", "columns": [
         {"name": "id", "type": "bigint", "primary_key": true},

@@ -15,7 +15,7 @@ use atlashub_sdk::prelude::*;
 use decode::Text;
 
 /// The most that one record may have, bytes.
-pub(crate) const MAX_RECORD: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_RECORD: usize = 8 * 1024 * 1024;
 /// The most columns that a source may have.
 pub(crate) const MAX_COLUMNS: usize = 2_000;
 

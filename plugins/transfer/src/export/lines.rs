@@ -17,6 +17,9 @@ const MAX_PAIRS: usize = 60;
 /// What programs for tables take for the start of a formula.
 const FORMULAS: [&str; 4] = ["=", "+", "-", "@"];
 
+/// The largest number there is, besides the infinite.
+const LARGEST: &str = "1.7976931348623157e308";
+
 /// How rows are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines {
@@ -229,6 +232,14 @@ fn shown(column: &Column) -> String {
         }
         "json" | "array" => as_json,
         "numeric" if column.data_type.eq_ignore_ascii_case("text") => as_json,
+        // JSON of SQLite's own has fewer digits than it takes.
+        "real" | "numeric" => format!(
+            "json(CASE WHEN {value} IS NULL THEN 'null' \
+             WHEN typeof({value}) <> 'real' THEN json_quote({value}) \
+             WHEN {value} > {LARGEST} THEN '\"Infinity\"' WHEN {value} < -{LARGEST} THEN '\"-Infinity\"' \
+             ELSE {} END)",
+            exact(&value)
+        ),
         "timestamp" => shown_time(&value),
         "bytes" => format!("iif({value} IS NULL, NULL, '\\x' || lower(hex({value})))"),
         _ => value,
