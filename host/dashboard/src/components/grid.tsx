@@ -223,7 +223,7 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
                         aria-label={`${column.name}, row ${item.index + 1}`}
                         // oxlint-disable-next-line jsx-a11y/no-autofocus
                         autoFocus
-                        disabled={saving}
+                        readOnly={saving}
                         value={editing}
                         className="absolute inset-0 w-full bg-background px-2 ring-2 ring-primary outline-none ring-inset"
                         onChange={(event) => setEditing(event.target.value)}

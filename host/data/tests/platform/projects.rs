@@ -12,6 +12,7 @@ on_both_engines! {
     a_slug_belongs_to_one_project_until_it_is_deleted,
     of_many_who_want_a_slug_one_gets_it,
     projects_are_paged,
+    projects_are_found_by_a_part_of_name_or_slug,
     a_change_of_a_project_keeps_the_rest,
     a_deleted_project_is_found_by_nothing,
     a_hidden_project_can_be_shown_again,
@@ -107,6 +108,34 @@ async fn projects_are_paged(fixture: Arc<Fixture>) {
         }
     }
     assert_eq!(seen, made);
+}
+
+async fn projects_are_found_by_a_part_of_name_or_slug(fixture: Arc<Fixture>) {
+    let projects = fixture.platform.projects();
+    for (slug, name) in [
+        ("corner-shop", "Corner Shop"),
+        ("cafe", "Caf\u{e9} Z\u{fc}rich"),
+        ("sale", "100% off_now"),
+    ] {
+        let new = NewProject {
+            name: name.to_owned(),
+            ..new_project(slug, None)
+        };
+        projects.create(new).await.unwrap();
+    }
+    for (text, found) in [
+        ("SHOP", vec!["corner-shop"]),
+        ("z\u{fc}rich", vec!["cafe"]),
+        ("0%", vec!["sale"]),
+        ("f_n", vec!["sale"]),
+        ("c_fe", vec![]),
+        (" corner ", vec!["corner-shop"]),
+        ("", vec!["corner-shop", "cafe", "sale"]),
+    ] {
+        let page = projects.list(Some(text), None, 10).await.unwrap();
+        let slugs: Vec<&str> = page.items.iter().map(|one| one.slug.as_str()).collect();
+        assert_eq!(slugs, found, "{text}");
+    }
 }
 
 async fn a_change_of_a_project_keeps_the_rest(fixture: Arc<Fixture>) {
