@@ -42,6 +42,8 @@ pub(crate) fn explain(caller: Caller, Json(question): Json<Question>) -> Result<
         next: next
             .filter_map(|at| i64::try_from(at).ok())
             .map(moment::rfc3339)
+            // Behind the year 9999 there is nothing to write.
+            .filter(|text| !text.is_empty())
             .collect(),
     }))
 }
