@@ -118,8 +118,8 @@ async fn many_jobs_end_each_once_whichever_workers_are_killed() {
     let project = worked(&admin).await;
     // Who is killed costs an attempt.
     let job = json!({"name": "work", "attempts": 50});
-    for _ in 0..JOBS / 200 {
-        add_many(&project, 200, job.clone()).await;
+    for _ in 0..JOBS / 25 {
+        add_many(&project, 25, job.clone()).await;
     }
     let path = queue(&project, "/counts");
     let count = || async {

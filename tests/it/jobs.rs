@@ -47,6 +47,17 @@ pub(crate) fn queue(project: &Project, rest: &str) -> String {
     format!("/admin/v1/projects/{}/queue{rest}", project.slug)
 }
 
+/// A job that nobody does until it is made ready.
+fn later() -> Value {
+    json!({"name": "work", "after_ms": 3_600_000})
+}
+
+/// Has a job that waits for its time tried at once.
+async fn ready(admin: &Admin, project: &Project, id: &str) {
+    let path = queue(project, &format!("/{id}/retry"));
+    let _ = admin.post(&path, json!({})).await.expect(200);
+}
+
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_millis()).unwrap()
@@ -272,7 +283,7 @@ async fn a_cancelled_job_is_not_done_or_stopped() {
             project.delete(&path).await.expect(200).json()
         }
     };
-    let waiting = add(&project, json!({"name": "work", "after_ms": 1_000})).await;
+    let waiting = add(&project, later()).await;
     assert_eq!(cancel(waiting.clone()).await, json!(true));
     assert_eq!(cancel(waiting.clone()).await, json!(false));
     // One that looks while it works finds out by itself.
@@ -359,8 +370,8 @@ async fn many_jobs_of_one_project_do_not_delay_one_of_another() {
     let busy = worked(&admin).await;
     let idle = worked(&admin).await;
     let wish = json!({"wait_ms": 30, "silent": true});
-    for _ in 0..4 {
-        add_many(&busy, 500, json!({"name": "work", "payload": wish})).await;
+    for _ in 0..40 {
+        add_many(&busy, 50, json!({"name": "work", "payload": wish})).await;
     }
     let id = add(&idle, json!({"name": "work"})).await;
     until_job(&idle, &id, "done").await;
@@ -462,9 +473,10 @@ async fn what_was_not_granted_is_not_done() {
         .await;
     assert_eq!(answer.expect_problem(403), "not_granted");
     // What was in the queue when the grant went is not done.
-    let id = add(&project, json!({"name": "work", "after_ms": 1_000})).await;
+    let id = add(&project, later()).await;
     let bare = json!({"grants": ["sql"]});
     let _ = admin.install(&project, "worker", bare).await.expect(200);
+    ready(&admin, &project, &id).await;
     let item = until("the end of the job", DEADLINE, || async {
         let item = admin.get(&queue(&project, &format!("/{id}"))).await;
         let item = item.expect(200).json();
@@ -478,9 +490,10 @@ async fn what_was_not_granted_is_not_done() {
 async fn jobs_wait_for_a_plugin_that_is_off() {
     let admin = shared().await.admin();
     let project = worked(&admin).await;
-    let id = add(&project, json!({"name": "work", "after_ms": 1_000})).await;
+    let id = add(&project, later()).await;
     let off = json!({"enabled": false});
     let _ = admin.install(&project, "worker", off).await.expect(200);
+    ready(&admin, &project, &id).await;
     let path = queue(&project, &format!("/{id}"));
     until("a job that is held", DEADLINE, || async {
         let item = admin.get(&path).await.expect(200).json();
