@@ -247,7 +247,9 @@ impl Shop {
             .split_once("/mpesa/")
             .expect("the plugin's path");
         let path = format!("/p/{}/mpesa/{path}", self.project.slug);
-        Reply::to(project.bare_request(Method::POST, &path).json(body)).await
+        // What is not acknowledged is sent again.
+        let request = project.bare_request(Method::POST, &path).json(body);
+        Reply::try_patiently(request).await.expect("an answer")
     }
 
     /// A success of the payment number `at`, as it is told.

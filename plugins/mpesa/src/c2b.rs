@@ -196,7 +196,7 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     let id = Uuid::now_v7().to_string();
     // Should this end before others are told, they are told then.
     due::later(&id, due::TOLD)?;
-    let change = sql::transaction(|transaction| {
+    let change = callback::patiently(|transaction| {
         let taken = match &paid {
             Some(paid) => take(transaction, &id, &door, paid, listed)?,
             // So many of those are kept, for each account.

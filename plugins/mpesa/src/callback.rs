@@ -124,14 +124,14 @@ fn take(
     address: Option<String>,
     listed: bool,
 ) -> Result<Response> {
-    let taken = sql::transaction(|transaction| {
+    let taken = patiently(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
         let made = judge(transaction, &row, callback.as_ref(), listed)?;
         let letter = Letter {
             subject: &row.id,
             scope: &row.id,
             body,
-            address,
+            address: address.clone(),
             listed,
         };
         let is_new = letter.keep(transaction, made.word())?;
@@ -147,6 +147,29 @@ fn take(
         (made, _) => tell::change(made.change().as_ref()),
     }
     Ok(heard())
+}
+
+/// Waits between tries, milliseconds: less together than the other side waits.
+const WAITS: [u64; 5] = [20, 100, 300, 700, 1_500];
+
+/// A transaction that is begun again while the database is busy: what the other
+/// side tells, it may tell once only.
+pub(crate) fn patiently<T>(work: impl Fn(&Transaction) -> Result<T>) -> Result<T> {
+    for wait in WAITS {
+        match sql::transaction(&work) {
+            Err(error) if error.code() == "sql_busy" => pause(wait),
+            other => return other,
+        }
+    }
+    sql::transaction(&work)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an instance has nothing else to do, and the host sleeps for it"
+)]
+fn pause(milliseconds: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
 }
 
 fn judge(

@@ -43,8 +43,11 @@ fn milliseconds(duration: Duration) -> i64 {
 /// Has a payment looked after, after some time; when that is.
 pub(crate) fn later(id: &str, wait: Duration) -> Result<i64> {
     let due = Due { id: id.to_owned() };
+    // Before it is published, however long that takes: an event that comes before
+    // its time is not heard.
+    let at = moment::now_ms().saturating_add(milliseconds(wait));
     events::publish_later("due", &due, None, wait)?;
-    Ok(moment::now_ms().saturating_add(milliseconds(wait)))
+    Ok(at)
 }
 
 /// Has a payment looked after at once. A failure is for the log: it is looked

@@ -513,14 +513,14 @@ pub(crate) fn result(Path(token): Path<String>, mut request: Request) -> Result<
     origin::admit(listed, &settings)?;
     let body = request.take_body().bytes(callback::MAX)?;
     let told = Told::read(&body);
-    let (made, is_new) = sql::transaction(|transaction| {
+    let (made, is_new) = callback::patiently(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
         let made = judge(transaction, &row, told.as_ref(), listed)?;
         let letter = Letter {
             subject: &row.id,
             scope: &row.id,
             body: &body,
-            address,
+            address: address.clone(),
             listed,
         };
         let is_new = letter.keep(transaction, made.first().map_or("settled", Made::word))?;
@@ -576,13 +576,13 @@ pub(crate) fn timeout(Path(token): Path<String>, mut request: Request) -> Result
     let (address, listed) = origin::of(&request, &settings);
     origin::admit(listed, &settings)?;
     let body = request.take_body().bytes(callback::MAX)?;
-    sql::transaction(|transaction| {
+    callback::patiently(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
         let letter = Letter {
             subject: &row.id,
             scope: &row.id,
             body: &body,
-            address,
+            address: address.clone(),
             listed,
         };
         letter.keep(transaction, "queue_timeout")
