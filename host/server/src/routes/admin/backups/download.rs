@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 /// Where an archive can be fetched.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct DownloadView {
+pub(crate) struct BackupDownloadView {
     /// The address; whoever has it can fetch the archive.
     url: String,
     /// How long it is good, seconds.
@@ -27,13 +27,13 @@ pub(crate) struct DownloadView {
 #[utoipa::path(
     get, path = "/admin/v1/projects/{project}/backups/{id}/download", tag = "backups", operation_id = "download_backup",
     params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The backup's id")),
-    responses((status = 200, description = "A link to the archive", body = DownloadView))
+    responses((status = 200, description = "A link to the archive", body = BackupDownloadView))
 )]
 pub(crate) async fn of_project(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path((project, backup)): Path<(String, String)>,
-) -> Result<Json<DownloadView>, Problem> {
+) -> Result<Json<BackupDownloadView>, Problem> {
     let project = state.app.project(&project).await?.id;
     let backups = state.app.backups();
     let link = backups
@@ -45,20 +45,20 @@ pub(crate) async fn of_project(
 #[utoipa::path(
     get, path = "/admin/v1/backups/{id}/download", tag = "backups", operation_id = "download_platform_backup",
     params(("id" = String, Path, description = "The backup's id: of the platform, or of a project that is gone")),
-    responses((status = 200, description = "A link to the archive", body = DownloadView))
+    responses((status = 200, description = "A link to the archive", body = BackupDownloadView))
 )]
 pub(crate) async fn of_platform(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path(backup): Path<String>,
-) -> Result<Json<DownloadView>, Problem> {
+) -> Result<Json<BackupDownloadView>, Problem> {
     let backups = state.app.backups();
     let whose = backups.owner_of(id(&backup)?).await?;
     let link = backups.download(&caller.actor, whose, id(&backup)?).await?;
     Ok(Json(link.into()))
 }
 
-impl From<BackupDownload> for DownloadView {
+impl From<BackupDownload> for BackupDownloadView {
     fn from(link: BackupDownload) -> Self {
         Self {
             url: link.url,

@@ -1,7 +1,7 @@
 //! `GET /admin/v1/projects/{project}/backups/{id}` and
 //! `GET /admin/v1/backups/{id}`: a backup, and the last work on it.
 
-use super::{BackupView, RunView, id};
+use super::{BackupRunView, BackupView, id};
 use crate::{admin::AdminCaller, extract::Path, problem::Problem, state::HostState};
 use atlashub_core::ProjectId;
 use axum::{Json, extract::State};
@@ -14,7 +14,7 @@ pub(crate) struct WholeBackupView {
     #[serde(flatten)]
     backup: BackupView,
     /// Tests and restores of it, newest first.
-    runs: Vec<RunView>,
+    runs: Vec<BackupRunView>,
 }
 
 #[utoipa::path(
@@ -55,6 +55,6 @@ async fn show(
     let runs = backups.runs(backup.id).await?;
     Ok(Json(WholeBackupView {
         backup: backup.into(),
-        runs: runs.into_iter().map(RunView::from).collect(),
+        runs: runs.into_iter().map(BackupRunView::from).collect(),
     }))
 }

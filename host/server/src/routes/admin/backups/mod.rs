@@ -118,7 +118,7 @@ pub(crate) struct BackupView {
 
 /// Work on a backup.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct RunView {
+pub(crate) struct BackupRunView {
     /// Its id.
     id: Uuid,
     /// The backup.
@@ -174,7 +174,7 @@ impl From<Backup> for BackupView {
     }
 }
 
-impl From<BackupRun> for RunView {
+impl From<BackupRun> for BackupRunView {
     fn from(run: BackupRun) -> Self {
         Self {
             id: run.id,

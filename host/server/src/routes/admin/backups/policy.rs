@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 /// How backups are made by themselves, and how many are kept.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct PolicyView {
+pub(crate) struct BackupPolicyView {
     /// Whether they are.
     enabled: bool,
     /// How far apart, seconds.
@@ -33,7 +33,7 @@ pub(crate) struct PolicyView {
     verify: bool,
 }
 
-impl Default for PolicyView {
+impl Default for BackupPolicyView {
     fn default() -> Self {
         BackupPolicy::default().into()
     }
@@ -42,13 +42,13 @@ impl Default for PolicyView {
 #[utoipa::path(
     get, path = "/admin/v1/projects/{project}/backup-policy", tag = "backups", operation_id = "get_backup_policy",
     params(("project" = String, Path, description = "Id or slug")),
-    responses((status = 200, description = "The policy", body = PolicyView))
+    responses((status = 200, description = "The policy", body = BackupPolicyView))
 )]
 pub(crate) async fn show_projects(
     State(state): State<HostState>,
     _caller: AdminCaller,
     Path(project): Path<String>,
-) -> Result<axum::Json<PolicyView>, Problem> {
+) -> Result<axum::Json<BackupPolicyView>, Problem> {
     let project = state.app.project(&project).await?.id;
     show(&state, Some(project)).await
 }
@@ -56,47 +56,47 @@ pub(crate) async fn show_projects(
 #[utoipa::path(
     put, path = "/admin/v1/projects/{project}/backup-policy", tag = "backups", operation_id = "put_backup_policy",
     params(("project" = String, Path, description = "Id or slug")),
-    request_body = PolicyView,
-    responses((status = 200, description = "The policy now", body = PolicyView))
+    request_body = BackupPolicyView,
+    responses((status = 200, description = "The policy now", body = BackupPolicyView))
 )]
 pub(crate) async fn put_projects(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path(project): Path<String>,
-    Json(body): Json<PolicyView>,
-) -> Result<axum::Json<PolicyView>, Problem> {
+    Json(body): Json<BackupPolicyView>,
+) -> Result<axum::Json<BackupPolicyView>, Problem> {
     let project = state.app.project(&project).await?.id;
     put(&state, &caller, Some(project), body).await
 }
 
 #[utoipa::path(
     get, path = "/admin/v1/backup-policy", tag = "backups", operation_id = "get_platform_backup_policy",
-    responses((status = 200, description = "The platform's policy", body = PolicyView))
+    responses((status = 200, description = "The platform's policy", body = BackupPolicyView))
 )]
 pub(crate) async fn show_platforms(
     State(state): State<HostState>,
     _caller: AdminCaller,
-) -> Result<axum::Json<PolicyView>, Problem> {
+) -> Result<axum::Json<BackupPolicyView>, Problem> {
     show(&state, None).await
 }
 
 #[utoipa::path(
     put, path = "/admin/v1/backup-policy", tag = "backups", operation_id = "put_platform_backup_policy",
-    request_body = PolicyView,
-    responses((status = 200, description = "The platform's policy now", body = PolicyView))
+    request_body = BackupPolicyView,
+    responses((status = 200, description = "The platform's policy now", body = BackupPolicyView))
 )]
 pub(crate) async fn put_platforms(
     State(state): State<HostState>,
     caller: AdminCaller,
-    Json(body): Json<PolicyView>,
-) -> Result<axum::Json<PolicyView>, Problem> {
+    Json(body): Json<BackupPolicyView>,
+) -> Result<axum::Json<BackupPolicyView>, Problem> {
     put(&state, &caller, None, body).await
 }
 
 async fn show(
     state: &HostState,
     project: Option<ProjectId>,
-) -> Result<axum::Json<PolicyView>, Problem> {
+) -> Result<axum::Json<BackupPolicyView>, Problem> {
     let policy = state.app.backups().policy(project).await?;
     Ok(axum::Json(policy.into()))
 }
@@ -105,8 +105,8 @@ async fn put(
     state: &HostState,
     caller: &AdminCaller,
     project: Option<ProjectId>,
-    body: PolicyView,
-) -> Result<axum::Json<PolicyView>, Problem> {
+    body: BackupPolicyView,
+) -> Result<axum::Json<BackupPolicyView>, Problem> {
     let policy = BackupPolicy {
         enabled: body.enabled,
         interval_seconds: body.interval_seconds,
@@ -119,7 +119,7 @@ async fn put(
     show(state, project).await
 }
 
-impl From<BackupPolicy> for PolicyView {
+impl From<BackupPolicy> for BackupPolicyView {
     fn from(policy: BackupPolicy) -> Self {
         Self {
             enabled: policy.enabled,

@@ -2,7 +2,7 @@
 //! or as a new one. `POST /admin/v1/backups/{id}/restore` is for projects that
 //! are gone.
 
-use super::{RunView, id};
+use super::{BackupRunView, id};
 use crate::{
     admin::AdminCaller,
     extract::{Json, Path},
@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 /// `new`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Restore {
+pub(crate) struct RestoreBackup {
     /// The project's slug, typed again: everything in it is replaced.
     confirm: Option<String>,
     /// The project to make.
@@ -40,15 +40,15 @@ pub(crate) struct NewFromBackup {
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/backups/{id}/restore", tag = "backups", operation_id = "restore_backup",
     params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The backup's id")),
-    request_body = Restore,
-    responses((status = 202, description = "The restore, which goes on", body = RunView))
+    request_body = RestoreBackup,
+    responses((status = 202, description = "The restore, which goes on", body = BackupRunView))
 )]
 pub(crate) async fn of_project(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path((project, backup)): Path<(String, String)>,
-    Json(body): Json<Restore>,
-) -> Result<(StatusCode, axum::Json<RunView>), Problem> {
+    Json(body): Json<RestoreBackup>,
+) -> Result<(StatusCode, axum::Json<BackupRunView>), Problem> {
     let into = match (body.confirm, body.new) {
         (Some(confirm), None) => RestoreInto::Over { confirm },
         (None, Some(new)) => made(new)?,
@@ -71,14 +71,14 @@ pub(crate) async fn of_project(
     post, path = "/admin/v1/backups/{id}/restore", tag = "backups", operation_id = "restore_gone_project",
     params(("id" = String, Path, description = "The id of a backup of any project")),
     request_body = NewFromBackup,
-    responses((status = 202, description = "The restore as a new project, which goes on", body = RunView))
+    responses((status = 202, description = "The restore as a new project, which goes on", body = BackupRunView))
 )]
 pub(crate) async fn as_new(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path(backup): Path<String>,
     Json(body): Json<NewFromBackup>,
-) -> Result<(StatusCode, axum::Json<RunView>), Problem> {
+) -> Result<(StatusCode, axum::Json<BackupRunView>), Problem> {
     let backups = state.app.backups();
     let whose = backups.owner_of(id(&backup)?).await?;
     let run = backups
