@@ -45,17 +45,25 @@ const isSignIn = (request: Request) =>
   request.method !== "PUT";
 
 async function reach(request: Request): Promise<Response> {
+  let response: Response | undefined;
   try {
-    return await fetch(request);
+    response = await fetch(request);
   } catch (error) {
     if (request.signal.aborted) throw error;
-    watcher?.lost();
-    throw new ApiError(0, {
-      code: "unreachable",
-      detail: "the server does not answer; look whether it runs, and try again",
-    });
   }
+  if (response && !isOfProxy(request, response)) return response;
+  watcher?.lost();
+  throw new ApiError(0, {
+    code: "unreachable",
+    detail: "the server does not answer; look whether it runs, and try again",
+  });
 }
+
+/** Whether a proxy answers in the place of a server that is away: the server itself says in JSON what is wrong. */
+const isOfProxy = (request: Request, response: Response) =>
+  response.status >= 500 &&
+  new URL(request.url).pathname.startsWith("/admin/") &&
+  !(response.headers.get("content-type") ?? "").includes("json");
 
 /** A request with the session's cookie. */
 export async function call(request: Request): Promise<Response> {

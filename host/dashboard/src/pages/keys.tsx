@@ -160,6 +160,7 @@ export function Keys() {
       {
         id: "state",
         head: "State",
+        wide: true,
         sort: (key) => stateOf(key)[0],
         cell: (key) => {
           const [word, tone] = stateOf(key);
