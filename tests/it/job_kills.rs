@@ -28,11 +28,16 @@ fn variables() -> BTreeMap<String, String> {
 /// killed where there are others.
 async fn nodes(wanted: usize) -> Vec<TestServer> {
     let first = TestServer::builder().envs(variables()).start().await;
-    let mut nodes = vec![first];
+    let more = others(&first, wanted).await;
+    [vec![first], more].into_iter().flatten().collect()
+}
+
+/// The other nodes of so many, where the engine serves them.
+async fn others(first: &TestServer, wanted: usize) -> Vec<TestServer> {
+    let mut nodes = Vec::new();
     if Engine::of_this_run().serves_many_nodes() {
         for number in 1..wanted {
-            let node = nodes[0].node_with(number, variables()).await;
-            nodes.push(node);
+            nodes.push(first.node_with(number, variables()).await);
         }
     }
     nodes
@@ -113,7 +118,7 @@ async fn of_each_time_there_is_one_run_whichever_nodes_are_killed() {
 
 #[tokio::test]
 async fn many_jobs_end_each_once_whichever_workers_are_killed() {
-    let mut nodes = nodes(4).await;
+    let mut nodes = nodes(1).await;
     let admin = nodes[0].admin();
     let project = worked(&admin).await;
     // Who is killed costs an attempt.
@@ -121,6 +126,8 @@ async fn many_jobs_end_each_once_whichever_workers_are_killed() {
     for _ in 0..JOBS / 25 {
         add_many(&project, 25, job.clone()).await;
     }
+    let more = others(&nodes[0], 4).await;
+    nodes.extend(more);
     let path = queue(&project, "/counts");
     let count = || async {
         let request = admin.request(reqwest::Method::GET, &path);
