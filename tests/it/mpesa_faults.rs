@@ -203,8 +203,8 @@ async fn questions_that_lie_do_not_undo_what_was_paid() {
     let id = shop.pushed("0725000001", 5).await;
     shop.until_status(&id, "succeeded").await;
     let path = format!("/mpesa/transactions/{id}/query");
-    let asked = shop.project.post(&path, json!({}));
-    assert_eq!(asked.await.expect(200).json()["status"], "succeeded");
+    let asked = shop.project.post(&path, json!({})).await;
+    assert_eq!(asked.expect(200).json()["status"], "succeeded");
     // The other way round a person looks.
     shop.faults(|faults| faults.callback_lost = true);
     let id = shop.pushed("0725000002", 5).await;
@@ -305,10 +305,8 @@ async fn payouts_stand_behind_a_permission_of_their_own_and_happen_once() {
     let row = shop.until_status(id, "succeeded").await;
     assert!(row["receipt_number"].is_string(), "{row}");
     assert_eq!(shop.until_told(id).await, ["mpesa.paid_out"]);
-    assert_eq!(
-        pay("salary-1").await.expect(200).json()["transaction_id"],
-        id
-    );
+    let again = pay("salary-1").await.expect_success().json();
+    assert_eq!(again["transaction_id"], id);
     assert_eq!(shop.sim.asked("/mpesa/b2c/v3/paymentrequest"), 1);
 
     // The answer and the result are lost: it is found out, not sent again.
