@@ -157,6 +157,7 @@ async fn every_fixture_and_each_of_its_routes_is_named_by_a_test() {
         include_str!("contained/reach.rs"),
         include_str!("foreign_components.rs"),
         include_str!("events.rs"),
+        include_str!("jobs.rs"),
         include_str!("permissions.rs"),
         include_str!("plugin_changes.rs"),
         include_str!("plugin_logs.rs"),
