@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeSet, HashMap},
@@ -180,9 +181,12 @@ async fn start(project: &Project, job: &str) -> Value {
     run.expect(202).json()
 }
 
+/// The runs of a job, asked for until a busy database has told them.
 async fn runs(project: &Project, job: &str) -> Vec<Value> {
     let path = format!("/cron/jobs/{job}/runs?limit=200");
-    let page = project.get(&path).await.expect(200).json();
+    let request = project.request(Method::GET, &path);
+    let page = Reply::try_patiently(request).await.unwrap();
+    let page = page.expect(200).json();
     page["items"].as_array().unwrap().clone()
 }
 
