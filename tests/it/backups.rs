@@ -316,6 +316,54 @@ async fn a_backup_is_made_listed_fetched_and_restored_as_another_project() {
 }
 
 #[tokio::test]
+async fn what_a_job_backs_up_by_the_clock_is_fetched_and_restored_as_another_project() {
+    let server = shared().await;
+    let admin = server.admin();
+    let World { project, .. } = world(&admin).await;
+    let body = json!({"enabled": true, "grants": "requested"});
+    let _ = admin.install(&project, "cron", body).await.expect_success();
+    let before = seen(&admin, &project).await;
+    let job = json!({
+        "name": "Back up", "type": "platform", "action": "backup", "schedule": "* * * * * *",
+    });
+    let job = project.post("/cron/jobs", job).await.expect(201).json();
+    let path = format!("/cron/jobs/{}", job["id"].as_str().unwrap());
+    let ready = until("a backup by the clock", PATIENCE, || async {
+        let list = admin.get(&backups(&project, "")).await.expect(200).json();
+        let items = list["items"].as_array().unwrap();
+        items.iter().find(|made| made["state"] == "ready").cloned()
+    })
+    .await;
+    let _ = project
+        .patch(&path, json!({"enabled": false}))
+        .await
+        .expect(200);
+    assert_eq!(ready["reason"], "scheduled", "{ready}");
+    let backup = ready["id"].as_str().unwrap();
+
+    let runs = project
+        .get(&format!("{path}/runs"))
+        .await
+        .expect(200)
+        .json();
+    assert!(
+        runs["items"]
+            .as_array()
+            .is_some_and(|runs| !runs.is_empty()),
+        "{runs}"
+    );
+    let link = backups(&project, &format!("/{backup}/download"));
+    let link = admin.get(&link).await.expect(200).json();
+    let archive = reqwest::get(link["url"].as_str().unwrap()).await.unwrap();
+    let archive = archive.bytes().await.unwrap();
+    assert_eq!(link["sha256"], digest(&archive), "{link}");
+
+    let slug = unique("clock");
+    let copy = restored(&admin, &project, backup, &slug).await;
+    assert_eq!(seen(&admin, &copy).await, before);
+}
+
+#[tokio::test]
 async fn a_restore_over_the_project_is_confirmed_and_can_be_undone() {
     let server = shared().await;
     let admin = server.admin();

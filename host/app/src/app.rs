@@ -21,7 +21,7 @@ use crate::{
     plugins::{BuiltIn, Code, Plugins},
     projects::purge::Purge,
     queue::{
-        Cleanup, EventsOfPlugins, JobsOfPlugins, PlatformActions, Scheduler, TermsOfJobs,
+        BackUp, Cleanup, EventsOfPlugins, JobsOfPlugins, PlatformActions, Scheduler, TermsOfJobs,
         WorkQueue, Worker,
     },
     sessions::{SessionCache, refusals::Refusals},
@@ -326,9 +326,9 @@ impl App {
             log_tasks: TaskTracker::new(),
         }));
         sign_ins.connect(&app);
-        let cleanup = Arc::new(Cleanup(app.downgrade()));
-        app.platform_actions()
-            .register(PlatformJob::Cleanup, cleanup);
+        let actions = app.platform_actions();
+        actions.register(PlatformJob::Cleanup, Arc::new(Cleanup(app.downgrade())));
+        actions.register(PlatformJob::Backup, Arc::new(BackUp(app.downgrade())));
         app.0
             .log_tasks
             .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));

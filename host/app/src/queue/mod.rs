@@ -11,6 +11,7 @@ mod actions;
 mod attempt;
 mod backlog;
 mod backoff;
+mod backup;
 mod cleanup;
 mod jobs;
 mod oversee;
@@ -22,6 +23,7 @@ mod terms;
 mod worker;
 
 pub use actions::{PlatformAction, PlatformActions, PlatformTask};
+pub(crate) use backup::BackUp;
 pub(crate) use cleanup::Cleanup;
 pub(crate) use jobs::JobsOfPlugins;
 pub(crate) use publish::EventsOfPlugins;
