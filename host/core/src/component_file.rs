@@ -450,7 +450,7 @@ mod tests {
                 described += usize::from(document.is_some());
             }
         }
-        assert_eq!(described, 13);
+        assert_eq!(described, 16);
     }
 
     #[test]
