@@ -4,7 +4,10 @@ use crate::{
     harness::{World, scope, until},
     on_both_engines,
 };
-use atlashub_core::capability::sql::{MAX_PARAMETERS, MAX_ROWS, MAX_SQL_BYTES, Sql as _, SqlValue};
+use atlashub_core::{
+    ProjectId,
+    capability::sql::{MAX_PARAMETERS, MAX_ROWS, MAX_SQL_BYTES, Sql as _, SqlValue},
+};
 use atlashub_data::project::Options;
 use std::time::{Duration, Instant};
 
@@ -95,6 +98,23 @@ async fn an_endless_statement_is_stopped() {
             }
         }
         assert_eq!(world.count().await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_databases_are_made_at_once() {
+    for world in World::both_with(Options::default()).await {
+        let made = (0..12).map(|_| {
+            let databases = world.databases.clone();
+            tokio::spawn(async move {
+                let project = ProjectId::new();
+                databases.provision(project).await?;
+                databases.drop(project).await
+            })
+        });
+        for made in made.collect::<Vec<_>>() {
+            made.await.unwrap().unwrap();
+        }
     }
 }
 

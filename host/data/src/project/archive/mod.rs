@@ -2,7 +2,7 @@
 //!
 //! A [`Dump`] shows the database as it was at one moment while it goes on
 //! changing: on SQLite each file through its backup interface, on Postgres
-//! each schema through `pg_dump`. A [`Load`] fills the database of a project
+//! each schema through `pg_dump`. A load fills the database of a project
 //! that was provisioned and that nobody uses yet, with the rights of its own
 //! roles, so that nothing in a dump can do more than its project could.
 //! Memory is bounded: what is on its way is a few chunks.

@@ -9,7 +9,7 @@ use super::{
     session::Session,
 };
 use crate::project::{
-    CredentialStore, Options, denied,
+    CredentialStore, Options, busy, denied,
     pool::{Place, Side},
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, capability::PluginScope, token};
@@ -19,9 +19,16 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Admin connections at most.
 const ADMIN_CONNECTIONS: u32 = 4;
+/// Provisionings at once: each holds a connection for its lock and needs
+/// another for its statements, which those that hold one must leave it.
+const AT_ONCE: usize = ADMIN_CONNECTIONS as usize / 2;
+/// How long a provisioning waits for its turn. It is rare, and whoever asks
+/// for it would ask again.
+const TURN: Duration = Duration::from_secs(60);
 /// An admin connection that nobody uses is closed after this.
 const ADMIN_IDLE: Duration = Duration::from_secs(60);
 /// A plugin's transaction that does nothing for so long is ended.
@@ -64,8 +71,15 @@ pub(super) struct Admin {
     url: url::Url,
     options: PgConnectOptions,
     pool: PgPool,
+    turns: Arc<Semaphore>,
     credentials: Arc<dyn CredentialStore>,
     limits: Options,
+}
+
+/// That a project is provisioned by nobody else, as long as it is held.
+struct Alone {
+    _lock: sqlx::Transaction<'static, sqlx::Postgres>,
+    _turn: OwnedSemaphorePermit,
 }
 
 /// How long a statement waits for a lock: less than it may take, so that one
@@ -106,6 +120,7 @@ impl Admin {
             url,
             options,
             pool,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             credentials,
             limits: limits.clone(),
         })
@@ -397,15 +412,23 @@ impl Admin {
     }
 
     /// One provisioning of a project at a time, over all nodes. Dropping the
-    /// transaction ends the lock.
-    async fn lock(&self, project: ProjectId) -> Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    /// answer ends the lock.
+    async fn lock(&self, project: ProjectId) -> Result<Alone> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned());
+        let turn = turn
+            .await
+            .map_err(|_| busy("too many projects and plugins are being set up"))?
+            .map_err(|error| Error::internal("wait to provision a project", error))?;
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(names::database(project))
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        Ok(transaction)
+        Ok(Alone {
+            _lock: transaction,
+            _turn: turn,
+        })
     }
 }
 
