@@ -14,6 +14,8 @@ use std::{
 
 /// Jobs of the test with many.
 const JOBS: usize = 2_000;
+/// How many items a node works on.
+const WORKERS: &str = "ATLASHUB_QUEUE_WORKERS";
 /// Times of a schedule that are looked at.
 const TIMES: usize = 20;
 /// The longest that all of it may take.
@@ -118,16 +120,25 @@ async fn of_each_time_there_is_one_run_whichever_nodes_are_killed() {
 
 #[tokio::test]
 async fn many_jobs_end_each_once_whichever_workers_are_killed() {
-    let mut nodes = nodes(1).await;
+    // Nobody works before all are there, however long it takes to add them.
+    let idle = TestServer::builder()
+        .envs(variables())
+        .env(WORKERS, "0")
+        .start()
+        .await;
+    let mut nodes = vec![idle];
     let admin = nodes[0].admin();
     let project = worked(&admin).await;
     // Who is killed costs an attempt.
-    let job = json!({"name": "work", "attempts": 50});
+    let job = json!({"name": "work", "attempts": 50, "payload": {"wait_ms": 200}});
     for _ in 0..JOBS / 25 {
         add_many(&project, 25, job.clone()).await;
     }
     let more = others(&nodes[0], 4).await;
     nodes.extend(more);
+    if nodes.len() == 1 {
+        nodes[0].restart_without(WORKERS).await;
+    }
     let path = queue(&project, "/counts");
     let count = || async {
         let request = admin.request(reqwest::Method::GET, &path);

@@ -215,6 +215,12 @@ impl TestServer {
         self.restart().await;
     }
 
+    /// Ends it politely and starts it again without one of its settings.
+    pub async fn restart_without(&mut self, name: &str) {
+        let _ = self.variables.remove(name);
+        self.restart().await;
+    }
+
     /// Ends it in the middle of whatever it does.
     pub fn kill(&mut self) {
         self.process.kill();
