@@ -48,7 +48,7 @@ test("projects are made, found, renamed and deleted", async () => {
   await until("one row", async () => (await page.getByRole("row").count()) === 2);
   await row.getByRole("button", { name: /Actions/ }).click();
   await page.getByRole("menuitem", { name: "Rename" }).click();
-  await page.getByLabel("Name").fill("Kaffeehaus");
+  await page.getByRole("textbox", { name: "Name" }).fill("Kaffeehaus");
   await page.getByRole("button", { name: "Rename" }).click();
   await until("the new name", async () => (await server.call("GET", "/admin/v1/projects/cafe-zurich")).name === "Kaffeehaus");
 

@@ -96,7 +96,6 @@ test("a statement is explained, saved, and opened again; names are completed", a
 
   await write(page, "");
   await page.keyboard.type("SELECT * FROM ord", { delay: 20 });
-  await page.screenshot({ path: "/tmp/suggest.png" });
   await page.locator('.suggest-widget [aria-label^="orders"]').first().waitFor();
   await page.keyboard.press("Escape");
   faultless(page);
