@@ -37,8 +37,7 @@ impl Run<'_> {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = folder.path().join("schemathesis.toml");
         // A busy machine may say that it is busy, and to come again.
-        let passing =
-            "[checks.not_a_server_error]\nexpected-statuses = [\"2xx\", \"3xx\", \"4xx\", \"503\"]\n";
+        let passing = "[checks.not_a_server_error]\nexpected-statuses = [\"2xx\", \"3xx\", \"4xx\", \"503\"]\n";
         std::fs::write(&settings, format!("{}\n{passing}", self.settings))
             .expect("write the settings");
         let mut command = Command::new(program);
