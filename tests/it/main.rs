@@ -65,6 +65,7 @@ mod operations;
 mod permissions;
 mod plugin_changes;
 mod plugin_logs;
+mod plugin_pages;
 mod plugin_uploads;
 mod postgrest_js;
 mod problems;
