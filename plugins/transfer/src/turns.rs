@@ -11,7 +11,7 @@ use atlashub_sdk::{events::is_worth_retrying, jobs::Job as Task, prelude::*};
 
 /// Which job is to go on.
 #[derive(Debug, Serialize, Deserialize)]
-struct Work {
+pub(crate) struct Work {
     job: String,
 }
 

@@ -7,6 +7,7 @@ mod changes;
 mod describe;
 mod editor;
 pub(super) mod ended;
+mod rows;
 pub(super) mod rules;
 mod set;
 mod store;
