@@ -11,9 +11,8 @@ import { Badge } from "./ui/badge";
 import { Button } from "./ui/button";
 import { Card, CardBody, CardHeader } from "./ui/card";
 import { DialogContent, DialogRoot } from "./ui/dialog";
-import { Field } from "./ui/field";
+import { Field, Toggle } from "./ui/field";
 import { Input, Select, Textarea } from "./ui/input";
-import { Switch } from "./ui/switch";
 import { type AuthSettings, type MailTemplate, authQuery, providersQuery } from "./user-queries";
 
 async function save(project: string, settings: AuthSettings): Promise<void> {
@@ -21,18 +20,6 @@ async function save(project: string, settings: AuthSettings): Promise<void> {
     api.PUT("/admin/v1/projects/{project}/auth", { params: { path: { project } }, body: settings as never }),
   );
   queryClient.setQueryData(authQuery(project).queryKey, answer as AuthSettings);
-}
-
-function Toggle({ label, help, checked, change }: { label: string; help: string; checked: boolean; change: (checked: boolean) => void }) {
-  return (
-    <div className="flex items-start justify-between gap-4">
-      <div>
-        <p className="text-[0.8125rem] font-medium">{label}</p>
-        <p className="mt-0.5 text-xs text-muted">{help}</p>
-      </div>
-      <Switch aria-label={label} checked={checked} onCheckedChange={change} />
-    </div>
-  );
 }
 
 function Settings({ project, settings }: { project: string; settings: AuthSettings }) {
