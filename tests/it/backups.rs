@@ -559,8 +559,7 @@ async fn backups_are_kept_as_the_policy_says_and_come_by_themselves() {
     }
     let lonely = admin.put(&policy, json!({"timezone": "Africa/Nairobi"}));
     assert_eq!(lonely.await.expect_problem(422), "invalid_policy");
-    let nightly =
-        json!({"enabled": true, "schedule": "30 3 * * *", "timezone": "Africa/Nairobi"});
+    let nightly = json!({"enabled": true, "schedule": "30 3 * * *", "timezone": "Africa/Nairobi"});
     let set = admin.put(&policy, nightly.clone()).await.expect(200).json();
     let next = set["next_at"].as_str().unwrap();
     assert!(next.ends_with("T00:30:00Z"), "{set}");
@@ -615,7 +614,10 @@ async fn backups_are_kept_as_the_policy_says_and_come_by_themselves() {
         (newest["id"] != scheduled["id"] && newest["verified_at"].is_string()).then_some(newest)
     })
     .await;
-    let _ = admin.put(&policy, json!({"keep_last": 2})).await.expect(200);
+    let _ = admin
+        .put(&policy, json!({"keep_last": 2}))
+        .await
+        .expect(200);
 }
 
 #[tokio::test]

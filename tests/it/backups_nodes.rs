@@ -62,7 +62,9 @@ async fn titles(project: &Project) -> Vec<String> {
         );
         let page = project.get(&path).await.expect(200).json();
         let rows = page["rows"].as_array().unwrap();
-        let more = rows.iter().map(|row| row["title"].as_str().unwrap().to_owned());
+        let more = rows
+            .iter()
+            .map(|row| row["title"].as_str().unwrap().to_owned());
         all.extend(more);
         if rows.len() < 200 {
             return all;

@@ -104,7 +104,10 @@ async fn fill() -> Before {
     let totp = made["secret"].as_str().unwrap().to_owned();
     let recovery = made["recovery_codes"][0].as_str().unwrap().to_owned();
     let body = json!({"code": totp_code(&totp, 0)});
-    let _ = users[1].post("/v1/auth/totp/verify", body).await.expect(204);
+    let _ = users[1]
+        .post("/v1/auth/totp/verify", body)
+        .await
+        .expect(204);
     // Another version of a file, a larger one, and one with tags that is found.
     let text = project
         .upload("found.txt", "a bicycle for the moved")
@@ -119,7 +122,11 @@ async fn fill() -> Before {
         .upload("large.bin", noise(6_000_000, 7))
         .await
         .expect_success();
-    let found = project.get("/files/search?q=found").await.expect(200).json();
+    let found = project
+        .get("/files/search?q=found")
+        .await
+        .expect(200)
+        .json();
     assert_ne!(found["items"], json!([]), "{found}");
     let body = json!({
         "name": "nightly", "type": "http", "schedule": "0 3 * * *", "timezone": "Africa/Nairobi",
@@ -265,7 +272,11 @@ async fn an_installation_moves_up_although_the_move_is_killed_on_the_way() {
     everybody_gets_in(&before, &project).await;
     tables_go_on(&admin, &project).await;
     let found = until("the index of words", PATIENCE, || async {
-        let page = project.get("/files/search?q=found").await.expect(200).json();
+        let page = project
+            .get("/files/search?q=found")
+            .await
+            .expect(200)
+            .json();
         (page["items"] != json!([])).then_some(page)
     })
     .await;
@@ -341,8 +352,16 @@ async fn tables_go_on(admin: &Admin, project: &Project) {
     assert_eq!(read("SELECT count(*) FROM open_things").await, json!([[4]]));
     write(admin, project, "DELETE FROM things WHERE id = 40").await;
     assert_eq!(read("SELECT thing FROM parts").await, json!([[1]]));
-    write(admin, project, "INSERT INTO \"Loose ones\" (\"a word\") VALUES ('y')").await;
-    assert_eq!(read("SELECT max(n) FROM \"Loose ones\"").await, json!([[8]]));
+    write(
+        admin,
+        project,
+        "INSERT INTO \"Loose ones\" (\"a word\") VALUES ('y')",
+    )
+    .await;
+    assert_eq!(
+        read("SELECT max(n) FROM \"Loose ones\"").await,
+        json!([[8]])
+    );
 }
 
 #[tokio::test]

@@ -276,7 +276,7 @@ pub(crate) async fn backups(config: &Config) -> anyhow::Result<(Backups, Platfor
     platform.check_moved().await?;
     let databases = databases(config, &platform, &sealer)?;
     let storage = storage(config)?;
-    let archives(config, &storage)?;
+    let archives = archives(config, &storage)?;
     let keys = config.backups.keys()?;
     let backups = Backups::new(
         BackupsParts {

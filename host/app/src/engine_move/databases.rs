@@ -43,9 +43,7 @@ impl EngineMover {
         );
         // What was being finished may be there by half: all begins anew.
         if journal.begun(&finished).is_some() && journal.done(&finished).is_none() {
-            journal
-                .forget(&step(location, PUBLIC, ""))
-                .await?;
+            journal.forget(&step(location, PUBLIC, "")).await?;
         }
         if journal.done(&made).is_none() {
             self.target
@@ -155,10 +153,7 @@ impl EngineMover {
                 };
                 let name = format!("after/{}/{}", project.location, plugin.scope.plugin);
                 if journal.done(&name).is_none() {
-                    self.target
-                        .databases
-                        .after_move(&plugin.scope, sql)
-                        .await?;
+                    self.target.databases.after_move(&plugin.scope, sql).await?;
                     journal.note(&name, true, json!({})).await?;
                 }
             }
@@ -168,10 +163,7 @@ impl EngineMover {
 }
 
 /// The tables of a plugin whose rows are moved, as the journal orders them.
-pub(super) fn ordered<'a>(
-    plugin: &'a PlannedPlugin,
-    made: Option<&Value>,
-) -> Vec<&'a MovedTable> {
+pub(super) fn ordered<'a>(plugin: &'a PlannedPlugin, made: Option<&Value>) -> Vec<&'a MovedTable> {
     let order = made
         .and_then(|details| details.get("order")?.as_array())
         .into_iter()

@@ -102,7 +102,8 @@ impl EngineMover {
         options: MoveOptions,
         told: MoveTold,
     ) -> Result<Self> {
-        if source.platform.engine() != Engine::Sqlite || target.platform.engine() != Engine::Postgres
+        if source.platform.engine() != Engine::Sqlite
+            || target.platform.engine() != Engine::Postgres
         {
             return Err(Error::invalid(
                 "wrong_engine",

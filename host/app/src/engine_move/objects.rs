@@ -120,7 +120,11 @@ impl EngineMover {
             loop {
                 let page = storage.walk(&prefix, after.as_deref(), 500).await?;
                 objects += page.entries.len() as u64;
-                bytes += page.entries.iter().map(|entry| entry.meta.size).sum::<u64>();
+                bytes += page
+                    .entries
+                    .iter()
+                    .map(|entry| entry.meta.size)
+                    .sum::<u64>();
                 match page.next {
                     Some(next) => after = Some(next),
                     None => break,

@@ -2,9 +2,7 @@
 
 use super::EngineMover;
 use crate::projects::IN_THE_MAKING;
-use atlashub_core::{
-    PluginName, ProjectId, Result, capability::PluginScope, manifest::Manifest,
-};
+use atlashub_core::{PluginName, ProjectId, Result, capability::PluginScope, manifest::Manifest};
 use atlashub_data::{
     platform::Project,
     project::moving::{MovedTable, PUBLIC, PublicPlan, Trouble},
@@ -78,11 +76,7 @@ impl EngineMover {
         Ok(Plan { projects })
     }
 
-    async fn plan_project(
-        &self,
-        project: &Project,
-        location: ProjectId,
-    ) -> Result<PlannedProject> {
+    async fn plan_project(&self, project: &Project, location: ProjectId) -> Result<PlannedProject> {
         let slug = project.slug.to_string();
         let left = |object: &str| self.options.leave_out.contains(&format!("{slug}:{object}"));
         let mut public = self.source.databases.plan_public(location).await?;
@@ -135,12 +129,7 @@ impl EngineMover {
     async fn manifest(&self, project: ProjectId, plugin: &PluginName) -> Result<Option<Manifest>> {
         let platform = &self.source.platform;
         let found = match platform.installations().find(project, plugin).await? {
-            Some(installed) => {
-                platform
-                    .revisions()
-                    .find(installed.state.revision)
-                    .await?
-            }
+            Some(installed) => platform.revisions().find(installed.state.revision).await?,
             None => platform.revisions().latest(plugin).await?,
         };
         Ok(found.map(|revision| revision.manifest))

@@ -145,7 +145,11 @@ impl EngineMover {
                 self.target.storage.walk(prefix, after.as_deref(), PAGE),
             )?;
             let told = |entry: &ListEntry| (entry.key.clone(), entry.meta.size);
-            let same_lists = there.entries.iter().map(told).eq(here.entries.iter().map(told));
+            let same_lists = there
+                .entries
+                .iter()
+                .map(told)
+                .eq(here.entries.iter().map(told));
             let mut found = Vec::new();
             if same_lists {
                 found = futures::stream::iter(&there.entries)
@@ -174,7 +178,11 @@ impl EngineMover {
                 return Ok((objects, bytes));
             }
             objects += there.entries.len() as u64;
-            bytes += there.entries.iter().map(|entry| entry.meta.size).sum::<u64>();
+            bytes += there
+                .entries
+                .iter()
+                .map(|entry| entry.meta.size)
+                .sum::<u64>();
             pace(objects);
             let ended = there.next.is_none();
             after = there.next;

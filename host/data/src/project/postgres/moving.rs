@@ -252,9 +252,7 @@ impl PostgresProjects {
         table: &MovedTable,
     ) -> Result<ComparedRows> {
         self.let_have_beside(to, schema, true).await?;
-        let compared = self
-            .compare_beside(source, (from, to), schema, table)
-            .await;
+        let compared = self.compare_beside(source, (from, to), schema, table).await;
         self.let_have_beside(to, schema, false).await?;
         compared
     }
@@ -280,7 +278,15 @@ impl PostgresProjects {
         }
         let rows = source.read_rows(from, schema, &table.name, told_as(&columns))?;
         let beside = format!("pg_temp.{BESIDE}");
-        copy(&mut connection, &beside, &table.name, &columns, rows, &|_| {}).await?;
+        copy(
+            &mut connection,
+            &beside,
+            &table.name,
+            &columns,
+            rows,
+            &|_| {},
+        )
+        .await?;
         let source = sum(&mut connection, &format!("SELECT {names} FROM {beside}")).await?;
         let target = sum(&mut connection, &format!("SELECT {names} FROM {own}")).await?;
         run(&mut connection, "ROLLBACK").await?;
@@ -296,7 +302,11 @@ impl PostgresProjects {
     /// Lets the owner of a schema make tables that end with its session.
     async fn let_have_beside(&self, project: ProjectId, schema: &str, may: bool) -> Result<()> {
         let database = names::database(project);
-        let (word, to) = if may { ("GRANT", "TO") } else { ("REVOKE", "FROM") };
+        let (word, to) = if may {
+            ("GRANT", "TO")
+        } else {
+            ("REVOKE", "FROM")
+        };
         let mut inside = self.admin.connect(&database).await.map_err(failed)?;
         let sql = format!(
             "{word} TEMPORARY ON DATABASE {} {to} {}",
@@ -385,10 +395,7 @@ fn list(columns: &Columns) -> String {
 }
 
 /// What of the columns of a schema's tables holds values of its own.
-async fn columns(
-    connection: &mut PgConnection,
-    schema: &str,
-) -> Result<BTreeMap<String, Columns>> {
+async fn columns(connection: &mut PgConnection, schema: &str) -> Result<BTreeMap<String, Columns>> {
     let rows = sqlx::query(COLUMNS)
         .bind(quoted(schema))
         .fetch_all(connection)
@@ -397,7 +404,12 @@ async fn columns(
     let mut tables: BTreeMap<String, Columns> = BTreeMap::new();
     for row in rows {
         let read = || -> Result<(String, String, String, bool), sqlx::Error> {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+            Ok((
+                row.try_get(0)?,
+                row.try_get(1)?,
+                row.try_get(2)?,
+                row.try_get(3)?,
+            ))
         };
         let (table, column, kind, generated) = read().map_err(failed)?;
         let own = tables.entry(table).or_default();
@@ -498,14 +510,14 @@ async fn copy(
     let refused = |error: sqlx::Error| {
         Error::invalid(
             "value_does_not_fit",
-            format!("a row of `{table}` does not fit into Postgres: {}", said(&error)),
+            format!(
+                "a row of `{table}` does not fit into Postgres: {}",
+                said(&error)
+            ),
         )
         .with_source(error)
     };
-    let mut copying = connection
-        .copy_in_raw(&statement)
-        .await
-        .map_err(refused)?;
+    let mut copying = connection.copy_in_raw(&statement).await.map_err(refused)?;
     let mut count = 0;
     while let Some(chunk) = rows.recv().await {
         match chunk {
@@ -586,7 +598,11 @@ async fn make(connection: &mut PgConnection, part: &PlannedPart) -> Result<()> {
         .map_err(|error| {
             Error::conflict(
                 "object_does_not_fit",
-                format!("`{}` cannot be made on Postgres: {}", part.object, said(&error)),
+                format!(
+                    "`{}` cannot be made on Postgres: {}",
+                    part.object,
+                    said(&error)
+                ),
             )
             .with_source(error)
         })

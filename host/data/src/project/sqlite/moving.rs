@@ -240,7 +240,11 @@ fn tell(into: &mut Vec<u8>, value: ValueRef<'_>, told: Told) -> Result<(), &'sta
             write(into, format_args!("{number:.0}"));
         }
         (ValueRef::Real(number), _) if number.is_infinite() => {
-            let text = if number > 0.0 { "Infinity" } else { "-Infinity" };
+            let text = if number > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            };
             into.extend_from_slice(text.as_bytes());
         }
         (ValueRef::Real(number), _) => write(into, format_args!("{number:?}")),

@@ -25,13 +25,8 @@ impl SqliteProjects {
                 return Ok(PublicPlan::default());
             }
             let author = Author::Public(Box::new(Rules::new(Side::Owner)));
-            let opened = Connection::open(
-                &path,
-                "public",
-                author,
-                super::super::Mode::Read,
-                &options,
-            );
+            let opened =
+                Connection::open(&path, "public", author, super::super::Mode::Read, &options);
             let mut connection = opened.map_err(Failure::into_error)?;
             let (facts, views, triggers, policies) = connection.as_host(|own| {
                 let inner = own.inner();
