@@ -20,6 +20,7 @@ mod private_file;
 mod problem;
 mod rate_limit;
 mod request_id;
+mod resident;
 mod routes;
 mod state;
 mod telemetry;
