@@ -238,7 +238,6 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/v1/storage/list", Asks::Users),
     ("DELETE", "/v1/storage/object", Asks::ObjectToWrite),
     ("POST", "/transfer/export", Asks::ServerToWrite),
-    ("GET", "/transfer/files", Asks::ServerToWrite),
     ("POST", "/transfer/folder", Asks::ServerThingToWrite),
     ("POST", "/transfer/uploads", Asks::ServerToWrite),
     ("POST", "/transfer/uploads/link", Asks::ServerToWrite),
