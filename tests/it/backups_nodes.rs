@@ -19,7 +19,7 @@ struct Written {
 async fn write(project: &Project, title: &str) -> u16 {
     let row = json!({"rows": [{ "title": title }]});
     let reply = project.post("/v1/db/notes", row).await;
-    reply.status.as_u16()
+    reply.status
 }
 
 /// Writes until it is told to stop.

@@ -196,7 +196,8 @@ impl Target {
 
     async fn run(&self, server: &TestServer, more: &[&str]) -> (i32, String) {
         let args = [&self.args(), more].concat();
-        let running = server.run_with_its_settings(&args, &self.keys());
+        let keys = self.keys();
+        let running = server.run_with_its_settings(&args, &keys);
         tokio::time::timeout(PATIENCE, running)
             .await
             .expect("the command ends")
@@ -335,10 +336,10 @@ async fn tables_go_on(admin: &Admin, project: &Project) {
     assert!(row["key"].is_string() && row["at"].is_string(), "{made}");
     let empty = json!({"rows": [{"title": ""}]});
     let refused = project.post("/v1/db/things", empty).await;
-    assert!(refused.status.is_client_error(), "{}", refused.text());
+    assert!((400..500).contains(&refused.status), "{}", refused.text());
     let orphan = json!({"rows": [{"thing": 12345, "n": 1}]});
     let refused = project.post("/v1/db/parts", orphan).await;
-    assert!(refused.status.is_client_error(), "{}", refused.text());
+    assert!((400..500).contains(&refused.status), "{}", refused.text());
     let path = format!("/admin/v1/projects/{}/sql", project.slug);
     let read = async |sql: &str| {
         let answer = admin.post(&path, json!({"sql": sql})).await;
