@@ -67,6 +67,18 @@ pub(crate) fn test(repository: &Workspace, words: &[String]) -> Result<()> {
         .run("pass the tests of the dashboard")
 }
 
+/// What a browser measures of a server's pages, as JSON.
+pub(crate) fn measure(repository: &Workspace, words: &[&str]) -> Result<String> {
+    let folder = repository.root().join("host/dashboard");
+    install(&folder)?;
+    Program::new("node")
+        .args(["e2e/measure.js"])
+        .args(words)
+        .current_dir(&folder)
+        .env("ATLASHUB_TEST_CHROMIUM", setup::browser()?)
+        .output("measure the dashboard")
+}
+
 /// Fetches the parts that the lock file names, unless they are there.
 fn install(folder: &Path) -> Result<()> {
     let lock = std::fs::read_to_string(folder.join("package-lock.json"))
