@@ -21,8 +21,8 @@ export const components = process.env.ATLASHUB_TEST_COMPONENTS ?? new URL("../..
 export const output = new URL("output/", import.meta.url).pathname;
 export const owner = { email: "owner@example.com", password: "correct horse battery staple" };
 
-/** Generous: a slow machine is no fault of the pages. */
-export const patience = 60_000;
+/** Generous: a slow machine is no fault of the pages. Who works on them may want to know sooner. */
+export const patience = Number(process.env.ATLASHUB_TEST_PATIENCE ?? 60_000);
 
 export async function freePort() {
   return new Promise((resolve, reject) => {

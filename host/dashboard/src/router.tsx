@@ -113,6 +113,13 @@ const admins = createRoute({
   component: lazyRouteComponent(() => import("./pages/admins"), "Admins"),
 });
 
+const backups = createRoute({
+  getParentRoute: () => inside,
+  path: "/backups",
+  validateSearch: words("backup", "pages"),
+  component: lazyRouteComponent(() => import("./pages/backups"), "PlatformBackups"),
+});
+
 const platform = createRoute({
   getParentRoute: () => inside,
   path: "/platform",
@@ -182,6 +189,13 @@ const sql = createRoute({
   getParentRoute: () => project,
   path: "/sql",
   component: lazyRouteComponent(() => import("./pages/sql"), "Sql"),
+});
+
+const database = createRoute({
+  getParentRoute: () => project,
+  path: "/database",
+  validateSearch: words("tab", "backup", "job", "pages"),
+  component: lazyRouteComponent(() => import("./pages/database"), "Database"),
 });
 
 const storage = createRoute({
@@ -256,9 +270,10 @@ export const router = createRouter({
       catalogue,
       audit,
       admins,
+      backups,
       platform,
       account,
-      project.addChildren([overview, plugins, plugin, keys, settings, users, tables, table, sql, storage, cron, payments, queue, logs, apiPage]),
+      project.addChildren([overview, plugins, plugin, keys, settings, users, tables, table, sql, database, storage, cron, payments, queue, logs, apiPage]),
     ]),
   ]),
   defaultPreload: "intent",

@@ -12,9 +12,8 @@ import { Badge } from "./ui/badge";
 import { Button } from "./ui/button";
 import { Card, CardBody, CardHeader } from "./ui/card";
 import { DialogContent, DialogRoot } from "./ui/dialog";
-import { Field } from "./ui/field";
+import { Field, Toggle } from "./ui/field";
 import { Input, Select, Textarea } from "./ui/input";
-import { Switch } from "./ui/switch";
 import { type AuthSettings, type MailTemplate, authQuery, providersQuery } from "./user-queries";
 
 /** Saves what was changed since `base`, and leaves what somebody else has changed beside it. */
@@ -25,18 +24,6 @@ async function save(project: string, base: { current: AuthSettings }, mine: Auth
   const answer = await take(api.PUT("/admin/v1/projects/{project}/auth", { ...params, body: settings as never }));
   base.current = answer as AuthSettings;
   queryClient.setQueryData(authQuery(project).queryKey, answer as AuthSettings);
-}
-
-function Toggle({ label, help, checked, change }: { label: string; help: string; checked: boolean; change: (checked: boolean) => void }) {
-  return (
-    <div className="flex items-start justify-between gap-4">
-      <div>
-        <p className="text-[0.8125rem] font-medium">{label}</p>
-        <p className="mt-0.5 text-xs text-muted">{help}</p>
-      </div>
-      <Switch aria-label={label} checked={checked} onCheckedChange={change} />
-    </div>
-  );
 }
 
 function Settings({ project, settings }: { project: string; settings: AuthSettings }) {

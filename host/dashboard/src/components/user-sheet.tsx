@@ -16,6 +16,7 @@ import { Field } from "./ui/field";
 import { Input } from "./ui/input";
 import { Switch } from "./ui/switch";
 import { rolesQuery } from "./user-queries";
+import { UserSessions } from "./user-sessions";
 
 export function RoleChoice({ project, value, change }: { project: string; value: string[]; change: (roles: string[]) => void }) {
   const { data } = useQuery(rolesQuery(project));
@@ -147,6 +148,7 @@ export function UserSheet({ project, id, close }: { project: string; id: string;
               Joined <When at={user.created_at} />, last changed <When at={user.updated_at} />
             </p>
             <Edit project={project} user={user} saved={(next) => void changed(next)} />
+            <UserSessions project={project} id={user.id} email={user.email} />
             <section>
               <h3 className="mb-2 text-[0.8125rem] font-medium">App passwords</h3>
               {!passwords.data ? (

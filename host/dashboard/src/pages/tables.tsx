@@ -4,7 +4,7 @@ import { ArrowUpRight, Columns3, Download, Ellipsis, Filter, Pencil, Plus, Table
 import { type DragEvent, useCallback, useMemo, useRef, useState } from "react";
 import { toast } from "sonner";
 import { ApiError, api, reason, take } from "@/api/client";
-import { type Column, type TableDetails, queryClient, tableQuery, tablesQuery } from "@/api/queries";
+import { type Column, type TableDetails, installationsQuery, queryClient, tableQuery, tablesQuery } from "@/api/queries";
 import { Confirm } from "@/components/confirm";
 import { CsvImport } from "@/components/csv-import";
 import { type Col, DataTable } from "@/components/data-table";
@@ -14,6 +14,7 @@ import { Policies } from "@/components/policies";
 import { Empty, Failure, Loading } from "@/components/states";
 import { AddColumn, CreateTable, RowForm, alter, valueOf } from "@/components/table-dialogs";
 import { CopyButton } from "@/components/text";
+import { TransferImport } from "@/components/transfer-import";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardBody, CardHeader } from "@/components/ui/card";
@@ -134,7 +135,9 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
   const [chosen, setChosen] = useState<Map<string, unknown[]>>(new Map());
   const [deleting, setDeleting] = useState(false);
   const [form, setForm] = useState<"new" | readonly unknown[]>();
-  const [file, setFile] = useState<{ name: string; text: string }>();
+  const [file, setFile] = useState<File>();
+  const plugins = useQuery(installationsQuery(project));
+  const transfers = plugins.data?.items.some((one) => one.name === "transfer" && one.enabled) ?? false;
   const [over, setOver] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const keys = table.primary_key;
@@ -179,7 +182,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
     event.preventDefault();
     setOver(false);
     const found = event.dataTransfer.files[0];
-    if (found) void found.text().then((text) => setFile({ name: found.name, text }));
+    if (found && writable) setFile(found);
   };
   const conditions = split(filter);
   const setConditions = (list: string[]) => change({ filter: list.join(",") || undefined });
@@ -231,12 +234,12 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
             <input
               ref={input}
               type="file"
-              accept=".csv,text/csv"
+              accept={transfers ? ".csv,.tsv,.txt,.json,.ndjson,.jsonl" : ".csv,text/csv"}
               aria-label="CSV file"
               className="hidden"
               onChange={(event) => {
                 const found = event.target.files?.[0];
-                if (found) void found.text().then((text) => setFile({ name: found.name, text }));
+                if (found) setFile(found);
                 event.target.value = "";
               }}
             />
@@ -379,7 +382,12 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
           <p>From {table.name}, for good.</p>
         </Confirm>
       )}
-      {file && <CsvImport project={project} table={table} file={file} close={() => setFile(undefined)} />}
+      {file &&
+        (transfers ? (
+          <TransferImport project={project} file={file} table={table.name} files={false} close={() => setFile(undefined)} />
+        ) : (
+          <CsvImport project={project} table={table} file={file} close={() => setFile(undefined)} />
+        ))}
     </Card>
   );
 }

@@ -1,9 +1,10 @@
 import {
   AlarmClock,
+  Archive,
   Banknote,
   BookOpen,
   Boxes,
-
+  DatabaseBackup,
   FolderOpen,
   KeyRound,
   LayoutDashboard,
@@ -36,6 +37,7 @@ export const platformPlaces: Place[] = [
   { name: "Plugin catalogue", to: "/plugins", icon: Boxes, key: "c", words: "upload deploy wasm component" },
   { name: "Audit", to: "/audit", icon: ShieldCheck, key: "a", words: "history who did what" },
   { name: "Admins", to: "/admins", icon: UserCog, key: "d", words: "invite owner viewer" },
+  { name: "Backups", to: "/backups", icon: Archive, key: "r", words: "restore archive disaster" },
   { name: "Platform", to: "/platform", icon: ServerCog, key: "h", words: "health version migrations settings" },
 ];
 
@@ -45,6 +47,7 @@ export const projectPlaces: Place[] = [
   { name: "Plugins", to: "/plugins", icon: Boxes, key: "l", words: "install configure catalogue" },
   { name: "Tables", to: "/tables", icon: Table2, key: "t", words: "rows data editor csv" },
   { name: "SQL", to: "/sql", icon: SquareTerminal, key: "s", words: "query editor" },
+  { name: "Database tools", to: "/database", icon: DatabaseBackup, key: "b", words: "backups restore import export migrations" },
   { name: "Storage", to: "/storage", icon: FolderOpen, key: "f", words: "files buckets objects upload" },
   { name: "Users", to: "/users", icon: Users, key: "u", words: "sign-in roles invite mail" },
   { name: "Keys", to: "/keys", icon: KeyRound, key: "k", words: "api secret publishable" },

@@ -7,6 +7,7 @@ use super::{
     peers::Node,
     report::{Goal, Report},
 };
+use crate::dashboard::DASHBOARD;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::json;
@@ -68,7 +69,7 @@ pub(super) fn dashboard(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
     let rows = rows.to_string();
     let address = node.server.url("");
     let words = [&address, EMAIL, PASSWORD, PROJECT, TABLE, &rows, &rounds];
-    let text = crate::dashboard::measure(bench.repository, &words)?;
+    let text = DASHBOARD.measure(bench.repository, &words)?;
     let found: Measured = serde_json::from_str(&text).context("read what the browser measured")?;
     ensure!(!found.has_editor, "the first page loads the editor");
     #[expect(clippy::cast_precision_loss, reason = "far from where it would show")]
