@@ -13,6 +13,7 @@ mod addressing;
 mod admin_accounts;
 mod admins;
 mod app_passwords;
+mod assets;
 mod auth_js;
 mod avatars;
 mod backends;

@@ -8,6 +8,7 @@ use crate::{
     host::Host,
     listen, resident,
     state::{HostState, Shared},
+    store_origins,
     telemetry::{self, Measurements, Telemetry},
 };
 use anyhow::Context as _;
@@ -83,7 +84,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
     let traced = config.telemetry.otlp_endpoint.is_some();
     let entry = Arc::new(Entry::new(
-        Gateway::new(app.clone(), config.network.proxies()?, traced),
+        Gateway::new(
+            app.clone(),
+            config.network.proxies()?,
+            &store_origins::of(&config.storage),
+            traced,
+        )?,
         Host::new(state, &config),
         traced,
     ));
