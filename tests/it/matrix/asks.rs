@@ -294,6 +294,7 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
         Asks::PaymentToWrite,
     ),
     ("POST", "/mpesa/transactions/{id}/review", Asks::Reviewed),
+    ("POST", "/mpesa/check", Asks::Treasury),
     ("POST", "/mpesa/c2b/register", Asks::Treasury),
     ("POST", "/mpesa/b2c", Asks::Treasury),
     ("POST", "/mpesa/reversals", Asks::Treasury),

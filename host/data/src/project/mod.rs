@@ -13,6 +13,7 @@
 pub mod archive;
 mod lines;
 mod migration;
+pub mod moving;
 mod pool;
 mod postgres;
 pub mod public;
