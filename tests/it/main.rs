@@ -23,6 +23,7 @@ mod backups_disaster;
 mod boto;
 mod classifier;
 mod client_ts;
+mod clocks;
 mod cloudflare_access;
 
 mod command_line;
@@ -50,8 +51,10 @@ mod large_files;
 mod mails;
 mod matrix;
 mod mpesa;
+mod mpesa_day;
 mod mpesa_faults;
 mod mpesa_kills;
+mod mpesa_pull;
 mod mpesa_stand_in;
 mod mpesa_world;
 mod names;
