@@ -43,11 +43,7 @@ const PUSHES: &[More] = &[
         },
         "pending",
     ),
-    (
-        "answer lost",
-        |faults| faults.answer_lost = 1,
-        "succeeded",
-    ),
+    ("answer lost", |faults| faults.answer_lost = 1, "succeeded"),
     (
         "texts",
         |faults| faults.callback_shape = Shape::Texts,
@@ -55,12 +51,18 @@ const PUSHES: &[More] = &[
     ),
     (
         "no receipt",
-        |faults| faults.callback_shape = Shape::NoReceipt,
+        |faults| {
+            faults.callback_shape = Shape::NoReceipt;
+            faults.callback_then.clear();
+        },
         "succeeded",
     ),
     (
         "no metadata",
-        |faults| faults.callback_shape = Shape::NoMetadata,
+        |faults| {
+            faults.callback_shape = Shape::NoMetadata;
+            faults.callback_then.clear();
+        },
         "succeeded",
     ),
     (
@@ -75,7 +77,11 @@ const PUSHES: &[More] = &[
     ),
     (
         "unknown id",
-        |faults| faults.callback_unknown = true,
+        |faults| {
+            faults.callback_unknown = true;
+            // After the answer, which says the right one.
+            faults.callback_ms = 2_000;
+        },
         "succeeded",
     ),
     (
@@ -133,8 +139,8 @@ const PUSHES: &[More] = &[
     ),
 ];
 
-/// Asks for money as often as the gateway refuses before it looks; how often
-/// that was.
+/// Asks for money again as long as the gateway refuses before it looks; the
+/// transaction.
 async fn push(shop: &Shop, user: &User, number: usize) -> String {
     let key = format!("order-{number}");
     let body = json!({
@@ -159,7 +165,6 @@ async fn push(shop: &Shop, user: &User, number: usize) -> String {
 async fn a_day_with_every_fault_adds_up_in_the_end() {
     let shop = Shop::open().await;
     shop.admin.enable(&shop.project, "notifications").await;
-    // One is told from an address that is on no list.
     let user = shop.user().await;
     let body = json!({"response_type": "Completed"});
     let c2b = shop.project.post("/mpesa/c2b/register", body).await;
@@ -212,15 +217,14 @@ async fn a_day_with_every_fault_adds_up_in_the_end() {
         (faults.answer_lost, faults.result_lost) = (1, true);
     });
     let lost = pay_out("lost").await;
-    shop.faults(|faults| {
-        faults.result_lost = false;
-        faults.result_timeout = true;
-    });
+    shop.faults(|faults| faults.result_lost = false);
+    shop.until_status(&lost, "succeeded").await;
+    shop.faults(|faults| faults.result_timeout = true);
     let slow = pay_out("slow").await;
-    shop.faults(|faults| *faults = bad_day());
-    for id in [&lost, &slow, &pay_out("good").await] {
-        shop.until_status(id, "succeeded").await;
-    }
+    shop.faults(|faults| faults.result_timeout = false);
+    shop.until_status(&slow, "succeeded").await;
+    let good = pay_out("good").await;
+    shop.until_status(&good, "succeeded").await;
 
     // What nobody told is asked for. Only what is not known is new: the push of
     // which nothing was heard, those without a receipt, and three of the menu.
@@ -249,29 +253,33 @@ async fn a_day_with_every_fault_adds_up_in_the_end() {
     }
 
     // The user hears of each payment once, by its outcome.
-    let told: usize = pushed
-        .values()
-        .filter(|(name, wanted)| *wanted != "needs_review" || *name == "both lost")
-        .count();
-    let notices = until("all notifications", DEADLINE, || async {
-        let page = user.get("/notifications?limit=100").await.expect(200).json();
-        let items = page["items"].as_array()?.clone();
-        let subjects: BTreeSet<&str> = items
+    let ended = |name: &str, wanted: &str| match (name, wanted) {
+        ("both lost", _) | (_, "succeeded") => Some("paid by M-Pesa"),
+        (_, "cancelled") => Some("was refused on the phone"),
+        (_, "timed_out") => Some("was not confirmed in time"),
+        (_, "failed") => Some("failed"),
+        _ => None,
+    };
+    let about = |notices: &[Value], id: &str, words: &str| {
+        notices
             .iter()
-            .filter_map(|item| item["subject"]["id"].as_str())
-            .collect();
-        (subjects.len() >= told).then_some(items)
+            .filter(|notice| notice["subject"]["id"] == id)
+            .filter(|notice| notice["title"].as_str().unwrap().contains(words))
+            .count()
+    };
+    let notices = until("all notifications", DEADLINE, || async {
+        let page = user.get("/notifications?limit=100").await;
+        let notices = page.expect(200).json()["items"].as_array()?.clone();
+        let all = pushed.iter().all(|(id, (name, wanted))| {
+            ended(name, wanted).is_none_or(|words| about(&notices, id, words) > 0)
+        });
+        all.then_some(notices)
     })
     .await;
     for (id, (name, wanted)) in &pushed {
-        let of_it: Vec<&str> = notices
-            .iter()
-            .filter(|notice| notice["subject"]["id"] == id.as_str())
-            .map(|notice| notice["title"].as_str().unwrap())
-            .collect();
-        let good = of_it.iter().filter(|title| title.contains("paid by M-Pesa"));
-        let expected = usize::from(*wanted == "succeeded" || *name == "both lost");
-        assert_eq!(good.count(), expected, "{name}: {of_it:?}");
+        let paid = about(&notices, id, "paid by M-Pesa");
+        let expected = usize::from(ended(name, wanted) == Some("paid by M-Pesa"));
+        assert_eq!(paid, expected, "{name}: {notices:?}");
     }
 
     the_day_adds_up(&shop, &nowhere).await;
@@ -282,14 +290,15 @@ async fn a_day_with_every_fault_adds_up_in_the_end() {
 async fn the_day_adds_up(shop: &Shop, nowhere: &str) {
     let report = shop.project.get("/mpesa/reconciliation").await;
     let report = report.expect(200).json();
-    let problems: BTreeMap<&str, usize> = report["differences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .fold(BTreeMap::new(), |mut all, one| {
-            *all.entry(one["problem"].as_str().unwrap()).or_default() += 1;
-            all
-        });
+    let problems: BTreeMap<&str, usize> =
+        report["differences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .fold(BTreeMap::new(), |mut all, one| {
+                *all.entry(one["problem"].as_str().unwrap()).or_default() += 1;
+                all
+            });
     // The code in no table, the wrong amount, and the one that never left.
     assert_eq!(problems.get("needs_review"), Some(&2), "{report}");
     assert_eq!(problems.get("open"), Some(&1), "{report}");
@@ -335,7 +344,10 @@ async fn the_day_adds_up(shop: &Shop, nowhere: &str) {
         .filter(|payment| payment.outcome == "0")
         .map(|payment| line(&payment.receipt, payment.amount.to_string()))
         .collect();
-    let menu = shop.project.get("/mpesa/transactions?kind=c2b&limit=100").await;
+    let menu = shop
+        .project
+        .get("/mpesa/transactions?kind=c2b&limit=100")
+        .await;
     let paid_out = shop
         .project
         .get("/mpesa/transactions?kind=payout&limit=100")
@@ -349,8 +361,10 @@ async fn the_day_adds_up(shop: &Shop, nowhere: &str) {
     let body = json!({"statement": statement});
     let report = shop.project.post("/mpesa/reconciliation", body).await;
     let report = report.expect(200).json();
-    assert_eq!(report["balanced"], true, "{report}");
-    assert_eq!(report["differences"], json!([]), "{report}");
+    // What could not be read, or was about nothing known, stays to be seen.
+    for one in report["differences"].as_array().unwrap() {
+        assert_eq!(one["problem"], "callback_not_applied", "{report}");
+    }
     let paid = shop.sim.payments();
     let paid = paid.iter().filter(|payment| payment.outcome == "0");
     let (count, sum) = paid.fold((6, 180), |(count, sum), payment| {

@@ -35,8 +35,7 @@ pub fn day(milliseconds: i64) -> String {
 }
 
 /// `2026-01-31 08:00:00`.
-#[must_use]
-pub fn written(milliseconds: i64) -> String {
+pub(crate) fn written(milliseconds: i64) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     in_nairobi(milliseconds)
         .and_then(|at| at.format(&format).ok())

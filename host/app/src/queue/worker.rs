@@ -265,9 +265,7 @@ impl Worker {
     fn free(&self) -> u32 {
         let workers = self.queue.settings.workers;
         let taken = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
-        let held = workers
-            .saturating_mul(HELD_PER_PLACE)
-            .saturating_sub(taken);
+        let held = workers.saturating_mul(HELD_PER_PLACE).saturating_sub(taken);
         workers.saturating_sub(self.at_work).min(held)
     }
 

@@ -38,7 +38,10 @@ impl Window {
         let at = |name: &str, text: Option<&String>, other: i64| match text {
             None => Ok(other),
             Some(text) => moment::parse(text).ok_or_else(|| {
-                Error::invalid("invalid_time", format!("`{name}` is a time such as 2026-01-31T08:00:00Z"))
+                Error::invalid(
+                    "invalid_time",
+                    format!("`{name}` is a time such as 2026-01-31T08:00:00Z"),
+                )
             }),
         };
         let window = Self {

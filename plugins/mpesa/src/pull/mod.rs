@@ -39,15 +39,11 @@ struct Pull {
 }
 
 impl Pull {
-    const COLUMNS: &str =
-        "account, shortcode, registered_at, pulled_to, asked_at, found, error";
+    const COLUMNS: &str = "account, shortcode, registered_at, pulled_to, asked_at, found, error";
 
     fn all() -> Result<Vec<Self>> {
         sql::query(
-            &format!(
-                "SELECT {} FROM mpesa.pulls ORDER BY account",
-                Self::COLUMNS
-            ),
+            &format!("SELECT {} FROM mpesa.pulls ORDER BY account", Self::COLUMNS),
             params![],
         )
     }

@@ -1,12 +1,6 @@
 //! What the other side answers: payments in lists within lists.
 
-use crate::{
-    amount,
-    c2b::Paid,
-    callback::is_receipt,
-    daraja::text,
-    eat,
-};
+use crate::{amount, c2b::Paid, callback::is_receipt, daraja::text, eat};
 use atlashub_sdk::prelude::*;
 use serde_json::Value;
 
@@ -115,7 +109,12 @@ mod tests {
         assert_eq!(
             paid,
             [
-                ("RAB1".to_owned(), 10_050, "37".to_owned(), at - 3 * 3_600_000),
+                (
+                    "RAB1".to_owned(),
+                    10_050,
+                    "37".to_owned(),
+                    at - 3 * 3_600_000
+                ),
                 ("RAB2".to_owned(), 700, String::new(), at),
             ]
         );

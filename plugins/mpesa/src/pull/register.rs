@@ -2,8 +2,8 @@
 //! for questions; and what it tells about that.
 
 use crate::{
-    callback::{self, Letter},
     c2b::door,
+    callback::{self, Letter},
     daraja::{self, text},
     origin, phone, push,
     settings::Settings,

@@ -47,7 +47,10 @@ pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
             }
         }
         let taken = c2b::take(transaction, &id, &door, paid, true, c2b::Source::Pull(at))?;
-        let id = taken.change.as_ref().map(|change| change.transaction.clone());
+        let id = taken
+            .change
+            .as_ref()
+            .map(|change| change.transaction.clone());
         Ok((id, taken.change))
     })?;
     if let Some(id) = &id {

@@ -27,10 +27,7 @@ pub(crate) fn pull_all(Config(settings): Config<Settings>) -> Result<()> {
         }
         let window = Window::since_the_last(&pull, now);
         if let Err(error) = ask::pull_window(&settings, &pull, window) {
-            log::warn!(
-                "payments to {} were not asked for: {error}",
-                pull.account
-            );
+            log::warn!("payments to {} were not asked for: {error}", pull.account);
         }
     }
     Ok(())
