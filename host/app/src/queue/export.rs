@@ -156,11 +156,13 @@ async fn provider(app: &App, project: ProjectId) -> Result<(Arc<InstalledPlugin>
         directory.refresh(project).await?;
     }
     if let Some(entry) = directory.by_id(project) {
-        if let Some(found) = first(&directory.routes(&entry).await?) {
+        let routes = directory.routes(&entry).await?;
+        if let Some(found) = first(&routes) {
             return Ok(found);
         }
         // This node may not know yet what another one changed.
-        if let Some(found) = first(&directory.bring_up(&entry, None).await?) {
+        let routes = directory.bring_up(&entry, None).await?;
+        if let Some(found) = first(&routes) {
             return Ok(found);
         }
     }
