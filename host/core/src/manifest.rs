@@ -5,6 +5,7 @@
 
 use crate::{
     Error, Grant, GrantSet, Isolation, Limits, PluginName, Result,
+    assets::Assets,
     job::{JobDeclaration, ScheduleDeclaration},
     permission::Declaration,
     subscription::{EventDeclaration, Subscription},
@@ -52,6 +53,9 @@ pub struct Manifest {
     /// The addresses it answers.
     #[serde(default)]
     pub routes: Vec<Route>,
+    /// The static files that the host serves for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<Assets>,
     /// What it asks for.
     #[serde(default)]
     pub grants: Vec<Grant>,
@@ -158,6 +162,7 @@ impl Manifest {
                 strip: true,
                 basic: false,
             }],
+            assets: None,
             grants: Vec::new(),
             permissions: Vec::new(),
             events: Vec::new(),
@@ -213,6 +218,9 @@ impl Manifest {
         self.name.check_free()?;
         for route in &self.routes {
             check_route(&route.path)?;
+        }
+        if let Some(assets) = &self.assets {
+            assets.check(&self.routes)?;
         }
         Declaration::check_all(&self.permissions)?;
         EventDeclaration::check_all(&self.events)?;

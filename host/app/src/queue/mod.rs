@@ -13,6 +13,7 @@ mod backlog;
 mod backoff;
 mod backup;
 mod cleanup;
+mod endings;
 mod jobs;
 mod oversee;
 mod publish;
