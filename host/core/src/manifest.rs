@@ -86,6 +86,11 @@ pub struct Manifest {
     /// SQL that builds its schema, in order.
     #[serde(default)]
     pub migrations: Vec<Migration>,
+    /// SQL that is run once its rows were moved to Postgres: what the tables
+    /// there keep of their own, such as an index of words, is filled by the
+    /// plugin, and here it is told to. To run it twice does no harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_move: Option<String>,
 }
 
 /// An address that a plugin answers.
@@ -175,6 +180,7 @@ impl Manifest {
             },
             config_schema: None,
             migrations: Vec::new(),
+            after_move: None,
         }
     }
 

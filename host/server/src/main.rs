@@ -22,6 +22,7 @@ mod private_file;
 mod problem;
 mod rate_limit;
 mod request_id;
+mod resident;
 mod routes;
 mod state;
 mod store_origins;

@@ -5,13 +5,15 @@
 //! as it came, and a ledger with one row for what moved. A state only goes
 //! forward, and money is believed only to who holds a payment's own word or
 //! answered when asked. A push whose answer was lost is never sent again: what
-//! came of it is found out. Bounded are bodies, pushes of a user, and the time
+//! came of it is found out, and payments that were never told are asked for.
+//! Bounded are bodies, pushes of a user, and the time
 //! after which a person has to look. Times of the other side are East Africa
 //! Time, of one clock. Credentials stay with the host.
 
 mod amount;
 mod c2b;
 mod callback;
+mod check;
 mod daraja;
 mod due;
 mod eat;
@@ -20,6 +22,7 @@ mod initiated;
 mod list;
 mod origin;
 mod phone;
+mod pull;
 mod push;
 mod query;
 mod reconcile;
@@ -49,11 +52,16 @@ pub fn routes() -> Router {
         .get("/mpesa/transactions/{id}/history", list::history)
         .post("/mpesa/transactions/{id}/query", query::query)
         .post("/mpesa/transactions/{id}/review", review::review)
+        .post("/mpesa/check", check::check)
         .post("/mpesa/c2b/register", c2b::register)
         .post("/mpesa/c2b/validation/{token}", c2b::validate)
         .post("/mpesa/c2b/confirmation/{token}", c2b::confirm)
         .post("/lipa/validation/{token}", c2b::validate)
         .post("/lipa/confirmation/{token}", c2b::confirm)
+        .post("/mpesa/pull/register", pull::register)
+        .post("/mpesa/pull", pull::pull)
+        .get("/mpesa/pull", pull::list)
+        .post("/lipa/pulled/{token}", pull::told)
         .post("/mpesa/b2c", initiated::payout)
         .post("/mpesa/reversals", initiated::reverse)
         .post("/mpesa/status", initiated::status)
@@ -73,4 +81,10 @@ pub fn subscriptions() -> Subscriptions {
         .on("mpesa.sweep", due::sweep)
 }
 
-atlashub_sdk::plugin!(routes, events = subscriptions);
+/// What it does by the clock.
+#[must_use]
+pub fn work() -> Jobs {
+    Jobs::new().on("pull", pull::pull_all)
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions, jobs = work);

@@ -6,7 +6,7 @@ use crate::{
     entry::Entry,
     gateway::Gateway,
     host::Host,
-    listen,
+    listen, resident,
     state::{HostState, Shared},
     store_origins,
     telemetry::{self, Measurements, Telemetry},
@@ -67,6 +67,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(measurements.clone().keep(stop.clone()));
+    tasks.spawn(resident::keep_small(stop.clone()));
     if let Some(address) = config.telemetry.metrics_listen {
         let bound =
             telemetry::listen_for_metrics(address, measurements.clone(), stop.clone(), &tasks)

@@ -70,6 +70,8 @@ pub(crate) enum Routed {
 pub(crate) struct InProject {
     /// The project.
     pub(crate) project: Arc<ProjectEntry>,
+    /// What of the path names it, as the client sent it: empty, or `/p/<slug>`.
+    pub(crate) base: String,
     /// Who makes the request.
     pub(crate) caller: Caller,
     /// The signed-in end user, if it is one.
@@ -184,6 +186,12 @@ impl Gateway {
         admission
             .insert(project.admit(class, &found.caller, client.0))
             .check()?;
+        let base = request
+            .uri()
+            .path()
+            .get(..prefix)
+            .unwrap_or_default()
+            .to_owned();
         if prefix > 0 {
             let whole = request
                 .uri()
@@ -194,6 +202,7 @@ impl Gateway {
         }
         request.extensions_mut().insert(InProject {
             project,
+            base,
             caller: found.caller,
             user: found.user,
             awaiting: found.awaiting,
