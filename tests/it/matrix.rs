@@ -274,6 +274,21 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/projects/{project}/users/{id}/app-passwords/{password}",
         ForAdmin,
     ),
+    (
+        "GET",
+        "/admin/v1/projects/{project}/users/{id}/sessions",
+        Viewer,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/users/{id}/sessions",
+        ForAdmin,
+    ),
+    (
+        "DELETE",
+        "/admin/v1/projects/{project}/users/{id}/sessions/{session}",
+        ForAdmin,
+    ),
     ("GET", "/admin/v1/projects/{project}/permissions", Viewer),
     ("GET", "/admin/v1/projects/{project}/roles", Viewer),
     ("POST", "/admin/v1/projects/{project}/roles", ForAdmin),

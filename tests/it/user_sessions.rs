@@ -243,3 +243,80 @@ async fn a_second_factor_is_asked_for_and_each_code_works_once() {
     let none = user.delete("/v1/auth/totp", json!({})).await;
     assert_eq!(none.expect_problem(409), "totp_not_enrolled");
 }
+
+/// Where the sessions of a user are, for an admin.
+fn path_of(project: &Project, user: &User) -> String {
+    format!(
+        "/admin/v1/projects/{}/users/{}/sessions",
+        project.slug, user.id
+    )
+}
+
+#[tokio::test]
+async fn an_admin_sees_where_a_user_is_signed_in_and_ends_one_session() {
+    let admin = shared().await.admin();
+    let (project, user) = user().await;
+    let second = user.again().await;
+    let path = path_of(&project, &user);
+    let list = admin.get(&path).await.expect(200).json();
+    let items = list["items"].as_array().unwrap();
+    assert_eq!(items.len(), 2, "{list}");
+    assert!(items.iter().all(|one| one["current"] == false), "{list}");
+    let newest = items[0]["id"].as_str().unwrap();
+
+    let one = format!("{path}/{newest}");
+    let _ = admin.delete(&one).await.expect(204);
+    until_refused(&second).await;
+    refresh(&project, &second.refresh).await.expect_problem(401);
+    let _ = user.get("/v1/auth/me").await.expect(200);
+    admin.delete(&one).await.expect_problem(404);
+    let left = admin.get(&path).await.expect(200).json();
+    assert_eq!(left["items"].as_array().unwrap().len(), 1, "{left}");
+
+    let audit = format!("/admin/v1/audit?project={}&limit=100", project.slug);
+    let audit = admin.get(&audit).await.expect(200).json();
+    let mut events = audit["items"].as_array().unwrap().iter();
+    let event = events.find(|event| event["action"] == "session.delete");
+    let event = event.unwrap_or_else(|| panic!("it is not in {audit}"));
+    assert_eq!(event["actor_kind"], "admin");
+    assert_eq!(event["target"], newest);
+    assert_eq!(event["details"]["user_id"], user.id.as_str());
+}
+
+#[tokio::test]
+async fn an_admin_ends_all_sessions_of_a_user_and_of_nobody_else() {
+    let admin = shared().await.admin();
+    let (project, user) = user().await;
+    let second = user.again().await;
+    let other = project.sign_up().await;
+    let path = path_of(&project, &user);
+    let _ = admin.delete(&path).await.expect(204);
+    until_refused(&user).await;
+    until_refused(&second).await;
+    let _ = other.get("/v1/auth/me").await.expect(200);
+    let left = admin.get(&path).await.expect(200).json();
+    assert_eq!(left["items"], json!([]));
+
+    let elsewhere = admin.project().await;
+    admin
+        .get(&path_of(&elsewhere, &user))
+        .await
+        .expect_problem(404);
+    admin
+        .delete(&path_of(&elsewhere, &other))
+        .await
+        .expect_problem(404);
+    let _ = other.get("/v1/auth/me").await.expect(200);
+    // Nobody's session is ended by the name of another user.
+    let mine = admin
+        .get(&path_of(&project, &other))
+        .await
+        .expect(200)
+        .json();
+    let id = mine["items"][0]["id"].as_str().unwrap();
+    admin
+        .delete(&format!("{path}/{id}"))
+        .await
+        .expect_problem(404);
+    let _ = other.get("/v1/auth/me").await.expect(200);
+}

@@ -113,6 +113,13 @@ const admins = createRoute({
   component: lazyRouteComponent(() => import("./pages/admins"), "Admins"),
 });
 
+const backups = createRoute({
+  getParentRoute: () => inside,
+  path: "/backups",
+  validateSearch: words("backup", "pages"),
+  component: lazyRouteComponent(() => import("./pages/backups"), "PlatformBackups"),
+});
+
 const platform = createRoute({
   getParentRoute: () => inside,
   path: "/platform",
@@ -184,6 +191,13 @@ const sql = createRoute({
   component: lazyRouteComponent(() => import("./pages/sql"), "Sql"),
 });
 
+const database = createRoute({
+  getParentRoute: () => project,
+  path: "/database",
+  validateSearch: words("tab", "backup", "job", "pages"),
+  component: lazyRouteComponent(() => import("./pages/database"), "Database"),
+});
+
 const storage = createRoute({
   getParentRoute: () => project,
   path: "/storage",
@@ -191,10 +205,24 @@ const storage = createRoute({
   component: lazyRouteComponent(() => import("./pages/storage"), "Storage"),
 });
 
+const cron = createRoute({
+  getParentRoute: () => project,
+  path: "/cron",
+  validateSearch: words("job", "new", "pages"),
+  component: lazyRouteComponent(() => import("./pages/cron"), "Cron"),
+});
+
+const payments = createRoute({
+  getParentRoute: () => project,
+  path: "/payments",
+  validateSearch: words("tab", "status", "kind", "account", "account_reference", "phone", "receipt_number", "from", "to", "pages", "payment", "day"),
+  component: lazyRouteComponent(() => import("./pages/payments"), "Payments"),
+});
+
 const queue = createRoute({
   getParentRoute: () => project,
   path: "/queue",
-  validateSearch: words("state", "consumer", "name", "pages", "item"),
+  validateSearch: words("tab", "state", "kind", "consumer", "name", "pages", "item", "schedule"),
   component: lazyRouteComponent(() => import("./pages/queue"), "Queue"),
 });
 
@@ -242,9 +270,10 @@ export const router = createRouter({
       catalogue,
       audit,
       admins,
+      backups,
       platform,
       account,
-      project.addChildren([overview, plugins, plugin, keys, settings, users, tables, table, sql, storage, queue, logs, apiPage]),
+      project.addChildren([overview, plugins, plugin, keys, settings, users, tables, table, sql, database, storage, cron, payments, queue, logs, apiPage]),
     ]),
   ]),
   defaultPreload: "intent",

@@ -1,18 +1,21 @@
 //! `POST /transfer/export`: a table as an object.
 
+mod copy;
 mod database;
 mod dump;
+mod files;
 mod lines;
 mod pages;
 mod parts;
 
 use crate::{
-    access, drive,
+    access,
     job::{Ended, NewJob, Turn},
     jobs::{Shown, note},
-    names,
+    names, turns,
 };
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{database as tables, prelude::*, sql::Dialect};
+use copy::{Copied, Copy};
 use lines::Lines;
 use pages::{Pages, Place};
 use parts::Parts;
@@ -147,15 +150,26 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
-        "files" => Err(Error::invalid(
-            "not_supported",
-            "all files come as one archive from GET /transfer/files, while it is read",
-        )),
+        "files" => all_files(&wishes),
         other => Err(Error::invalid(
             "not_supported",
-            format!("`{other}` cannot be exported; `what` is `table` or `database`"),
+            format!("`{other}` cannot be exported; `what` is `table`, `database` or `files`"),
         )),
     }
+}
+
+/// Every file as one archive.
+fn all_files(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+    if !matches!(wishes.format.as_deref(), None | Some("zip")) {
+        return Err(Error::invalid(
+            "not_supported",
+            "all files are exported as `zip`",
+        ));
+    }
+    let job = files::job().make(&())?;
+    turns::begin(&job)?;
+    note("transfer.export", "files");
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
 
 /// Every table as an archive, or as SQL.
@@ -178,7 +192,7 @@ fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
         bytes_total: None,
     };
     let job = job.make(&asked)?;
-    drive::begin(&job)?;
+    turns::begin(&job)?;
     note("transfer.export", "database");
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
@@ -206,7 +220,7 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
         delimiter: wishes.delimiter,
         formulas: wishes.formulas,
     })?;
-    drive::begin(&job)?;
+    turns::begin(&job)?;
     note("transfer.export", &name);
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
@@ -214,6 +228,7 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
 /// A turn at an export.
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     match (turn.job.what.as_str(), turn.job.format.as_str()) {
+        ("files", _) => return files::work(turn),
         ("database", "sql") => return dump::work(turn),
         ("database", _) => return database::work(turn),
         _ => {}
@@ -231,36 +246,13 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         parts.push(lines.head(&columns).as_bytes());
     }
     let mut ended = None;
+    let mut copy = (tables::dialect() == Dialect::Postgres).then(|| Copy::new(&lines, &columns));
     while !state.complete {
-        let mut between = if turn.job.rows_done > 0 {
-            lines.end()
-        } else {
-            ""
+        ended = match &mut copy {
+            Some(copy) => copied(turn, &mut state, &lines, (&mut pages, copy), &mut parts)?,
+            None => page(turn, &mut state, &lines, &mut pages, &mut parts)?,
         };
-        let page = pages.next(state.place.as_ref(), |text| {
-            parts.push(std::mem::take(&mut between).as_bytes());
-            parts.push(text.as_bytes());
-            Ok(())
-        })?;
-        match page.last {
-            Some(place) => state.place = Some(place),
-            None => state.complete = true,
-        }
-        turn.job.rows_done += page.rows;
-        state.page = pages.size();
-        if state.complete {
-            parts.push(lines.foot(turn.job.rows_done).as_bytes());
-        }
-        let over = turn.is_over();
-        if parts.is_full() || state.complete || over {
-            turn.job.bytes_done += parts.len();
-            state.parts = parts.number() + 1;
-            if !parts.write(turn, &state)? {
-                return Ok(Ended::Lost);
-            }
-        }
-        if over && !state.complete {
-            ended = Some(Ended::GoesOn);
+        if ended.is_some() {
             break;
         }
     }
@@ -272,4 +264,86 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             turn.finish(Some(outcome))
         }
     }
+}
+
+/// Exports the next page of rows. Answers how the turn has ended, if it has.
+fn page(
+    turn: &mut Turn,
+    state: &mut State,
+    lines: &Lines,
+    pages: &mut Pages,
+    parts: &mut Parts,
+) -> Result<Option<Ended>> {
+    let mut between = match turn.job.rows_done {
+        0 => "",
+        _ => lines.end(),
+    };
+    let page = pages.next(state.place.as_ref(), |text| {
+        parts.push(std::mem::take(&mut between).as_bytes());
+        parts.push(text.as_bytes());
+        Ok(())
+    })?;
+    match page.last {
+        Some(place) => state.place = Some(place),
+        None => state.complete = true,
+    }
+    turn.job.rows_done += page.rows;
+    state.page = pages.size();
+    flush(turn, state, lines, parts)
+}
+
+/// Exports the rows of the next statement, which copies them. Answers how the
+/// turn has ended, if it has.
+fn copied(
+    turn: &mut Turn,
+    state: &mut State,
+    lines: &Lines,
+    (pages, copy): (&mut Pages, &mut Copy),
+    parts: &mut Parts,
+) -> Result<Option<Ended>> {
+    let mut ended = None;
+    let place = state.place.clone();
+    let is_first = turn.job.rows_done == 0;
+    let copied = copy.next(pages, place.as_ref(), is_first, |write| {
+        let chunk = write(parts.bytes());
+        turn.job.rows_done += chunk.rows;
+        state.place = chunk.last.or_else(|| state.place.take());
+        ended = flush(turn, state, lines, parts)?;
+        Ok(ended.is_none())
+    })?;
+    match copied {
+        Copied::Stopped => return Ok(ended),
+        Copied::More => return Ok(None),
+        Copied::TooLarge => {
+            pages.begin_small();
+            return page(turn, state, lines, pages, parts);
+        }
+        Copied::All => {}
+    }
+    match pages.next_blocks(state.place.as_ref()) {
+        Some(next) => state.place = Some(next),
+        None => state.complete = true,
+    }
+    flush(turn, state, lines, parts)
+}
+
+/// Writes the part that is being filled, when it is time.
+fn flush(
+    turn: &mut Turn,
+    state: &mut State,
+    lines: &Lines,
+    parts: &mut Parts,
+) -> Result<Option<Ended>> {
+    if state.complete {
+        parts.push(lines.foot(turn.job.rows_done).as_bytes());
+    }
+    let over = turn.is_over();
+    if parts.is_full() || state.complete || over {
+        turn.job.bytes_done += parts.len();
+        state.parts = parts.number() + 1;
+        if !parts.write(turn, state)? {
+            return Ok(Some(Ended::Lost));
+        }
+    }
+    Ok((over && !state.complete).then_some(Ended::GoesOn))
 }

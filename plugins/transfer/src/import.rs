@@ -9,6 +9,7 @@ mod batch;
 mod counters;
 mod once;
 mod plan;
+mod quick;
 mod rows;
 mod whole;
 mod work;
@@ -18,11 +19,12 @@ pub(crate) use rows::Reader;
 pub(crate) use work::work;
 
 use crate::{
-    access, drive,
+    access,
     job::NewJob,
     jobs::{Shown, note},
     names,
     source::Source,
+    turns,
 };
 use atlashub_sdk::prelude::*;
 use plan::Plan;
@@ -185,7 +187,7 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
         }
     };
     let job = job.make(&asked)?;
-    drive::begin(&job)?;
+    turns::begin(&job)?;
     if !wishes.dry_run {
         note(
             "transfer.import",

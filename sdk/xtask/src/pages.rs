@@ -73,6 +73,18 @@ impl Pages {
             .run(&format!("pass the tests of {}", self.name))
     }
 
+    /// What their script `e2e/measure.js` measures in a browser, as JSON.
+    pub(crate) fn measure(&self, repository: &Workspace, words: &[&str]) -> Result<String> {
+        let folder = repository.root().join(self.folder);
+        self.install(&folder)?;
+        Program::new("node")
+            .args(["e2e/measure.js"])
+            .args(words)
+            .current_dir(&folder)
+            .env("ATLASHUB_TEST_CHROMIUM", setup::browser()?)
+            .output(&format!("measure {}", self.name))
+    }
+
     /// Fetches the parts that the lock file names, unless they are there.
     fn install(&self, folder: &Path) -> Result<()> {
         let lock = std::fs::read_to_string(folder.join("package-lock.json"))

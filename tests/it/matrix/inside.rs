@@ -303,6 +303,7 @@ impl Things {
         path.replace("{id}", id)
             .replace("{factor}", id)
             .replace("{password}", id)
+            .replace("{session}", id)
             .replace("{name}", &self.role)
             .replace("{table}", TABLE)
             .replace("{n}", "1")
@@ -568,9 +569,9 @@ async fn try_all(owner: &Admin, project: &Project, routes: &[(&str, String, Asks
             let things = Things::make(owner, project).await;
             let request = request(project, method, path, &things);
             let reply = Reply::to(caller.present(request)).await;
-            // These users have no second factor and no app password to be
+            // These users have no second factor, app password or other session to be
             // taken away.
-            let absent = ["/totp", "/{factor}", "/{password}"];
+            let absent = ["/totp", "/{factor}", "/{password}", "/{session}"];
             if absent.iter().any(|end| path.ends_with(end)) && reply.status == 404 {
                 continue;
             }

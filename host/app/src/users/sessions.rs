@@ -1,8 +1,10 @@
 //! A user's sessions: listed, ended one by one, or all.
 
 use super::{Client, SignedInUser, deeds::who};
-use crate::App;
-use atlashub_core::{Error, ProjectId, Result, UserSessionId, capability::channel::CallerSession};
+use crate::{Actor, App};
+use atlashub_core::{
+    Error, ProjectId, Result, UserId, UserSessionId, capability::channel::CallerSession,
+};
 use atlashub_data::platform::{EndUser, UserSession};
 use serde_json::json;
 use std::sync::Arc;
@@ -65,9 +67,12 @@ impl App {
         client: &Client,
     ) -> Result<()> {
         if everywhere {
-            self.end_all_sessions(me, None, client).await
+            self.end_all_sessions(&who(me, client), me.project, me.id(), None)
+                .await
         } else {
-            self.end_session(me, me.session, client).await.map(drop)
+            self.end_session(&who(me, client), me.project, me.id(), me.session)
+                .await
+                .map(drop)
         }
     }
 
@@ -76,7 +81,8 @@ impl App {
     /// # Errors
     /// When the database cannot.
     pub async fn sign_out_others(&self, me: &SignedInUser, client: &Client) -> Result<()> {
-        self.end_all_sessions(me, Some(me.session), client).await
+        self.end_all_sessions(&who(me, client), me.project, me.id(), Some(me.session))
+            .await
     }
 
     /// A user's sessions, newest first.
@@ -100,32 +106,76 @@ impl App {
         session: UserSessionId,
         client: &Client,
     ) -> Result<()> {
-        if self.end_session(me, session, client).await? {
+        let actor = who(me, client);
+        if self
+            .end_session(&actor, me.project, me.id(), session)
+            .await?
+        {
             Ok(())
         } else {
             Err(Error::not_found("session"))
         }
     }
 
+    /// The sessions of a user, newest first, for those who look after users.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such user.
+    pub async fn sessions_of(&self, project: ProjectId, user: UserId) -> Result<Vec<UserSession>> {
+        let user = self.platform().users().get(project, user).await?;
+        self.platform().user_sessions().list(project, user.id).await
+    }
+
+    /// Ends one session of a user: on this node at once, on the others within
+    /// a second.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn end_session_of(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        user: UserId,
+        session: UserSessionId,
+    ) -> Result<()> {
+        if self.end_session(actor, project, user, session).await? {
+            Ok(())
+        } else {
+            Err(Error::not_found("session"))
+        }
+    }
+
+    /// Ends all sessions of a user, and the app passwords.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such user.
+    pub async fn end_sessions_of(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        user: UserId,
+    ) -> Result<()> {
+        let user = self.platform().users().get(project, user).await?;
+        self.end_all_sessions(actor, project, user.id, None).await
+    }
+
     /// Ends a session of the user; whether there was one.
     async fn end_session(
         &self,
-        me: &SignedInUser,
+        actor: &Actor,
+        project: ProjectId,
+        user: UserId,
         session: UserSessionId,
-        client: &Client,
     ) -> Result<bool> {
         let unit = self.platform().begin().await?;
-        let ended = unit
-            .user_sessions()
-            .revoke(me.project, me.id(), session)
-            .await?;
+        let ended = unit.user_sessions().revoke(project, user, session).await?;
         if ended {
             unit.audit()
-                .append(who(me, client).did(
+                .append(actor.did(
                     "session.delete",
-                    Some(me.project),
+                    Some(project),
                     session.to_string(),
-                    json!({ "user_id": me.id() }),
+                    json!({ "user_id": user }),
                 ))
                 .await?;
         }
@@ -136,23 +186,24 @@ impl App {
 
     async fn end_all_sessions(
         &self,
-        me: &SignedInUser,
+        actor: &Actor,
+        project: ProjectId,
+        user: UserId,
         keep: Option<UserSessionId>,
-        client: &Client,
     ) -> Result<()> {
         let unit = self.platform().begin().await?;
         let sessions = unit.user_sessions();
-        let ended = sessions.revoke_all(me.project, me.id(), keep).await?;
+        let ended = sessions.revoke_all(project, user, keep).await?;
         unit.audit()
-            .append(who(me, client).did(
+            .append(actor.did(
                 "session.delete_all",
-                Some(me.project),
-                me.id().to_string(),
+                Some(project),
+                user.to_string(),
                 json!({ "ended": ended, "kept": keep }),
             ))
             .await?;
         unit.commit().await?;
-        self.access().forget_user(me.id());
+        self.access().forget_user(user);
         Ok(())
     }
 }

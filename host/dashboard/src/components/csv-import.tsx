@@ -1,3 +1,4 @@
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { toast } from "sonner";
 import { api, reason, take } from "@/api/client";
@@ -5,17 +6,41 @@ import { type TableDetails, queryClient } from "@/api/queries";
 import { parseCsv } from "@/lib/download";
 import { count, plural } from "@/lib/format";
 import { quote } from "@/lib/sql";
-import { Note, Refusal } from "./states";
+import { ColumnMapping } from "./column-mapping";
+import { Progress } from "./progress";
+import { Loading, Note, Refusal } from "./states";
 import { valueOf } from "./table-dialogs";
 import { Button } from "./ui/button";
 import { DialogContent, DialogRoot } from "./ui/dialog";
-import { Select } from "./ui/input";
 
 const batch = 100;
 
+interface Props {
+  project: string;
+  table: TableDetails;
+  file: File;
+  close: () => void;
+}
+
+/** A CSV file into a table where the plugin `transfer` is not there to take it. */
+export function CsvImport({ project, table, file, close }: Props) {
+  const { data: text, error } = useQuery({
+    queryKey: ["csv", file.name, file.size, file.lastModified],
+    queryFn: () => file.text(),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  });
+  if (text !== undefined) return <Whole project={project} table={table} name={file.name} text={text} close={close} />;
+  return (
+    <DialogRoot open onOpenChange={(open) => !open && close()}>
+      <DialogContent title={`Import ${file.name}`}>{error ? <Refusal error={error} /> : <Loading />}</DialogContent>
+    </DialogRoot>
+  );
+}
+
 /** The rows of a CSV file into a table: which column is which, a look at the first rows, and how far it is. */
-export function CsvImport({ project, table, file, close }: { project: string; table: TableDetails; file: { name: string; text: string }; close: () => void }) {
-  const rows = useMemo(() => parseCsv(file.text), [file]);
+function Whole({ project, table, name, text, close }: Omit<Props, "file"> & { name: string; text: string }) {
+  const rows = useMemo(() => parseCsv(text), [text]);
   const [head = [], ...body] = rows;
   const columns = table.columns.filter((column) => !column.generated);
   const [mapping, setMapping] = useState(() =>
@@ -64,7 +89,7 @@ export function CsvImport({ project, table, file, close }: { project: string; ta
     <DialogRoot open onOpenChange={(open) => !open && !running && close()}>
       <DialogContent
         className="max-w-3xl"
-        title={`Import ${file.name}`}
+        title={`Import ${name}`}
         description={`${plural(body.length, "row")} into ${table.name}.`}
         footer={
           <>
@@ -78,55 +103,18 @@ export function CsvImport({ project, table, file, close }: { project: string; ta
         }
       >
         <div className="grid gap-4">
-          {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-          <div className="relative overflow-x-auto rounded-md border border-border" tabIndex={0} role="region" aria-label="First rows">
-            <table className="text-xs">
-              <thead>
-                <tr>
-                  {head.map((name, place) => (
-                    // Two columns of a file may have one name.
-                    // oxlint-disable-next-line react/no-array-index-key
-                    <th key={place} scope="col" className="min-w-40 border-r border-b border-border p-2 text-left align-top font-medium last:border-r-0">
-                      <span className="mb-1.5 block truncate">{name}</span>
-                      <Select
-                        aria-label={`Goes into, ${name}`}
-                        className="h-8 text-xs"
-                        value={mapping[place] ?? ""}
-                        onChange={(event) => setMapping(mapping.map((old, other) => (other === place ? event.target.value : old)))}
-                      >
-                        <option value="">left out</option>
-                        {columns.map((column) => (
-                          <option key={column.name} value={column.name}>
-                            {column.name} ({column.data_type})
-                          </option>
-                        ))}
-                      </Select>
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {body.slice(0, 5).map((row, line) => (
-                  // oxlint-disable-next-line react/no-array-index-key
-                  <tr key={line}>
-                    {head.map((_, place) => (
-                      // oxlint-disable-next-line react/no-array-index-key
-                      <td key={place} className="max-w-56 truncate border-r border-border/60 px-2 py-1.5 font-mono last:border-r-0">
-                        {row[place]}
-                      </td>
-                    ))}
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <ColumnMapping
+            columns={head.map((name) => ({ name }))}
+            rows={body.slice(0, 5)}
+            into={columns}
+            mapping={mapping}
+            change={setMapping}
+          />
           <Note>Empty cells become NULL where the column takes it. Rows go in by hundreds; a hundred that is refused goes in not at all.</Note>
           {twice && <Refusal error={new Error(`two columns of the file go into ${twice}`)} />}
           {done !== undefined && (
             <div>
-              <div className="h-1.5 overflow-hidden rounded-full bg-raised">
-                <div className="h-full bg-primary" style={{ width: `${(done / Math.max(1, body.length)) * 100}%` }} />
-              </div>
+              <Progress value={done} of={body.length} label="Import" />
               <p role="status" className="mt-1 text-xs text-muted">
                 {count(done)} of {count(body.length)}
               </p>

@@ -1,18 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { Check, CircleX, LoaderCircle, Search, Stethoscope } from "lucide-react";
-import { useMemo, useState } from "react";
-import { type Schemas, api, reason, take } from "@/api/client";
-import { type Col, DataTable } from "@/components/data-table";
+import { useState } from "react";
+import { api, reason, take } from "@/api/client";
+import { BroughtMigrations } from "@/components/migrations";
 import { PageHeader } from "@/components/page";
-import { Empty, Loading, Refusal } from "@/components/states";
+import { Refusal } from "@/components/states";
 import { Code } from "@/components/text";
 import { Badge, Dot } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardBody, CardHeader } from "@/components/ui/card";
 import { Confirm } from "@/components/confirm";
 import { milliseconds } from "@/lib/format";
-
-type Migration = Schemas["MigrationView"];
 
 async function probe(path: string) {
   const start = performance.now();
@@ -128,28 +126,11 @@ function Consistency() {
 }
 
 export function Platform() {
-  const { data, error, refetch } = useQuery({
-    queryKey: ["migrations"],
-    queryFn: ({ signal }) => take(api.GET("/admin/v1/migrations", { signal })),
-  });
   const document = useQuery({
     queryKey: ["host-openapi"],
     queryFn: async () => (await (await fetch("/openapi.json")).json()) as { info: { title: string; version: string } },
     staleTime: Number.POSITIVE_INFINITY,
   });
-  const columns = useMemo<Col<Migration>[]>(
-    () => [
-      { id: "name", head: "Migration", sort: (one) => one.name, cell: (one) => <code className="text-xs">{one.name}</code> },
-      { id: "scope", head: "Of", sort: (one) => one.plugin ?? one.scope, cell: (one) => one.plugin ?? one.scope },
-      {
-        id: "state",
-        head: "State",
-        sort: (one) => one.applied,
-        cell: (one) => <Badge tone={one.applied ? "good" : "warn"}>{one.applied ? "ran" : "waits"}</Badge>,
-      },
-    ],
-    [],
-  );
   return (
     <>
       <PageHeader
@@ -160,23 +141,7 @@ export function Platform() {
       <div className="grid gap-4">
         <Health />
         <Consistency />
-        <Card>
-          <CardHeader title="Migrations" />
-          {!data && !error ? (
-            <Loading />
-          ) : (
-            <DataTable
-              label="Migrations"
-              columns={columns}
-              rows={data?.items}
-              error={error}
-              retry={() => void refetch()}
-              rowKey={(one) => `${one.scope} ${one.plugin} ${one.name}`}
-              pageSize={15}
-              empty={<Empty title="None" />}
-            />
-          )}
-        </Card>
+        <BroughtMigrations project={undefined} />
       </div>
     </>
   );

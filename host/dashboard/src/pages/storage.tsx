@@ -7,6 +7,7 @@ import { ApiError, plugin, reason } from "@/api/client";
 import { installationsQuery, queryClient, usageQuery } from "@/api/queries";
 import { Confirm } from "@/components/confirm";
 import { PageHeader } from "@/components/page";
+import { Progress } from "@/components/progress";
 import { Meter } from "@/components/stat";
 import { Empty, Failure, Loading, Refusal, Skeleton } from "@/components/states";
 import { Secret, When } from "@/components/text";
@@ -20,6 +21,7 @@ import { Switch } from "@/components/ui/switch";
 import { cn } from "@/lib/cn";
 import { bytes, moment, plural } from "@/lib/format";
 import { useWords } from "@/lib/pages";
+import { send } from "@/lib/send";
 import { useProject } from "@/lib/use-project";
 
 interface Bucket {
@@ -51,30 +53,6 @@ function iconOf(type: string) {
 
 const signed = (project: string, bucket: string, objectKey: string, disposition: "inline" | "attachment") =>
   plugin<{ downloadUrl: string; expiresIn: number }>(project, "/v1/storage/signed-download", { query: { bucket, objectKey, disposition } });
-
-/** Sends a file to where the server says, telling how far it is. */
-function send(url: string, file: File, told: (part: number) => void): { done: Promise<void>; stop: () => void } {
-  const request = new XMLHttpRequest();
-  const done = new Promise<void>((resolve, reject) => {
-    request.upload.addEventListener("progress", (event) => event.lengthComputable && told(event.loaded / event.total));
-    request.addEventListener("load", () => {
-      if (request.status < 300) return resolve();
-      let detail = `the store answered ${request.status}`;
-      try {
-        detail = (JSON.parse(request.responseText) as { detail?: string }).detail ?? detail;
-      } catch {
-        // It says no more.
-      }
-      return reject(new Error(detail));
-    });
-    request.addEventListener("error", () => reject(new Error("the line broke; try again")));
-    request.addEventListener("abort", () => reject(new Error("given up")));
-    request.open("PUT", url);
-    request.setRequestHeader("content-type", file.type || "application/octet-stream");
-    request.send(file);
-  });
-  return { done, stop: () => request.abort() };
-}
 
 interface Sending {
   id: string;
@@ -378,7 +356,7 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
                 {one.error ? (
                   <span className="text-bad">{one.error}</span>
                 ) : (
-                  <Meter value={Math.round(one.part * 100)} of={100} label={`Upload of ${one.name}`} />
+                  <Progress value={Math.round(one.part * 100)} of={100} label={`Upload of ${one.name}`} className="mt-1" />
                 )}
               </span>
               <span className="text-xs text-muted">{bytes(one.size)}</span>

@@ -1,8 +1,10 @@
 import {
-
+  AlarmClock,
+  Archive,
+  Banknote,
   BookOpen,
   Boxes,
-
+  DatabaseBackup,
   FolderOpen,
   KeyRound,
   LayoutDashboard,
@@ -35,6 +37,7 @@ export const platformPlaces: Place[] = [
   { name: "Plugin catalogue", to: "/plugins", icon: Boxes, key: "c", words: "upload deploy wasm component" },
   { name: "Audit", to: "/audit", icon: ShieldCheck, key: "a", words: "history who did what" },
   { name: "Admins", to: "/admins", icon: UserCog, key: "d", words: "invite owner viewer" },
+  { name: "Backups", to: "/backups", icon: Archive, key: "r", words: "restore archive disaster" },
   { name: "Platform", to: "/platform", icon: ServerCog, key: "h", words: "health version migrations settings" },
 ];
 
@@ -44,10 +47,13 @@ export const projectPlaces: Place[] = [
   { name: "Plugins", to: "/plugins", icon: Boxes, key: "l", words: "install configure catalogue" },
   { name: "Tables", to: "/tables", icon: Table2, key: "t", words: "rows data editor csv" },
   { name: "SQL", to: "/sql", icon: SquareTerminal, key: "s", words: "query editor" },
+  { name: "Database tools", to: "/database", icon: DatabaseBackup, key: "b", words: "backups restore import export migrations" },
   { name: "Storage", to: "/storage", icon: FolderOpen, key: "f", words: "files buckets objects upload" },
   { name: "Users", to: "/users", icon: Users, key: "u", words: "sign-in roles invite mail" },
   { name: "Keys", to: "/keys", icon: KeyRound, key: "k", words: "api secret publishable" },
-  { name: "Queue", to: "/queue", icon: ListTodo, key: "q", words: "events dead letters retry" },
+  { name: "Cron", to: "/cron", icon: AlarmClock, key: "j", words: "jobs schedule timer clock" },
+  { name: "Payments", to: "/payments", icon: Banknote, key: "m", words: "mpesa money transactions reconciliation" },
+  { name: "Queue", to: "/queue", icon: ListTodo, key: "q", words: "events jobs schedules dead letters retry" },
   { name: "Logs", to: "/logs", icon: ScrollText, key: "g", words: "audit live tail" },
   { name: "API", to: "/api", icon: BookOpen, key: "i", words: "documentation curl javascript python" },
   { name: "Settings", to: "/settings", icon: Settings, key: "e", words: "domains quota rename delete" },

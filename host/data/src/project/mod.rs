@@ -11,7 +11,9 @@
 //! ask, quotas, and the platform's own tables are left to others.
 
 pub mod archive;
+mod lines;
 mod migration;
+pub mod moving;
 mod pool;
 mod postgres;
 pub mod public;

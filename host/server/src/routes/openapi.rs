@@ -88,6 +88,7 @@ pub(crate) struct Problem {
         users::sessions::list, users::sessions::end,
         users::app_passwords::create, users::app_passwords::list, users::app_passwords::end,
         users::manage::app_passwords::list, users::manage::app_passwords::end,
+        users::manage::sessions::list, users::manage::sessions::end, users::manage::sessions::end_all,
         users::totp::enroll, users::totp::verify, users::totp::remove, users::jwks::handle,
         users::forgot::ask, users::forgot::reset, users::verify_email::handle, users::magic_link::handle,
         users::confirm::show, users::confirm::confirm, users::manage::invite::handle,

@@ -1,5 +1,6 @@
 import { type ReactElement, type ReactNode, cloneElement, useId } from "react";
 import { cn } from "@/lib/cn";
+import { Switch } from "./switch";
 
 interface Props {
   label: ReactNode;
@@ -34,6 +35,19 @@ export function Field({ label, help, error, className, children }: Props) {
           {error}
         </p>
       )}
+    </div>
+  );
+}
+
+/** Something that is on or off, and what that means. */
+export function Toggle({ label, help, checked, change }: { label: string; help: ReactNode; checked: boolean; change: (checked: boolean) => void }) {
+  return (
+    <div className="flex items-start justify-between gap-4">
+      <div>
+        <p className="text-[0.8125rem] font-medium">{label}</p>
+        <p className="mt-0.5 text-xs text-muted">{help}</p>
+      </div>
+      <Switch aria-label={label} checked={checked} onCheckedChange={change} />
     </div>
   );
 }

@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod functions;
 mod inline;
+mod moving;
 mod policy;
 mod public;
 mod reading;
@@ -23,7 +24,10 @@ mod statement;
 mod transaction;
 mod watch;
 
-pub(super) use self::public::rules::is_ours;
+pub(super) use self::{
+    moving::{Rows, Told},
+    public::rules::is_ours,
+};
 
 use self::{
     connection::{Connection, Mode, Stop},
@@ -270,6 +274,10 @@ impl SqliteProjects {
     }
 
     pub(super) async fn begin(&self, target: &Target) -> Result<Box<dyn SqlTransaction>> {
+        Ok(Box::new(self.begin_at(target).await?))
+    }
+
+    async fn begin_at(&self, target: &Target) -> Result<transaction::SqliteTransaction> {
         let write = target.write;
         let purpose = if write { Purpose::Write } else { Purpose::Read };
         let worker = self.worker(target, purpose).await?;
@@ -284,7 +292,7 @@ impl SqliteProjects {
             .await;
         begun?;
         let time = self.options.statement_time;
-        Ok(Box::new(transaction::SqliteTransaction::new(worker, time)))
+        Ok(transaction::SqliteTransaction::new(worker, time))
     }
 
     pub(super) async fn cursor(

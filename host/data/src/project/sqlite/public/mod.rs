@@ -7,11 +7,14 @@ mod changes;
 mod describe;
 mod editor;
 pub(super) mod ended;
+mod moving;
+mod rows;
 pub(super) mod rules;
 mod set;
 mod store;
 
 pub(super) use bound::{Bound, until_seen};
+pub(super) use moving::last_number;
 pub(super) use set::refused_table;
 
 use self::{rules::Rules, set::Policies};

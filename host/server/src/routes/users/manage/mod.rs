@@ -16,6 +16,7 @@ pub(crate) mod providers;
 pub(crate) mod remove_avatar;
 pub(crate) mod reset_totp;
 pub(crate) mod roles;
+pub(crate) mod sessions;
 
 use super::super::idempotency;
 use crate::state::HostState;
@@ -65,6 +66,11 @@ pub(crate) fn calls(state: &HostState) -> Router<HostState> {
             "/users/{id}/app-passwords/{password}",
             delete(app_passwords::end),
         )
+        .route(
+            "/users/{id}/sessions",
+            read(sessions::list).delete(sessions::end_all),
+        )
+        .route("/users/{id}/sessions/{session}", delete(sessions::end))
         .route("/permissions", read(permissions::handle))
         .route("/roles", read(roles::list))
         .route("/roles/{name}", patch(roles::update).delete(roles::delete))

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { Browser, Server, faultless, pictures, signIn, until } from "./harness.js";
+
+/** @type {Server} */
+let server;
+/** @type {Browser} */
+let browser;
+const rows = async (sql) => (await server.sql("shop", sql)).rows;
+
+before(async () => {
+  server = await Server.start();
+  browser = await Browser.start();
+  await server.setUp();
+  await server.project("Shop", "shop", ["db"]);
+  await server.call("POST", "/admin/v1/projects/shop/tables", {
+    name: "customers",
+    columns: [
+      { name: "id", type: "bigint", primary_key: true },
+      { name: "name", type: "text", nullable: false },
+      { name: "since", type: "date" },
+    ],
+  });
+  await server.sql("shop", "INSERT INTO customers (id, name, since) VALUES (1, 'Ada', '2026-01-05'), (2, '=Grace', NULL)");
+  const page = await browser.page(server);
+  await signIn(page);
+  await page.close();
+});
+after(async () => {
+  await browser?.stop();
+  await server?.stop();
+});
+
+test("who has not switched the plugin on is told where to", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  await page.getByText("The plugin transfer is not switched on").waitFor();
+  await pictures(page, "transfer-off");
+  for (const plugin of ["storage", "files", "transfer"]) await server.install("shop", plugin);
+  await page.reload();
+  await page.getByRole("heading", { name: "Export", exact: true }).waitFor();
+  faultless(page);
+  await page.close();
+});
+
+test("a table is exported, and downloaded when it is ready", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  await page.getByLabel("Table", { exact: true }).selectOption("customers");
+  await page.getByLabel("Between cells").selectOption({ label: "semicolon" });
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  const text = await readFile((await file.path()) ?? "", "utf8");
+  assert.match(text, /^id;name;since\r?\n1;Ada;2026-01-05\r?\n2;'=Grace;/);
+  await pictures(page, "transfer-export");
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+
+  await page.getByLabel("What").selectOption("database");
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const [archive] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  assert.match(archive.suggestedFilename(), /\.zip$/);
+  faultless(page);
+  await page.close();
+});
+
+test("a file is dropped, mapped, tried, mended and imported", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  await page.getByText("Drop a file here").waitFor();
+  const csv = "Number;Name;since;left out\n1;Ada Lovelace;2026-01-05;x\n7;Edsger;yesterday;x\n8;Barbara;2026-02-01;x\n";
+  const dropped = await page.evaluateHandle((text) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([text], "people.csv", { type: "text/csv" }));
+    return transfer;
+  }, csv);
+  const zone = page.getByText("Drop a file here").locator("xpath=..");
+  await zone.dispatchEvent("dragover", { dataTransfer: dropped });
+  await zone.dispatchEvent("drop", { dataTransfer: dropped });
+  await page.getByRole("heading", { name: "Import people.csv" }).waitFor();
+  await page.getByLabel("Into the table").selectOption("customers");
+  await page.getByLabel("Goes into, Number").selectOption("id");
+  assert.equal(await page.getByLabel("Goes into, Name").inputValue(), "name");
+  await page.getByText("Some values are no date, but text.").waitFor();
+  await page.getByLabel("Rows that are there already").selectOption("upsert");
+  await page.getByLabel("When a row cannot be taken").selectOption("skip");
+  await pictures(page, "transfer-mapping");
+  await page.getByRole("button", { name: "Check only" }).click();
+  await page.getByText("Not every row would go in").waitFor();
+  await page.getByText("yesterday").waitFor();
+  assert.equal((await rows("SELECT count(*) FROM customers"))[0][0], 2);
+  await pictures(page, "transfer-checked");
+  await page.getByRole("button", { name: "Import what fits" }).click();
+  await page.getByText("Imported, but not every row").waitFor();
+  assert.deepEqual(await rows("SELECT id, name FROM customers ORDER BY id"), [
+    [1, "Ada Lovelace"],
+    [2, "=Grace"],
+    [8, "Barbara"],
+  ]);
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
+
+  await page.getByRole("row").filter({ hasText: "csv into customers" }).first().getByRole("button").click();
+  await page.getByRole("cell", { name: "yesterday" }).waitFor();
+  await pictures(page, "transfer-report");
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await pictures(page, "transfer");
+  faultless(page);
+  await page.close();
+});
+
+test("an archive of all tables goes back in, and a job is deleted", async () => {
+  const job = (await server.call("GET", "/p/shop/transfer/jobs")).items.find((one) => one.what === "database");
+  const { result } = await server.call("GET", `/p/shop/transfer/jobs/${job.id}`);
+  const bytes = Buffer.from(await (await fetch(new URL(result.url, server.url))).arrayBuffer());
+  await server.sql("shop", "DELETE FROM customers");
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  await page.getByLabel("File to import").setInputFiles({ name: "shop.zip", mimeType: "application/zip", buffer: bytes });
+  await page.getByLabel("What is in it").waitFor();
+  await pictures(page, "transfer-archive");
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Imported", { exact: true }).waitFor();
+  assert.equal((await rows("SELECT count(*) FROM customers"))[0][0], 2);
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
+
+  await page.getByRole("row").filter({ hasText: "zip into all tables" }).getByRole("button").click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await until("the deletion", async () => !(await server.call("GET", "/p/shop/transfer/jobs")).items.some((one) => one.kind === "import" && one.what === "database"));
+  faultless(page);
+  await page.close();
+});
+
+test("all files are exported, and a folder of files is taken", async () => {
+  const made = await fetch(`${server.url}/p/shop/files?path=notes.txt`, {
+    method: "POST",
+    headers: { "x-dev-admin-token": server.token, "content-type": "text/plain" },
+    body: "Hello",
+  });
+  assert(made.ok, `${made.status} ${await made.text()}`);
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  await page.getByLabel("What").selectOption("files");
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const [archive] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  const path = await archive.path();
+  assert((await readFile(path ?? "")).includes("Hello"));
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByLabel("File to import").setInputFiles({ name: "folder.zip", mimeType: "application/zip", buffer: await readFile(path ?? "") });
+  await page.getByLabel("What is in it").selectOption("files");
+  await page.getByRole("button", { name: "Check only" }).click();
+  await page.getByText("1 file would be stored").waitFor();
+  faultless(page);
+  await page.close();
+});
+
+test("a file that is dropped on a table goes the same way", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/tables/customers`);
+  await page.getByRole("gridcell", { name: "Ada" }).waitFor();
+  const lines = ["id,name", ...Array.from({ length: 3_000 }, (_, place) => `${place + 100},Customer ${place}`)];
+  await page.getByLabel("CSV file").setInputFiles({ name: "customers.csv", mimeType: "text/csv", buffer: Buffer.from(lines.join("\n")) });
+  await page.getByRole("heading", { name: "Import customers.csv" }).waitFor();
+  await page.getByLabel("Goes into, id").waitFor();
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Imported", { exact: true }).waitFor();
+  assert.equal((await rows("SELECT count(*) FROM customers"))[0][0], 3_002);
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
+  await page.getByText("200 rows so far").waitFor();
+  faultless(page);
+  await page.close();
+});
+
+test("what the tables have been through is shown with its statements", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=migrations`);
+  await page.getByRole("button", { name: /customers/ }).first().click();
+  await page.getByText(/CREATE TABLE/).waitFor();
+  await pictures(page, "migration");
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.getByLabel("Of", { exact: true }).selectOption("transfer");
+  await page.getByRole("row").filter({ hasText: "transfer" }).first().waitFor();
+  await page.getByLabel("Of", { exact: true }).selectOption("");
+  await pictures(page, "migrations");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "All as SQL" }).click()]);
+  assert.match(await readFile((await file.path()) ?? "", "utf8"), /customers/);
+  faultless(page);
+  await page.close();
+});

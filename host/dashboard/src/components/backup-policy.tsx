@@ -1,0 +1,110 @@
+import { useState } from "react";
+import { toast } from "sonner";
+import { plural } from "@/lib/format";
+import { type BackupPolicy, type Owner, setPolicy } from "./backup-queries";
+import { Refusal } from "./states";
+import { Button } from "./ui/button";
+import { DialogContent, DialogRoot } from "./ui/dialog";
+import { Field, Toggle } from "./ui/field";
+import { Input, Select } from "./ui/input";
+
+const units: [string, number][] = [
+  ["minute", 60],
+  ["hour", 3_600],
+  ["day", 86_400],
+];
+
+/** The largest unit in which an interval is a whole number. */
+function split(seconds: number): [number, number] {
+  for (const [, length] of units.toReversed()) {
+    if (seconds % length === 0) return [seconds / length, length];
+  }
+  return [Math.max(5, Math.round(seconds / 60)), 60];
+}
+
+export function policyInWords(policy: BackupPolicy): string {
+  if (!policy.enabled) return "Backups are made only when somebody asks for one.";
+  const [many, length] = split(policy.interval_seconds ?? 86_400);
+  const unit = units.find(([, one]) => one === length)?.[0] ?? "second";
+  const often = many === 1 ? `every ${unit}` : `every ${plural(many, unit)}`;
+  const kept = policy.keep_last === 1 ? "the last one is kept" : `the last ${policy.keep_last} are kept`;
+  const days = policy.keep_days ? `, for ${plural(policy.keep_days, "day")}` : "";
+  return `Made ${often}${policy.verify ? " and tested" : ""}; ${kept}${days}.`;
+}
+
+/** How backups are made by themselves, and how many are kept. */
+export function PolicyDialog({ project, policy, close }: { project: Owner; policy: BackupPolicy; close: () => void }) {
+  const [enabled, setEnabled] = useState(policy.enabled ?? false);
+  const [initialMany, initialUnit] = split(policy.interval_seconds ?? 86_400);
+  const [many, setMany] = useState(String(initialMany));
+  const [unit, setUnit] = useState(initialUnit);
+  const [last, setLast] = useState(String(policy.keep_last ?? 7));
+  const [days, setDays] = useState(policy.keep_days ? String(policy.keep_days) : "");
+  const [verify, setVerify] = useState(policy.verify ?? true);
+  const [pending, setPending] = useState(false);
+  const [error, setError] = useState<unknown>();
+  return (
+    <DialogRoot open onOpenChange={(open) => !open && close()}>
+      <DialogContent
+        title="Backups by schedule"
+        description={project === undefined ? "Of the platform itself: admins, the catalogue of plugins, the audit." : "Of this project, with its files."}
+      >
+        <form
+          className="grid gap-4"
+          onSubmit={async (event) => {
+            event.preventDefault();
+            setPending(true);
+            setError(undefined);
+            try {
+              await setPolicy(project, {
+                ...policy,
+                enabled,
+                interval_seconds: Number(many) * unit,
+                keep_last: Number(last),
+                keep_days: days ? Number(days) : null,
+                verify,
+              });
+              toast.success(enabled ? "Backups are made by themselves now" : "Backups are made only when somebody asks");
+              close();
+            } catch (failure) {
+              setError(failure);
+            } finally {
+              setPending(false);
+            }
+          }}
+        >
+          <Toggle label="Make backups by schedule" help="Switched off, they are made only when somebody asks." checked={enabled} change={setEnabled} />
+          <div className="grid grid-cols-2 gap-4">
+            <Field label="Every">
+              <Input type="number" required min={unit === 60 ? 5 : 1} max={Math.floor(31_622_400 / unit)} value={many} onChange={(event) => setMany(event.target.value)} />
+            </Field>
+            <Field label="Unit">
+              <Select value={unit} onChange={(event) => setUnit(Number(event.target.value))}>
+                {units.map(([name, length]) => (
+                  <option key={name} value={length}>
+                    {name}s
+                  </option>
+                ))}
+              </Select>
+            </Field>
+            <Field label="Keep the last" help="Older ones are removed.">
+              <Input type="number" required min={1} max={1_000} value={last} onChange={(event) => setLast(event.target.value)} />
+            </Field>
+            <Field label="Keep for, days" help="Empty: whatever their age.">
+              <Input type="number" min={1} max={3_660} value={days} onChange={(event) => setDays(event.target.value)} />
+            </Field>
+          </div>
+          <Toggle label="Test each" help="Loads it once into a database that is thrown away, to see that it can be." checked={verify} change={setVerify} />
+          <p className="text-xs text-muted">The newest always stays. What a restore replaced is kept apart, the last three.</p>
+          <Refusal error={error} />
+          <div className="flex justify-end gap-2">
+            <Button onClick={close}>Cancel</Button>
+            <Button type="submit" variant="primary" pending={pending}>
+              Save
+            </Button>
+          </div>
+        </form>
+      </DialogContent>
+    </DialogRoot>
+  );
+}
