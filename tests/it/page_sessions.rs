@@ -59,7 +59,14 @@ async fn a_page_never_sees_the_refresh_token() {
         .header("sec-fetch-site", HERE);
     let ended = Reply::to(end).await.expect(204);
     assert!(ended.header("set-cookie").contains("Max-Age=0"));
-    let gone = post(&project, "/v1/auth/refresh", HERE, &kept(&second), json!({})).await;
+    let gone = post(
+        &project,
+        "/v1/auth/refresh",
+        HERE,
+        &kept(&second),
+        json!({}),
+    )
+    .await;
     assert_eq!(gone.expect_problem(401), "invalid_refresh_token");
 }
 
@@ -69,7 +76,14 @@ async fn a_page_of_another_origin_neither_begins_nor_uses_a_session_in_a_cookie(
     let refused = sign_in(&project, &user, ELSEWHERE).await;
     assert_eq!(refused.expect_problem(403), "cross_site");
     let ours = sign_in(&project, &user, HERE).await.expect(200);
-    let refused = post(&project, "/v1/auth/refresh", ELSEWHERE, &kept(&ours), json!({})).await;
+    let refused = post(
+        &project,
+        "/v1/auth/refresh",
+        ELSEWHERE,
+        &kept(&ours),
+        json!({}),
+    )
+    .await;
     assert_eq!(refused.expect_problem(403), "cross_site");
     assert!(!refused.headers.contains_key("set-cookie"));
     // What is in a sandbox says that it comes from nowhere.
@@ -79,10 +93,7 @@ async fn a_page_of_another_origin_neither_begins_nor_uses_a_session_in_a_cookie(
         .header(header::ORIGIN, "null")
         .header(header::COOKIE, kept(&ours))
         .json(&json!({}));
-    assert_eq!(
-        Reply::to(sandboxed).await.expect_problem(403),
-        "cross_site"
-    );
+    assert_eq!(Reply::to(sandboxed).await.expect_problem(403), "cross_site");
     let _ = post(&project, "/v1/auth/refresh", HERE, &kept(&ours), json!({}))
         .await
         .expect(200);
@@ -105,12 +116,22 @@ async fn a_page_that_sets_another_password_stays_signed_in() {
     let page = user.with_access(first.json()["access_token"].as_str().unwrap());
     let body = json!({"current_password": PASSWORD, "password": "another long phrase", "session": "cookie"});
     let change = page
-        .request(Method::PUT, &format!("/p/{}/v1/auth/password", project.slug))
+        .request(
+            Method::PUT,
+            &format!("/p/{}/v1/auth/password", project.slug),
+        )
         .header("sec-fetch-site", HERE)
         .json(&body);
     let changed = Reply::to(change).await.expect(200);
     assert!(changed.json().get("refresh_token").is_none());
-    let next = post(&project, "/v1/auth/refresh", HERE, &kept(&changed), json!({})).await;
+    let next = post(
+        &project,
+        "/v1/auth/refresh",
+        HERE,
+        &kept(&changed),
+        json!({}),
+    )
+    .await;
     let _ = next.expect(200);
     post(&project, "/v1/auth/refresh", HERE, &kept(&first), json!({}))
         .await
