@@ -25,6 +25,7 @@ mod backups_nodes;
 mod boto;
 mod classifier;
 mod client_ts;
+mod clocks;
 mod cloudflare_access;
 
 mod command_line;
@@ -53,8 +54,10 @@ mod large_files;
 mod mails;
 mod matrix;
 mod mpesa;
+mod mpesa_day;
 mod mpesa_faults;
 mod mpesa_kills;
+mod mpesa_pull;
 mod mpesa_stand_in;
 mod mpesa_world;
 mod names;

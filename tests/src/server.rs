@@ -52,6 +52,21 @@ impl ServerBuilder {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
+    /// Lets it live by the clock in `file`: an offset such as `+1h` or `-3d`,
+    /// which the test may change at any time. Stores that check signatures do
+    /// not take a clock that is wrong by so much: start it embedded.
+    ///
+    /// # Panics
+    /// As [`Self::ten_minutes_ago`].
+    #[must_use]
+    pub fn by_the_clock_in(self, file: &Path) -> Self {
+        let library = std::env::var(FAKETIME).expect("the library that sets clocks");
+        self.env(PRELOAD, library)
+            .env("FAKETIME_TIMESTAMP_FILE", file.display().to_string())
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// Sets environment variables.
     #[must_use]
     pub fn envs(mut self, variables: BTreeMap<String, String>) -> Self {

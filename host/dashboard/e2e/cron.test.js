@@ -78,7 +78,7 @@ test("a job is made with its times explained, its target allowed, and a secret s
   await page.getByLabel("Schedule", { exact: true }).fill("*/10 8-17 * * MON,WED");
   await page.getByText("Every 10 minutes in the hours 08 to 17, on Monday and Wednesday.").waitFor();
 
-  await page.getByLabel("Address").fill(`http://127.0.0.1:${target.port}/reports`);
+  await page.getByRole("textbox", { name: "Address" }).fill(`http://127.0.0.1:${target.port}/reports`);
   await page.getByText("is not among the hosts that jobs of this project may call").waitFor();
   await page.getByRole("button", { name: "Add a header" }).click();
   await page.getByLabel("Name of header 1").fill("authorization");

@@ -10,7 +10,7 @@ mod parts;
 
 use crate::{
     access,
-    job::{Ended, NewJob, Turn},
+    job::{Ended, Job, NewJob, Turn},
     jobs::{Shown, note},
     names, turns,
 };
@@ -147,6 +147,36 @@ struct State {
 
 pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
+    let job = write_down(wishes)?;
+    turns::begin(&job)?;
+    note(
+        "transfer.export",
+        job.subject.as_deref().unwrap_or(&job.what),
+    );
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// A job that the platform asks for: of the whole database, unless something
+/// else is named.
+pub(crate) fn of_platform(mut wishes: serde_json::Value) -> Result<Job> {
+    if wishes.is_null() {
+        wishes = serde_json::json!({});
+    }
+    if let Some(wishes) = wishes.as_object_mut() {
+        let _ = wishes.entry("what").or_insert_with(|| "database".into());
+    }
+    let wishes: Wishes = serde_json::from_value(wishes)
+        .map_err(|error| Error::invalid("invalid_body", format!("the export: {error}")))?;
+    let job = write_down(wishes)?;
+    note(
+        "transfer.export",
+        job.subject.as_deref().unwrap_or(&job.what),
+    );
+    Ok(job)
+}
+
+/// Writes a job down.
+fn write_down(wishes: Wishes) -> Result<Job> {
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
@@ -159,21 +189,18 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
 }
 
 /// Every file as one archive.
-fn all_files(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+fn all_files(wishes: &Wishes) -> Result<Job> {
     if !matches!(wishes.format.as_deref(), None | Some("zip")) {
         return Err(Error::invalid(
             "not_supported",
             "all files are exported as `zip`",
         ));
     }
-    let job = files::job().make(&())?;
-    turns::begin(&job)?;
-    note("transfer.export", "files");
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    files::job().make(&())
 }
 
 /// Every table as an archive, or as SQL.
-fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+fn whole(wishes: &Wishes) -> Result<Job> {
     let (format, asked) = match wishes.format.as_deref() {
         None | Some("zip") => ("zip", database::asked()?),
         Some("sql") => ("sql", dump::ask()?),
@@ -191,13 +218,10 @@ fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
         format,
         bytes_total: None,
     };
-    let job = job.make(&asked)?;
-    turns::begin(&job)?;
-    note("transfer.export", "database");
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    job.make(&asked)
 }
 
-fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
+fn table(wishes: Wishes) -> Result<Job> {
     let format = Format::named(wishes.format.as_deref())?;
     let Some(name) = wishes.table else {
         return Err(Error::invalid("invalid_body", "name the table in `table`"));
@@ -213,16 +237,13 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
         format: format.as_str(),
         bytes_total: None,
     };
-    let job = job.make(&Asked {
+    job.make(&Asked {
         table: name.clone(),
         columns: wishes.columns,
         format,
         delimiter: wishes.delimiter,
         formulas: wishes.formulas,
-    })?;
-    turns::begin(&job)?;
-    note("transfer.export", &name);
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    })
 }
 
 /// A turn at an export.

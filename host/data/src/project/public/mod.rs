@@ -224,8 +224,8 @@ impl Database for ProjectDatabases {
     async fn read_rows(&self, access: &Access, sql: &str) -> Result<Box<dyn RowReader>> {
         check_call(sql, &[])?;
         match &*self.engine {
-            Engine::Sqlite(sqlite) => sqlite.read_rows(&self.reaching(access), sql).await,
-            Engine::Postgres(postgres) => postgres.read_rows(&self.reaching(access), sql).await,
+            Engine::Sqlite(sqlite) => sqlite.lines_out(&self.reaching(access), sql).await,
+            Engine::Postgres(postgres) => postgres.lines_out(&self.reaching(access), sql).await,
         }
     }
 
@@ -257,14 +257,10 @@ impl Database for ProjectDatabases {
             return Err(Error::not_found("a column that takes values"));
         }
         match &*self.engine {
-            Engine::Sqlite(sqlite) => {
-                sqlite
-                    .write_rows(&self.reaching(access), table, &cells)
-                    .await
-            }
+            Engine::Sqlite(sqlite) => sqlite.lines_in(&self.reaching(access), table, &cells).await,
             Engine::Postgres(postgres) => {
                 let project = self.reaching(access).project;
-                postgres.write_rows(project, table, columns).await
+                postgres.lines_in(project, table, columns).await
             }
         }
     }

@@ -52,7 +52,7 @@ impl RowReader for Reader {
 }
 
 impl PostgresProjects {
-    pub(in crate::project) async fn read_rows(
+    pub(in crate::project) async fn lines_out(
         &self,
         access: &Access,
         sql: &str,
@@ -87,7 +87,7 @@ impl PostgresProjects {
         }))
     }
 
-    pub(in crate::project) async fn write_rows(
+    pub(in crate::project) async fn lines_in(
         &self,
         project: ProjectId,
         table: &str,

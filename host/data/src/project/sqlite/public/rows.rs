@@ -63,7 +63,7 @@ impl RowWriter for Writer {
 }
 
 impl SqliteProjects {
-    pub(in crate::project) async fn read_rows(
+    pub(in crate::project) async fn lines_out(
         &self,
         access: &Access,
         sql: &str,
@@ -73,7 +73,7 @@ impl SqliteProjects {
         Ok(Box::new(Reader(cursor)))
     }
 
-    pub(in crate::project) async fn write_rows(
+    pub(in crate::project) async fn lines_in(
         &self,
         access: &Access,
         table: &str,
