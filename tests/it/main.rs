@@ -67,6 +67,7 @@ mod oauth;
 mod oauth_stand_in;
 mod office;
 mod operations;
+mod page_sessions;
 mod permissions;
 mod plugin_changes;
 mod plugin_logs;

@@ -494,7 +494,7 @@ mod tests {
                 described += usize::from(document.is_some());
             }
         }
-        assert_eq!(described, 16);
+        assert_eq!(described, 17);
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub(super) enum Asks {
 pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/hello", Asks::Nothing),
     ("GET", "/hello/{name}", Asks::Nothing),
+    ("GET", "/drive/settings", Asks::Nothing),
     ("GET", "/files", Asks::Overview),
     ("GET", "/users/me/files", Asks::Name),
     ("GET", "/files/trash", Asks::Name),
