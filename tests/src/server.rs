@@ -387,13 +387,27 @@ impl TestServer {
     /// When the kernel does not say.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// What of its resident memory is its own, bytes: without pages of files,
+    /// which come and go with the code that runs.
+    ///
+    /// # Panics
+    /// When the kernel does not say.
+    #[must_use]
+    pub fn own_bytes(&self) -> u64 {
+        self.status_bytes("RssAnon:") + self.status_bytes("RssShmem:")
+    }
+
+    fn status_bytes(&self, line: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))
             .expect("read the server's status");
-        let line = status
+        let text = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        let kib: u64 = line
+            .find_map(|text| text.strip_prefix(line))
+            .expect("a line of the kernel's");
+        let kib: u64 = text
             .trim()
             .trim_end_matches(" kB")
             .parse()
