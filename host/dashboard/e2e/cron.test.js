@@ -170,9 +170,11 @@ test("a session that ends while a job is made loses nothing, by keys alone", asy
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop`);
   await page.getByRole("heading", { level: 1, name: "Shop" }).waitFor();
-  await page.keyboard.press("g");
-  await page.keyboard.press("j");
-  await page.getByRole("heading", { level: 1, name: "Cron" }).waitFor();
+  await until("the page of the second key", async () => {
+    await page.keyboard.press("g");
+    await page.keyboard.press("j");
+    return page.getByRole("heading", { level: 1, name: "Cron" }).isVisible();
+  });
   const create = page.getByRole("button", { name: "New job" }).first();
   await create.focus();
   await page.keyboard.press("Enter");

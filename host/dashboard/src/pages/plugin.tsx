@@ -502,9 +502,12 @@ export function Plugin() {
       );
     }
     return (
-      <Card>
-        <Failure error={error} retry={() => void refetch()} />
-      </Card>
+      <>
+        <PageHeader title={name} />
+        <Card>
+          <Failure error={error} retry={() => void refetch()} />
+        </Card>
+      </>
     );
   }
   if (!plugin) return <Loading rows={8} />;
