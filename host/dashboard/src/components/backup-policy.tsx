@@ -26,7 +26,8 @@ export function policyInWords(policy: BackupPolicy): string {
   if (!policy.enabled) return "Backups are made only when somebody asks for one.";
   const [many, length] = split(policy.interval_seconds ?? 86_400);
   const unit = units.find(([, one]) => one === length)?.[0] ?? "second";
-  const often = many === 1 ? `every ${unit}` : `every ${plural(many, unit)}`;
+  const apart = many === 1 ? `every ${unit}` : `every ${plural(many, unit)}`;
+  const often = policy.schedule ? `by the schedule ${policy.schedule} (${policy.timezone ?? "UTC"})` : apart;
   const kept = policy.keep_last === 1 ? "the last one is kept" : `the last ${policy.keep_last} are kept`;
   const days = policy.keep_days ? `, for ${plural(policy.keep_days, "day")}` : "";
   return `Made ${often}${policy.verify ? " and tested" : ""}; ${kept}${days}.`;
