@@ -19,8 +19,9 @@ import { settle } from "@/lib/merge";
 import { useProject } from "@/lib/use-project";
 
 function Names({ project }: { project: Project }) {
-  const [name, setName] = useState(project.name);
-  const [slug, setSlug] = useState(project.slug);
+  // What was not typed here follows what somebody else has changed.
+  const [typed, setTyped] = useState<{ name?: string; slug?: string }>({});
+  const { name, slug } = { ...project, ...typed };
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   const navigate = useNavigate();
@@ -37,11 +38,12 @@ function Names({ project }: { project: Project }) {
             await take(
               api.PATCH("/admin/v1/projects/{project}", {
                 params: { path: { project: project.slug } },
-                body: { name, ...(moves ? { slug } : {}) },
+                body: { ...(typed.name === undefined ? {} : { name }), ...(moves ? { slug } : {}) },
               }),
             );
             await queryClient.invalidateQueries({ queryKey: ["projects"] });
             await queryClient.invalidateQueries({ queryKey: ["project", project.slug] });
+            setTyped({});
             toast.success("Saved");
             if (moves) await navigate({ to: "/projects/$project/settings", params: { project: slug } });
           } catch (failure) {
@@ -53,10 +55,10 @@ function Names({ project }: { project: Project }) {
       >
         <CardBody className="grid max-w-xl gap-4">
           <Field label="Name">
-            <Input required maxLength={200} value={name} onChange={(event) => setName(event.target.value)} />
+            <Input required maxLength={200} value={name} onChange={(event) => setTyped({ ...typed, name: event.target.value })} />
           </Field>
           <Field label="Slug" help="Its name in addresses.">
-            <Input required spellCheck={false} value={slug} onChange={(event) => setSlug(event.target.value)} />
+            <Input required spellCheck={false} value={slug} onChange={(event) => setTyped({ ...typed, slug: event.target.value })} />
           </Field>
           {moves && <Note tone="warn">Addresses with the old slug stop working. Apps that use a key alone do not notice.</Note>}
           <Refusal error={error} />
@@ -254,9 +256,12 @@ export function Settings() {
   const navigate = useNavigate();
   if (error && !data) {
     return (
-      <Card>
-        <Failure error={error} retry={() => void refetch()} />
-      </Card>
+      <>
+        <PageHeader title="Settings" />
+        <Card>
+          <Failure error={error} retry={() => void refetch()} />
+        </Card>
+      </>
     );
   }
   if (!data) return <Loading rows={8} />;
@@ -264,7 +269,7 @@ export function Settings() {
     <>
       <PageHeader title="Settings" description={`Of ${data.name}.`} />
       <div className="grid gap-4">
-        <Names key={data.updated_at} project={data} />
+        <Names project={data} />
         <Domains project={project} />
         <Quota project={project} />
         <Card className="border-bad/40">
