@@ -85,7 +85,9 @@ function uploadOf(job: Job): tus.Upload {
         void another(sentWith);
         return true;
       }
-      return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500;
+      // What has the name already has it the next time, too.
+      const isTaken = status === 409 && (error.originalResponse?.getBody() ?? "").includes("path_taken");
+      return status === 0 || (status === 409 && !isTaken) || status === 423 || status === 429 || status >= 500;
     },
     onUploadUrlAvailable: () => {
       // Below the name that this page has, whatever the server calls itself.
