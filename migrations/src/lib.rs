@@ -45,6 +45,7 @@ mod m0110_direct_uploads;
 mod m0111_schedules;
 mod m0112_queue_jobs;
 mod m0120_backups;
+mod m0135_engine_moves;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0111_schedules::Migration),
             Box::new(m0112_queue_jobs::Migration),
             Box::new(m0120_backups::Migration),
+            Box::new(m0135_engine_moves::Migration),
         ]
     }
 }

@@ -549,6 +549,23 @@ async fn backups_are_kept_as_the_policy_says_and_come_by_themselves() {
         let refused = admin.put(&policy, wrong).await;
         assert_eq!(refused.expect_problem(422), "invalid_policy");
     }
+    // A schedule is read before it is taken, and tells its next time.
+    for wrong in [
+        json!({"schedule": "every day"}),
+        json!({"schedule": "0 3 * * *", "timezone": "Kenya/Nowhere"}),
+    ] {
+        let refused = admin.put(&policy, wrong).await;
+        assert_eq!(refused.expect_problem(422), "invalid_schedule");
+    }
+    let lonely = admin.put(&policy, json!({"timezone": "Africa/Nairobi"}));
+    assert_eq!(lonely.await.expect_problem(422), "invalid_policy");
+    let nightly = json!({"enabled": true, "schedule": "30 3 * * *", "timezone": "Africa/Nairobi"});
+    let set = admin.put(&policy, nightly.clone()).await.expect(200).json();
+    let next = set["next_at"].as_str().unwrap();
+    assert!(next.ends_with("T00:30:00Z"), "{set}");
+    let off = json!({"schedule": "30 3 * * *"});
+    let set = admin.put(&policy, off).await.expect(200).json();
+    assert_eq!(set["next_at"], Value::Null, "{set}");
     let keep_two = json!({"keep_last": 2});
     let set = admin.put(&policy, keep_two).await.expect(200).json();
     assert_eq!(
@@ -587,6 +604,20 @@ async fn backups_are_kept_as_the_policy_says_and_come_by_themselves() {
     .await;
     assert_eq!(scheduled["reason"], "scheduled", "{scheduled}");
     assert_eq!(scheduled["verify_error"], Value::Null, "{scheduled}");
+
+    // And at the times of a schedule, of which the last second is one.
+    let often = json!({"enabled": true, "keep_last": 2, "schedule": "* * * * * *"});
+    let _ = admin.put(&policy, often).await.expect(200);
+    let _ = until("a backup of the schedule", PATIENCE, || async {
+        let list = admin.get(&backups(&project, "")).await.expect(200).json();
+        let newest = list["items"].get(0).cloned()?;
+        (newest["id"] != scheduled["id"] && newest["verified_at"].is_string()).then_some(newest)
+    })
+    .await;
+    let _ = admin
+        .put(&policy, json!({"keep_last": 2}))
+        .await
+        .expect(200);
 }
 
 #[tokio::test]

@@ -406,6 +406,57 @@ async fn users_see_their_own_payments_and_ask_so_often() {
 }
 
 #[tokio::test]
+async fn a_connection_test_says_what_is_wrong_in_words() {
+    let shop = Shop::open().await;
+    let check = |body: Value| shop.project.post("/mpesa/check", body);
+    let good = check(json!({})).await.expect(200).json();
+    assert_eq!(good["ok"], true, "{good}");
+    assert_eq!(good["environment"], "custom");
+    assert_eq!(good["shortcode"], "174379");
+    assert_eq!(
+        (&good["can_push"], &good["can_pay_out"]),
+        (&json!(true), &json!(true))
+    );
+    let second = check(json!({"account": "second"})).await.expect(200).json();
+    assert_eq!(
+        (&second["ok"], &second["shortcode"]),
+        (&json!(true), &json!("600984"))
+    );
+    // It asks anew, whatever token there is: and what was asked for before goes on.
+    let asked = shop.sim.asked("/oauth/v1/generate");
+    let _ = check(json!({})).await.expect(200);
+    assert_eq!(shop.sim.asked("/oauth/v1/generate"), asked + 1);
+    let id = shop.pushed("0712000009", 10).await;
+    let _ = shop.until_status(&id, "succeeded").await;
+
+    let unknown = check(json!({"account": "third"})).await;
+    assert_eq!(unknown.expect_problem(404), "not_found");
+    shop.configure(json!({"consumer_secret": "wrong"})).await;
+    let wrong = check(json!({})).await.expect(200).json();
+    assert_eq!(
+        (&wrong["ok"], &wrong["problem"]),
+        (&json!(false), &json!("keys_refused"))
+    );
+    shop.configure(json!({"consumer_secret": null, "passkey": null}))
+        .await;
+    let without = check(json!({})).await.expect(200).json();
+    assert_eq!(without["problem"], "secret_missing");
+    assert_eq!(without["can_push"], false);
+    let elsewhere = json!({"base_url": "http://127.0.0.1:9"});
+    shop.configure(elsewhere).await;
+    let denied = check(json!({})).await.expect(200).json();
+    assert_eq!(denied["problem"], "address_not_allowed");
+    assert!(
+        denied["advice"]
+            .as_str()
+            .unwrap()
+            .contains("ATLASHUB_EGRESS_ALLOW")
+    );
+    shop.configure(json!({"consumer_key": null})).await;
+    assert_eq!(check(json!({})).await.expect_problem(409), "not_set_up");
+}
+
+#[tokio::test]
 async fn the_stand_in_is_a_command_for_developers() {
     let server = atlashub_tests::shared().await;
     let mut command = server.start_command(&["daraja-sim", "--listen", "127.0.0.1:0"]);

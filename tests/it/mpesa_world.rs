@@ -155,12 +155,14 @@ impl Shop {
         shop
     }
 
-    /// Changes the configuration.
+    /// Changes the configuration; null takes out.
     pub(crate) async fn configure(&self, changes: Value) {
         let mut config = self.config.clone();
         for (key, value) in changes.as_object().expect("an object") {
             config[key] = value.clone();
         }
+        let config = config.as_object_mut().expect("an object");
+        config.retain(|_, value| !value.is_null());
         let body = json!({"enabled": true, "grants": "requested", "config": config});
         let done = self.admin.install(&self.project, "mpesa", body).await;
         let _ = done.expect_success();

@@ -746,9 +746,11 @@ async fn all_files_come_as_one_archive() {
             .await
             .expect(201);
     }
-    let reply = project.get("/transfer/files").await.expect(200);
-    assert_eq!(reply.header("content-type"), "application/zip");
-    let entries = unzipped(&reply.body);
+    let body = json!({"what": "files", "format": "zip"});
+    let job = project.post("/transfer/export", body).await.expect(202);
+    let job = done(&project, &job.json()).await;
+    assert_eq!(job["result"]["content_type"], "application/zip");
+    let entries = unzipped(&fetched(&job).await);
     let entries = entries.as_object().expect("entries");
     assert_eq!(entries.len(), 252);
     let read = |end: &str| {

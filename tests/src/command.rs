@@ -32,6 +32,26 @@ impl Setup {
         data_dir(&self.stores)
     }
 
+    /// A setting that leads to these stores.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let found = self.stores.variables().iter().find(|(own, _)| *own == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What a server on these stores says, which does not want to start.
+    ///
+    /// # Panics
+    /// When it does.
+    pub async fn refused_to_serve(&self) -> String {
+        let serving = self.run(&["serve"], &[]);
+        let (code, said) = tokio::time::timeout(DEADLINE, serving)
+            .await
+            .unwrap_or_else(|_| panic!("it serves"));
+        assert_ne!(code, 0, "{said}");
+        said
+    }
+
     /// Starts a server on these stores.
     pub async fn start(self) -> TestServer {
         TestServer::on_stores(self.stores).await
@@ -84,6 +104,41 @@ impl TestServer {
         run(&self.stores, args, &variables).await
     }
 
+    /// Starts a command as [`run_with_its_settings`](Self::run_with_its_settings)
+    /// runs one.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with_its_settings(
+        &self,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> RunningCommand {
+        let mut command = Command::new(binary());
+        forget_settings(command.as_std_mut());
+        let mut child = command
+            .args(args)
+            .env("ATLASHUB_DATA_DIR", data_dir(&self.stores))
+            .envs(
+                self.stores
+                    .variables()
+                    .iter()
+                    .map(|(name, value)| (*name, value)),
+            )
+            .envs(&self.variables)
+            .envs(variables.iter().copied())
+            .current_dir(self.stores.folder(0))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("start a command");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        RunningCommand { child, lines }
+    }
+
     /// Starts a command of the same binary as this server's developer.
     ///
     /// # Panics
@@ -124,6 +179,14 @@ impl RunningCommand {
         tokio::time::timeout(DEADLINE, wanted)
             .await
             .unwrap_or_else(|_| panic!("no line with `{text}` within {DEADLINE:?}"))
+    }
+
+    /// Kills it, and waits until it is gone.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("kill a command");
     }
 
     /// Waits until it ends by itself, and answers with what, and what it had

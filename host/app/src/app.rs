@@ -221,7 +221,7 @@ impl App {
             egress,
         };
         let runtime = Runtime::new(runtime, services, compiler, cache)?;
-        let code = Code::new(runtime, storage.clone());
+        let code = Code::new(runtime, storage.clone(), &builtin);
         let images = Images::new(code.clone(), &builtin)?;
         let options = DirectoryOptions {
             public_url: settings.public_url.clone(),

@@ -15,6 +15,7 @@ mod cloudflare_access;
 mod credentials;
 pub mod directory;
 mod editor;
+pub mod engine_move;
 mod generated;
 mod idempotency;
 mod images;

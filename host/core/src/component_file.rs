@@ -1,11 +1,13 @@
 //! The file of a plugin: a WebAssembly component whose custom section
 //! [`SECTION`] carries the manifest, and [`openapi::SECTION`] the description
-//! of its routes. Reads and writes those sections, lists what a component
-//! imports and exports, and reads the folder that both are written in. It only looks at the outermost sections: whether the code is
-//! valid is the engine's to say.
+//! of its routes; its static files are in [`assets::SECTION`]. Reads and
+//! writes those sections, lists what a component imports and exports, and reads
+//! the folder that they are written in. It only looks at the outermost
+//! sections: whether the code is valid is the engine's to say.
 
 use crate::{
     Digest, Error, Manifest, Result,
+    assets::{self, AssetIndex},
     manifest::{MAX_MANIFEST_BYTES, Migration, SECTION},
     openapi::{self, Document},
 };
@@ -33,6 +35,8 @@ pub struct Description {
     pub manifest: Option<Manifest>,
     /// The description of its routes, if it carries one.
     pub openapi: Option<Document>,
+    /// Its static files, if it carries any.
+    pub assets: Option<AssetIndex>,
 }
 
 /// Whether `bytes` start as a component does (a core module does not).
@@ -96,7 +100,7 @@ pub fn with_openapi(bytes: &[u8], document: &Document) -> Result<Vec<u8>> {
 
 /// The component with the first of `names` as a section of this content, in
 /// place of all of them.
-fn with_section(bytes: &[u8], names: &[&'static str], data: Vec<u8>) -> Result<Vec<u8>> {
+pub(crate) fn with_section(bytes: &[u8], names: &[&'static str], data: Vec<u8>) -> Result<Vec<u8>> {
     let mut output = Vec::with_capacity(bytes.len() + data.len() + 32);
     output.extend_from_slice(&COMPONENT_HEADER);
     for section in sections(bytes)? {
@@ -114,11 +118,23 @@ fn with_section(bytes: &[u8], names: &[&'static str], data: Vec<u8>) -> Result<V
 
 /// The content of the custom section `name`, of which there is one at most.
 fn only<'a>(bytes: &'a [u8], name: &str, code: &'static str) -> Result<Option<&'a [u8]>> {
+    Ok(only_at(bytes, name, code)?.map(|(_, data)| data))
+}
+
+/// As [`only`], with where in the component it begins.
+pub(crate) fn only_at<'a>(
+    bytes: &'a [u8],
+    name: &str,
+    code: &'static str,
+) -> Result<Option<(usize, &'a [u8])>> {
     let mut found = None;
     for section in sections(bytes)? {
         if let Some((own, data)) = section.custom
             && own == name
-            && found.replace(data).is_some()
+            // The content is the end of the section.
+            && found
+                .replace((section.whole.end - data.len(), data))
+                .is_some()
         {
             return Err(Error::invalid(
                 code,
@@ -188,19 +204,45 @@ pub fn load_openapi_dir(folder: &Path, manifest: &Manifest) -> Result<Option<Doc
         })
 }
 
-/// The component with what its folder says of it: the manifest, and the
-/// description of its routes if there is one.
+/// The component with what its folder says of it: the manifest, the
+/// description of its routes if there is one, and the static files if the
+/// manifest names any.
 ///
 /// # Errors
-/// `invalid_manifest` and `invalid_openapi` that name the file and what to
-/// change.
+/// `invalid_manifest`, `invalid_openapi` and `invalid_assets` that name the
+/// file and what to change.
 pub fn with_folder(bytes: &[u8], folder: &Path) -> Result<(Manifest, Vec<u8>)> {
     let manifest = load_manifest_dir(folder)?;
     let mut component = with_manifest(bytes, &manifest)?;
+    if let Some(assets) = &manifest.assets {
+        let packed = assets::pack_folder(assets, folder)?;
+        component = with_section(&component, &[assets::SECTION], packed)?;
+        check_assets(&component, &manifest)?;
+    }
     if let Some(document) = load_openapi_dir(folder, &manifest)? {
         component = with_openapi(&component, &document)?;
     }
     Ok((manifest, component))
+}
+
+/// The static files that a component carries, if its manifest names any: read,
+/// and checked to be what they are said to be.
+///
+/// # Errors
+/// `invalid_assets` with what is wrong; and as [`read_manifest`].
+pub fn check_assets(bytes: &[u8], manifest: &Manifest) -> Result<()> {
+    let Some(assets) = &manifest.assets else {
+        return Ok(());
+    };
+    let index = AssetIndex::read(bytes)?.ok_or_else(|| {
+        Error::invalid(
+            "invalid_assets",
+            "the manifest names assets, and the component carries none: build it with \
+             `atlashub plugin build`",
+        )
+    })?;
+    index.verify(bytes)?;
+    assets.check_files(&index)
 }
 
 /// What `bytes` say of themselves.
@@ -210,6 +252,7 @@ pub fn with_folder(bytes: &[u8], folder: &Path) -> Result<(Manifest, Vec<u8>)> {
 pub fn describe(bytes: &[u8]) -> Result<Description> {
     let manifest = read_manifest(bytes)?;
     let openapi = read_openapi(bytes)?;
+    let assets = AssetIndex::read(bytes)?;
     let (mut imports, mut exports) = (Vec::new(), Vec::new());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -244,6 +287,7 @@ pub fn describe(bytes: &[u8]) -> Result<Description> {
         exports,
         manifest,
         openapi,
+        assets,
     })
 }
 

@@ -5,6 +5,7 @@
 //! [`capability`]; `data`, `storage` and `app` implement them; `server` puts
 //! the pieces together.
 
+pub mod assets;
 pub mod capability;
 pub mod clock;
 pub mod component_file;

@@ -5,6 +5,7 @@
 
 use crate::{
     Error, Grant, GrantSet, Isolation, Limits, PluginName, Result,
+    assets::Assets,
     job::{JobDeclaration, ScheduleDeclaration},
     permission::Declaration,
     subscription::{EventDeclaration, Subscription},
@@ -52,6 +53,9 @@ pub struct Manifest {
     /// The addresses it answers.
     #[serde(default)]
     pub routes: Vec<Route>,
+    /// The static files that the host serves for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<Assets>,
     /// What it asks for.
     #[serde(default)]
     pub grants: Vec<Grant>,
@@ -79,6 +83,11 @@ pub struct Manifest {
     /// SQL that builds its schema, in order.
     #[serde(default)]
     pub migrations: Vec<Migration>,
+    /// SQL that is run once its rows were moved to Postgres: what the tables
+    /// there keep of their own, such as an index of words, is filled by the
+    /// plugin, and here it is told to. To run it twice does no harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_move: Option<String>,
 }
 
 /// An address that a plugin answers.
@@ -153,6 +162,7 @@ impl Manifest {
                 strip: true,
                 basic: false,
             }],
+            assets: None,
             grants: Vec::new(),
             permissions: Vec::new(),
             events: Vec::new(),
@@ -166,6 +176,7 @@ impl Manifest {
             },
             config_schema: None,
             migrations: Vec::new(),
+            after_move: None,
         }
     }
 
@@ -207,6 +218,9 @@ impl Manifest {
         self.name.check_free()?;
         for route in &self.routes {
             check_route(&route.path)?;
+        }
+        if let Some(assets) = &self.assets {
+            assets.check(&self.routes)?;
         }
         Declaration::check_all(&self.permissions)?;
         EventDeclaration::check_all(&self.events)?;

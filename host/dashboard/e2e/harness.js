@@ -8,20 +8,23 @@
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtemp, mkdir, rm } from "node:fs/promises";
+import { mkdtemp, mkdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 
+/** Where components are that are no part of the server. */
+export const components = process.env.ATLASHUB_TEST_COMPONENTS ?? new URL("../../../plugins/dist", import.meta.url).pathname;
+
 export const output = new URL("output/", import.meta.url).pathname;
 export const owner = { email: "owner@example.com", password: "correct horse battery staple" };
 
-/** Generous: a slow machine is no fault of the pages. */
-export const patience = 60_000;
+/** Generous: a slow machine is no fault of the pages. Who works on them may want to know sooner. */
+export const patience = Number(process.env.ATLASHUB_TEST_PATIENCE ?? 60_000);
 
-async function freePort() {
+export async function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on("error", reject);
@@ -49,8 +52,10 @@ export async function until(what, ask) {
 }
 
 export class Server {
-  static async start() {
+  /** `env` is what the server has in its environment besides what all have. */
+  static async start(env = {}) {
     const server = new Server();
+    server.env = env;
     server.bin = process.env.ATLASHUB_BIN;
     assert(server.bin, "set ATLASHUB_BIN to the server's binary");
     server.data = await mkdtemp(join(tmpdir(), "atlashub-dashboard-"));
@@ -81,6 +86,7 @@ export class Server {
         ATLASHUB_DEV_ADMIN_TOKEN: this.token,
         ATLASHUB_PUBLIC_URL: this.pages,
         ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR,
+        ...this.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -137,6 +143,18 @@ export class Server {
     const made = await this.call("POST", "/admin/v1/projects", { name, slug });
     for (const plugin of plugins) await this.install(slug, plugin);
     return made;
+  }
+
+  /** Puts a component into the catalogue that is not built in. */
+  async upload(name) {
+    const form = new FormData();
+    form.append("component", new Blob([await readFile(join(components, `${name}.wasm`))], { type: "application/wasm" }), `${name}.wasm`);
+    return this.call("POST", "/admin/v1/plugins", form);
+  }
+
+  /** A call of a plugin of a project, as an admin. */
+  async plugin(slug, method, path, body, expected) {
+    return this.call(method, `/p/${slug}${path}`, body, expected);
   }
 
   async install(slug, plugin) {

@@ -205,10 +205,24 @@ const storage = createRoute({
   component: lazyRouteComponent(() => import("./pages/storage"), "Storage"),
 });
 
+const cron = createRoute({
+  getParentRoute: () => project,
+  path: "/cron",
+  validateSearch: words("job", "new", "pages"),
+  component: lazyRouteComponent(() => import("./pages/cron"), "Cron"),
+});
+
+const payments = createRoute({
+  getParentRoute: () => project,
+  path: "/payments",
+  validateSearch: words("tab", "status", "kind", "account", "account_reference", "phone", "receipt_number", "from", "to", "pages", "payment", "day"),
+  component: lazyRouteComponent(() => import("./pages/payments"), "Payments"),
+});
+
 const queue = createRoute({
   getParentRoute: () => project,
   path: "/queue",
-  validateSearch: words("state", "consumer", "name", "pages", "item"),
+  validateSearch: words("tab", "state", "kind", "consumer", "name", "pages", "item", "schedule"),
   component: lazyRouteComponent(() => import("./pages/queue"), "Queue"),
 });
 
@@ -259,7 +273,7 @@ export const router = createRouter({
       backups,
       platform,
       account,
-      project.addChildren([overview, plugins, plugin, keys, settings, users, tables, table, sql, database, storage, queue, logs, apiPage]),
+      project.addChildren([overview, plugins, plugin, keys, settings, users, tables, table, sql, database, storage, cron, payments, queue, logs, apiPage]),
     ]),
   ]),
   defaultPreload: "intent",

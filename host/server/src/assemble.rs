@@ -6,6 +6,7 @@ use crate::{
 };
 use anyhow::{Context as _, bail};
 use atlashub_app::backups::{ArchiveKeys, Backups, BackupsParts};
+use atlashub_app::engine_move::{EngineMover, MoveOptions, MoveSide, MoveTold};
 use atlashub_app::{
     App, AppParts, AppSettings, BackupSettings, MailSettings, SealedCredentials, StreamLimits,
     limits::CallerRates,
@@ -19,6 +20,7 @@ use atlashub_runtime::{CompileCache, CompileLimits, Compiler, EgressPolicy, Runt
 use atlashub_storage::{Credentials, Storage, StorageUrl};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -50,6 +52,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
     if !applied.is_empty() {
         tracing::info!(count = applied.len(), "migrated the platform database");
     }
+    platform.check_moved().await?;
     let databases = databases(config, &platform, &sealer)?;
     let storage = storage(config)?;
     let backups = BackupSettings {
@@ -270,6 +273,7 @@ pub(crate) async fn backups(config: &Config) -> anyhow::Result<(Backups, Platfor
         .migrate()
         .await
         .context("cannot migrate the platform database")?;
+    platform.check_moved().await?;
     let databases = databases(config, &platform, &sealer)?;
     let storage = storage(config)?;
     let archives = archives(config, &storage)?;
@@ -291,6 +295,69 @@ pub(crate) async fn backups(config: &Config) -> anyhow::Result<(Backups, Platfor
     );
     backups.find_locations().await?;
     Ok((backups, platform))
+}
+
+/// That there is an installation in the embedded database.
+///
+/// # Errors
+/// When there is none, in words.
+pub(crate) fn check_is_there(config: &Config) -> anyhow::Result<()> {
+    let url = config.database_url();
+    let path = url.strip_prefix("sqlite:").unwrap_or(&url);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    if Path::new(path).exists() {
+        return Ok(());
+    }
+    bail!("there is no installation: {path} does not exist, see --data-dir")
+}
+
+/// Opens both sides of a move: this installation, and where it goes.
+///
+/// # Errors
+/// Says which part cannot be opened and what to change.
+pub(crate) async fn engine_mover(
+    config: &Config,
+    to_database: &str,
+    to_storage: Option<&str>,
+    leave_out: BTreeSet<String>,
+    told: MoveTold,
+) -> anyhow::Result<EngineMover> {
+    let sealer = sealer(config)?;
+    let source = platform(config).await?;
+    let mut target_config = config.clone();
+    target_config.database.url = Some(to_database.to_owned());
+    if let Some(url) = to_storage {
+        target_config.storage.url = Some(url.to_owned());
+    }
+    let target = platform(&target_config)
+        .await
+        .context("cannot open the database of --to-database")?;
+    let source_storage = storage(config)?;
+    let target_storage = match to_storage {
+        Some(_) => storage(&target_config).context("cannot open the store of --to-storage")?,
+        None => source_storage.clone(),
+    };
+    let options = MoveOptions {
+        leave_out,
+        objects: to_storage.is_some(),
+        archives: config.backups.url.is_none(),
+    };
+    let mover = EngineMover::new(
+        MoveSide {
+            databases: databases(config, &source, &sealer)?,
+            platform: source,
+            storage: source_storage,
+        },
+        MoveSide {
+            databases: databases(&target_config, &target, &sealer)?,
+            platform: target,
+            storage: target_storage,
+        },
+        options,
+        told,
+    )?;
+    Ok(mover)
 }
 
 /// Opens the store of backups: the object store unless settings name another.

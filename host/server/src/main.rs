@@ -4,9 +4,11 @@
 //! HTTP into use cases of `atlashub_app` and back. Knows no SQL and no
 //! object store.
 
+mod accept_encoding;
 mod admin;
 mod assemble;
 mod builtin;
+mod byte_range;
 mod cli;
 mod client_address;
 mod config;
@@ -20,8 +22,10 @@ mod private_file;
 mod problem;
 mod rate_limit;
 mod request_id;
+mod resident;
 mod routes;
 mod state;
+mod store_origins;
 mod telemetry;
 
 use std::process::ExitCode;

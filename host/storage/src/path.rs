@@ -99,6 +99,14 @@ impl ObjectPath {
         Self::checked(format!("held/{project}/{place}"))
     }
 
+    /// What a listing has found below a prefix.
+    ///
+    /// # Errors
+    /// `invalid_object_key` when it is no sound path.
+    pub fn below(prefix: &PathPrefix, key: &str) -> Result<Self> {
+        Self::checked(format!("{}{key}", prefix.as_str()))
+    }
+
     /// Where the object lies.
     pub(crate) fn within(&self, locations: &Locations) -> Cow<'_, Self> {
         match moved(&self.0, locations) {
@@ -187,6 +195,12 @@ impl PathPrefix {
     #[must_use]
     pub fn held(project: ProjectId) -> Self {
         Self(format!("held/{project}/"))
+    }
+
+    /// What was deleted of any project while a backup was being made.
+    #[must_use]
+    pub fn all_held() -> Self {
+        Self("held/".to_owned())
     }
 
     /// Where everything below lies.

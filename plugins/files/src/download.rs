@@ -22,8 +22,19 @@ pub(crate) struct Wishes {
     disposition: Option<Disposition>,
     #[serde(default)]
     redirect: bool,
+    /// The link itself instead of being led to it.
+    #[serde(default)]
+    link: bool,
     /// A former version instead of the present one.
     version: Option<u64>,
+}
+
+/// Where the bytes are, for whoever has the address.
+#[derive(Debug, Serialize)]
+struct Link {
+    url: String,
+    /// Seconds.
+    expires_in: u64,
 }
 
 /// What a download has to know.
@@ -111,6 +122,16 @@ pub(crate) fn download(
         content.sha256 = former.sha256;
         content.updated_at = former.created_at;
     }
+    if wishes.link {
+        let url = sign(&content, wishes.disposition)?;
+        let link = Json(Link {
+            url,
+            expires_in: LINK_LIFE.as_secs(),
+        });
+        return Ok(link
+            .into_response()
+            .with_header("cache-control", "no-store"));
+    }
     if wishes.redirect {
         return redirect(&content, wishes.disposition);
     }
@@ -126,13 +147,17 @@ fn disposition_of(content: &Content, wish: Option<Disposition>) -> String {
     disposition::header(disposition, &content.filename)
 }
 
-fn redirect(content: &Content, wish: Option<Disposition>) -> Result<Response> {
-    let link = BUCKET.sign_read(
+fn sign(content: &Content, wish: Option<Disposition>) -> Result<String> {
+    BUCKET.sign_read(
         &content.object_key,
         Some(&content_type::header(&content.mime_type)),
         Some(&disposition_of(content, wish)),
         LINK_LIFE,
-    )?;
+    )
+}
+
+fn redirect(content: &Content, wish: Option<Disposition>) -> Result<Response> {
+    let link = sign(content, wish)?;
     Ok(Response::new(StatusCode::FOUND)
         .with_header("location", link)
         .with_header("cache-control", "no-store"))

@@ -12,6 +12,7 @@
 mod amount;
 mod c2b;
 mod callback;
+mod check;
 mod daraja;
 mod due;
 mod eat;
@@ -49,6 +50,7 @@ pub fn routes() -> Router {
         .get("/mpesa/transactions/{id}/history", list::history)
         .post("/mpesa/transactions/{id}/query", query::query)
         .post("/mpesa/transactions/{id}/review", review::review)
+        .post("/mpesa/check", check::check)
         .post("/mpesa/c2b/register", c2b::register)
         .post("/mpesa/c2b/validation/{token}", c2b::validate)
         .post("/mpesa/c2b/confirmation/{token}", c2b::confirm)

@@ -109,6 +109,11 @@ impl Settings {
         })
     }
 
+    /// The name of the environment.
+    pub(crate) fn environment(&self) -> &str {
+        self.environment.as_deref().unwrap_or("sandbox")
+    }
+
     fn base(&self) -> Result<String> {
         let base = match self.environment.as_deref() {
             Some("production") => "https://api.safaricom.co.ke",

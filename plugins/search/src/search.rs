@@ -16,6 +16,9 @@ const MAX_LIMIT: usize = 50;
 /// and the newest of those that have it in their name or tags.
 const RANKED: usize = 500;
 const RANKED_BY_NAME: usize = 200;
+/// Files that have the words and of which it is asked, on Postgres, whether the
+/// caller may see them, before all others are asked about.
+const LOOKED_AT: usize = 2_000;
 /// Files that are listed when no word is asked for, the newest first.
 const LISTED: usize = 2_000;
 /// Values of a facet that are told.
@@ -204,21 +207,52 @@ fn find(wishes: &Wishes, meant: &[Vec<String>], sight: &Sight) -> Result<Vec<Hit
     let text = sight.condition(&mut parameters)?;
     let mut conditions = Conditions { text, parameters };
     filter(&mut conditions, wishes)?;
-    let statement = if meant.is_empty() {
-        format!(
+    if meant.is_empty() {
+        let statement = format!(
             "SELECT number, file_id, filename, mime_type, CAST(0 AS DOUBLE PRECISION) AS score \
              FROM search.entries WHERE {} ORDER BY created_at DESC, number DESC LIMIT {LISTED}",
             conditions.text
-        )
-    } else {
-        conditions.parameters.push(expression(meant).into());
-        let place = format!("${}", conditions.parameters.len());
-        match sql::dialect() {
-            sql::Dialect::Sqlite => by_words_on_sqlite(&conditions.text, &place),
-            sql::Dialect::Postgres => by_words_on_postgres(&conditions.text, &place),
+        );
+        return sql::query(&statement, conditions.parameters);
+    }
+    let expression = expression(meant);
+    conditions.parameters.push(expression.as_str().into());
+    let Conditions { text, parameters } = conditions;
+    let place = format!("${}", parameters.len());
+    match sql::dialect() {
+        sql::Dialect::Sqlite => sql::query(&by_words_on_sqlite(&text, &place), parameters),
+        sql::Dialect::Postgres => {
+            // Where all may be seen, no more are looked at than are wanted.
+            if text == EVERYTHING {
+                return sql::query(
+                    &by_words_on_postgres(Looked::AsWanted, &text, &place),
+                    parameters,
+                );
+            }
+            let statement = by_words_on_postgres(Looked::AtNewest, &text, &place);
+            let hits: Vec<Hit> = sql::query(&statement, parameters.clone())?;
+            if hits.len() >= RANKED || !more_than_looked_at(&expression)? {
+                return Ok(hits);
+            }
+            sql::query(
+                &by_words_on_postgres(Looked::AtAll, &text, &place),
+                parameters,
+            )
         }
-    };
-    sql::query(&statement, conditions.parameters)
+    }
+}
+
+/// Whether more files have the words than are looked at first.
+fn more_than_looked_at(expression: &str) -> Result<bool> {
+    let last: Option<i64> = sql::query_optional(
+        &format!(
+            "SELECT 1 FROM search.matching(to_tsquery('simple', CAST($1 AS text)), {LOOKED_AT}) \
+             OFFSET {} LIMIT 1",
+            LOOKED_AT - 1
+        ),
+        params![expression],
+    )?;
+    Ok(last.is_some())
 }
 
 /// Names and tags are asked for by themselves, too: a word that most texts have
@@ -244,18 +278,33 @@ fn by_words_on_sqlite(condition: &str, place: &str) -> String {
     )
 }
 
-fn by_words_on_postgres(condition: &str, place: &str) -> String {
+/// Of which of the files that have the words it is asked whether they may be
+/// shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looked {
+    /// Nothing is asked: of the newest, as many as are ranked.
+    AsWanted,
+    /// Of the newest, which soon are enough for whoever sees many.
+    AtNewest,
+    /// Of all.
+    AtAll,
+}
+
+fn by_words_on_postgres(looked: Looked, condition: &str, place: &str) -> String {
     let query = format!("to_tsquery('simple', CAST({place} AS text))");
-    // Where all may be seen, no more are looked at than are wanted.
-    let is_open = condition == EVERYTHING;
-    let some = |matching: &str, most: usize| {
-        let first = if is_open {
-            most.to_string()
-        } else {
-            "NULL".to_owned()
+    let some = |named: bool, most: usize| {
+        let which = if named { "_names" } else { "" };
+        let found = match looked {
+            Looked::AsWanted => {
+                return format!(
+                    "(SELECT * FROM search.matching{which}({query}, {most}) LIMIT {most})"
+                );
+            }
+            Looked::AtNewest => format!("search.matching{which}({query}, {LOOKED_AT})"),
+            Looked::AtAll => format!("search.matching_all{which}({query})"),
         };
         format!(
-            "(SELECT entries.number FROM search.{matching}({query}, {first}) AS found (number) \
+            "(SELECT entries.number FROM {found} AS found (number) \
              JOIN search.entries ON entries.number = found.number \
              WHERE {condition} ORDER BY entries.number DESC LIMIT {most})"
         )
@@ -267,8 +316,8 @@ fn by_words_on_postgres(condition: &str, place: &str) -> String {
          JOIN search.words ON words.number = candidates.number \
          JOIN search.entries ON entries.number = candidates.number \
          ORDER BY score DESC, entries.updated_at DESC, entries.number DESC",
-        some("matching", RANKED),
-        some("matching_names", RANKED_BY_NAME)
+        some(false, RANKED),
+        some(true, RANKED_BY_NAME)
     )
 }
 

@@ -4,7 +4,7 @@
 //! files that are gone stay in them: a word is told only when it stands in
 //! what the caller may see.
 
-use crate::access::Sight;
+use crate::access::{EVERYTHING, Sight};
 use atlashub_sdk::prelude::*;
 use std::collections::BTreeSet;
 
@@ -116,6 +116,12 @@ fn stands(word: &str, begins: bool, sight: &Sight) -> Result<bool> {
     let mut parameters = Vec::new();
     let visible = sight.condition(&mut parameters)?;
     let place = parameters.len() + 1;
+    let query = format!("to_tsquery('simple', CAST(${place} AS text))");
+    let found = if visible == EVERYTHING {
+        format!("matching({query}, 1)")
+    } else {
+        format!("matching_all({query})")
+    };
     let (statement, expression) = match sql::dialect() {
         sql::Dialect::Sqlite => (
             format!(
@@ -126,7 +132,7 @@ fn stands(word: &str, begins: bool, sight: &Sight) -> Result<bool> {
         ),
         sql::Dialect::Postgres => (
             format!(
-                "SELECT 1 FROM search.matching(to_tsquery('simple', CAST(${place} AS text)), NULL) \
+                "SELECT 1 FROM search.{found} \
                  AS found (number) JOIN search.entries ON entries.number = found.number \
                  WHERE {visible} LIMIT 1"
             ),

@@ -2,15 +2,16 @@
 
 mod database;
 mod dump;
+mod files;
 mod lines;
 mod pages;
 mod parts;
 
 use crate::{
-    access, drive,
+    access,
     job::{Ended, NewJob, Turn},
     jobs::{Shown, note},
-    names,
+    names, turns,
 };
 use atlashub_sdk::prelude::*;
 use lines::Lines;
@@ -147,15 +148,26 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
-        "files" => Err(Error::invalid(
-            "not_supported",
-            "all files come as one archive from GET /transfer/files, while it is read",
-        )),
+        "files" => all_files(&wishes),
         other => Err(Error::invalid(
             "not_supported",
-            format!("`{other}` cannot be exported; `what` is `table` or `database`"),
+            format!("`{other}` cannot be exported; `what` is `table`, `database` or `files`"),
         )),
     }
+}
+
+/// Every file as one archive.
+fn all_files(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+    if !matches!(wishes.format.as_deref(), None | Some("zip")) {
+        return Err(Error::invalid(
+            "not_supported",
+            "all files are exported as `zip`",
+        ));
+    }
+    let job = files::job().make(&())?;
+    turns::begin(&job)?;
+    note("transfer.export", "files");
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
 
 /// Every table as an archive, or as SQL.
@@ -178,7 +190,7 @@ fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
         bytes_total: None,
     };
     let job = job.make(&asked)?;
-    drive::begin(&job)?;
+    turns::begin(&job)?;
     note("transfer.export", "database");
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
@@ -206,7 +218,7 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
         delimiter: wishes.delimiter,
         formulas: wishes.formulas,
     })?;
-    drive::begin(&job)?;
+    turns::begin(&job)?;
     note("transfer.export", &name);
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
@@ -214,6 +226,7 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
 /// A turn at an export.
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     match (turn.job.what.as_str(), turn.job.format.as_str()) {
+        ("files", _) => return files::work(turn),
         ("database", "sql") => return dump::work(turn),
         ("database", _) => return database::work(turn),
         _ => {}

@@ -4,17 +4,20 @@
 //! Everything that can be found out is found out first: the archive is
 //! unpacked once without keeping anything, names, sizes, checksums and
 //! metadata are looked at, and so are the places where the files are to go.
-//! Only then is the first one stored; should one fail after that, those before
-//! it are deleted.
+//! Only then is the first one stored; should one fail after that, or the job be
+//! cancelled, those before it are deleted.
 
 use crate::{
     access,
     archive::zip::{self, Found},
-    jobs::note,
+    job::{Ended, Job, NewJob, Outcome, Turn},
+    jobs::{Shown, note},
     source::Source,
+    turns,
 };
-use atlashub_files_client::{BASE, address, ask, ask_optional};
+use atlashub_files_client::{BASE, File, address, ask as ask_files, ask_optional};
 use atlashub_sdk::{
+    events,
     http::{self, encoded},
     prelude::*,
 };
@@ -82,15 +85,22 @@ impl Fault {
     }
 }
 
+/// What a job is to do.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    archive: Source,
+    dry_run: bool,
+}
+
 /// What became of it.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+struct Report {
     files: Vec<Stored>,
     bytes: u64,
     dry_run: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stored {
     file: String,
     path: String,
@@ -103,49 +113,98 @@ struct Made {
     id: String,
 }
 
-pub(crate) fn import(caller: Caller, Json(wishes): Json<Wishes>) -> Result<Json<Report>> {
+/// How far it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    stored: Vec<Stored>,
+    /// Where the file goes that is being stored.
+    storing: Option<String>,
+}
+
+/// `POST /transfer/folder`.
+pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
     let archive = Source::find(&wishes.source)?;
-    let entries = zip::read_any(&archive)?;
+    let job = NewJob {
+        kind: "import",
+        what: "files",
+        subject: None,
+        format: "zip",
+        bytes_total: Some(archive.size),
+    };
+    let job = job.make(&Asked {
+        archive,
+        dry_run: wishes.dry_run,
+    })?;
+    turns::begin(&job)?;
+    if !wishes.dry_run {
+        note("transfer.import", "files");
+    }
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// A turn at a folder.
+pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
+    let (asked, mut state): (Asked, State) = turn.kept()?;
+    let entries = zip::read_any(&asked.archive)?;
     let (items, mut faults) = plan(&entries)?;
-    if faults.is_empty() {
+    let is_new = state.stored.is_empty() && state.storing.is_none();
+    if faults.is_empty() && is_new {
         faults = look(&items)?;
     }
     if !faults.is_empty() {
-        return Err(refused(faults));
+        return Err(refused(&faults));
     }
-    let mut report = Report {
-        files: Vec::with_capacity(items.len()),
-        bytes: items.iter().map(|item| item.entry.size).sum(),
-        dry_run: wishes.dry_run,
-    };
-    for item in &items {
-        let id = match wishes.dry_run {
-            true => None,
-            false => match store(item) {
-                Ok(id) => Some(id),
-                Err(error) => {
-                    undo(&report);
-                    return Err(refused(vec![Fault::of(&item.entry.name, &error)]));
-                }
-            },
-        };
-        report.files.push(Stored {
+    if let Some(path) = state.storing.take() {
+        forget_half(&turn.job, &path)?;
+    }
+    turn.job.bytes_total = Some(items.iter().map(|item| item.entry.size).sum());
+    for item in items.iter().skip(state.stored.len()) {
+        let mut id = None;
+        if !asked.dry_run {
+            state.storing = Some(item.path.clone());
+            if !turn.note(&state, |_| Ok(()))? {
+                return Ok(Ended::Lost);
+            }
+            if turn.is_over() {
+                return Ok(Ended::GoesOn);
+            }
+            let made = store(item).map_err(|error| match events::is_worth_retrying(&error) {
+                true => error,
+                false => refused(&[Fault::of(&item.entry.name, &error)]),
+            })?;
+            id = Some(made);
+        }
+        turn.job.bytes_done += item.entry.size;
+        state.stored.push(Stored {
             file: item.entry.name.clone(),
             path: item.path.clone(),
             size: item.entry.size,
             id,
         });
     }
-    if !wishes.dry_run {
-        note("transfer.import", "files");
+    state.storing = None;
+    if !turn.note(&state, |_| Ok(()))? {
+        // Whoever took the job back knows of all but the last.
+        if let Some(id) = state.stored.last().and_then(|stored| stored.id.as_deref()) {
+            forget(id);
+        }
+        return Ok(Ended::Lost);
     }
-    Ok(Json(report))
+    let report = Report {
+        bytes: items.iter().map(|item| item.entry.size).sum(),
+        files: state.stored,
+        dry_run: asked.dry_run,
+    };
+    turn.finish(Some(Outcome {
+        report: Some(serde_json::to_string(&report)?),
+        ..Outcome::default()
+    }))
 }
 
-fn refused(faults: Vec<Fault>) -> Error {
+fn refused(faults: &[Fault]) -> Error {
     let count = faults.len();
-    let report = serde_json::to_value(faults).unwrap_or_default();
+    let report = serde_json::json!({ "files_failed": count, "errors": faults });
     Error::invalid(
         "folder_refused",
         format!("{count} files cannot be taken, and so none was"),
@@ -264,7 +323,7 @@ fn store(item: &Item<'_>) -> Result<String> {
     } else {
         call.stream(item.entry.source.body()?)
     };
-    let made: Made = ask(call)?;
+    let made: Made = ask_files(call)?;
     let mut more = serde_json::Map::new();
     let Metadata {
         description,
@@ -289,7 +348,7 @@ fn store(item: &Item<'_>) -> Result<String> {
     }
     if !more.is_empty() {
         let call = http::call(Method::PATCH, address(&made.id)).json(&more)?;
-        if let Err(error) = ask::<serde_json::Value>(call) {
+        if let Err(error) = ask_files::<serde_json::Value>(call) {
             forget(&made.id);
             return Err(error);
         }
@@ -297,14 +356,35 @@ fn store(item: &Item<'_>) -> Result<String> {
     Ok(made.id)
 }
 
-fn undo(report: &Report) {
-    for id in report
-        .files
+/// Takes back what an import that is not done has stored.
+pub(crate) fn undo(job: &Job) -> Result<()> {
+    let state: Option<State> = job.state()?;
+    let Some(state) = state else {
+        return Ok(());
+    };
+    for id in state
+        .stored
         .iter()
         .filter_map(|stored| stored.id.as_deref())
     {
         forget(id);
     }
+    match &state.storing {
+        Some(path) => forget_half(job, path),
+        None => Ok(()),
+    }
+}
+
+/// Deletes what a turn that was cut short may have stored there: the place was
+/// free when the job began.
+fn forget_half(job: &Job, path: &str) -> Result<()> {
+    let url = format!("{BASE}/files/at?path={}", encoded(path));
+    let found: Option<File> = ask_optional(http::get(url))?;
+    let began = job.started_at.unwrap_or(i64::MAX);
+    if let Some(file) = found.filter(|file| file.created_ms() >= began) {
+        forget(&file.id);
+    }
+    Ok(())
 }
 
 fn forget(id: &str) {

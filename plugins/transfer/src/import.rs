@@ -18,11 +18,12 @@ pub(crate) use rows::Reader;
 pub(crate) use work::work;
 
 use crate::{
-    access, drive,
+    access,
     job::NewJob,
     jobs::{Shown, note},
     names,
     source::Source,
+    turns,
 };
 use atlashub_sdk::prelude::*;
 use plan::Plan;
@@ -185,7 +186,7 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
         }
     };
     let job = job.make(&asked)?;
-    drive::begin(&job)?;
+    turns::begin(&job)?;
     if !wishes.dry_run {
         note(
             "transfer.import",

@@ -5,14 +5,19 @@
 //! the name, and says so when the name is another, or when the job was
 //! cancelled.
 
-use crate::{STORE, settings::Settings};
+use crate::{STORE, folder, settings::Settings};
 use atlashub_sdk::{config, prelude::*};
 use serde::de::DeserializeOwned;
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 
 /// How long a turn at a job is.
 const TURN: Duration = Duration::from_secs(240);
+/// From one word to the host to the next at least.
+const TELL: Duration = Duration::from_secs(1);
 
 /// A row of `transfer.jobs`.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,12 +47,16 @@ pub(crate) struct Job {
     pub(crate) started_at: Option<i64>,
     pub(crate) finished_at: Option<i64>,
     pub(crate) expires_at: Option<i64>,
+    /// The host's job that works on it.
+    pub(crate) item: Option<String>,
+    /// What there is to say of files, JSON.
+    pub(crate) outcome: Option<String>,
 }
 
 /// Columns of [`Job`].
 pub(crate) const COLUMNS: &str = "id, kind, what, subject, format, status, rows_done, rows_total, \
      bytes_done, bytes_total, rows_failed, error_code, error_detail, result_key, result_name, \
-     result_type, result_size, result_sha256, created_at, started_at, finished_at, expires_at";
+     result_type, result_size, result_sha256, created_at, started_at, finished_at, expires_at, item, outcome";
 
 /// What is to be done.
 #[derive(Debug)]
@@ -95,6 +104,92 @@ impl Job {
         found.ok_or_else(|| Error::not_found("job"))
     }
 
+    /// What was noted of how far it is.
+    pub(crate) fn state<S: DeserializeOwned>(&self) -> Result<Option<S>> {
+        let state: Option<String> = sql::query_optional(
+            "SELECT state FROM transfer.jobs WHERE id = $1",
+            params![&self.id],
+        )?;
+        match state.as_deref() {
+            None | Some("") => Ok(None),
+            Some(text) => Ok(Some(serde_json::from_str(text)?)),
+        }
+    }
+
+    /// How far it is.
+    pub(crate) fn percent(&self) -> Option<u64> {
+        let of = |done: u64, total: u64| (done.saturating_mul(100) / total.max(1)).min(99);
+        match (self.status.as_str(), self.rows_total, self.bytes_total) {
+            ("done", ..) => Some(100),
+            (_, Some(total), _) => Some(of(self.rows_done, total)),
+            (_, None, Some(total)) => Some(of(self.bytes_done, total)),
+            _ => None,
+        }
+    }
+
+    /// The job as it is, when the host has ended its turn for good.
+    pub(crate) fn settled(self) -> Result<Self> {
+        let is_open = matches!(self.status.as_str(), "queued" | "running");
+        let Some(item) = self.item.as_deref().filter(|_| is_open) else {
+            return Ok(self);
+        };
+        let Some(status) = jobs::get(item)? else {
+            return Ok(self);
+        };
+        match status.state.as_str() {
+            "cancelled" => {
+                self.cancel()?;
+            }
+            "dead" => self.fail_with(
+                status.error_code.as_deref().unwrap_or("given_up"),
+                status.error_message.as_deref().unwrap_or_default(),
+                None,
+                None,
+            )?,
+            _ => return Ok(self),
+        }
+        Self::find(&self.id)
+    }
+
+    /// It has failed, for good; with `run` only if that has it still.
+    fn fail_with(
+        &self,
+        code: &str,
+        detail: &str,
+        outcome: Option<String>,
+        run: Option<&str>,
+    ) -> Result<()> {
+        let settings: Settings = config::load()?;
+        let failed = sql::execute(
+            "UPDATE transfer.jobs SET status = 'failed', run = '', error_code = $3, error_detail = $4, \
+             finished_at = $5, expires_at = $6, rows_done = $7, rows_failed = $8, outcome = $9 \
+             WHERE id = $1 AND ($2 = '' OR run = $2) AND status IN ('queued', 'running')",
+            params![
+                &self.id,
+                run.unwrap_or_default(),
+                code,
+                detail,
+                moment::now_ms(),
+                settings.expires(),
+                self.rows_done,
+                self.rows_failed,
+                outcome
+            ],
+        )?;
+        if failed > 0 {
+            self.let_go()?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what it leaves when it is not done.
+    fn let_go(&self) -> Result<()> {
+        if self.kind == "import" && self.what == "files" {
+            folder::undo(self)?;
+        }
+        self.forget_parts()
+    }
+
     /// Ends it before it is done; false when it had ended.
     pub(crate) fn cancel(&self) -> Result<bool> {
         let settings: Settings = config::load()?;
@@ -104,7 +199,10 @@ impl Job {
             params![&self.id, moment::now_ms(), settings.expires()],
         )?;
         if changed > 0 {
-            self.forget_parts()?;
+            if let Some(item) = &self.item {
+                jobs::cancel(item)?;
+            }
+            self.let_go()?;
         }
         Ok(changed > 0)
     }
@@ -117,10 +215,12 @@ impl Job {
 
     /// Deletes its parts, which are of no use any more.
     pub(crate) fn forget_parts(&self) -> Result<()> {
-        sql::execute(
-            "DELETE FROM transfer.parts WHERE job_id = $1",
-            params![&self.id],
-        )?;
+        for table in ["parts", "entries"] {
+            sql::execute(
+                &format!("DELETE FROM transfer.{table} WHERE job_id = $1"),
+                params![&self.id],
+            )?;
+        }
         self.delete_objects(self.result_key.as_deref())
     }
 
@@ -150,6 +250,8 @@ pub(crate) struct Turn {
     pub(crate) job: Job,
     run: String,
     ends: Instant,
+    /// When the host was told last how far it is.
+    told: Cell<Option<Instant>>,
 }
 
 /// How a turn ended.
@@ -171,13 +273,13 @@ struct Kept {
 
 impl Turn {
     /// Takes a job; none when nothing is to be done about it.
-    pub(crate) fn take(id: &str) -> Result<Option<Self>> {
+    pub(crate) fn take(id: &str, item: &str) -> Result<Option<Self>> {
         let run = Uuid::now_v7().to_string();
         let taken = sql::execute(
             "UPDATE transfer.jobs SET status = 'running', run = $2, \
-             started_at = coalesce(started_at, $3) \
+             started_at = coalesce(started_at, $3), item = $4 \
              WHERE id = $1 AND status IN ('queued', 'running')",
-            params![id, &run, moment::now_ms()],
+            params![id, &run, moment::now_ms(), item],
         )?;
         if taken == 0 {
             return Ok(None);
@@ -186,6 +288,7 @@ impl Turn {
             job: Job::find(id)?,
             run,
             ends: Instant::now() + TURN,
+            told: Cell::new(None),
         }))
     }
 
@@ -221,6 +324,9 @@ impl Turn {
         state: &impl Serialize,
         more: impl FnOnce(&sql::Transaction) -> Result<()>,
     ) -> Result<bool> {
+        if !self.tell()? {
+            return Ok(false);
+        }
         let transaction = sql::Transaction::begin()?;
         let noted = transaction.execute(
             "UPDATE transfer.jobs SET state = $3, rows_done = $4, bytes_done = $5, rows_total = $6, \
@@ -245,6 +351,22 @@ impl Turn {
         Ok(true)
     }
 
+    /// Tells the host how far it is; false when the host took the turn back.
+    fn tell(&self) -> Result<bool> {
+        let now = Instant::now();
+        if self.told.get().is_some_and(|told| now < told + TELL) {
+            return Ok(true);
+        }
+        self.told.set(Some(now));
+        let percent = self.job.percent().unwrap_or_default();
+        let words = format!("{} rows, {} bytes", self.job.rows_done, self.job.bytes_done);
+        match jobs::progress(u8::try_from(percent).unwrap_or(99), Some(&words)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == "job_lost" => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The job is done, with this as its result, if it has one.
     pub(crate) fn finish(&mut self, result: Option<Outcome>) -> Result<Ended> {
         let outcome = result.unwrap_or_default();
@@ -253,7 +375,8 @@ impl Turn {
         let done = sql::execute(
             "UPDATE transfer.jobs SET status = 'done', run = '', state = '', rows_done = $3, \
              bytes_done = $4, rows_failed = $5, result_key = $6, result_name = $7, result_type = $8, \
-             result_size = $9, result_sha256 = $10, finished_at = $11, expires_at = $12 \
+             result_size = $9, result_sha256 = $10, finished_at = $11, expires_at = $12, \
+             outcome = $13 \
              WHERE id = $1 AND run = $2 AND status = 'running'",
             params![
                 &self.job.id,
@@ -267,7 +390,8 @@ impl Turn {
                 outcome.size,
                 outcome.sha256,
                 moment::now_ms(),
-                expires
+                expires,
+                outcome.report
             ],
         )?;
         if done == 0 {
@@ -283,31 +407,14 @@ impl Turn {
 
     /// The job has failed, for good.
     pub(crate) fn fail(&self, error: &Error) -> Result<()> {
-        let settings: Settings = config::load()?;
         let detail = if error.status() == StatusCode::INTERNAL_SERVER_ERROR {
             "something went wrong here; the plugin's log says what"
         } else {
             error.detail()
         };
-        let failed = sql::execute(
-            "UPDATE transfer.jobs SET status = 'failed', run = '', error_code = $3, error_detail = $4, \
-             finished_at = $5, expires_at = $6, rows_done = $7, rows_failed = $8 \
-             WHERE id = $1 AND run = $2 AND status = 'running'",
-            params![
-                &self.job.id,
-                &self.run,
-                error.code(),
-                detail,
-                moment::now_ms(),
-                settings.expires(),
-                self.job.rows_done,
-                self.job.rows_failed
-            ],
-        )?;
-        if failed > 0 {
-            self.job.forget_parts()?;
-        }
-        Ok(())
+        let report = error.fields().get("report").map(ToString::to_string);
+        self.job
+            .fail_with(error.code(), detail, report, Some(&self.run))
     }
 }
 
@@ -319,4 +426,6 @@ pub(crate) struct Outcome {
     pub(crate) content_type: Option<String>,
     pub(crate) size: Option<u64>,
     pub(crate) sha256: Option<String>,
+    /// What there is to say, JSON.
+    pub(crate) report: Option<String>,
 }

@@ -6,6 +6,7 @@ use crate::{
     job::{COLUMNS, Job},
 };
 use atlashub_sdk::prelude::*;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Jobs of a page when nothing is said, and at most.
@@ -53,12 +54,17 @@ struct Failure {
     detail: String,
 }
 
-/// What became of the rows of an import.
+/// What became of an import.
 #[derive(Debug, Serialize)]
-struct Report {
-    rows_failed: u64,
-    /// The first of them.
-    errors: Vec<RowError>,
+#[serde(untagged)]
+enum Report {
+    Rows {
+        rows_failed: u64,
+        /// The first of them.
+        errors: Vec<RowError>,
+    },
+    /// As it was written down.
+    Files(Box<RawValue>),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,15 +94,6 @@ struct Shipped {
 impl Shown {
     /// The job without what costs a statement or a signature.
     pub(crate) fn brief(job: &Job) -> Self {
-        let (done, total) = match (job.kind.as_str(), job.rows_total, job.bytes_total) {
-            (_, Some(total), _) => (job.rows_done, Some(total)),
-            (_, None, total) => (job.bytes_done, total),
-        };
-        let percent = match (job.status.as_str(), total) {
-            ("done", _) => Some(100),
-            (_, Some(total)) if total > 0 => Some((done.saturating_mul(100) / total).min(99)),
-            _ => None,
-        };
         Self {
             id: job.id.clone(),
             kind: job.kind.clone(),
@@ -109,7 +106,7 @@ impl Shown {
                 rows_total: job.rows_total,
                 bytes: job.bytes_done,
                 bytes_total: job.bytes_total,
-                percent,
+                percent: job.percent(),
             },
             error: job.error_code.clone().map(|code| Failure {
                 code,
@@ -138,8 +135,10 @@ impl Shown {
             let kind = Some(result.content_type.as_str());
             result.url = Some(STORE.sign_read(key, kind, Some(&disposition), LINK)?);
         }
-        if job.kind == "import" {
-            shown.report = Some(Report {
+        if let Some(outcome) = &job.outcome {
+            shown.report = Some(Report::Files(RawValue::from_string(outcome.clone())?));
+        } else if job.kind == "import" && job.what != "files" {
+            shown.report = Some(Report::Rows {
                 rows_failed: job.rows_failed,
                 errors: sql::query(
                     "SELECT table_name, row_number, column_name, value, code, reason FROM transfer.row_errors \
@@ -201,7 +200,7 @@ pub(crate) fn list(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Json<
 
 pub(crate) fn get(Path(id): Path<String>, caller: Caller) -> Result<Json<Shown>> {
     access::require_to_look(&caller)?;
-    Shown::whole(&Job::find(&id)?).map(Json)
+    Shown::whole(&Job::find(&id)?.settled()?).map(Json)
 }
 
 pub(crate) fn cancel(Path(id): Path<String>, caller: Caller) -> Result<Json<Shown>> {

@@ -1,9 +1,9 @@
 //! Tables out of a project and into it, in the formats that people have.
 //!
 //! An export or an import is a job: asked for by a secret key or an admin,
-//! worked on in the background in turns, and looked at until it has ended. A
-//! turn notes how far it is with everything that it completes, so that a job
-//! goes on where it was when a server was killed.
+//! worked on in turns, which are jobs of the host's, and looked at until it has
+//! ended. A turn notes how far it is with everything that it completes, so that
+//! a job goes on where it was when a server was killed.
 //!
 //! Memory is bounded for any size: the database writes pages of text, which
 //! go to the store in parts; what is imported is read from the store piece by
@@ -12,10 +12,8 @@
 mod access;
 mod archive;
 pub mod check;
-mod drive;
 mod due;
 mod export;
-mod files;
 mod folder;
 mod import;
 mod job;
@@ -24,6 +22,7 @@ mod names;
 mod preview;
 mod settings;
 mod source;
+mod turns;
 mod uploads;
 
 use atlashub_sdk::prelude::*;
@@ -37,8 +36,7 @@ const STORE_NAME: &str = "private";
 pub fn routes() -> Router {
     Router::new()
         .post("/transfer/export", export::ask)
-        .get("/transfer/files", files::all)
-        .post("/transfer/folder", folder::import)
+        .post("/transfer/folder", folder::ask)
         .post("/transfer/uploads", uploads::send)
         .post("/transfer/uploads/link", uploads::link)
         .post("/transfer/preview", preview::look)
@@ -49,10 +47,10 @@ pub fn routes() -> Router {
         .delete("/transfer/jobs/{id}", jobs::delete)
 }
 
-/// The events that it takes.
+/// What it does later, and by the clock.
 #[must_use]
-pub fn subscriptions() -> Subscriptions {
-    due::subscriptions(drive::subscriptions())
+pub fn work() -> Jobs {
+    Jobs::new().on("work", turns::take).on("sweep", due::sweep)
 }
 
-atlashub_sdk::plugin!(routes, check = check::Stored, events = subscriptions);
+atlashub_sdk::plugin!(routes, check = check::Stored, jobs = work);

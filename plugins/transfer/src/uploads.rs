@@ -1,7 +1,7 @@
 //! `POST /transfer/uploads` takes what is to be imported, straight into the
 //! store; `POST /transfer/uploads/link` gives a link to send it to.
 
-use crate::{STORE, access, due, settings::Settings};
+use crate::{STORE, access, settings::Settings};
 use atlashub_sdk::prelude::*;
 use std::time::Duration;
 use uuid::Uuid;
@@ -36,7 +36,6 @@ fn write_down(shown: &Shown, key: &str, expires: i64) -> Result<()> {
             expires
         ],
     )?;
-    due::look_later();
     Ok(())
 }
 

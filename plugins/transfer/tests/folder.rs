@@ -6,7 +6,7 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_plugin_transfer::routes;
+use atlashub_plugin_transfer::{routes, work};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::{
@@ -79,20 +79,38 @@ fn call(request: Request) -> (u16, Value) {
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
-fn import(bytes: Vec<u8>) -> (u16, Value) {
+/// A job that has not begun.
+fn asked_for(bytes: Vec<u8>) -> String {
     let (status, upload) = call(Request::post("/transfer/uploads", bytes));
     assert_eq!(status, 201, "{upload}");
     let body = json!({"source": upload["id"]});
-    call(
+    let (status, job) = call(
         Request::post("/transfer/folder", "")
             .with_json(&body)
             .unwrap(),
-    )
+    );
+    assert_eq!(status, 202, "{job}");
+    format!("/transfer/jobs/{}", job["id"].as_str().unwrap())
+}
+
+/// The job at its end.
+fn import(host: &TestHost, bytes: Vec<u8>) -> Value {
+    let path = asked_for(bytes);
+    assert_eq!(host.run_jobs(&work()), 1);
+    call(Request::get(&path)).1
+}
+
+fn failed(job: &Value, code: &str) {
+    assert_eq!(
+        (&job["status"], &job["error"]["code"]),
+        (&json!("failed"), &json!(code)),
+        "{job}"
+    );
 }
 
 fn codes(answer: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let faults = answer["report"].as_array().unwrap();
+    let faults = answer["report"]["errors"].as_array().unwrap();
     faults
         .iter()
         .map(|fault| (text(&fault["file"]), text(&fault["code"])))
@@ -102,19 +120,23 @@ fn codes(answer: &Value) -> Vec<(String, String)> {
 #[test]
 fn files_go_in_with_what_stands_beside_them() {
     let asked = Asked::default();
-    let _host = host(&asked);
+    let host = host(&asked);
     let long = "word ".repeat(10_000);
-    let (status, report) = import(archive(&[
-        ("a.txt", &long, true),
-        (
-            "a.txt.json",
-            r#"{"path": "letters/a.txt", "description": "A", "tags": ["x"]}"#,
-            true,
-        ),
-        ("b.json", "{}", false),
-        ("b.json.json", "{}", false),
-    ]));
-    assert_eq!(status, 200, "{report}");
+    let job = import(
+        &host,
+        archive(&[
+            ("a.txt", &long, true),
+            (
+                "a.txt.json",
+                r#"{"path": "letters/a.txt", "description": "A", "tags": ["x"]}"#,
+                true,
+            ),
+            ("b.json", "{}", false),
+            ("b.json.json", "{}", false),
+        ]),
+    );
+    assert_eq!(job["status"], "done", "{job}");
+    let report = &job["report"];
     assert_eq!(report["files"][0]["path"], "letters/a.txt");
     assert_eq!(report["bytes"], 50_002);
     let asked = asked.borrow();
@@ -132,18 +154,17 @@ fn files_go_in_with_what_stands_beside_them() {
 #[test]
 fn a_file_that_fails_takes_those_before_it_along() {
     let asked = Asked::default();
-    let _host = host(&asked);
-    let (status, answer) = import(archive(&[
-        ("a", "1", false),
-        ("a.json", "{}", false),
-        ("broken", "2", true),
-        ("broken.json", "{}", false),
-    ]));
-    assert_eq!(
-        (status, &answer["code"]),
-        (422, &json!("folder_refused")),
-        "{answer}"
+    let host = host(&asked);
+    let answer = import(
+        &host,
+        archive(&[
+            ("a", "1", false),
+            ("a.json", "{}", false),
+            ("broken", "2", true),
+            ("broken.json", "{}", false),
+        ]),
     );
+    failed(&answer, "folder_refused");
     assert_eq!(
         codes(&answer),
         [("broken".to_owned(), "quota_exceeded".to_owned())]
@@ -159,17 +180,20 @@ fn a_file_that_fails_takes_those_before_it_along() {
 #[test]
 fn what_is_wrong_is_told_of_every_file_before_one_is_stored() {
     let asked = Asked::default();
-    let _host = host(&asked);
-    let (status, answer) = import(archive(&[
-        ("alone", "1", false),
-        ("odd", "2", false),
-        ("odd.json", "{\"paths\": 1}", false),
-        ("same", "3", false),
-        ("same.json", "{\"path\": \"x\"}", false),
-        ("x", "3", false),
-        ("x.json", "{}", false),
-    ]));
-    assert_eq!(status, 422, "{answer}");
+    let host = host(&asked);
+    let answer = import(
+        &host,
+        archive(&[
+            ("alone", "1", false),
+            ("odd", "2", false),
+            ("odd.json", "{\"paths\": 1}", false),
+            ("same", "3", false),
+            ("same.json", "{\"path\": \"x\"}", false),
+            ("x", "3", false),
+            ("x.json", "{}", false),
+        ]),
+    );
+    failed(&answer, "folder_refused");
     let told: Vec<(String, String)> = [
         ("alone", "metadata_missing"),
         ("odd", "invalid_metadata"),
@@ -178,10 +202,10 @@ fn what_is_wrong_is_told_of_every_file_before_one_is_stored() {
     .map(|(file, code)| (file.to_owned(), code.to_owned()))
     .to_vec();
     assert_eq!(codes(&answer), told);
-    let (_, answer) = import(archive(&[
-        ("taken", "1", false),
-        ("taken.json", "{}", false),
-    ]));
+    let answer = import(
+        &host,
+        archive(&[("taken", "1", false), ("taken.json", "{}", false)]),
+    );
     assert_eq!(
         codes(&answer),
         [("taken".to_owned(), "path_taken".to_owned())]
@@ -192,25 +216,80 @@ fn what_is_wrong_is_told_of_every_file_before_one_is_stored() {
 #[test]
 fn slips_and_bombs_are_refused() {
     let asked = Asked::default();
-    let _host = host(&asked);
+    let host = host(&asked);
     for name in ["../a", "/a", "a\\b", "C:a"] {
-        let (status, answer) = import(archive(&[(name, "1", false), ("a.json", "{}", false)]));
-        assert_eq!(
-            (status, &answer["code"]),
-            (422, &json!("invalid_archive")),
-            "{name}: {answer}"
+        let answer = import(
+            &host,
+            archive(&[(name, "1", false), ("a.json", "{}", false)]),
         );
+        failed(&answer, "invalid_archive");
     }
     // It says that it has a byte, and has a million.
     let mut bytes = archive(&[("a", &"0".repeat(1_000_000), true), ("a.json", "{}", false)]);
     let size = 1_000_000_u32.to_le_bytes();
     let at = bytes.windows(4).rposition(|window| window == size).unwrap();
     bytes[at..at + 4].copy_from_slice(&1_u32.to_le_bytes());
-    let (status, answer) = import(bytes);
-    assert_eq!(status, 422, "{answer}");
+    let answer = import(&host, bytes);
+    failed(&answer, "folder_refused");
     assert_eq!(
         codes(&answer),
         [("a".to_owned(), "invalid_archive".to_owned())]
     );
     assert!(asked.borrow().is_empty());
+}
+
+#[test]
+fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
+    let asked = Asked::default();
+    let _host = host(&asked);
+    let path = asked_for(archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("b", "2", false),
+        ("b.json", "{}", false),
+    ]));
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    let stored = json!([{"file": "a", "path": "a", "size": 1, "id": "id of a"}]);
+    let state = json!({"stored": stored, "storing": null});
+    sql::execute(
+        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone' WHERE id = $1",
+        params![id, state],
+    )
+    .unwrap();
+    let (status, _) = call(
+        Request::post(&format!("{path}/cancel"), "")
+            .with_json(&json!({}))
+            .unwrap(),
+    );
+    assert_eq!(status, 200);
+    let asked = asked.borrow();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0].0, "DELETE");
+}
+
+#[test]
+fn a_folder_goes_on_behind_the_files_that_are_stored() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let path = asked_for(archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("b", "2", false),
+        ("b.json", "{}", false),
+    ]));
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    let stored = json!([{"file": "a", "path": "a", "size": 1, "id": "id of a"}]);
+    let state = json!({"stored": stored, "storing": "b"});
+    sql::execute(
+        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone' WHERE id = $1",
+        params![id, state],
+    )
+    .unwrap();
+    assert_eq!(host.run_jobs(&work()), 1);
+    let (_, job) = call(Request::get(&path));
+    assert_eq!(job["status"], "done", "{job}");
+    assert_eq!(job["report"]["files"].as_array().unwrap().len(), 2);
+    let asked = asked.borrow();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0].1, "/files/upload b");
 }

@@ -5,7 +5,7 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_plugin_transfer::{routes, subscriptions};
+use atlashub_plugin_transfer::{routes, work};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 
@@ -45,16 +45,15 @@ fn id(value: &Value) -> &str {
     value["id"].as_str().unwrap()
 }
 
-/// Lets a job have a turn.
-fn turn(host: &TestHost, job: &Value) {
-    let work = Event::new("transfer.work", &json!({"job": id(job)})).unwrap();
-    host.deliver(&subscriptions(), work).unwrap();
+/// Lets jobs have their turns.
+fn turn(host: &TestHost) {
+    assert_ne!(host.run_jobs(&work()), 0);
 }
 
 fn export(host: &TestHost, body: &Value) -> String {
     let (status, job) = post("/transfer/export", body);
     assert_eq!(status, 202, "{job}");
-    turn(host, &job);
+    turn(host);
     let job = see(&job);
     assert_eq!(job["status"], "done", "{job}");
     let key: String = sql::query_one(
@@ -83,7 +82,7 @@ fn ask(text: &str, wishes: Value) -> Value {
 
 fn import(host: &TestHost, text: &str, wishes: Value) -> Value {
     let job = ask(text, wishes);
-    turn(host, &job);
+    turn(host);
     see(&job)
 }
 
@@ -200,7 +199,7 @@ fn an_export_ends_equal_whether_it_had_one_turn_or_was_begun_again() {
         params![id(&job), state],
     )
     .unwrap();
-    turn(&host, &job);
+    turn(&host);
     let job = see(&job);
     assert_eq!(
         (&job["status"], &job["progress"]["rows"]),
@@ -244,7 +243,7 @@ fn a_batch_that_went_in_before_a_kill_does_not_go_in_again() {
             params![id(&job), state],
         )
         .unwrap();
-        turn(&host, &job);
+        turn(&host);
         let job = see(&job);
         assert_eq!(
             (&job["status"], &job["progress"]["rows"]),
@@ -254,8 +253,9 @@ fn a_batch_that_went_in_before_a_kill_does_not_go_in_again() {
         let numbers: Vec<i64> =
             database::query("SELECT n FROM loose ORDER BY n", params![]).unwrap();
         assert_eq!(numbers, [1, 2, 3], "committed: {committed}");
-        // An event that comes twice does nothing.
-        turn(&host, &job);
+        // A turn that comes twice does nothing.
+        let again = Job::new("work", &json!({"job": id(&job)})).unwrap();
+        host.run_job(&work(), &again).unwrap();
         assert_eq!(see(&job)["progress"]["rows"], 3);
     }
 }
@@ -362,7 +362,7 @@ fn archive(host: &TestHost) -> Vec<u8> {
         &json!({"what": "database", "format": "zip"}),
     );
     assert_eq!(status, 202, "{job}");
-    turn(host, &job);
+    turn(host);
     let job = see(&job);
     assert_eq!(job["status"], "done", "{job}");
     let key: String = sql::query_one(
@@ -407,7 +407,7 @@ fn an_archive_of_all_tables_comes_in_again_equal() {
     let host = host();
     let (status, job) = import_archive(&bytes);
     assert_eq!(status, 202, "{job}");
-    turn(&host, &job);
+    turn(&host);
     let job = see(&job);
     assert_eq!(
         (&job["status"], &job["progress"]["rows"]),
@@ -509,7 +509,7 @@ fn a_damaged_archive_is_refused_before_a_row_is_written() {
     }
     let (status, job) = import_archive(&damaged(find("name\\\" 7"), b"nama"));
     assert_eq!(status, 202, "{job}");
-    turn(&host, &job);
+    turn(&host);
     let job = see(&job);
     assert_eq!(job["error"]["code"], "checksum_mismatch", "{job}");
     assert_eq!(people().len(), 0);
@@ -551,15 +551,43 @@ fn what_has_expired_is_swept_with_its_objects() {
     let _ = upload("x");
     let _ = export(&host, &json!({"what": "table", "table": "people"}));
     assert_eq!(host.objects("private").len(), 2);
-    assert!(
-        host.events()
-            .iter()
-            .any(|event| event.name == "transfer.due")
-    );
     host.advance(std::time::Duration::from_secs(73 * 3_600));
-    let due = Event::new("transfer.due", &json!({})).unwrap();
-    host.deliver(&subscriptions(), due).unwrap();
+    let sweep = Job::new("sweep", &json!({})).unwrap();
+    host.run_job(&work(), &sweep).unwrap();
     assert_eq!(host.objects("private").len(), 0);
     let (_, jobs) = call(Request::get("/transfer/jobs"));
     assert_eq!(jobs["items"], json!([]));
+}
+
+#[test]
+fn a_job_tells_how_far_it_is_and_ends_with_what_the_host_says_of_it() {
+    let host = host();
+    database::execute(
+        "INSERT INTO public.people (id, name) VALUES (1, 'a')",
+        params![],
+    )
+    .unwrap();
+    let _ = export(&host, &json!({"what": "table", "table": "people"}));
+    let told = host.jobs();
+    assert_eq!(
+        (told[0].name.as_str(), told[0].state.as_str()),
+        ("work", "done")
+    );
+    assert!(told[0].progress.is_some(), "{told:?}");
+    // An admin takes the turn of another one back, by the queue.
+    let (_, job) = post(
+        "/transfer/export",
+        &json!({"what": "table", "table": "people"}),
+    );
+    assert!(jobs::cancel(&host.jobs()[1].id).unwrap());
+    assert_eq!(see(&job)["status"], "cancelled");
+    // And a cancelled job has no turn any more.
+    let (_, job) = post(
+        "/transfer/export",
+        &json!({"what": "table", "table": "people"}),
+    );
+    let (status, _) = post(&format!("/transfer/jobs/{}/cancel", id(&job)), &json!({}));
+    assert_eq!(status, 200);
+    assert_eq!(host.jobs()[2].state, "cancelled");
+    assert_eq!(host.run_jobs(&work()), 0);
 }

@@ -81,7 +81,7 @@ impl Credentials {
 /// Builds, starts and fills the server, and waits until it ends.
 pub(crate) fn run(repository: &Workspace) -> Result<()> {
     crate::plugins::build(repository)?;
-    crate::dashboard::build(repository)?;
+    crate::dashboard::DASHBOARD.build(repository)?;
     crate::server(repository, "release", None)?;
     let listen = std::env::var("ATLASHUB_LISTEN").unwrap_or_else(|_| LISTEN.to_owned());
     let address: SocketAddr = listen

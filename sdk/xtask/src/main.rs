@@ -10,7 +10,9 @@ use std::{path::PathBuf, process::ExitCode};
 mod bench;
 mod dashboard;
 mod dev;
+mod drive;
 mod http;
+mod pages;
 mod plugins;
 mod process;
 mod services;
@@ -33,7 +35,7 @@ cargo xtask services          start the tests' Postgres and S3 server, print
 cargo xtask setup             fetch what the tests need, without running them
 
 Steps of `test`: fmt clippy deny doc unit client sqlite postgres
-                 dashboard
+                 dashboard drive
 Words after `--` go to the test programs: cargo xtask test sqlite -- key
 ";
 
@@ -59,7 +61,7 @@ fn run() -> Result<ExitCode> {
         "build" => println!("{}", build(&repository, target(&rest)?)?.display()),
         "bench" => bench::run(&repository, &rest)?,
         "plugins" => plugins::build(&repository)?,
-        "dashboard" => dashboard::build(&repository)?,
+        "dashboard" => dashboard::DASHBOARD.build(&repository)?,
         "services" => services::run()?,
         "setup" => setup::for_tests(&repository)?,
         "" | "help" | "-h" | "--help" => print!("{USAGE}"),
@@ -81,7 +83,7 @@ fn target(words: &[String]) -> Result<Option<&str>> {
 /// inside; where it lies.
 fn build(repository: &workspace::Workspace, target: Option<&str>) -> Result<PathBuf> {
     plugins::build(repository)?;
-    dashboard::build(repository)?;
+    dashboard::DASHBOARD.build(repository)?;
     let target_words = target.map(|triple| format!("--target={triple}"));
     server(repository, "dist", target_words)?;
     Ok(repository.shipped(target))

@@ -5,7 +5,7 @@
 //! A file is written only when its content changed, so that the server is
 //! not built anew for nothing.
 
-use crate::{setup, workspace::Workspace};
+use crate::{drive::DRIVE, setup, workspace::Workspace};
 use anyhow::{Context as _, Result, bail};
 use atlashub_core::component_file;
 use serde_json::Value;
@@ -27,6 +27,8 @@ struct Guest {
 /// Builds all guests.
 pub(crate) fn build(repository: &Workspace) -> Result<()> {
     setup::guest_target()?;
+    // What a component carries is there before it is put together.
+    DRIVE.build(repository)?;
     let source = repository.root().join("plugins");
     let dist = source.join("dist");
     let fixtures = dist.join("fixtures");

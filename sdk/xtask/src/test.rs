@@ -6,7 +6,9 @@
 //! them does, and end with the run.
 
 use crate::{
-    dashboard as pages, plugins,
+    dashboard::DASHBOARD,
+    drive::DRIVE,
+    plugins,
     process::Folder,
     services::{ObjectStore, Postgres},
     setup::{self, announce},
@@ -57,6 +59,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "dashboard",
         run: dashboard,
+    },
+    Step {
+        name: "drive",
+        run: drive,
     },
 ];
 
@@ -130,7 +136,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
     }
     // Everything that follows takes the components into itself.
     plugins::build(repository)?;
-    pages::build(repository)?;
+    DASHBOARD.build(repository)?;
     let mut run = Run {
         repository,
         test_words: test_words.iter().skip(1).cloned().collect(),
@@ -281,7 +287,13 @@ fn postgres(run: &mut Run<'_>) -> Result<()> {
 /// The dashboard, in a browser against the release binary.
 fn dashboard(run: &mut Run<'_>) -> Result<()> {
     run.build_server()?;
-    pages::test(run.repository, &run.test_words)
+    DASHBOARD.test(run.repository, &run.test_words)
+}
+
+/// The pages of the plugin `drive`, in a browser against the release binary.
+fn drive(run: &mut Run<'_>) -> Result<()> {
+    run.build_server()?;
+    DRIVE.test(run.repository, &run.test_words)
 }
 
 /// Runs the integration tests against the release binary on one engine.

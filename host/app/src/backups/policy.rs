@@ -32,10 +32,19 @@ impl Backups {
         self.platform().backups().policy(project).await
     }
 
-    /// Sets a policy. The first backup of one that is switched on comes soon.
+    /// When the next backup of a policy comes.
     ///
     /// # Errors
-    /// `invalid_policy`, `not_found`.
+    /// When the database cannot.
+    pub async fn next_due(&self, project: Option<ProjectId>) -> Result<Option<OffsetDateTime>> {
+        self.platform().backups().next_due(project).await
+    }
+
+    /// Sets a policy. The first backup of one that is switched on comes soon,
+    /// or at the first time of its schedule.
+    ///
+    /// # Errors
+    /// `invalid_policy`, `invalid_schedule`, `not_found`.
     pub async fn set_policy(
         &self,
         actor: &Actor,
@@ -48,7 +57,11 @@ impl Backups {
         let last = unit.backups().list(project, None, 1).await?;
         let last = last.first().map(|backup| backup.created_at);
         let now = self.platform().now();
-        let due = policy.enabled.then(|| next(policy, last, now));
+        let due = match policy.timetable()? {
+            _ if !policy.enabled => None,
+            Some(times) => times.next_after(now),
+            None => Some(next(policy, last, now)),
+        };
         unit.backups().set_policy(project, policy, due).await?;
         let details = json!({ "before": before, "now": policy });
         unit.audit()
@@ -177,6 +190,9 @@ fn check(policy: &BackupPolicy) -> Result<()> {
             INTERVALS.start(),
             INTERVALS.end()
         ));
+    }
+    if policy.timezone.is_some() && policy.schedule.is_none() {
+        return invalid("`timezone` is that of a `schedule`, which is missing".to_owned());
     }
     if !(1..=MAX_KEPT).contains(&policy.keep_last) {
         return invalid(format!("`keep_last` is 1 to {MAX_KEPT}"));

@@ -328,6 +328,8 @@ impl Backups {
             self.set_restoring(restoring.target, Some(restoring.run))
                 .await?;
             tokio::time::sleep(NOTICE).await;
+            // Nor does a node that has not heard of it.
+            self.parts().databases.fence(restoring.target).await?;
             progress.step("keeping what is there");
             let kept = self
                 .make_now(

@@ -194,6 +194,7 @@ impl Backups {
             return Ok(());
         };
         if found.settings.restoring() == Some(run.id) {
+            self.parts().databases.unfence(project).await?;
             self.set_restoring(project, None).await?;
         }
         Ok(())

@@ -7,6 +7,25 @@ use metrics::{counter, gauge};
 use std::sync::Arc;
 
 impl Directory {
+    /// Requests for static files of plugins, by project and plugin.
+    fn assets_served(&self) -> Vec<([(&'static str, String); 2], u64)> {
+        let index = self.index.read();
+        let mut served = Vec::new();
+        for entry in index.by_id.values() {
+            let Some(routes) = entry.routes() else {
+                continue;
+            };
+            served.extend(routes.plugins().filter_map(|plugin| {
+                let labels = [
+                    ("project", entry.slug.to_string()),
+                    ("plugin", plugin.installation.plugin.to_string()),
+                ];
+                Some((labels, plugin.assets_served()?))
+            }));
+        }
+        served
+    }
+
     /// The live plugins of all projects that are up on this node.
     #[must_use]
     pub fn live_plugins(&self) -> Vec<(String, Arc<LivePlugin>)> {
@@ -55,6 +74,9 @@ impl Directory {
                 ];
                 gauge!("atlashub_plugin_latency_seconds", &labels).set(seconds);
             }
+        }
+        for (labels, requests) in self.assets_served() {
+            counter!("atlashub_plugin_asset_requests_total", &labels).absolute(requests);
         }
         let instances = self.code.runtime().live_instances();
         gauge!("atlashub_instances").set(instances as f64);

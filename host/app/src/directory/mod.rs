@@ -15,9 +15,14 @@ mod routes;
 pub use calls::ProjectCalls;
 pub use keys::KnownKey;
 pub use project::ProjectEntry;
+pub(crate) use routes::paths;
 pub use routes::{InstalledPlugin, Mount, RouteTable};
 
-use crate::{backups, limits::RequestLimits, plugins::Code};
+use crate::{
+    backups,
+    limits::RequestLimits,
+    plugins::{Code, RevisionAssets},
+};
 use atlashub_core::{Error, ProjectId, Result, Slug};
 use atlashub_data::{
     platform::{Change, ChangeKind, Installation, Platform, Project, seal::Sealer},
@@ -374,7 +379,13 @@ impl Directory {
                 {
                     let revision = self.revision(&installation).await?;
                     let live = Ok(Arc::clone(&prepared.plugin));
-                    Arc::new(InstalledPlugin::new(installation, revision, Some(live)))
+                    let assets = self.assets(&revision).await;
+                    Arc::new(InstalledPlugin::new(
+                        installation,
+                        revision,
+                        Some(live),
+                        assets,
+                    ))
                 }
                 _ => Arc::new(self.bring_up_plugin(entry, installation).await?),
             };
@@ -403,7 +414,7 @@ impl Directory {
     ) -> Result<InstalledPlugin> {
         let revision = self.revision(&installation).await?;
         if !installation.state.enabled {
-            return Ok(InstalledPlugin::new(installation, revision, None));
+            return Ok(InstalledPlugin::new(installation, revision, None, None));
         }
         let live = self.live_plugin(entry, &installation, &revision).await;
         if let Err(error) = &live {
@@ -412,7 +423,25 @@ impl Directory {
                 "a plugin could not be brought up"
             );
         }
-        Ok(InstalledPlugin::new(installation, revision, Some(live)))
+        let assets = self.assets(&revision).await;
+        Ok(InstalledPlugin::new(
+            installation,
+            revision,
+            Some(live),
+            assets,
+        ))
+    }
+
+    /// The static files of a revision, if it has any.
+    async fn assets(
+        &self,
+        revision: &atlashub_data::platform::Revision,
+    ) -> Option<Result<Arc<RevisionAssets>>> {
+        let read = self.code.assets(&revision.digest, &revision.manifest).await;
+        if let Err(error) = &read {
+            tracing::error!(%error, plugin = %revision.plugin, "the static files of a plugin could not be read");
+        }
+        read.transpose()
     }
 
     /// Makes a live plugin for an installation, written down already or about

@@ -1,17 +1,16 @@
 //! The route table of a project: the longest declared route wins.
 
+use crate::plugins::RevisionAssets;
 use atlashub_core::{
-    Error, ErrorKind, PluginName, Result,
-    manifest::{Route, below},
-    permission::Declaration,
+    Error, ErrorKind, Manifest, PluginName, Result, manifest::below, permission::Declaration,
 };
-use atlashub_data::platform::{Installation, Revision};
+use atlashub_data::platform::{Installation, InstallationState, Revision};
 use atlashub_runtime::LivePlugin;
 use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,6 +26,8 @@ pub struct InstalledPlugin {
     /// The revision it is on.
     pub revision: Revision,
     live: Option<Result<Arc<LivePlugin>>>,
+    assets: Option<Result<Arc<RevisionAssets>>>,
+    served: AtomicU64,
 }
 
 impl InstalledPlugin {
@@ -34,11 +35,14 @@ impl InstalledPlugin {
         installation: Installation,
         revision: Revision,
         live: Option<Result<Arc<LivePlugin>>>,
+        assets: Option<Result<Arc<RevisionAssets>>>,
     ) -> Self {
         Self {
             installation,
             revision,
             live,
+            assets,
+            served: AtomicU64::new(0),
         }
     }
 
@@ -50,33 +54,49 @@ impl InstalledPlugin {
     pub fn live(&self) -> Result<&Arc<LivePlugin>> {
         match &self.live {
             Some(Ok(live)) => Ok(live),
-            Some(Err(_)) => Err(Error::new(
-                ErrorKind::Unavailable,
-                "plugin_unavailable",
-                "the plugin cannot be started at the moment",
-            )
-            .with_retry_after(10)),
+            Some(Err(_)) => Err(unavailable()),
             None => Err(Error::not_found("route")),
         }
+    }
+
+    /// Its static files, for one more request; they are there even when the
+    /// plugin could not be brought up.
+    ///
+    /// # Errors
+    /// 404 when it has none; `plugin_unavailable` when they could not be read
+    /// on this node.
+    pub fn assets(&self) -> Result<&Arc<RevisionAssets>> {
+        match &self.assets {
+            Some(Ok(assets)) => {
+                self.served.fetch_add(1, Ordering::Relaxed);
+                Ok(assets)
+            }
+            Some(Err(_)) => Err(unavailable()),
+            None => Err(Error::not_found("route")),
+        }
+    }
+
+    /// Requests for static files since this process started or the
+    /// installation was changed; none for a plugin that has no files.
+    #[must_use]
+    pub fn assets_served(&self) -> Option<u64> {
+        self.assets
+            .is_some()
+            .then(|| self.served.load(Ordering::Relaxed))
     }
 
     /// Why it could not be brought up.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        match &self.live {
-            Some(Err(error)) => Some(error.message().to_owned()),
-            _ => None,
-        }
+        let live = self.live.as_ref().and_then(|live| live.as_ref().err());
+        let assets = self.assets.as_ref().and_then(|read| read.as_ref().err());
+        live.or(assets).map(|error| error.message().to_owned())
     }
 
-    /// The routes it is mounted at.
+    /// Where it is mounted: its routes, and then its static files.
     #[must_use]
-    pub fn routes(&self) -> &[Route] {
-        self.installation
-            .state
-            .routes
-            .as_deref()
-            .unwrap_or(&self.revision.manifest.routes)
+    pub fn paths(&self) -> Vec<&str> {
+        paths(&self.installation.state, &self.revision.manifest)
     }
 
     pub(super) fn is_of(&self, installation: &Installation) -> bool {
@@ -86,8 +106,31 @@ impl InstalledPlugin {
 
     /// Whether there is nothing to try again.
     pub(super) fn is_ready(&self) -> bool {
-        !matches!(self.live, Some(Err(_)))
+        !matches!(self.live, Some(Err(_))) && !matches!(self.assets, Some(Err(_)))
     }
+}
+
+fn unavailable() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "plugin_unavailable",
+        "the plugin cannot be started at the moment",
+    )
+    .with_retry_after(10)
+}
+
+/// Where a plugin in this state is mounted: its routes, and then its static
+/// files. What an admin set replaces them one by one.
+pub(crate) fn paths<'a>(state: &'a InstallationState, manifest: &'a Manifest) -> Vec<&'a str> {
+    let declared = manifest.routes.len();
+    let own = state.routes.as_deref().unwrap_or(&manifest.routes);
+    let mut paths: Vec<&str> = own.iter().map(|route| route.path.as_str()).collect();
+    if let Some(assets) = &manifest.assets
+        && paths.len() <= declared
+    {
+        paths.push(&assets.mount);
+    }
+    paths
 }
 
 /// Where a plugin is mounted.
@@ -98,6 +141,8 @@ pub struct Mount {
     pub seen: String,
     /// Whether programs may come in with `Authorization: Basic`.
     pub basic: bool,
+    /// Whether the host answers here with the plugin's static files.
+    pub assets: bool,
     /// The plugin.
     pub plugin: Arc<InstalledPlugin>,
 }
@@ -239,21 +284,32 @@ fn covers(mount: &str, path: &str) -> bool {
 /// Routes that an admin set replace the manifest's one by one: the plugin
 /// still sees its own.
 fn mounts(plugin: &Arc<InstalledPlugin>) -> Vec<Mount> {
-    let own = &plugin.revision.manifest.routes;
-    plugin
-        .routes()
+    let manifest = &plugin.revision.manifest;
+    let own = &manifest.routes;
+    let moved = plugin.installation.state.routes.as_deref();
+    let paths = plugin.paths();
+    let of_assets = paths
+        .len()
+        .checked_sub(1)
+        .filter(|_| manifest.assets.is_some());
+    paths
         .iter()
         .enumerate()
-        .map(|(index, route)| {
+        .map(|(index, path)| {
             let declared = own.get(index).or(own.first());
+            let strips = moved
+                .and_then(|moved| moved.get(index))
+                .is_some_and(|route| route.strip);
             let seen = match declared {
-                Some(declared) if !declared.strip && !route.strip => declared.path.clone(),
+                Some(declared) if !declared.strip && !strips => declared.path.clone(),
                 _ => "/".to_owned(),
             };
+            let assets = of_assets == Some(index);
             Mount {
-                path: route.path.clone(),
+                path: (*path).to_owned(),
                 seen,
-                basic: declared.is_some_and(|declared| declared.basic),
+                basic: !assets && declared.is_some_and(|declared| declared.basic),
+                assets,
                 plugin: Arc::clone(plugin),
             }
         })

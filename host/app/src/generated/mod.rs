@@ -41,6 +41,7 @@ impl App {
         let mounts: Vec<Described> = table
             .mounts()
             .iter()
+            .filter(|mount| !mount.assets)
             .map(|mount| Described {
                 plugin: mount.plugin.revision.plugin.as_str(),
                 path: &mount.path,

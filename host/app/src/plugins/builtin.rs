@@ -53,6 +53,7 @@ impl Plugins {
             if let Some(document) = &described.openapi {
                 document.check(&manifest)?;
             }
+            component_file::check_assets(&component, &manifest)?;
             let interface = ComponentInterface {
                 imports: described.imports,
                 exports: described.exports,

@@ -1,7 +1,8 @@
 //! The code of revisions: component bytes in the object store, where every
 //! node finds them, compiled once a node.
 
-use atlashub_core::{Digest, Error, Result};
+use super::{BuiltIn, RevisionAssets, assets::AssetStore};
+use atlashub_core::{Digest, Error, Manifest, Result};
 use atlashub_runtime::{Revision, Runtime};
 use atlashub_storage::{ObjectPath, Storage, WriteMode};
 use bytes::Bytes;
@@ -12,13 +13,22 @@ use std::sync::Arc;
 pub struct Code {
     runtime: Runtime,
     storage: Storage,
+    assets: AssetStore,
 }
 
 impl Code {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(runtime: Runtime, storage: Storage) -> Self {
-        Self { runtime, storage }
+    pub fn new(runtime: Runtime, storage: Storage, builtin: &[BuiltIn]) -> Self {
+        let carried = builtin
+            .iter()
+            .map(|plugin| (plugin.digest, plugin.component.clone()))
+            .collect();
+        Self {
+            assets: AssetStore::new(storage.clone(), carried),
+            runtime,
+            storage,
+        }
     }
 
     /// The runtime.
@@ -45,6 +55,20 @@ impl Code {
             ));
         }
         self.runtime.compile(&bytes).await
+    }
+
+    /// The static files of the revision with this digest, if its manifest
+    /// names any.
+    ///
+    /// # Errors
+    /// When its bytes are gone or changed.
+    pub async fn assets(
+        &self,
+        digest: &Digest,
+        manifest: &Manifest,
+    ) -> Result<Option<Arc<RevisionAssets>>> {
+        let limit = self.runtime.max_component_bytes() as u64;
+        self.assets.load(digest, manifest, limit).await
     }
 
     /// Whether a component of that size is there.

@@ -2,10 +2,10 @@
 //! that builds the new state whole, tries it, writes it down, swaps it in.
 
 use super::{Plugins, config, schedules};
-use crate::directory::{Prepared, ProjectEntry};
+use crate::directory::{Prepared, ProjectEntry, paths};
 use atlashub_core::{
-    Digest, Error, ErrorKind, Grant, GrantSet, InstallationId, Limits, PluginName, Result,
-    RevisionId,
+    Digest, Error, ErrorKind, Grant, GrantSet, InstallationId, Limits, Manifest, PluginName,
+    Result, RevisionId,
     capability::PluginScope,
     manifest::{Route, check_route},
 };
@@ -26,7 +26,7 @@ pub struct InstallPlugin {
     /// What is granted; a new installation is granted nothing.
     pub grants: Option<GrantsChoice>,
     /// Where it is mounted instead of where its manifest says, route for
-    /// route; an empty list goes back to the manifest's.
+    /// route, and then its static files; an empty list goes back to the manifest's.
     pub routes: Option<Vec<String>>,
     /// What it may use instead of what its manifest says.
     pub limits: Option<Limits>,
@@ -216,7 +216,7 @@ impl Plugins {
         config::keep_hidden(&mut config, old_config.as_ref());
         config::check(manifest.config_schema.as_ref(), &config)?;
         let routes = match (wanted.routes, old_state) {
-            (Some(routes), _) => overridden(routes, manifest.routes.len())?,
+            (Some(routes), _) => overridden(routes, manifest)?,
             (None, Some(state)) => state.routes.clone(),
             (None, None) => None,
         };
@@ -254,25 +254,18 @@ impl Plugins {
         next: &Installation,
         revision: &Revision,
     ) -> Result<()> {
-        let own = next
-            .state
-            .routes
-            .as_ref()
-            .unwrap_or(&revision.manifest.routes);
+        let own = paths(&next.state, &revision.manifest);
         let table = self.directory.routes(entry).await?;
         for other in table.plugins() {
             if other.installation.plugin == next.plugin || !other.installation.state.enabled {
                 continue;
             }
-            if let Some(route) = own
-                .iter()
-                .find(|route| other.routes().iter().any(|taken| taken.path == route.path))
-            {
+            if let Some(route) = own.iter().find(|route| other.paths().contains(*route)) {
                 return Err(Error::conflict(
                     "route_taken",
                     format!(
                         "the plugins `{}` and `{}` both own the route `{}`: disable one, or mount one elsewhere with `routes`",
-                        next.plugin, other.installation.plugin, route.path
+                        next.plugin, other.installation.plugin, route
                     ),
                 ));
             }
@@ -357,10 +350,11 @@ fn granted(choice: GrantsChoice, requested: &GrantSet) -> Result<GrantSet> {
     }
 }
 
-fn overridden(routes: Vec<String>, declared: usize) -> Result<Option<Vec<Route>>> {
+fn overridden(routes: Vec<String>, manifest: &Manifest) -> Result<Option<Vec<Route>>> {
     if routes.is_empty() {
         return Ok(None);
     }
+    let declared = manifest.routes.len() + usize::from(manifest.assets.is_some());
     if routes.len() > declared.max(1) {
         return Err(Error::invalid(
             "invalid_route",

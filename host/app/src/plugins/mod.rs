@@ -1,6 +1,7 @@
 //! The life of a plugin: the catalogue of revisions, installation in a
 //! project, and what an admin sees of it.
 
+mod assets;
 mod builtin;
 mod code;
 pub(crate) mod config;
@@ -10,6 +11,7 @@ mod schedules;
 mod upload;
 mod view;
 
+pub use assets::{AssetBytes, RevisionAssets};
 pub use builtin::BuiltIn;
 pub use code::Code;
 pub use install::{GrantsChoice, InstallOutcome, InstallPlugin};

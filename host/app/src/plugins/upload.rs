@@ -44,7 +44,8 @@ impl Plugins {
     ///
     /// # Errors
     /// `not_a_component`, `component_too_large`, `invalid_manifest`,
-    /// `invalid_openapi`, `name_needed`, `undeclared_import`, and what compiling can say.
+    /// `invalid_openapi`, `invalid_assets`, `name_needed`, `undeclared_import`, and what
+    /// compiling can say.
     pub async fn upload(&self, upload: UploadPlugin) -> Result<UploadOutcome> {
         let limit = self.code.runtime().max_component_bytes();
         if upload.component.len() > limit {
@@ -59,6 +60,7 @@ impl Plugins {
         check_kind(&upload.component)?;
         let (manifest, component) = settle_manifest(&upload)?;
         let (openapi, component) = settle_openapi(&upload, &manifest, component)?;
+        component_file::check_assets(&component, &manifest)?;
         let digest = Digest::of(&component);
         if let Some(revision) = self
             .platform

@@ -34,7 +34,7 @@ pub struct InstallationView {
     pub revision: Revision,
     /// Its configuration, with secret values hidden.
     pub config: Value,
-    /// Where it is mounted.
+    /// Where it is mounted: its routes, and then its static files.
     pub routes: Vec<String>,
     /// How it is doing.
     pub health: Health,
@@ -80,11 +80,7 @@ impl Plugins {
         let revision = plugin.revision.clone();
         let schema = revision.manifest.config_schema.as_ref();
         let config = config::shown(schema, &config::open(&self.sealer, &installation)?);
-        let routes = plugin
-            .routes()
-            .iter()
-            .map(|route| route.path.clone())
-            .collect();
+        let routes = plugin.paths().into_iter().map(str::to_owned).collect();
         let live = plugin.live().ok();
         let last_error = plugin
             .failure()

@@ -107,17 +107,24 @@ export async function take<T>(answer: Promise<Answer<T>>): Promise<T> {
   return data as T;
 }
 
-/** A call of a plugin of a project, in the admin's name. */
-export async function plugin<T>(
-  project: string,
-  path: string,
-  options: { method?: string; json?: unknown; query?: Record<string, string | undefined>; signal?: AbortSignal } = {},
-): Promise<T> {
+interface PluginCall {
+  method?: string;
+  json?: unknown;
+  query?: Record<string, string | undefined>;
+  signal?: AbortSignal;
+}
+
+/** The address of a plugin's route in a project. */
+export function pluginAddress(project: string, path: string, query: PluginCall["query"] = {}): URL {
   const url = new URL(`/p/${encodeURIComponent(project)}${path}`, location.origin);
-  for (const [name, value] of Object.entries(options.query ?? {})) {
+  for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== "") url.searchParams.set(name, value);
   }
-  const request = new Request(url, {
+  return url;
+}
+
+async function ask(project: string, path: string, options: PluginCall): Promise<Response> {
+  const request = new Request(pluginAddress(project, path, options.query), {
     method: options.method ?? "GET",
     ...(options.json === undefined
       ? {}
@@ -125,9 +132,19 @@ export async function plugin<T>(
     ...(options.signal ? { signal: options.signal } : {}),
   });
   const response = await call(request);
-  if (!response.ok) return refuse(response);
+  return response.ok ? response : refuse(response);
+}
+
+/** A call of a plugin of a project, in the admin's name. */
+export async function plugin<T>(project: string, path: string, options: PluginCall = {}): Promise<T> {
+  const response = await ask(project, path, options);
   if (response.status === 204) return undefined as T;
   return (await response.json()) as T;
+}
+
+/** The same, of a route that answers with text. */
+export async function pluginText(project: string, path: string, options: PluginCall = {}): Promise<string> {
+  return (await ask(project, path, options)).text();
 }
 
 /** What to tell of an error: what is wrong, and what to do. */

@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Fingerprint, Plus, RotateCw, X } from "lucide-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { toast } from "sonner";
 import { type Schemas, api, take } from "@/api/client";
 import { queryClient } from "@/api/queries";
+import { settle } from "@/lib/merge";
 import { Confirm } from "./confirm";
 import { Empty, Failure, Loading, Note, Refusal } from "./states";
 import { CopyButton } from "./text";
@@ -15,15 +16,19 @@ import { Field, Toggle } from "./ui/field";
 import { Input, Select, Textarea } from "./ui/input";
 import { type AuthSettings, type MailTemplate, authQuery, providersQuery } from "./user-queries";
 
-async function save(project: string, settings: AuthSettings): Promise<void> {
-  const answer = await take(
-    api.PUT("/admin/v1/projects/{project}/auth", { params: { path: { project } }, body: settings as never }),
-  );
+/** Saves what was changed since `base`, and leaves what somebody else has changed beside it. */
+async function save(project: string, base: { current: AuthSettings }, mine: AuthSettings): Promise<void> {
+  const params = { params: { path: { project } } };
+  const theirs = (await take(api.GET("/admin/v1/projects/{project}/auth", params))) as AuthSettings;
+  const settings = settle(base, mine, theirs);
+  const answer = await take(api.PUT("/admin/v1/projects/{project}/auth", { ...params, body: settings as never }));
+  base.current = answer as AuthSettings;
   queryClient.setQueryData(authQuery(project).queryKey, answer as AuthSettings);
 }
 
 function Settings({ project, settings }: { project: string; settings: AuthSettings }) {
   const [draft, setDraft] = useState(settings);
+  const base = useRef(settings);
   const [urls, setUrls] = useState(settings.redirect_urls.join("\n"));
   const [error, setError] = useState<unknown>();
   const [pending, setPending] = useState(false);
@@ -48,7 +53,7 @@ function Settings({ project, settings }: { project: string; settings: AuthSettin
           setError(undefined);
           try {
             const redirect_urls = urls.split("\n").map((line) => line.trim()).filter(Boolean);
-            await save(project, { ...draft, redirect_urls });
+            await save(project, base, { ...draft, mail_templates: base.current.mail_templates, redirect_urls });
             toast.success("Saved. It holds on every node within a second");
           } catch (failure) {
             setError(failure);
@@ -168,6 +173,7 @@ function fill(template: string, project: string, html: boolean): string {
 function Mails({ project, settings }: { project: string; settings: AuthSettings }) {
   const [kind, setKind] = useState("verify_email");
   const [templates, setTemplates] = useState(settings.mail_templates);
+  const base = useRef(settings);
   const [error, setError] = useState<unknown>();
   const [pending, setPending] = useState(false);
   const [shown, setShown] = useState<"text" | "html">("text");
@@ -191,7 +197,7 @@ function Mails({ project, settings }: { project: string; settings: AuthSettings 
           setPending(true);
           setError(undefined);
           try {
-            await save(project, { ...settings, mail_templates: templates });
+            await save(project, base, { ...base.current, mail_templates: templates });
             toast.success("Saved");
           } catch (failure) {
             setError(failure);

@@ -29,7 +29,8 @@ interface Props {
   sort?: { column: string; descending: boolean } | undefined;
   onSort?: ((column: string) => void) | undefined;
   onEnd?: (() => void) | undefined;
-  onEdit?: ((place: Place, value: string | null) => Promise<boolean>) | undefined;
+  /** With the row as it was when editing began: rows may have moved since. */
+  onEdit?: ((place: Place, value: string | null, row: readonly unknown[]) => Promise<boolean>) | undefined;
   onSelect?: ((place: Place | undefined) => void) | undefined;
   follow?: ((place: Place) => ReactNode) | undefined;
   /** Before each row. */
@@ -54,6 +55,7 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
   const box = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<Place>();
   const [editing, setEditing] = useState<string>();
+  const begun = useRef<readonly unknown[]>(undefined);
   const [saving, setSaving] = useState(false);
   // The first page decides; columns that jump while one scrolls cannot be read.
   const first = rows.length > 0;
@@ -83,18 +85,21 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
     const column = columns[place.column];
     if (!onEdit || !column?.editable) return;
     const value = rows[place.row]?.[place.column];
+    begun.current = rows[place.row];
     setAt(place);
     setEditing(text ?? (value === null || value === undefined ? "" : shown(value)));
   };
   const commit = async (place: Place, value: string | null) => {
-    const old = rows[place.row]?.[place.column];
+    const row = begun.current;
+    if (!row) return;
+    const old = row[place.column];
     if ((value === null && old === null) || (value !== null && old !== null && shown(old) === value)) {
       setEditing(undefined);
       box.current?.focus();
       return;
     }
     setSaving(true);
-    const ok = await onEdit?.(place, value);
+    const ok = await onEdit?.(place, value, row);
     setSaving(false);
     if (ok) {
       setEditing(undefined);

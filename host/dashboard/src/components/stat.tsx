@@ -15,11 +15,12 @@ export function Stat({ name, value, note, tone }: { name: string; value: ReactNo
   );
 }
 
-export function Meter({ value, of, label }: { value: number; of: number; label: string }) {
+/** How much of something is used; `plain` where much of it is nothing to worry about. */
+export function Meter({ value, of, label, plain }: { value: number; of: number; label: string; plain?: boolean }) {
   const part = of > 0 ? Math.min(100, (value / of) * 100) : 0;
   return (
     <div role="meter" aria-label={label} aria-valuemin={0} aria-valuemax={of} aria-valuenow={Math.min(value, of)} className="h-1.5 overflow-hidden rounded-full bg-raised">
-      <div className={cn("h-full rounded-full", part > 90 ? "bg-bad" : part > 75 ? "bg-warn" : "bg-primary")} style={{ width: `${part}%` }} />
+      <div className={cn("h-full rounded-full", plain ? "bg-primary" : part > 90 ? "bg-bad" : part > 75 ? "bg-warn" : "bg-primary")} style={{ width: `${part}%` }} />
     </div>
   );
 }

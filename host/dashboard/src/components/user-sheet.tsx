@@ -40,11 +40,10 @@ export function RoleChoice({ project, value, change }: { project: string; value:
 }
 
 function Edit({ project, user, saved }: { project: string; user: User; saved: (user: User) => void }) {
-  const [email, setEmail] = useState(user.email);
-  const [name, setName] = useState(user.name ?? "");
-  const [handle, setHandle] = useState(user.handle ?? "");
-  const [verified, setVerified] = useState(user.email_verified);
-  const [roles, setRoles] = useState(user.roles);
+  // What was not typed here follows what somebody else has changed.
+  const [typed, setTyped] = useState<Partial<Pick<User, "email" | "name" | "handle" | "roles" | "email_verified">>>({});
+  const { email, name, handle, roles, email_verified: verified } = { ...user, ...typed };
+  const set = (part: typeof typed) => setTyped((old) => ({ ...old, ...part }));
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   return (
@@ -55,14 +54,14 @@ function Edit({ project, user, saved }: { project: string; user: User; saved: (u
         setPending(true);
         setError(undefined);
         try {
+          const { name: called, handle: known, ...rest } = typed;
           const body: Schemas["UserChange"] = {
-            name: name || null,
-            handle: handle || null,
-            roles,
-            ...(email === user.email ? {} : { email }),
-            ...(verified === user.email_verified && email === user.email ? {} : { email_verified: verified }),
+            ...rest,
+            ...(called === undefined ? {} : { name: called || null }),
+            ...(known === undefined ? {} : { handle: known || null }),
           };
           saved(await take(api.PATCH("/admin/v1/projects/{project}/users/{id}", { params: { path: { project, id: user.id } }, body })));
+          setTyped({});
           toast.success("Saved");
         } catch (failure) {
           setError(failure);
@@ -73,19 +72,19 @@ function Edit({ project, user, saved }: { project: string; user: User; saved: (u
     >
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label="Email">
-          <Input type="email" required value={email} onChange={(event) => setEmail(event.target.value)} />
+          <Input type="email" required value={email} onChange={(event) => set({ email: event.target.value })} />
         </Field>
         <Field label="Name">
-          <Input value={name} onChange={(event) => setName(event.target.value)} />
+          <Input value={name ?? ""} onChange={(event) => set({ name: event.target.value })} />
         </Field>
         <Field label="Handle">
-          <Input value={handle} onChange={(event) => setHandle(event.target.value)} />
+          <Input value={handle ?? ""} onChange={(event) => set({ handle: event.target.value })} />
         </Field>
         <div className="flex items-center gap-2 self-end pb-2 text-sm">
-          <Switch aria-label="The address is proven" checked={verified} onCheckedChange={setVerified} /> The address is proven
+          <Switch aria-label="The address is proven" checked={verified} onCheckedChange={(email_verified) => set({ email_verified })} /> The address is proven
         </div>
       </div>
-      <RoleChoice project={project} value={roles} change={setRoles} />
+      <RoleChoice project={project} value={roles} change={(next) => set({ roles: next })} />
       <Refusal error={error} />
       <div>
         <Button type="submit" variant="primary" pending={pending}>
@@ -148,7 +147,7 @@ export function UserSheet({ project, id, close }: { project: string; id: string;
             <p className="text-xs text-muted">
               Joined <When at={user.created_at} />, last changed <When at={user.updated_at} />
             </p>
-            <Edit key={user.updated_at} project={project} user={user} saved={(next) => void changed(next)} />
+            <Edit project={project} user={user} saved={(next) => void changed(next)} />
             <UserSessions project={project} id={user.id} email={user.email} />
             <section>
               <h3 className="mb-2 text-[0.8125rem] font-medium">App passwords</h3>

@@ -13,6 +13,7 @@ import {
   queryClient,
   revisionsQuery,
 } from "@/api/queries";
+import { Changed } from "@/components/changed";
 import { Lines } from "@/components/chart";
 import { Confirm } from "@/components/confirm";
 import { type Col, DataTable } from "@/components/data-table";
@@ -21,7 +22,7 @@ import { PageHeader } from "@/components/page";
 import { PluginLogs } from "@/components/plugin-logs";
 import { Consent, HealthBadge, put } from "@/components/plugin-parts";
 import { Stat } from "@/components/stat";
-import { Empty, Failure, Loading, Note, Refusal } from "@/components/states";
+import { Empty, Failure, Loading, Refusal } from "@/components/states";
 import { Cut, Marked, When } from "@/components/text";
 import { Method, TryIt, operationsOf } from "@/components/try-it";
 import { Badge } from "@/components/ui/badge";
@@ -35,40 +36,11 @@ import { bytes, count, milliseconds } from "@/lib/format";
 import { inWords } from "@/lib/grants";
 import { useWords } from "@/lib/pages";
 import { useAction } from "@/lib/use-action";
+import { useDraft } from "@/lib/use-draft";
 import { useProject } from "@/lib/use-project";
 
-/** A form that is sent whole, and says when somebody else has changed the same meanwhile. */
-function useDraft<T>(saved: T, generation: number): [T, (value: T) => void, boolean, boolean, () => void] {
-  const [draft, setDraft] = useState(saved);
-  const [base, setBase] = useState({ saved, generation });
-  const dirty = JSON.stringify(draft) !== JSON.stringify(base.saved);
-  const stale = generation !== base.generation && dirty;
-  const reset = () => {
-    setDraft(saved);
-    setBase({ saved, generation });
-  };
-  useEffect(() => {
-    if (generation !== base.generation && !dirty) {
-      setDraft(saved);
-      setBase({ saved, generation });
-    }
-  }, [generation, saved, base, dirty]);
-  return [draft, setDraft, dirty, stale, reset];
-}
-
-function Changed({ reset }: { reset: () => void }) {
-  return (
-    <Note tone="warn" className="flex flex-wrap items-center gap-3">
-      <span className="flex-1">Somebody else changed this plugin while you were editing. Saving puts yours in place of theirs.</span>
-      <Button size="sm" onClick={reset}>
-        Show theirs
-      </Button>
-    </Note>
-  );
-}
-
 function Configuration({ project, plugin, revision }: { project: string; plugin: Installation; revision: Revision | undefined }) {
-  const [draft, setDraft, dirty, stale, reset] = useDraft(plugin.config as Config, plugin.generation);
+  const [draft, setDraft, dirty, stale, reset, settled] = useDraft(plugin.config as Config, plugin.generation);
   const [errors, setErrors] = useState<Record<string, string>>({});
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -96,6 +68,7 @@ function Configuration({ project, plugin, revision }: { project: string; plugin:
           setError(undefined);
           try {
             await put(project, plugin.name, { config: draft as Record<string, never> });
+            settled();
             toast.success("Saved. It holds on every node, without a restart");
           } catch (failure) {
             setError(failure);
@@ -105,7 +78,7 @@ function Configuration({ project, plugin, revision }: { project: string; plugin:
         }}
       >
         <CardBody className="grid max-w-2xl gap-5 pt-5">
-          {stale && <Changed reset={reset} />}
+          {stale && <Changed what="plugin" reset={reset} />}
           <JsonForm schema={schema} value={draft} errors={errors}
             change={(next) => {
               setDraft(next);
@@ -138,7 +111,7 @@ const limitFields: [string, string, string, number, number][] = [
 ];
 
 function Limits({ project, plugin }: { project: string; plugin: Installation }) {
-  const [draft, setDraft, dirty, stale, reset] = useDraft(plugin.limits as Record<string, number | string>, plugin.generation);
+  const [draft, setDraft, dirty, stale, reset, settled] = useDraft(plugin.limits as Record<string, number | string>, plugin.generation);
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   return (
@@ -150,6 +123,7 @@ function Limits({ project, plugin }: { project: string; plugin: Installation }) 
           setError(undefined);
           try {
             await put(project, plugin.name, { limits: draft as Record<string, never> });
+            settled();
             toast.success("Saved. New requests run under these limits");
           } catch (failure) {
             setError(failure);
@@ -161,7 +135,7 @@ function Limits({ project, plugin }: { project: string; plugin: Installation }) 
         <CardBody className="grid max-w-3xl gap-5 pt-5 sm:grid-cols-2">
           {stale && (
             <div className="sm:col-span-2">
-              <Changed reset={reset} />
+              <Changed what="plugin" reset={reset} />
             </div>
           )}
           {limitFields.map(([name, label, help, min, max]) => (

@@ -1,11 +1,14 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { CircleX, ListTodo, RotateCcw } from "lucide-react";
 import { useMemo, useState } from "react";
-import { api, take } from "@/api/client";
+import { toast } from "sonner";
+import { type Schemas, api, take } from "@/api/client";
 import { type Item, installationsQuery, queryClient, queueCountsQuery } from "@/api/queries";
 import { Confirm } from "@/components/confirm";
 import { type Col, DataTable } from "@/components/data-table";
 import { PageHeader } from "@/components/page";
+import { Schedules } from "@/components/schedules";
+import { Meter } from "@/components/stat";
 import { Empty, Failure, Loading } from "@/components/states";
 import { Code, CopyButton, Cut, When } from "@/components/text";
 import { Badge, Dot, type Tone } from "@/components/ui/badge";
@@ -13,8 +16,9 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { DialogContent, DialogRoot } from "@/components/ui/dialog";
 import { Input, Select } from "@/components/ui/input";
+import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
 import { cn } from "@/lib/cn";
-import { count, moment } from "@/lib/format";
+import { count, moment, plural } from "@/lib/format";
 import { useCursorPages, useWords } from "@/lib/pages";
 import { useAction } from "@/lib/use-action";
 import { useProject } from "@/lib/use-project";
@@ -61,7 +65,8 @@ function Whole({ project, id, close }: { project: string; id: string; close: () 
         ["Last try began", data.started_at ? moment(data.started_at) : "–"],
         ["Ended", data.finished_at ? moment(data.finished_at) : "–"],
         ["In order with", data.ordering_key ?? "–"],
-        ["Progress", data.progress === null ? "–" : `${data.progress} % ${data.progress_note ?? ""}`],
+        ["Progress", data.progress === null ? "–" : <Progress key="progress" item={data} />],
+        ["By the schedule", data.schedule ? `${data.schedule}, due ${data.scheduled_at ? moment(data.scheduled_at) : "when it was told to"}` : "–"],
       ]
     : [];
   return (
@@ -147,15 +152,57 @@ function Whole({ project, id, close }: { project: string; id: string; close: () 
   );
 }
 
-export function Queue() {
-  const project = useProject();
-  const [words, change] = useWords<"state" | "consumer" | "name" | "item" | "pages">();
+const kinds: [string, string][] = [
+  ["job", "Jobs"],
+  ["event", "Events"],
+  ["mail", "Mails"],
+  ["platform", "Of the platform"],
+];
+
+/** How far a piece of work is, as the plugin says. */
+function Progress({ item }: { item: Pick<Item, "progress" | "progress_note" | "name"> }) {
+  if (item.progress === null) return null;
+  return (
+    <span className="block w-32">
+      <Meter value={item.progress} of={100} label={`Progress of ${item.name}`} plain />
+      <span className="block truncate text-xs text-muted" title={item.progress_note ?? ""}>
+        {item.progress} % {item.progress_note}
+      </span>
+    </span>
+  );
+}
+
+/** Tries all again that were given up; goes on until none is left that was there at the beginning. */
+async function retryAll(project: string, filter: { consumer?: string; name?: string; kind?: string }): Promise<number> {
+  const began = new Date().toISOString();
+  let done = 0;
+  let cursor: string | null | undefined;
+  do {
+    const page: Schemas["List_ItemView"] = await take(
+      api.GET("/admin/v1/projects/{project}/queue", {
+        params: { path: { project }, query: { ...filter, state: "dead", limit: 100, ...(cursor ? { cursor } : {}) } },
+      }),
+    );
+    for (const item of page.items) {
+      if (item.finished_at && item.finished_at > began) continue;
+      await take(api.POST("/admin/v1/projects/{project}/queue/{id}/retry", { params: { path: { project, id: item.id } } }));
+      done += 1;
+    }
+    cursor = page.next_cursor;
+  } while (cursor);
+  await refresh(project);
+  return done;
+}
+
+function Work({ project }: { project: string }) {
+  const [words, change] = useWords<"state" | "kind" | "consumer" | "name" | "item" | "pages">();
   const { cursor, pager } = useCursorPages();
   const counts = useQuery(queueCountsQuery(project));
   const plugins = useQuery(installationsQuery(project));
   const query = {
     limit: 50,
     ...(words.state ? { state: words.state } : {}),
+    ...(words.kind ? { kind: words.kind } : {}),
     ...(words.consumer ? { consumer: words.consumer } : {}),
     ...(words.name ? { name: words.name } : {}),
     ...(cursor ? { cursor } : {}),
@@ -167,7 +214,14 @@ export function Queue() {
     refetchInterval: 5_000,
   });
   const { pending, run } = useAction();
-  const dead = (data?.items ?? []).filter((item) => item.state === "dead");
+  const [retrying, setRetrying] = useState(false);
+  const [cancelling, setCancelling] = useState<Item>();
+  const dead = counts.data?.dead ?? 0;
+  const only = {
+    ...(words.kind ? { kind: words.kind } : {}),
+    ...(words.consumer ? { consumer: words.consumer } : {}),
+    ...(words.name ? { name: words.name } : {}),
+  };
   const columns = useMemo<Col<Item>[]>(
     () => [
       {
@@ -175,8 +229,11 @@ export function Queue() {
         head: "Work",
         sort: (item) => item.name,
         cell: (item) => (
-          <button type="button" className="block max-w-64 truncate text-left font-medium hover:underline" onClick={() => change({ item: item.id })}>
-            {item.name}
+          <button type="button" className="block max-w-40 text-left sm:max-w-64" onClick={() => change({ item: item.id })}>
+            <span className="block truncate font-medium hover:underline" title={item.name}>
+              {item.name}
+            </span>
+            <span className="block truncate text-xs text-muted">{item.schedule ? `by the schedule ${item.schedule}` : item.kind}</span>
           </button>
         ),
       },
@@ -195,18 +252,50 @@ export function Queue() {
       },
       {
         id: "error",
-        head: "What went wrong",
+        head: "Progress, or what went wrong",
         wide: true,
-        cell: (item) => (item.error ? <Cut text={`${item.error.code}: ${item.error.message}`} className="text-bad" /> : null),
+        cell: (item) =>
+          item.error && item.state !== "done" ? (
+            <Cut text={`${item.error.code}: ${item.error.message}`} className="max-w-56 text-bad" />
+          ) : (
+            <Progress item={item} />
+          ),
       },
       { id: "due", head: "Due", wide: true, sort: (item) => item.due_at, cell: (item) => <When at={item.due_at} /> },
       { id: "added", head: "Added", wide: true, sort: (item) => item.created_at, cell: (item) => <When at={item.created_at} /> },
+      {
+        id: "actions",
+        head: "Actions",
+        hiddenHead: true,
+        className: "w-12",
+        cell: (item) =>
+          canRetry(item) ? (
+            <Button
+              variant="ghost"
+              size="icon-sm"
+              disabled={pending}
+              aria-label={`Try ${item.name} again`}
+              title="Try again"
+              onClick={() =>
+                void run(async () => {
+                  await take(api.POST("/admin/v1/projects/{project}/queue/{id}/retry", { params: { path: { project, id: item.id } } }));
+                  await refresh(project);
+                }, "It is tried again")
+              }
+            >
+              <RotateCcw aria-hidden />
+            </Button>
+          ) : canCancel(item) ? (
+            <Button variant="ghost" size="icon-sm" aria-label={`Take ${item.name} back`} title="Take back" onClick={() => setCancelling(item)}>
+              <CircleX aria-hidden />
+            </Button>
+          ) : null,
+      },
     ],
-    [change],
+    [change, pending, project, run],
   );
   return (
     <>
-      <PageHeader title="Queue" description="What plugins do later, and what they tell each other. Nothing that was taken on is lost." />
       <div className="mb-4 grid grid-cols-2 gap-2 sm:grid-cols-4 xl:grid-cols-8">
         {states.map(([name, , help]) => {
           const value = counts.data?.[name as keyof typeof counts.data];
@@ -244,6 +333,19 @@ export function Queue() {
               <option key={plugin.name}>{plugin.name}</option>
             ))}
           </Select>
+          <Select
+            aria-label="Kind"
+            className="w-40"
+            value={words.kind ?? ""}
+            onChange={(event) => change({ kind: event.target.value || undefined, pages: undefined })}
+          >
+            <option value="">All kinds</option>
+            {kinds.map(([value, name]) => (
+              <option key={value} value={value}>
+                {name}
+              </option>
+            ))}
+          </Select>
           <form
             className="w-full sm:w-60"
             onSubmit={(event) => {
@@ -254,21 +356,9 @@ export function Queue() {
           >
             <Input name="name" type="search" aria-label="Name of the work" placeholder="Name, as files.uploaded" defaultValue={words.name ?? ""} />
           </form>
-          {dead.length > 1 && (
-            <Button
-              size="sm"
-              className="ml-auto"
-              pending={pending}
-              onClick={() =>
-                void run(async () => {
-                  for (const item of dead) {
-                    await take(api.POST("/admin/v1/projects/{project}/queue/{id}/retry", { params: { path: { project, id: item.id } } }));
-                  }
-                  await refresh(project);
-                }, `${dead.length} are tried again`)
-              }
-            >
-              <RotateCcw aria-hidden /> Try the {dead.length} dead on this page again
+          {dead > 0 && (
+            <Button size="sm" className="ml-auto" onClick={() => setRetrying(true)}>
+              <RotateCcw aria-hidden /> Try the dead again
             </Button>
           )}
         </div>
@@ -282,13 +372,70 @@ export function Queue() {
           rowKey={(item) => item.id}
           pager={pager(data?.next_cursor)}
           empty={
-            <Empty icon={ListTodo} title={words.state || words.consumer || words.name ? "No work is like that" : "Nothing is waiting"}>
-              Work appears here when plugins publish events that others have subscribed to.
+            <Empty icon={ListTodo} title={words.state || words.kind || words.consumer || words.name ? "No work is like that" : "Nothing is waiting"}>
+              Work appears here when plugins put jobs off for later, publish events that others have subscribed to, or send mail.
             </Empty>
           }
         />
       </Card>
       {words.item && <Whole key={words.item} project={project} id={words.item} close={() => change({ item: undefined })} />}
+      {cancelling && (
+        <Confirm
+          open
+          onOpenChange={(open) => !open && setCancelling(undefined)}
+          title={`Take ${cancelling.name} back?`}
+          action="Take it back"
+          run={async () => {
+            await take(api.POST("/admin/v1/projects/{project}/queue/{id}/cancel", { params: { path: { project, id: cancelling.id } } }));
+            await refresh(project);
+            toast.success("It is taken back");
+          }}
+        >
+          <p>It is not done, until somebody tries it again.{cancelling.state === "running" && " What it has done so far stays done."}</p>
+        </Confirm>
+      )}
+      <Confirm
+        open={retrying}
+        onOpenChange={setRetrying}
+        title="Try all again that were given up?"
+        action="Try them again"
+        danger={false}
+        run={async () => {
+          const many = await retryAll(project, only);
+          toast.success(`${plural(many, "piece")} of work ${many === 1 ? "is" : "are"} tried again`);
+        }}
+      >
+        <p>
+          {Object.keys(only).length > 0 ? "Those that fit the filter" : `All ${count(dead)}`} begin anew, with all their tries. Mend first what made them fail, or they end
+          here again.
+        </p>
+      </Confirm>
+    </>
+  );
+}
+
+/** What a project does later: the queue's items, and the schedules that make some of them. */
+export function Queue() {
+  const project = useProject();
+  const [words, change] = useWords<"tab" | "pages" | "state" | "name">();
+  return (
+    <>
+      <PageHeader title="Queue" description="What plugins do later, and what they tell each other. Nothing that was taken on is lost." />
+      <Tabs
+        value={words.tab ?? "work"}
+        onValueChange={(tab) => change({ tab: tab === "work" ? undefined : tab, pages: undefined, state: undefined, name: undefined })}
+      >
+        <TabsList aria-label="Queue">
+          <Tab value="work">Work</Tab>
+          <Tab value="schedules">Schedules</Tab>
+        </TabsList>
+        <TabPanel value="work">
+          <Work project={project} />
+        </TabPanel>
+        <TabPanel value="schedules">
+          <Schedules project={project} />
+        </TabPanel>
+      </Tabs>
     </>
   );
 }

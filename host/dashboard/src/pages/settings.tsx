@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Globe, Trash2, X } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { toast } from "sonner";
 import { type Schemas, api, take } from "@/api/client";
 import { type Project, domainsQuery, projectQuery, queryClient, usageQuery } from "@/api/queries";
@@ -15,6 +15,7 @@ import { Card, CardBody, CardHeader } from "@/components/ui/card";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 import { bytes } from "@/lib/format";
+import { settle } from "@/lib/merge";
 import { useProject } from "@/lib/use-project";
 
 function Names({ project }: { project: Project }) {
@@ -164,21 +165,28 @@ const quotaFields = [
   ["caller_writes_per_second", "Writes a second", "Of one caller.", 1],
 ] as const;
 
+/** The limits as they stand in the form. */
+function fieldsOf(usage: Schemas["UsageView"]): Record<string, string> {
+  const shown = (value: number | null | undefined, unit: number) => (value === null || value === undefined ? "" : String(value / unit));
+  return {
+    storage_bytes: shown(usage.storage.limit_bytes, mib),
+    user_storage_bytes: shown(usage.user_storage_bytes, mib),
+    requests_per_second: shown(usage.requests_per_second, 1),
+    caller_reads_per_second: shown(usage.caller_reads_per_second, 1),
+    caller_writes_per_second: shown(usage.caller_writes_per_second, 1),
+  };
+}
+
 function Quota({ project }: { project: string }) {
   const { data, error, refetch } = useQuery(usageQuery(project));
   const [draft, setDraft] = useState<Record<string, string>>();
   const [pending, setPending] = useState(false);
   const [refused, setRefused] = useState<unknown>();
+  const base = useRef<Record<string, string>>({});
   useEffect(() => {
     if (!data || draft) return;
-    const shown = (value: number | null | undefined, unit: number) => (value === null || value === undefined ? "" : String(value / unit));
-    setDraft({
-      storage_bytes: shown(data.storage.limit_bytes, mib),
-      user_storage_bytes: shown(data.user_storage_bytes, mib),
-      requests_per_second: shown(data.requests_per_second, 1),
-      caller_reads_per_second: shown(data.caller_reads_per_second, 1),
-      caller_writes_per_second: shown(data.caller_writes_per_second, 1),
-    });
+    base.current = fieldsOf(data);
+    setDraft(base.current);
   }, [data, draft]);
   return (
     <Card>
@@ -196,9 +204,11 @@ function Quota({ project }: { project: string }) {
             event.preventDefault();
             setPending(true);
             setRefused(undefined);
-            const body: Record<string, number> = {};
-            for (const [name, , , unit] of quotaFields) if (draft[name]) body[name] = Math.round(Number(draft[name]) * unit);
             try {
+              const theirs = await take(api.GET("/admin/v1/projects/{project}/usage", { params: { path: { project } } }));
+              const fields = settle(base, draft, fieldsOf(theirs));
+              const body: Record<string, number> = {};
+              for (const [name, , , unit] of quotaFields) if (fields[name]) body[name] = Math.round(Number(fields[name]) * unit);
               const answer = await take(
                 api.PUT("/admin/v1/projects/{project}/quota", { params: { path: { project } }, body: body as Schemas["Quota"] }),
               );

@@ -131,9 +131,10 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
   const rows = useMemo(() => (data?.pages.flatMap((one) => one.rows) ?? []) as unknown[][], [data]);
   const columns = data?.pages[0]?.columns ?? table.columns;
   const [at, setAt] = useState<Place>();
-  const [chosen, setChosen] = useState<Set<number>>(new Set());
+  // By their keys: what somebody else adds or removes meanwhile moves places.
+  const [chosen, setChosen] = useState<Map<string, unknown[]>>(new Map());
   const [deleting, setDeleting] = useState(false);
-  const [form, setForm] = useState<"new" | number>();
+  const [form, setForm] = useState<"new" | readonly unknown[]>();
   const [file, setFile] = useState<File>();
   const plugins = useQuery(installationsQuery(project));
   const transfers = plugins.data?.items.some((one) => one.name === "transfer" && one.enabled) ?? false;
@@ -150,10 +151,10 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
   );
   const refresh = () => queryClient.invalidateQueries({ queryKey: key });
   const where = (from: number) => keys.map((name, step) => `${quote(name)} = $${from + step}`).join(" AND ");
-  const keyOf = (row: number) => keys.map((name) => rows[row]?.[place(name)]);
+  const keyOf = (row: readonly unknown[] | undefined) => keys.map((name) => row?.[place(name)]);
 
   /** Changes a row unless somebody else has removed it meanwhile. */
-  const update = async (row: number, values: Record<string, unknown>) => {
+  const update = async (row: readonly unknown[], values: Record<string, unknown>) => {
     const names = Object.keys(values);
     if (names.length === 0) return;
     const set = names.map((name, step) => `${quote(name)} = $${step + 1}`).join(", ");
@@ -165,7 +166,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
     await refresh();
   };
 
-  const edit = async ({ row, column }: Place, text: string | null) => {
+  const edit = async ({ column }: Place, text: string | null, row: readonly unknown[]) => {
     const target = columns[column];
     if (!target) return false;
     try {
@@ -288,11 +289,12 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
                 ? (row) => (
                     <Checkbox
                       aria-label={`Choose row ${row + 1}`}
-                      checked={chosen.has(row)}
+                      checked={chosen.has(JSON.stringify(keyOf(rows[row])))}
                       onCheckedChange={(on) => {
-                        const next = new Set(chosen);
-                        if (on) next.add(row);
-                        else next.delete(row);
+                        const next = new Map(chosen);
+                        const found = keyOf(rows[row]);
+                        if (on) next.set(JSON.stringify(found), found);
+                        else next.delete(JSON.stringify(found));
                         setChosen(next);
                       }}
                     />
@@ -325,7 +327,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
               </pre>
               <CopyButton text={value === null ? "" : shown(value)} label="Copy the value" />
               {writable && (
-                <Button size="sm" variant="ghost" onClick={() => setForm(at.row)}>
+                <Button size="sm" variant="ghost" onClick={() => setForm(rows[at.row])}>
                   <Pencil aria-hidden /> Row
                 </Button>
               )}
@@ -340,7 +342,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
         <RowForm
           table={{ ...table, columns }}
           title={form === "new" ? `New row in ${table.name}` : `A row of ${table.name}`}
-          {...(form === "new" ? {} : { values: Object.fromEntries(columns.map((column, step) => [column.name, rows[form]?.[step]])) })}
+          {...(form === "new" ? {} : { values: Object.fromEntries(columns.map((column, step) => [column.name, form[step]])) })}
           close={() => setForm(undefined)}
           save={async (values) => {
             if (form !== "new") {
@@ -367,12 +369,12 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
           title={`Delete ${plural(chosen.size, "row")}?`}
           action={`Delete ${plural(chosen.size, "row")}`}
           run={async () => {
-            const list = [...chosen];
-            const params = list.flatMap((row) => keyOf(row));
+            const list = [...chosen.values()];
+            const params = list.flat();
             const each = list.map((_, step) => `(${where(step * keys.length + 1)})`);
             const answer = await write(`DELETE FROM ${quote(table.name)} WHERE ${each.join(" OR ")}`, params);
             toast.success(`${plural(answer.row_count, "row")} deleted`);
-            setChosen(new Set());
+            setChosen(new Map());
             setAt(undefined);
             await refresh();
           }}

@@ -1,5 +1,7 @@
 import {
+  AlarmClock,
   Archive,
+  Banknote,
   BookOpen,
   Boxes,
   DatabaseBackup,
@@ -49,7 +51,9 @@ export const projectPlaces: Place[] = [
   { name: "Storage", to: "/storage", icon: FolderOpen, key: "f", words: "files buckets objects upload" },
   { name: "Users", to: "/users", icon: Users, key: "u", words: "sign-in roles invite mail" },
   { name: "Keys", to: "/keys", icon: KeyRound, key: "k", words: "api secret publishable" },
-  { name: "Queue", to: "/queue", icon: ListTodo, key: "q", words: "events dead letters retry" },
+  { name: "Cron", to: "/cron", icon: AlarmClock, key: "j", words: "jobs schedule timer clock" },
+  { name: "Payments", to: "/payments", icon: Banknote, key: "m", words: "mpesa money transactions reconciliation" },
+  { name: "Queue", to: "/queue", icon: ListTodo, key: "q", words: "events jobs schedules dead letters retry" },
   { name: "Logs", to: "/logs", icon: ScrollText, key: "g", words: "audit live tail" },
   { name: "API", to: "/api", icon: BookOpen, key: "i", words: "documentation curl javascript python" },
   { name: "Settings", to: "/settings", icon: Settings, key: "e", words: "domains quota rename delete" },

@@ -104,6 +104,8 @@ pub const TABLES: &[ArchivedTable] = &[
     table("nodes", Whose::Nobody),
     table("backups", Whose::Nobody),
     table("backup_runs", Whose::Nobody),
+    table("engine_moves", Whose::Nobody),
+    table("engine_move_steps", Whose::Nobody),
     table("seaql_migrations", Whose::Nobody),
 ];
 
@@ -189,6 +191,29 @@ impl Platform {
 }
 
 impl RowsAtOneMoment {
+    /// How many rows a table has.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn count(&self, table: &'static str) -> Result<u64> {
+        let context = failed("count the platform's rows");
+        let counting = Statement::from_string(
+            match self.platform.engine() {
+                Engine::Postgres => sea_orm::DbBackend::Postgres,
+                Engine::Sqlite => sea_orm::DbBackend::Sqlite,
+            },
+            format!("SELECT count(*) AS rows FROM {table}"),
+        );
+        let row = self
+            .transaction
+            .query_one_raw(counting)
+            .await
+            .map_err(&context)?;
+        let count = row.map(|row| row.try_get::<i64>("", "rows")).transpose();
+        let count = count.map_err(&context)?.unwrap_or_default();
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// The rows of a table: those of `project`, or all.
     ///
     /// # Errors

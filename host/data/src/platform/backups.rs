@@ -10,7 +10,7 @@ use super::{
     instant,
     unit::{Db, statement},
 };
-use atlashub_core::{Error, ProjectId, Result};
+use atlashub_core::{Error, ProjectId, Result, schedule::Timetable};
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -137,8 +137,14 @@ pub struct BackupRun {
 pub struct BackupPolicy {
     /// Whether backups are made by themselves.
     pub enabled: bool,
-    /// How far apart, seconds.
+    /// How far apart, seconds; without a schedule.
     pub interval_seconds: u64,
+    /// Times, as a cron expression of five or six fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The zone of the schedule's times; UTC unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Most backups that are kept of those that were asked for or came by
     /// themselves.
     pub keep_last: u32,
@@ -153,9 +159,39 @@ impl Default for BackupPolicy {
         Self {
             enabled: false,
             interval_seconds: 24 * 3_600,
+            schedule: None,
+            timezone: None,
             keep_last: 7,
             keep_days: None,
             verify: true,
+        }
+    }
+}
+
+impl BackupPolicy {
+    /// The schedule's times; `None` for an interval.
+    ///
+    /// # Errors
+    /// `invalid_schedule` that says what is wrong.
+    pub fn timetable(&self) -> Result<Option<Timetable>> {
+        let zone = self.timezone.as_deref().unwrap_or("UTC");
+        let times = self.schedule.as_deref();
+        times.map(|times| Timetable::new(times, zone)).transpose()
+    }
+
+    /// When the backup after one at `now` is due. What was missed meanwhile is
+    /// one backup: a schedule that cannot be read any more never comes.
+    fn next_after(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        if !self.enabled {
+            return None;
+        }
+        match self.timetable() {
+            Ok(Some(times)) => times.next_after(now),
+            Ok(None) => Some(now + Duration::from_secs(self.interval_seconds.max(60))),
+            Err(error) => {
+                tracing::warn!(%error, "a backup policy rests: its schedule cannot be read");
+                None
+            }
         }
     }
 }
@@ -636,6 +672,22 @@ impl<'a> Backups<'a> {
         .map_err(super::failure::orphaned("project", "set a backup policy"))
     }
 
+    /// When the next backup of a policy is due.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn next_due(&self, project: Option<ProjectId>) -> Result<Option<OffsetDateTime>> {
+        let rows = self
+            .rows(
+                "SELECT due_at FROM backup_policies WHERE owner_id = $1",
+                vec![owner(project).into()],
+            )
+            .await?;
+        let due = rows.first().map(|row| row.try_get("", "due_at"));
+        let due = due.transpose().map_err(failed("read a backup policy"))?;
+        instant::from_micros_opt(due.flatten())
+    }
+
     /// Takes one policy whose backup is due, and sets its next time: no two
     /// nodes take the same. The outer `None` when none is.
     ///
@@ -661,8 +713,8 @@ impl<'a> Backups<'a> {
             };
             let (id, project, settings, seen) = read().map_err(failed("read a backup policy"))?;
             let policy: BackupPolicy = instant::from_json("backup policy", &settings)?;
-            let apart = Duration::from_secs(policy.interval_seconds.max(60));
-            let next = policy.enabled.then(|| instant::later(now, apart));
+            let next = policy.next_after(self.db.platform().now());
+            let next = next.map(instant::to_micros);
             let taken = self
                 .changed(
                     "UPDATE backup_policies SET due_at = $3 WHERE owner_id = $1 AND due_at = $2",

@@ -36,6 +36,7 @@ mod kv_budget;
 mod listen;
 mod logs;
 mod migrate;
+pub mod moving;
 mod nodes;
 mod oauth;
 pub mod page;

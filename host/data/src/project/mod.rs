@@ -12,6 +12,7 @@
 
 pub mod archive;
 mod migration;
+pub mod moving;
 mod pool;
 mod postgres;
 pub mod public;

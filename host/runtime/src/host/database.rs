@@ -13,7 +13,7 @@ use crate::{
     state::{State, for_guest},
 };
 use atlashub_core::{
-    Caller, Result,
+    Result,
     capability::{database as plain, sql::SqlTransaction},
 };
 use std::sync::Arc;
@@ -48,14 +48,9 @@ impl State {
         if !plugin.grants.allows_database(false) {
             return Err(not_granted("database:read"));
         }
-        let caller = match &self.hooks.request.caller {
-            // What it told itself: background work, on nobody's behalf.
-            Caller::Plugin(own) if *own == plugin.scope.plugin => &Caller::Scheduler,
-            caller => caller,
-        };
         let access = plain::Access::of(
             plugin.scope.project,
-            caller,
+            &self.hooks.request.caller,
             plugin.grants.allows_database(true),
         );
         Ok((Arc::clone(&plugin.services.database), access))

@@ -13,11 +13,16 @@ pub(crate) fn check(headers: &HeaderMap, public_url: &str) -> Result<()> {
     if comes_from_here(headers, public_url) {
         return Ok(());
     }
-    Err(Error::new(
+    Err(refused())
+}
+
+/// The refusal of a request that comes from elsewhere.
+pub(crate) fn refused() -> Error {
+    Error::new(
         ErrorKind::Forbidden,
         "cross_site",
-        "a session cookie counts only for requests of the dashboard itself; send the token as a bearer",
-    ))
+        "a session cookie counts only for requests of pages of this very address; send the token as a bearer",
+    )
 }
 
 fn comes_from_here(headers: &HeaderMap, public_url: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The command line. Commands that work on a running server are its HTTP
-//! clients; only `serve`, `migrate`, `doctor`, `backup` and `restore` open the
-//! node's own parts.
+//! clients; only `serve`, `migrate`, `migrate-engine`, `doctor`, `backup` and
+//! `restore` open the node's own parts.
 
 mod backup;
 pub(crate) mod client;
@@ -11,6 +11,7 @@ mod fsck;
 mod health;
 mod login;
 mod migrate;
+mod migrate_engine;
 mod openapi;
 mod plugin;
 mod project;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Bring the platform database up to date, or say what is missing
     Migrate(migrate::MigrateArgs),
+    /// Move an installation from SQLite and local files to Postgres and S3
+    MigrateEngine(migrate_engine::MigrateEngineArgs),
     /// Check the set-up, and say what is missing
     Doctor(doctor::DoctorArgs),
     /// Ask the node that runs with these settings whether it can do its work
@@ -67,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::MigrateEngine(args) => migrate_engine::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Plugin(args) => plugin::run(&args),

@@ -6,8 +6,9 @@ use crate::{
     entry::Entry,
     gateway::Gateway,
     host::Host,
-    listen,
+    listen, resident,
     state::{HostState, Shared},
+    store_origins,
     telemetry::{self, Measurements, Telemetry},
 };
 use anyhow::Context as _;
@@ -66,6 +67,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     tasks.spawn(measurements.clone().keep(stop.clone()));
+    tasks.spawn(resident::keep_small(stop.clone()));
     if let Some(address) = config.telemetry.metrics_listen {
         let bound =
             telemetry::listen_for_metrics(address, measurements.clone(), stop.clone(), &tasks)
@@ -82,7 +84,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     });
     let traced = config.telemetry.otlp_endpoint.is_some();
     let entry = Arc::new(Entry::new(
-        Gateway::new(app.clone(), config.network.proxies()?, traced),
+        Gateway::new(
+            app.clone(),
+            config.network.proxies()?,
+            &store_origins::of(&config.storage),
+            traced,
+        )?,
         Host::new(state, &config),
         traced,
     ));

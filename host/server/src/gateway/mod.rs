@@ -4,6 +4,7 @@
 
 mod address;
 pub(crate) mod answer;
+mod assets;
 mod basic;
 mod caller;
 mod class;
@@ -26,7 +27,7 @@ use atlashub_app::{
 };
 use atlashub_core::{
     Caller, Error, ErrorKind, Result,
-    manifest::{is_host_path, is_user_path},
+    manifest::{below, is_host_path, is_user_path},
 };
 use atlashub_runtime::RequestContext;
 use axum::{body::Body, response::Response};
@@ -69,6 +70,8 @@ pub(crate) enum Routed {
 pub(crate) struct InProject {
     /// The project.
     pub(crate) project: Arc<ProjectEntry>,
+    /// What of the path names it, as the client sent it: empty, or `/p/<slug>`.
+    pub(crate) base: String,
     /// Who makes the request.
     pub(crate) caller: Caller,
     /// The signed-in end user, if it is one.
@@ -82,17 +85,25 @@ pub(crate) struct InProject {
 pub(crate) struct Gateway {
     app: App,
     proxies: Vec<IpNet>,
+    /// Of pages that plugins bring.
+    policy: assets::Policy,
     /// Whether traces are sent.
     traced: bool,
 }
 
 impl Gateway {
-    pub(crate) fn new(app: App, proxies: Vec<IpNet>, traced: bool) -> Self {
-        Self {
+    /// `store` are the origins that clients are sent to for objects, each
+    /// after a blank.
+    ///
+    /// # Errors
+    /// When those are no text for a header.
+    pub(crate) fn new(app: App, proxies: Vec<IpNet>, store: &str, traced: bool) -> Result<Self> {
+        Ok(Self {
             app,
             proxies,
+            policy: assets::Policy::new(store)?,
             traced,
-        }
+        })
     }
 
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Routed {
@@ -174,6 +185,12 @@ impl Gateway {
         admission
             .insert(project.admit(class, &found.caller, client.0))
             .check()?;
+        let base = request
+            .uri()
+            .path()
+            .get(..prefix)
+            .unwrap_or_default()
+            .to_owned();
         if prefix > 0 {
             let whole = request
                 .uri()
@@ -184,6 +201,7 @@ impl Gateway {
         }
         request.extensions_mut().insert(InProject {
             project,
+            base,
             caller: found.caller,
             user: found.user,
             awaiting: found.awaiting,
@@ -255,6 +273,16 @@ impl Gateway {
                 let plugin = &mount.plugin.installation.plugin;
                 request_span::note("atlashub.plugin", plugin.as_str());
                 request_span::note("http.route", mount.path());
+            }
+            if mount.assets {
+                let asking = assets::Asking {
+                    method: request.method(),
+                    uri: request.uri(),
+                    headers: request.headers(),
+                    rest: below(&mount.path, path).map_or("", |(rest, _)| rest),
+                };
+                let files = Arc::clone(mount.plugin.assets()?);
+                return assets::answer(&files, asking, &self.policy, tag).await;
             }
             if mount.basic && !basic::is_browser(request.headers()) {
                 told.challenge = basic::challenge(&project);

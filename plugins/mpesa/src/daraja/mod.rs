@@ -107,6 +107,11 @@ fn is_about_the_token(code: &str) -> bool {
     matches!(code, "404.001.03" | "400.003.01" | "401.002.01")
 }
 
+/// Whether the keys are taken now, whatever token there is.
+pub(crate) fn sign_in(account: &Account) -> Result<(), Trouble> {
+    token::renew(account).map(drop)
+}
+
 /// Asks, once more with another token when the first is not valid.
 pub(crate) fn call(account: &Account, path: &str, body: &Value) -> Result<Value, Trouble> {
     let mut again = true;

@@ -38,16 +38,29 @@ fn known(key: &str) -> Result<Option<String>, Trouble> {
 
 /// A token that holds.
 pub(super) fn get(account: &Account) -> Result<String, Trouble> {
+    obtain(account, known)
+}
+
+/// A new token, which ends the one before: whether the keys hold now.
+pub(super) fn renew(account: &Account) -> Result<String, Trouble> {
+    obtain(account, |_| Ok(None))
+}
+
+/// What `find` finds, or else a token that one instance at a time asks for.
+fn obtain(
+    account: &Account,
+    find: impl Fn(&str) -> Result<Option<String>, Trouble>,
+) -> Result<String, Trouble> {
     let key = key(account);
     let lock = format!("{key}/asking");
     for _ in 0..LOOKS {
-        if let Some(token) = known(&key)? {
+        if let Some(token) = find(&key)? {
             return Ok(token);
         }
         let mine = kv::compare_and_swap(&lock, None, &true, Some(ASKING));
         if mine.map_err(Trouble::NotSent)?.is_some() {
             // Somebody may have got one in between.
-            let token = match known(&key) {
+            let token = match find(&key) {
                 Ok(None) => fetch(account, &key),
                 Ok(Some(token)) => Ok(token),
                 Err(error) => Err(error),

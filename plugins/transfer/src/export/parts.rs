@@ -48,6 +48,16 @@ impl Parts {
     /// Writes the part, and notes it with how far the job is; false when the
     /// job is not this turn's any more.
     pub(super) fn write(&mut self, turn: &Turn, state: &impl Serialize) -> Result<bool> {
+        self.write_with(turn, state, |_| Ok(()))
+    }
+
+    /// The same, with `more` that is noted along with it.
+    pub(super) fn write_with(
+        &mut self,
+        turn: &Turn,
+        state: &impl Serialize,
+        more: impl FnOnce(&sql::Transaction) -> Result<()>,
+    ) -> Result<bool> {
         if self.number >= MOST {
             return Err(Error::invalid(
                 "result_too_large",
@@ -66,7 +76,7 @@ impl Parts {
                 "INSERT INTO transfer.parts (job_id, n, object_key, size) VALUES ($1, $2, $3, $4)",
                 params![&turn.job.id, self.number, &key, self.bytes.len()],
             )?;
-            Ok(())
+            more(transaction)
         })?;
         if !noted {
             STORE.delete(&key)?;
@@ -91,5 +101,6 @@ pub(super) fn join(turn: &Turn, name: String, content_type: &str) -> Result<Outc
         content_type: Some(content_type.to_owned()),
         size: Some(stored.object.size),
         sha256: Some(stored.sha256),
+        report: None,
     })
 }

@@ -8,6 +8,7 @@
 //! machine that slows down slows all of them.
 
 mod callbacks;
+mod dashboard;
 mod extraction;
 mod identity;
 mod jobs;
@@ -55,6 +56,8 @@ struct Plan {
     schedules: usize,
     /// How many payments are told.
     payments: u32,
+    /// How many rows the table has that is scrolled.
+    rows_shown: u32,
 }
 
 const FULL: Plan = Plan {
@@ -68,6 +71,7 @@ const FULL: Plan = Plan {
     jobs: 20_000,
     schedules: 100_000,
     payments: 5_000,
+    rows_shown: 100_000,
 };
 
 /// To see that all works; its figures are no more than hints.
@@ -82,6 +86,7 @@ const QUICK: Plan = Plan {
     jobs: 4_000,
     schedules: 5_000,
     payments: 1_000,
+    rows_shown: 10_000,
 };
 
 /// What everything needs.
@@ -110,6 +115,7 @@ const PARTS: &[&str] = &[
     "callbacks",
     "neighbour",
     "jobs",
+    "dashboard",
 ];
 
 /// Measures everything, or the named parts.
@@ -198,6 +204,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("jobs") {
         jobs::jobs(&bench, &mut report)?;
+    }
+    if wanted("dashboard") {
+        dashboard::dashboard(&bench, &mut report)?;
     }
     println!("{}", report.text());
     // Hints, or a part of the figures, do not replace the whole.

@@ -111,6 +111,30 @@ impl ProjectDatabases {
         }
     }
 
+    /// Keeps a project's database to the host itself: nodes that have not
+    /// heard yet that it is closed cannot write into it. On SQLite there is no
+    /// other node.
+    ///
+    /// # Errors
+    /// When the database server cannot.
+    pub async fn fence(&self, project: ProjectId) -> Result<()> {
+        match &*self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.fence(self.at(project)).await,
+        }
+    }
+
+    /// Opens what [`fence`](Self::fence) closed; fine when nothing did.
+    ///
+    /// # Errors
+    /// When the database server cannot.
+    pub async fn unfence(&self, project: ProjectId) -> Result<()> {
+        match &*self.engine {
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(postgres) => postgres.unfence(self.at(project)).await,
+        }
+    }
+
     /// Whether there is a database under this id, whoever made it.
     ///
     /// # Errors

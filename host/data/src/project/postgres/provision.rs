@@ -131,6 +131,11 @@ impl Admin {
         &self.url
     }
 
+    /// Connections to the platform's own database.
+    pub(super) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// How much may be used.
     pub(super) fn limits(&self) -> &Options {
         &self.limits
@@ -378,6 +383,18 @@ impl Admin {
     /// A connection of the admin to another database.
     pub(super) async fn connect(&self, database: &str) -> Result<PgConnection, sqlx::Error> {
         PgConnection::connect_with(&self.options.clone().database(database)).await
+    }
+
+    /// A connection of the admin to the platform's own database.
+    pub(super) async fn connect_to_platform(&self) -> Result<PgConnection> {
+        PgConnection::connect_with(&self.options)
+            .await
+            .map_err(failed)
+    }
+
+    /// How somebody connects to a database of this server.
+    pub(super) fn options_of(&self, database: &str) -> PgConnectOptions {
+        self.options.clone().database(database)
     }
 
     /// Makes a login role with the password that is kept of it, or one made

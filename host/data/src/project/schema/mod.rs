@@ -8,6 +8,7 @@
 //! that reads such texts. Which project and who may ask are left to others.
 
 mod keys;
+pub(in crate::project) mod moved;
 mod names;
 mod postgres;
 mod sqlite;

@@ -154,7 +154,7 @@ fn public(name: &str) -> String {
     format!("public.{}", quoted(name))
 }
 
-const fn type_text(kind: ColumnType) -> &'static str {
+pub(super) const fn type_text(kind: ColumnType) -> &'static str {
     match kind {
         ColumnType::Text => "text",
         ColumnType::Integer => "integer",
@@ -207,7 +207,7 @@ fn column_text(column: &NewColumn) -> Result<String> {
     Ok(text)
 }
 
-fn default_text(kind: ColumnType, default: &ColumnDefault) -> Result<String> {
+pub(super) fn default_text(kind: ColumnType, default: &ColumnDefault) -> Result<String> {
     use DefaultFunction as F;
     match default {
         ColumnDefault::Value(value) => value_text(kind, value),

@@ -45,7 +45,7 @@ pub(in crate::project) struct Clause {
     /// What it is.
     pub(in crate::project) kind: Kind,
     /// All of it.
-    pub(super) text: String,
+    pub(in crate::project) text: String,
     /// What stands between its first parentheses.
     pub(in crate::project) inside: String,
 }

@@ -151,7 +151,7 @@ impl SqliteProjects {
 
 impl Files {
     /// The databases of a project by schema, in order.
-    fn databases(&self, project: ProjectId) -> Result<Vec<(String, PathBuf)>> {
+    pub(super) fn databases(&self, project: ProjectId) -> Result<Vec<(String, PathBuf)>> {
         let folder = match fs::read_dir(self.folder(project)) {
             Ok(folder) => folder,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod functions;
 mod inline;
+mod moving;
 mod policy;
 mod public;
 mod reading;
@@ -23,7 +24,10 @@ mod statement;
 mod transaction;
 mod watch;
 
-pub(super) use self::public::rules::is_ours;
+pub(super) use self::{
+    moving::{Rows, Told},
+    public::rules::is_ours,
+};
 
 use self::{
     connection::{Connection, Mode, Stop},

@@ -3,7 +3,9 @@
 
 use anyhow::Context as _;
 use atlashub_core::{
-    BuiltInRole, Manifest, component_file,
+    BuiltInRole, Manifest,
+    assets::AssetIndex,
+    component_file,
     openapi::{Document, Operation},
 };
 use clap::Args;
@@ -42,6 +44,7 @@ fn text(bytes: &[u8]) -> anyhow::Result<String> {
     lines.push(format!("size:    {} bytes", component.size));
     lines.push(format!("digest:  sha256:{}", component.digest));
     lines.extend(component.manifest.iter().flat_map(wishes));
+    lines.extend(component.assets.iter().flat_map(files));
     lines.extend(component.openapi.iter().flat_map(operations));
     lines.push("imports:".to_owned());
     lines.extend(component.imports.iter().map(|name| format!("  {name}")));
@@ -49,6 +52,26 @@ fn text(bytes: &[u8]) -> anyhow::Result<String> {
     lines.extend(component.exports.iter().map(|name| format!("  {name}")));
     lines.push(String::new());
     Ok(lines.join("\n"))
+}
+
+/// The static files that it carries, a line each.
+fn files(index: &AssetIndex) -> Vec<String> {
+    let all = format!(
+        "files:   {}, {} bytes",
+        index.files().len(),
+        index.total_bytes()
+    );
+    let line = |(name, file): (&str, &atlashub_core::assets::AssetFile)| {
+        let forms = [("br", file.brotli), ("gzip", file.gzip)];
+        let forms: String = forms
+            .into_iter()
+            .filter_map(|(form, span)| Some(format!(", {form} {}", span?.length)))
+            .collect();
+        format!("  {name}  {}{forms}", file.plain.length)
+    };
+    std::iter::once(all)
+        .chain(index.files().map(line))
+        .collect()
 }
 
 /// What it says of its routes, a line each.
@@ -86,6 +109,9 @@ pub(super) fn wishes(manifest: &Manifest) -> Vec<String> {
         format!("routes:  {}", list(routes)),
         format!("grants:  {}", list(grants)),
     ];
+    if let Some(assets) = &manifest.assets {
+        lines.push(format!("assets:  {} at {}", assets.folder, assets.mount));
+    }
     if !manifest.permissions.is_empty() {
         lines.push("permissions:".to_owned());
         lines.extend(manifest.permissions.iter().map(|declared| {

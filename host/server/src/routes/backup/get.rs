@@ -1,9 +1,9 @@
 //! `GET` and `HEAD /_/backup/{token}`: downloads an archive, or a range of it.
 
 use crate::{
+    byte_range::{self, Asked},
     extract::Path,
     problem::Problem,
-    routes::blob::range::{self, Asked},
     state::HostState,
 };
 use atlashub_core::{Error, ErrorKind};
@@ -30,7 +30,7 @@ pub(crate) async fn handle(
     let asked = headers
         .get(header::RANGE)
         .and_then(|value| value.to_str().ok());
-    let (status, part) = match range::parse(asked, size) {
+    let (status, part) = match byte_range::parse(asked, size) {
         Asked::Whole => (StatusCode::OK, 0..size),
         Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Asked::Nothing => {

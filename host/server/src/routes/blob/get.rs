@@ -1,7 +1,11 @@
 //! `GET` and `HEAD /_/blob/{token}`: downloads an object, or a range of it.
 
-use super::range::{self, Asked};
-use crate::{extract::Path, problem::Problem, state::HostState};
+use crate::{
+    byte_range::{self, Asked},
+    extract::Path,
+    problem::Problem,
+    state::HostState,
+};
 use atlashub_app::blobs::BlobStore;
 use atlashub_core::{Error, ErrorKind};
 use axum::{
@@ -31,7 +35,7 @@ pub(crate) async fn handle(
     let asked = headers
         .get(header::RANGE)
         .and_then(|value| value.to_str().ok());
-    let (status, part) = match range::parse(asked, info.size) {
+    let (status, part) = match byte_range::parse(asked, info.size) {
         Asked::Whole => (StatusCode::OK, 0..info.size),
         Asked::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
         Asked::Nothing => return Ok(out_of_range(info.size)),

@@ -4,7 +4,6 @@
 
 pub(crate) mod get;
 pub(crate) mod put;
-pub(super) mod range;
 
 use crate::state::HostState;
 use axum::{Router, extract::DefaultBodyLimit, routing};

@@ -2,11 +2,13 @@
 
 use super::{
     caller::{FromClient, Project},
+    kept::{Browser, Keeper},
     view::TokensView,
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
 use atlashub_app::users::{Factor, SignIn};
-use axum::extract::State;
+use axum::{extract::State, response::Response};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -20,6 +22,9 @@ pub(crate) struct LoginBody {
     password: String,
     /// A code of the second factor or a recovery code, where one is asked for.
     totp_code: Option<String>,
+    /// Who keeps the refresh token.
+    #[serde(default)]
+    session: Keeper,
 }
 
 #[utoipa::path(
@@ -31,8 +36,10 @@ pub(crate) async fn handle(
     State(state): State<HostState>,
     project: Project,
     FromClient(client): FromClient,
+    browser: Browser,
     Json(body): Json<LoginBody>,
-) -> Result<axum::Json<TokensView>, Problem> {
+) -> Result<Response, Problem> {
+    browser.check(body.session)?;
     let wanted = SignIn {
         email: body.email,
         password: body.password.into(),
@@ -42,5 +49,5 @@ pub(crate) async fn handle(
         .app
         .sign_in_user(project.id(), wanted, factor, &client)
         .await?;
-    Ok(axum::Json(tokens.into()))
+    Ok(browser.answer(StatusCode::OK, body.session, Some(tokens), |tokens| tokens))
 }

@@ -1,8 +1,14 @@
 //! `POST /v1/auth/logout`: ends the user's sessions.
 
-use super::caller::{FromClient, Me};
+use super::{
+    caller::{FromClient, Me},
+    kept::Browser,
+};
 use crate::{extract::Query, problem::Problem, state::HostState};
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -37,9 +43,10 @@ pub(crate) async fn handle(
     State(state): State<HostState>,
     Me(me): Me,
     FromClient(client): FromClient,
+    browser: Browser,
     Query(query): Query<LogoutQuery>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let everywhere = query.scope == Scope::Global;
     state.app.sign_out_user(&me, everywhere, &client).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(browser.forget(StatusCode::NO_CONTENT.into_response()))
 }

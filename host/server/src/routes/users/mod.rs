@@ -10,6 +10,7 @@ pub(crate) mod confirm;
 pub(crate) mod forgot;
 pub(crate) mod identities;
 pub(crate) mod jwks;
+pub(crate) mod kept;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod magic_link;

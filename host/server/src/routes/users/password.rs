@@ -2,10 +2,12 @@
 
 use super::{
     caller::{FromClient, Me},
+    kept::{Browser, Keeper},
     view::TokensView,
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
-use axum::extract::State;
+use axum::{extract::State, response::Response};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -18,6 +20,9 @@ pub(crate) struct PasswordBody {
     /// The new password.
     #[schema(format = Password)]
     password: String,
+    /// Who keeps the refresh token.
+    #[serde(default)]
+    session: Keeper,
 }
 
 #[utoipa::path(
@@ -29,8 +34,10 @@ pub(crate) async fn handle(
     State(state): State<HostState>,
     Me(me): Me,
     FromClient(client): FromClient,
+    browser: Browser,
     Json(body): Json<PasswordBody>,
-) -> Result<axum::Json<TokensView>, Problem> {
+) -> Result<Response, Problem> {
+    browser.check(body.session)?;
     let tokens = state
         .app
         .change_password(
@@ -40,5 +47,5 @@ pub(crate) async fn handle(
             &client,
         )
         .await?;
-    Ok(axum::Json(tokens.into()))
+    Ok(browser.answer(StatusCode::OK, body.session, Some(tokens), |tokens| tokens))
 }

@@ -2,18 +2,21 @@
 
 use super::{
     caller::{FromClient, Project},
+    kept::{Browser, Keeper},
     view::TokensView,
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
-use axum::extract::State;
+use axum::{extract::State, response::Response};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 /// What is exchanged.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default)]
 pub(crate) struct RefreshBody {
-    /// The refresh token that came last.
-    refresh_token: String,
+    /// The refresh token that came last; without it, the one in the cookie.
+    refresh_token: Option<String>,
 }
 
 #[utoipa::path(
@@ -25,11 +28,13 @@ pub(crate) async fn handle(
     State(state): State<HostState>,
     project: Project,
     FromClient(client): FromClient,
+    browser: Browser,
     Json(body): Json<RefreshBody>,
-) -> Result<axum::Json<TokensView>, Problem> {
-    let tokens = state
-        .app
-        .refresh(project.id(), &body.refresh_token, &client)
-        .await?;
-    Ok(axum::Json(tokens.into()))
+) -> Result<Response, Problem> {
+    let (token, keeper) = match &body.refresh_token {
+        Some(token) => (token.as_str(), Keeper::Client),
+        None => (browser.token()?, Keeper::Cookie),
+    };
+    let tokens = state.app.refresh(project.id(), token, &client).await?;
+    Ok(browser.answer(StatusCode::OK, keeper, Some(tokens), |tokens| tokens))
 }

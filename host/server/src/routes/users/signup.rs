@@ -2,11 +2,12 @@
 
 use super::{
     caller::{FromClient, Project},
+    kept::{Browser, Keeper},
     view::{TokensView, UserView},
 };
 use crate::{extract::Json, problem::Problem, state::HostState};
 use atlashub_app::users::{Onward, SignUp};
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,6 +24,9 @@ pub(crate) struct SignUpBody {
     name: Option<String>,
     /// The handle.
     handle: Option<String>,
+    /// Who keeps the refresh token.
+    #[serde(default)]
+    session: Keeper,
 }
 
 /// A new user, with tokens unless the address has to be proven first.
@@ -45,8 +49,11 @@ pub(crate) async fn handle(
     State(state): State<HostState>,
     project: Project,
     FromClient(client): FromClient,
+    browser: Browser,
     Json(body): Json<SignUpBody>,
-) -> Result<(StatusCode, axum::Json<SignedUpView>), Problem> {
+) -> Result<Response, Problem> {
+    let keeper = body.session;
+    browser.check(keeper)?;
     let wanted = SignUp {
         email: body.email,
         password: body.password.into(),
@@ -55,10 +62,11 @@ pub(crate) async fn handle(
         onward: Onward::default(),
     };
     let made = state.app.sign_up(project.id(), wanted, &client).await?;
-    let view = SignedUpView {
-        user: UserView::of(&state.app, made.user),
-        verification_required: made.tokens.is_none(),
-        tokens: made.tokens.map(TokensView::from),
+    let user = UserView::of(&state.app, made.user);
+    let view = |tokens: Option<TokensView>| SignedUpView {
+        user,
+        verification_required: tokens.is_none(),
+        tokens,
     };
-    Ok((StatusCode::CREATED, axum::Json(view)))
+    Ok(browser.answer(StatusCode::CREATED, keeper, made.tokens, view))
 }

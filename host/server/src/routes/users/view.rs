@@ -15,8 +15,9 @@ use uuid::Uuid;
 pub(crate) struct TokensView {
     /// Says who, for `expires_in` seconds: `authorization: Bearer …`.
     access_token: String,
-    /// Gets the next pair, once.
-    refresh_token: String,
+    /// Gets the next pair, once; absent where it is kept in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     /// `bearer`.
     token_type: &'static str,
     /// Seconds that the access token is valid.
@@ -95,11 +96,19 @@ pub(crate) struct UserSessionView {
 }
 
 impl TokensView {
+    /// For a page that does not get to see the other.
+    pub(crate) fn without_refresh(tokens: Tokens) -> Self {
+        Self {
+            refresh_token: None,
+            ..tokens.into()
+        }
+    }
+
     /// The members, as a fragment has them.
     pub(crate) fn pairs(self) -> [(&'static str, String); 4] {
         [
             ("access_token", self.access_token),
-            ("refresh_token", self.refresh_token),
+            ("refresh_token", self.refresh_token.unwrap_or_default()),
             ("token_type", self.token_type.to_owned()),
             ("expires_in", self.expires_in.to_string()),
         ]
@@ -110,7 +119,7 @@ impl From<Tokens> for TokensView {
     fn from(tokens: Tokens) -> Self {
         Self {
             access_token: tokens.access_token,
-            refresh_token: tokens.refresh_token,
+            refresh_token: Some(tokens.refresh_token),
             token_type: "bearer",
             expires_in: tokens.expires_in,
         }

@@ -28,6 +28,11 @@ CREATE OR REPLACE FUNCTION _atlashub.caller_has_role(name text) RETURNS boolean
     OR coalesce(nullif(current_setting('atlashub.caller_roles', true), ''), '[]')::jsonb ? name $$;
 ";
 
+/// The functions that policies use, in another schema.
+pub(in crate::project::postgres) fn functions(schema: &str) -> String {
+    FUNCTIONS.replace(&format!("{SCHEMA}."), &format!("{schema}."))
+}
+
 /// Statements of the server's admin within a project's database. Again is
 /// fine.
 pub(in crate::project::postgres) fn database(project: ProjectId) -> Vec<String> {

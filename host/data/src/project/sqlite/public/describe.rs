@@ -171,7 +171,7 @@ fn follows(action: &str) -> bool {
 }
 
 /// Whether a single integer key is the row id itself: then it has no index.
-fn is_row_id(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+pub(super) fn is_row_id(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     connection.query_row(
         "SELECT NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, 'public') WHERE origin = 'pk')",
         [table],
@@ -282,7 +282,7 @@ fn table(connection: &Connection, object: Object) -> rusqlite::Result<Table> {
 pub(super) struct FoundKey {
     pub(super) key: ForeignKey,
     pub(super) on_delete: String,
-    on_update: String,
+    pub(super) on_update: String,
 }
 
 pub(super) fn foreign_keys(
@@ -374,7 +374,7 @@ pub(super) fn rows<T>(
 }
 
 /// What a column of that type holds.
-fn kind_of(data_type: &str) -> ColumnKind {
+pub(super) fn kind_of(data_type: &str) -> ColumnKind {
     let name = data_type.to_ascii_lowercase();
     let has = |part: &str| name.contains(part);
     match name.as_str() {
@@ -396,7 +396,7 @@ fn kind_of(data_type: &str) -> ColumnKind {
 
 /// What comments directly after the types say of columns, by their names in
 /// lower case.
-fn said_kinds(sql: &str) -> HashMap<String, String> {
+pub(super) fn said_kinds(sql: &str) -> HashMap<String, String> {
     let mut said = HashMap::new();
     let after_name = sql
         .strip_prefix("CREATE TABLE")

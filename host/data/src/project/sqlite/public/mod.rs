@@ -7,11 +7,13 @@ mod changes;
 mod describe;
 mod editor;
 pub(super) mod ended;
+mod moving;
 pub(super) mod rules;
 mod set;
 mod store;
 
 pub(super) use bound::{Bound, until_seen};
+pub(super) use moving::last_number;
 pub(super) use set::refused_table;
 
 use self::{rules::Rules, set::Policies};

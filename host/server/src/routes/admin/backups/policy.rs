@@ -11,6 +11,7 @@ use atlashub_core::ProjectId;
 use atlashub_data::platform::BackupPolicy;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 /// How backups are made by themselves, and how many are kept.
@@ -19,9 +20,15 @@ use utoipa::ToSchema;
 pub(crate) struct BackupPolicyView {
     /// Whether they are.
     enabled: bool,
-    /// How far apart, seconds.
+    /// How far apart, seconds; of no meaning beside a `schedule`.
     #[schema(minimum = 300, maximum = 31_622_400)]
     interval_seconds: u64,
+    /// When, as a cron expression of five fields, or six with seconds first.
+    #[schema(example = "0 3 * * *")]
+    schedule: Option<String>,
+    /// The zone of its times, as the IANA names it; UTC unless given.
+    #[schema(example = "Africa/Nairobi")]
+    timezone: Option<String>,
     /// Most backups that are kept; those that a restore made have a number of
     /// their own.
     #[schema(minimum = 1, maximum = 1000)]
@@ -31,6 +38,10 @@ pub(crate) struct BackupPolicyView {
     keep_days: Option<u32>,
     /// Whether each is loaded once, to see that it can be.
     verify: bool,
+    /// When the next one comes; told, and not to be set.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(read_only)]
+    next_at: Option<OffsetDateTime>,
 }
 
 impl Default for BackupPolicyView {
@@ -98,7 +109,9 @@ async fn show(
     project: Option<ProjectId>,
 ) -> Result<axum::Json<BackupPolicyView>, Problem> {
     let policy = state.app.backups().policy(project).await?;
-    Ok(axum::Json(policy.into()))
+    let mut view = BackupPolicyView::from(policy);
+    view.next_at = state.app.backups().next_due(project).await?;
+    Ok(axum::Json(view))
 }
 
 async fn put(
@@ -110,6 +123,8 @@ async fn put(
     let policy = BackupPolicy {
         enabled: body.enabled,
         interval_seconds: body.interval_seconds,
+        schedule: body.schedule,
+        timezone: body.timezone,
         keep_last: body.keep_last,
         keep_days: body.keep_days,
         verify: body.verify,
@@ -124,9 +139,12 @@ impl From<BackupPolicy> for BackupPolicyView {
         Self {
             enabled: policy.enabled,
             interval_seconds: policy.interval_seconds,
+            schedule: policy.schedule,
+            timezone: policy.timezone,
             keep_last: policy.keep_last,
             keep_days: policy.keep_days,
             verify: policy.verify,
+            next_at: None,
         }
     }
 }

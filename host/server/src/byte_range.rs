@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::routes) enum Asked {
+pub(crate) enum Asked {
     /// Everything: there is no range, or one that may be ignored.
     Whole,
     /// These bytes.
@@ -15,7 +15,7 @@ pub(in crate::routes) enum Asked {
 
 /// Reads a `Range` header for an object of `size` bytes. Other units, several
 /// ranges and nonsense are ignored, as the standard allows.
-pub(in crate::routes) fn parse(header: Option<&str>, size: u64) -> Asked {
+pub(crate) fn parse(header: Option<&str>, size: u64) -> Asked {
     let Some(spec) = header.and_then(|text| text.trim().strip_prefix("bytes=")) else {
         return Asked::Whole;
     };

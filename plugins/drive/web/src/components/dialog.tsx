@@ -1,0 +1,52 @@
+import { X } from "lucide-react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import { t } from "@/i18n";
+
+interface Props {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+  footer?: ReactNode;
+  /** For what needs more room. */
+  wide?: boolean;
+}
+
+/** What stands over the page until it is done with. The browser keeps the focus inside. */
+export function Dialog({ title, onClose, children, footer, wide }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const node = dialog.current;
+    const before = document.activeElement;
+    if (node && !node.open) node.showModal();
+    return () => {
+      node?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby={heading}
+      className={`card max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] overflow-hidden p-0 shadow-2xl ${wide ? "max-w-2xl" : "max-w-md"}`}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onKeyDown={(event) => event.stopPropagation()}
+    >
+      <div className="flex max-h-[calc(100dvh-2rem)] flex-col">
+        <header className="flex items-start gap-3 px-5 pt-4 pb-2">
+          <h2 id={heading} className="min-w-0 flex-1 pt-1.5 text-lg font-semibold [overflow-wrap:anywhere]">
+            {title}
+          </h2>
+          <button type="button" className="icon-button -mr-2" aria-label={t("close")} onClick={onClose}>
+            <X size={20} aria-hidden />
+          </button>
+        </header>
+        <div className="min-h-0 flex-1 overflow-y-auto px-5 pb-5">{children}</div>
+        {footer && <footer className="flex flex-wrap justify-end gap-2 border-t border-border bg-raised/50 px-5 py-3">{footer}</footer>}
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,161 @@
+/**
+ * Who is signed in. The access token lives in this module's memory and nowhere
+ * else; the refresh token is a cookie that no script can read, sent to one call
+ * only. Content that users uploaded is served in an origin of its own (sandbox)
+ * and reaches neither.
+ */
+import { useSyncExternalStore } from "react";
+import { at } from "./place";
+import { Refused, refusal } from "./refused";
+
+interface Tokens {
+  access_token: string;
+  expires_in: number;
+}
+
+export type Standing = "unknown" | "in" | "out";
+
+let token: string | undefined;
+let until = 0;
+let standing: Standing = "unknown";
+let refreshing: Promise<string | undefined> | undefined;
+const listeners = new Set<() => void>();
+
+/** What tabs tell each other; never a token. */
+const tabs = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("atlashub.drive");
+tabs?.addEventListener("message", ({ data }) => {
+  if (data === "out" && standing === "in") drop();
+  if (data === "in" && standing === "out") void renewed();
+});
+
+function stand(now: Standing): void {
+  if (standing === now) return;
+  standing = now;
+  for (const listener of listeners) listener();
+}
+
+function take(tokens: Tokens): string {
+  token = tokens.access_token;
+  // A minute before it ends another is fetched.
+  until = Date.now() + Math.max(5, tokens.expires_in - 60) * 1000;
+  stand("in");
+  return token;
+}
+
+function drop(): void {
+  token = undefined;
+  until = 0;
+  stand("out");
+}
+
+async function post(path: string, body: unknown, bearer?: string): Promise<Response> {
+  return fetch(at(path), {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "content-type": "application/json", ...(bearer ? { authorization: `Bearer ${bearer}` } : {}) },
+    body: JSON.stringify(body),
+  });
+}
+
+async function exchange(): Promise<string | undefined> {
+  const response = await post("/v1/auth/refresh", {});
+  if (response.status === 401 || response.status === 403) {
+    drop();
+    return undefined;
+  }
+  if (!response.ok) throw await refusal(response);
+  return take((await response.json()) as Tokens);
+}
+
+async function alone(): Promise<string | undefined> {
+  return navigator.locks ? await navigator.locks.request("atlashub.drive.refresh", exchange) : exchange();
+}
+
+/** One exchange at a time, over all tabs where the browser can. */
+async function renewed(): Promise<string | undefined> {
+  refreshing ??= alone().finally(() => {
+    refreshing = undefined;
+  });
+  return refreshing;
+}
+
+/** A token that is good for another while, or nothing. */
+export async function bearer(): Promise<string | undefined> {
+  if (token && Date.now() < until) return token;
+  if (standing === "out") return undefined;
+  return renewed();
+}
+
+/** The server did not take the token: another, once. */
+export async function another(refused: string): Promise<string | undefined> {
+  if (token && token !== refused) return token;
+  return renewed();
+}
+
+/** Looks whether somebody is signed in here. */
+export async function begin(): Promise<void> {
+  await renewed();
+}
+
+export async function signIn(email: string, password: string, code?: string): Promise<void> {
+  const response = await post("/v1/auth/login", {
+    email,
+    password,
+    ...(code ? { totp_code: code } : {}),
+    session: "cookie",
+  });
+  if (!response.ok) throw await refusal(response);
+  take((await response.json()) as Tokens);
+  tabs?.postMessage("in");
+}
+
+/** Whether the address has to be proven first. */
+export async function signUp(wanted: { email: string; password: string; name: string }): Promise<boolean> {
+  const response = await post("/v1/auth/signup", { ...wanted, session: "cookie" });
+  if (!response.ok) throw await refusal(response);
+  const made = (await response.json()) as Partial<Tokens> & { verification_required: boolean };
+  if (made.verification_required || !made.access_token) return true;
+  take({ access_token: made.access_token, expires_in: made.expires_in ?? 60 });
+  tabs?.postMessage("in");
+  return false;
+}
+
+export async function signOut(everywhere = false): Promise<void> {
+  const now = await bearer().catch(() => undefined);
+  if (now) {
+    const response = await post(`/v1/auth/logout?scope=${everywhere ? "global" : "local"}`, {}, now);
+    if (!response.ok && response.status !== 401) throw await refusal(response);
+  }
+  drop();
+  tabs?.postMessage("out");
+}
+
+/** Another password: all other sessions end, this one goes on. */
+export async function changePassword(current: string, password: string): Promise<void> {
+  const now = await bearer();
+  const response = await fetch(at("/v1/auth/password"), {
+    method: "PUT",
+    credentials: "same-origin",
+    headers: { "content-type": "application/json", authorization: `Bearer ${now ?? ""}` },
+    body: JSON.stringify({ current_password: current, password, session: "cookie" }),
+  });
+  if (!response.ok) throw await refusal(response);
+  take((await response.json()) as Tokens);
+}
+
+export async function forgot(email: string): Promise<void> {
+  const response = await post("/v1/auth/forgot-password", { email });
+  if (!response.ok) throw await refusal(response);
+}
+
+export function useStanding(): Standing {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => standing,
+  );
+}
+
+export { Refused };

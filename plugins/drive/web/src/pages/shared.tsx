@@ -1,0 +1,50 @@
+import { Users } from "lucide-react";
+import { lazy, Suspense, useState } from "react";
+import { useActions } from "@/components/actions";
+import { Entries } from "@/components/entries";
+import { Empty, Failed, Waiting } from "@/components/states";
+import { Title } from "@/components/title";
+import { type Key, t } from "@/i18n";
+import { useFeatures, useShared } from "@/lib/queries";
+import { type Entry, type Role, fileEntry, folderEntry } from "@/lib/types";
+
+const Preview = lazy(async () => import("@/preview/preview"));
+
+const labels: Record<Role, Key> = { viewer: "role_viewer", editor: "role_editor", admin: "role_admin" };
+
+export default function SharedPage() {
+  const shared = useShared();
+  const features = useFeatures();
+  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
+  const [shown, show] = useState<string>();
+  const { actions, dialog } = useActions({ tags: features.search, openFile: (entry) => show(entry.id) });
+  const entries: Entry[] = shared.data ? [...shared.data.folders.map(folderEntry), ...shared.data.files.map(fileEntry)] : [];
+  const detail = (entry: Entry) => {
+    const role = entry.kind === "file" ? entry.file.role : entry.folder.role;
+    return role ? t(labels[role]) : null;
+  };
+  return (
+    <>
+      <Title>{t("shared_with_me")}</Title>
+      {shared.isError ? (
+        <Failed error={shared.error} again={() => void shared.refetch()} />
+      ) : shared.data ? (
+        entries.length > 0 ? (
+          <Entries entries={entries} view="list" actions={{ choices: actions.choices, open: actions.open }} chosen={chosen} choose={choose} detail={detail} label={t("shared_with_me")} />
+        ) : (
+          <Empty icon={<Users size={30} aria-hidden />} title={t("nothing_shared")}>
+            {t("nothing_shared_text")}
+          </Empty>
+        )
+      ) : (
+        <Waiting />
+      )}
+      {dialog}
+      {shown && (
+        <Suspense fallback={null}>
+          <Preview files={shared.data?.files ?? []} id={shown} show={show} close={() => show(undefined)} />
+        </Suspense>
+      )}
+    </>
+  );
+}

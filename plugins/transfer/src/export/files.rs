@@ -1,0 +1,292 @@
+//! Every file of the project as one archive. Bytes are copied in pieces of 64
+//! KiB, whatever the files' sizes; `files` has the last word on each, as at a
+//! download. A turn that ends within a file goes on within it.
+
+use super::parts::{self, Parts};
+use crate::{
+    archive::zip,
+    job::{Ended, NewJob, Turn},
+};
+use atlashub_files_client::{BASE, File, Page, ask, download, from_cursor};
+use atlashub_sdk::{http, prelude::*};
+use crc32fast::Hasher;
+
+/// Files of a page of the list.
+const PAGE: u32 = 200;
+/// Most files of an archive: their names are kept for the list at its end.
+const MOST: u64 = 100_000;
+
+/// A job that does it.
+pub(super) fn job() -> NewJob<'static> {
+    NewJob {
+        kind: "export",
+        what: "files",
+        subject: None,
+        format: "zip",
+        bytes_total: None,
+    }
+}
+
+/// How far it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The page of the list, and those of its files that are done.
+    cursor: Option<String>,
+    done: Vec<String>,
+    /// The file that is being written.
+    open: Option<Open>,
+    /// Files that are in the archive.
+    files: u64,
+    parts: u64,
+    complete: bool,
+    /// Whether the list of entries is in a part.
+    listed: bool,
+}
+
+/// A file that is being written.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Open {
+    id: String,
+    etag: String,
+    entry: String,
+    offset: u64,
+    crc: u32,
+    size: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entry {
+    name: String,
+    crc: u32,
+    size: u64,
+    start: u64,
+}
+
+struct Writer<'a> {
+    turn: &'a mut Turn,
+    state: State,
+    parts: Parts,
+    /// Bytes of the archive before the part that is being filled.
+    before: u64,
+    /// Entries that are not noted yet.
+    entries: Vec<zip::Entry>,
+}
+
+/// A turn at an archive of all files.
+pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
+    let ((), state): ((), State) = turn.kept()?;
+    let mut writer = Writer {
+        parts: Parts::new(state.parts),
+        before: turn.job.bytes_done,
+        entries: Vec::new(),
+        turn,
+        state,
+    };
+    while !writer.state.complete {
+        let page = page(writer.state.cursor.as_deref())?;
+        match writer.page(&page)? {
+            Ended::Done => {}
+            ended => return Ok(ended),
+        }
+        writer.state.done.clear();
+        writer.state.complete = page.next_cursor.is_none();
+        writer.state.cursor = page.next_cursor;
+    }
+    if !writer.list()? {
+        return Ok(Ended::Lost);
+    }
+    let outcome = parts::join(turn, "files.zip".to_owned(), "application/zip")?;
+    turn.finish(Some(outcome))
+}
+
+/// Files in the order in which they came, so that none is passed by while
+/// others are added.
+fn page(cursor: Option<&str>) -> Result<Page<File>> {
+    let url = format!("{BASE}/files?sort=created_at&limit={PAGE}");
+    ask(http::get(from_cursor(&url, cursor)))
+}
+
+impl Writer<'_> {
+    fn offset(&self) -> u64 {
+        self.before + self.parts.len()
+    }
+
+    fn page(&mut self, page: &Page<File>) -> Result<Ended> {
+        for file in &page.items {
+            if self.state.done.contains(&file.id) {
+                continue;
+            }
+            if self.turn.is_over() {
+                return Ok(match self.flush()? {
+                    true => Ended::GoesOn,
+                    false => Ended::Lost,
+                });
+            }
+            if !self.add(file)? {
+                return Ok(Ended::Lost);
+            }
+            self.state.done.push(file.id.clone());
+        }
+        Ok(Ended::Done)
+    }
+
+    /// Adds a file; false when the job is not this turn's any more.
+    fn add(&mut self, file: &File) -> Result<bool> {
+        if self.state.files >= MOST {
+            return Err(Error::invalid(
+                "too_many_files",
+                format!("an archive has {MOST} files at most"),
+            ));
+        }
+        let begun = self.state.open.take().filter(|open| open.id == file.id);
+        let mut headers = Headers::default();
+        if let Some(open) = &begun {
+            headers.set("range", format!("bytes={}-", open.size));
+            headers.set("if-range", open.etag.clone());
+        }
+        let mut answer = download(&file.id, &headers)?;
+        let mut open = match begun {
+            Some(open) if answer.status == StatusCode::PARTIAL_CONTENT => open,
+            // All of its bytes were there already.
+            Some(open)
+                if answer.status == StatusCode::RANGE_NOT_SATISFIABLE && open.size == file.size =>
+            {
+                answer.body = Body::empty();
+                open
+            }
+            Some(open) => {
+                return Err(Error::conflict(
+                    "file_changed",
+                    format!("`{}` was changed while it was exported", open.entry),
+                ));
+            }
+            None if answer.status == StatusCode::OK => {
+                let entry = name(file);
+                let offset = self.offset();
+                self.parts.push(&zip::head(&entry));
+                Open {
+                    id: file.id.clone(),
+                    etag: file.etag.clone(),
+                    entry,
+                    offset,
+                    ..Open::default()
+                }
+            }
+            None => {
+                // It was deleted meanwhile.
+                log::warn!("the file {} is left out: {}", file.id, answer.status);
+                return Ok(true);
+            }
+        };
+        let mut crc = Hasher::new_with_initial_len(open.crc, open.size);
+        while let Some(chunk) = answer.body.chunk()? {
+            crc.update(&chunk);
+            open.size += chunk.len() as u64;
+            self.parts.push(&chunk);
+            if self.parts.is_full() {
+                open.crc = crc.clone().finalize();
+                self.state.open = Some(open.clone());
+                if !self.flush()? {
+                    return Ok(false);
+                }
+            }
+        }
+        open.crc = crc.finalize();
+        self.state.open = None;
+        self.state.files += 1;
+        self.parts.push(&zip::foot(open.crc, open.size));
+        self.entries.push(zip::Entry {
+            name: open.entry,
+            crc: open.crc,
+            size: open.size,
+            offset: open.offset,
+        });
+        Ok(true)
+    }
+
+    /// Writes the part that is being filled.
+    fn flush(&mut self) -> Result<bool> {
+        self.turn.job.bytes_done += self.parts.len();
+        self.before = self.turn.job.bytes_done;
+        self.state.parts = self.parts.number() + 1;
+        let entries = std::mem::take(&mut self.entries);
+        let first = self.state.files.saturating_sub(entries.len() as u64);
+        let id = self.turn.job.id.clone();
+        self.parts.write_with(self.turn, &self.state, |own| {
+            for (n, entry) in (first..).zip(&entries) {
+                own.execute(
+                    "INSERT INTO transfer.entries (job_id, n, name, crc, size, start) \
+                     VALUES ($1, $2, $3, $4, $5, $6)",
+                    params![
+                        &id,
+                        n,
+                        &entry.name,
+                        i64::from(entry.crc),
+                        entry.size,
+                        entry.offset
+                    ],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the list of entries.
+    fn list(&mut self) -> Result<bool> {
+        if self.state.listed {
+            return Ok(true);
+        }
+        let mut entries = Vec::new();
+        loop {
+            let page: Vec<Entry> = sql::query(
+                "SELECT name, crc, size, start FROM transfer.entries WHERE job_id = $1 AND n >= $2 \
+                 ORDER BY n LIMIT 1000",
+                params![&self.turn.job.id, entries.len()],
+            )?;
+            if page.is_empty() {
+                break;
+            }
+            entries.extend(page.into_iter().map(|entry| zip::Entry {
+                name: entry.name,
+                crc: entry.crc,
+                size: entry.size,
+                offset: entry.start,
+            }));
+        }
+        entries.extend(self.entries.iter().cloned());
+        let list = zip::list(&entries, self.offset());
+        self.parts.push(&list);
+        self.state.listed = true;
+        self.flush()
+    }
+}
+
+/// Where a file is in the archive: below its owner, at its path. Whatever it
+/// is called, it is unpacked below the archive.
+fn name(file: &File) -> String {
+    let path = if file.path.is_empty() {
+        &file.filename
+    } else {
+        &file.path
+    };
+    let parts = path
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "." | ".."));
+    let plain: Vec<String> = parts
+        .map(|part| {
+            part.chars()
+                .map(|c| {
+                    if c.is_control() || matches!(c, '\\' | ':') {
+                        '_'
+                    } else {
+                        c
+                    }
+                })
+                .collect()
+        })
+        .collect();
+    match &file.owner_id {
+        Some(owner) => format!("users/{owner}/{}", plain.join("/")),
+        None => format!("server/{}", plain.join("/")),
+    }
+}
