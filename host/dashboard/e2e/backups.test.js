@@ -66,6 +66,15 @@ test("a schedule is set, and said in words", async () => {
     [policy.enabled, policy.interval_seconds, policy.keep_last, policy.keep_days, policy.verify],
     [true, 21_600, 5, 30, true],
   );
+
+  await page.getByRole("button", { name: "Schedule" }).click();
+  await page.getByLabel("When").selectOption("times");
+  await page.getByLabel("Cron expression").fill("30 2 * * *");
+  await page.getByLabel("Time zone").fill("Africa/Nairobi");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(/02:30.*Africa\/Nairobi/).waitFor();
+  const timed = await server.call("GET", "/admin/v1/projects/shop/backup-policy");
+  assert.deepEqual([timed.schedule, timed.timezone], ["30 2 * * *", "Africa/Nairobi"]);
   faultless(page);
   await page.close();
 });

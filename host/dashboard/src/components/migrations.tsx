@@ -39,7 +39,14 @@ export function BroughtMigrations({ project }: { project: string | undefined }) 
     [],
   );
   const whose = useMemo(() => [...new Set((data?.items ?? []).map((one) => one.plugin ?? one.scope))], [data]);
-  const rows = data?.items.filter((one) => (!of || (one.plugin ?? one.scope) === of) && one.name.includes(text.trim()));
+  const rows = useMemo(
+    () =>
+      data?.items
+        .filter((one) => (!of || (one.plugin ?? one.scope) === of) && one.name.includes(text.trim()))
+        // What concerns the project stands first.
+        .toSorted((one, other) => Number(other.plugin !== null) - Number(one.plugin !== null)),
+    [data, of, text],
+  );
   const waiting = (data?.items ?? []).filter((one) => !one.applied).length;
   return (
     <Card>
