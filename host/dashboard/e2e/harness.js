@@ -87,6 +87,8 @@ export class Server {
         ATLASHUB_DEV_ADMIN_TOKEN: this.token,
         ATLASHUB_PUBLIC_URL: this.pages,
         ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR,
+        // A slow machine is no fault of a component either.
+        ATLASHUB_COMPILE_SECONDS: "600",
         ...this.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
@@ -257,7 +259,6 @@ const shown = {
   plugins: "plugins",
   sql: "sql",
   "welcome-keys": "welcome",
-  "table-rows": "table",
   "backup-restored": "backup",
   "transfer-mapping": "import",
 };
