@@ -237,7 +237,7 @@ async fn an_upload_whose_files_do_not_add_up_is_refused() {
     let mut damaged = fixture("pages");
     let at = damaged
         .windows(10)
-        .position(|window| window == b"0123456789")
+        .rposition(|window| window == b"0123456789")
         .unwrap();
     damaged[at] = b'x';
     let reply = admin.upload(damaged, None).await;

@@ -150,6 +150,7 @@ async fn the_text_fixtures_are_all_named_by_a_test() {
 async fn every_fixture_and_each_of_its_routes_is_named_by_a_test() {
     let sources = [
         include_str!("assets.rs"),
+        include_str!("plugin_pages.rs"),
         include_str!("contained.rs"),
         include_str!("contained/limits.rs"),
         include_str!("contained/hundred.rs"),

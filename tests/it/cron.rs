@@ -565,6 +565,73 @@ async fn the_platform_and_plugins_are_jobs_too() {
 }
 
 #[tokio::test]
+async fn an_export_comes_by_the_clock_and_is_kept() {
+    let world = world().await;
+    let admin = world.server.admin();
+    let project = admin.project_with(&["cron", "db", "transfer"]).await;
+    let table = json!({"name": "notes", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true},
+        {"name": "word", "type": "text"},
+    ]});
+    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
+    let _ = admin.post(&tables, table).await.expect(201);
+    let rows = json!({"rows": [{"id": 1, "word": "kept"}]});
+    let _ = project.post("/v1/db/notes", rows).await.expect(201);
+
+    let export = json!({
+        "name": "Out", "type": "platform", "schedule": "0 3 * * *", "action": "export",
+    });
+    let id = create(&project, export.clone()).await;
+    let run = ended(&project, &start(&project, &id).await).await;
+    assert_eq!(run["status"], "success", "{run}");
+    let jobs = project.get("/transfer/jobs").await.expect(200).json();
+    let path = format!(
+        "/transfer/jobs/{}",
+        jobs["items"][0]["id"].as_str().unwrap()
+    );
+    let job = project.get(&path).await.expect(200).json();
+    assert_eq!(
+        (&job["status"], &job["what"], &job["progress"]["rows"]),
+        (&json!("done"), &json!("database"), &json!(1)),
+        "{job}"
+    );
+    let url = job["result"]["url"].as_str().unwrap();
+    let reply = Reply::to(reqwest::Client::new().get(url)).await.expect(200);
+    assert_eq!(job["result"]["size"], reply.body.len());
+
+    let csv = json!({
+        "name": "Notes", "type": "platform", "schedule": "0 3 * * *", "action": "export",
+        "payload": {"what": "table", "table": "notes", "format": "csv"},
+    });
+    let id = create(&project, csv).await;
+    let run = ended(&project, &start(&project, &id).await).await;
+    assert_eq!(run["status"], "success", "{run}");
+    let nothing = json!({
+        "name": "Nothing", "type": "platform", "schedule": "0 3 * * *", "action": "export",
+        "payload": {"what": "table", "table": "nothing"},
+    });
+    let id = create(&project, nothing).await;
+    let run = ended(&project, &start(&project, &id).await).await;
+    assert_eq!(run["status"], "fail", "{run}");
+    assert!(
+        run["error_text"].to_string().contains("unknown_table"),
+        "{run}"
+    );
+
+    // Where nothing provides it.
+    let other = admin.project_with(&["cron"]).await;
+    let id = create(&other, export).await;
+    let run = ended(&other, &start(&other, &id).await).await;
+    assert_eq!(run["status"], "fail", "{run}");
+    assert!(
+        run["error_text"]
+            .to_string()
+            .contains("platform_job_unavailable"),
+        "{run}"
+    );
+}
+
+#[tokio::test]
 async fn expressions_are_explained_in_their_zone() {
     let server = shared().await;
     let project = server.admin().project_with(&["cron"]).await;

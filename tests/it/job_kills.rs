@@ -2,24 +2,30 @@
 //! schedules fall due.
 
 use crate::{
-    jobs::{LEASE, add, add_many, attempts, queue, until_job, worked},
+    jobs::{LEASE, add, add_many, queue, until_job, worked},
     schedules::put,
 };
 use atlashub_tests::{DEADLINE, Engine, Project, TestServer, until};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Jobs of the test with many.
-const JOBS: usize = 2_000;
+const JOBS: usize = 10_000;
+/// How many are added by one call.
+const AT_ONCE: usize = 500;
 /// How many items a node works on.
 const WORKERS: &str = "ATLASHUB_QUEUE_WORKERS";
-/// Times of a schedule that are looked at.
+/// Schedules that fall due each second, and times of each: a thousand ticks.
+const SCHEDULES: usize = 50;
 const TIMES: usize = 20;
+/// How often a node is killed.
+const KILL_EVERY: Duration = Duration::from_secs(5);
+const KILL_A_TICKING_NODE_EVERY: Duration = Duration::from_secs(3);
 /// The longest that all of it may take.
-const ALL: Duration = Duration::from_secs(300);
+const ALL: Duration = Duration::from_secs(600);
 
 fn variables() -> BTreeMap<String, String> {
     let lease = LEASE.as_secs().to_string();
@@ -45,19 +51,33 @@ async fn others(first: &TestServer, wanted: usize) -> Vec<TestServer> {
     nodes
 }
 
-/// Kills one node after the other, each time that `more` says that it is
-/// time for it, until that says that all is over; how many were killed.
-async fn kill_in_turns<F>(nodes: &mut [TestServer], mut more: impl FnMut(usize) -> F) -> usize
+/// Kills one node after the other, one each `pause`, until `over` says so; how
+/// many were killed.
+async fn kill_in_turns<F>(
+    nodes: &mut [TestServer],
+    pause: Duration,
+    mut over: impl FnMut() -> F,
+) -> usize
 where
     F: Future<Output = Option<bool>>,
 {
     let victims = usize::from(nodes.len() > 1)..nodes.len();
+    let begun = Instant::now();
     let mut kills = 0;
     for victim in victims.cycle() {
-        let over = until("time for a kill", ALL, || more(kills)).await;
-        if over {
+        let up = Instant::now();
+        let is_over = until("time for a kill", ALL, || {
+            let over = over();
+            async move {
+                let over = over.await?;
+                (over || up.elapsed() >= pause).then_some(over)
+            }
+        })
+        .await;
+        if is_over {
             break;
         }
+        assert!(begun.elapsed() < ALL, "it does not end");
         nodes[victim].kill();
         kills += 1;
         nodes[victim].start_again().await;
@@ -73,49 +93,52 @@ async fn try_get(project: &Project, path: &str) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn of_each_time_there_is_one_run_whichever_nodes_are_killed() {
+async fn a_thousand_ticks_are_a_thousand_runs_whichever_nodes_are_killed() {
     let mut nodes = nodes(3).await;
     let project = worked(&nodes[0].admin()).await;
-    let wish = json!({"job": "work", "expression": "* * * * * *", "catch_up": "all"});
-    put(&project, "tick", wish).await;
-    let ended = || async {
-        let ran = try_get(&project, "/worker/ran").await?;
-        let ran = ran["items"].as_array()?.clone();
-        let times: BTreeSet<u64> = ran
-            .iter()
-            .filter(|one| one["ended"] == 1)
-            .filter_map(|one| one["scheduled_ms"].as_u64())
-            .collect();
-        Some(times.len())
-    };
-    let kills = kill_in_turns(&mut nodes, |kills| {
-        let ended = ended();
-        async move {
-            let ended = ended.await?;
-            (ended >= (kills + 1) * 4).then_some(ended >= TIMES)
-        }
+    for number in 0..SCHEDULES {
+        let wish = json!({"job": "work", "expression": "* * * * * *", "catch_up": "all"});
+        put(&project, &format!("tick-{number:02}"), wish).await;
+    }
+    let kills = kill_in_turns(&mut nodes, KILL_A_TICKING_NODE_EVERY, || async {
+        let counts = try_get(&project, "/worker/counts").await?;
+        let ended = usize::try_from(counts["ended"].as_u64()?).unwrap();
+        Some(ended >= SCHEDULES * TIMES)
     })
     .await;
     assert!(kills >= 1, "{kills}");
-    let all = attempts(&project).await;
-    let mut jobs: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    let all = until("the times of each schedule", ALL, || async {
+        let ran = try_get(&project, "/worker/ran").await?;
+        let all = ran["items"].as_array()?.clone();
+        let mut ended: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+        for one in all.iter().filter(|one| one["ended"] == 1) {
+            let times = ended.entry(one["schedule"].as_str()?).or_default();
+            times.insert(one["scheduled_ms"].as_u64()?);
+        }
+        let enough = ended.values().all(|times| times.len() >= TIMES);
+        (ended.len() == SCHEDULES && enough).then_some(all)
+    })
+    .await;
+    let mut jobs: BTreeMap<&str, BTreeMap<u64, BTreeSet<&str>>> = BTreeMap::new();
     for one in &all {
+        let schedule = jobs.entry(one["schedule"].as_str().unwrap()).or_default();
         let at = one["scheduled_ms"].as_u64().unwrap();
-        let job = one["job"].as_str().unwrap().to_owned();
-        jobs.entry(at).or_default().insert(job);
+        let job = one["job"].as_str().unwrap();
+        schedule.entry(at).or_default().insert(job);
     }
-    for (at, jobs) in &jobs {
-        assert_eq!(jobs.len(), 1, "{at}: {jobs:?}");
+    for (schedule, times) in &jobs {
+        for (at, jobs) in times {
+            assert_eq!(jobs.len(), 1, "{schedule} {at}: {jobs:?}");
+        }
+        // In order, one at a time, and none left out.
+        let times: Vec<u64> = times.keys().copied().collect();
+        assert!(
+            times.windows(2).all(|two| two[1] - two[0] == 1_000),
+            "{schedule} {times:?}"
+        );
+        let path = format!("/worker/schedules/{schedule}");
+        assert_eq!(project.get(&path).await.expect(200).json()["missed"], 0);
     }
-    // In order, one at a time, and none left out.
-    let times: Vec<u64> = jobs.keys().copied().collect();
-    assert!(times.len() >= TIMES);
-    assert!(
-        times.windows(2).all(|two| two[1] - two[0] == 1_000),
-        "{times:?}"
-    );
-    let path = "/worker/schedules/tick";
-    assert_eq!(project.get(path).await.expect(200).json()["missed"], 0);
 }
 
 #[tokio::test]
@@ -130,9 +153,9 @@ async fn many_jobs_end_each_once_whichever_workers_are_killed() {
     let admin = nodes[0].admin();
     let project = worked(&admin).await;
     // Who is killed costs an attempt.
-    let job = json!({"name": "work", "attempts": 50, "payload": {"wait_ms": 200}});
-    for _ in 0..JOBS / 25 {
-        add_many(&project, 25, job.clone()).await;
+    let job = json!({"name": "work", "attempts": 50, "payload": {"wait_ms": 50}});
+    for _ in 0..JOBS / AT_ONCE {
+        add_many(&project, AT_ONCE, job.clone()).await;
     }
     let more = others(&nodes[0], 4).await;
     nodes.extend(more);
@@ -145,12 +168,9 @@ async fn many_jobs_end_each_once_whichever_workers_are_killed() {
         let reply = atlashub_tests::Reply::try_to(request).await.ok()?;
         (reply.status == 200).then(|| reply.json())
     };
-    let kills = kill_in_turns(&mut nodes, |kills| {
-        let count = count();
-        async move {
-            let done = usize::try_from(count.await?["done"].as_u64()?).unwrap();
-            (done >= (kills + 1) * JOBS / 6).then_some(done >= JOBS)
-        }
+    let kills = kill_in_turns(&mut nodes, KILL_EVERY, || async {
+        let done = usize::try_from(count().await?["done"].as_u64()?).unwrap();
+        Some(done >= JOBS)
     })
     .await;
     assert!(kills >= 1, "{kills}");

@@ -148,6 +148,11 @@ const ROUTES: &[(&str, &str, Access)] = &[
         "/admin/v1/projects/{project}/plugins/{plugin}/metrics",
         Viewer,
     ),
+    (
+        "POST",
+        "/admin/v1/projects/{project}/plugins/{plugin}/page-token",
+        Viewer,
+    ),
     ("GET", "/admin/v1/projects/{project}/migrations", Viewer),
     ("GET", "/admin/v1/projects/{project}/migrations.sql", Viewer),
     ("GET", "/admin/v1/projects/{project}/openapi.json", Viewer),

@@ -71,6 +71,18 @@ async fn a_callback_may_come_before_the_answer_and_long_after_the_end() {
     let states = shop.states(&id).await;
     assert_eq!(states.last().unwrap(), "succeeded");
     assert_eq!(shop.told(&id).await, ["mpesa.timed_out", "mpesa.succeeded"]);
+
+    // So has who pays late and is told of by half: the other side is asked.
+    shop.faults(|faults| {
+        faults.outcome = "1037".to_owned();
+        faults.callback_then = vec!["0".to_owned()];
+        faults.callback_shape = Shape::NoReceipt;
+        faults.query_outcome = Some("0".to_owned());
+    });
+    let id = shop.pushed("0721000003", 10).await;
+    shop.until_status(&id, "succeeded").await;
+    let states = shop.states(&id).await;
+    assert!(states.contains(&"timed_out".to_owned()), "{states:?}");
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
             "SELECT 1 AS id, 'small' AS t UNION ALL SELECT 2, repeat('x', 600000000)"
         }
     };
-    let before = server.resident_bytes();
+    let before = server.own_bytes();
     for mode in ["read", "write"] {
         let body = json!({"sql": large, "mode": mode, "timeout_ms": 60_000});
         let answer = run(&admin, &project, body).await;
@@ -107,7 +107,7 @@ async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
         assert_eq!(answer["rows"], json!([[1, "small"]]), "{answer}");
         assert_eq!(answer["truncated"], true);
     }
-    let grown = server.resident_bytes().saturating_sub(before);
+    let grown = server.own_bytes().saturating_sub(before);
     assert!(grown < 200 * 1024 * 1024, "{grown} bytes more");
 }
 
@@ -127,7 +127,7 @@ async fn what_grows_without_end_is_stopped_before_it_is_in_memory() {
              UNION ALL SELECT i + 1, repeat(md5(i::text), 32) FROM n)"
         }
     };
-    let before = server.resident_bytes();
+    let before = server.own_bytes();
     let mut most = 0;
     for rest in [
         "SELECT i FROM n ORDER BY t",
@@ -144,7 +144,7 @@ async fn what_grows_without_end_is_stopped_before_it_is_in_memory() {
                 answer.status,
                 answer.text()
             );
-            most = most.max(server.resident_bytes());
+            most = most.max(server.own_bytes());
         }
     }
     // What a statement gave back may stay with the allocator of its thread; what

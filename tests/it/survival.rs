@@ -213,7 +213,7 @@ async fn a_thousand_clients_that_go_away_leave_nothing_behind() {
         || at_rest(&server, 400),
     )
     .await;
-    let (files, memory) = (server.open_files(), server.resident_bytes());
+    let (files, memory) = (server.open_files(), server.own_bytes());
     for start in (100..1_000).step_by(50) {
         futures::future::join_all((start..start + 50).map(&go_away)).await;
     }
@@ -223,7 +223,7 @@ async fn a_thousand_clients_that_go_away_leave_nothing_behind() {
         || at_rest(&server, files + 20),
     )
     .await;
-    let grown = server.resident_bytes().saturating_sub(memory);
+    let grown = server.own_bytes().saturating_sub(memory);
     assert!(grown < 64 * 1024 * 1024, "the server grew by {grown} bytes");
     let list = project.get("/files").await.expect(200).json();
     assert_eq!(
@@ -260,7 +260,7 @@ async fn a_large_upload_does_not_grow_the_server() {
         .upload("warm", noise(4 * PIECE, 1))
         .await
         .expect_success();
-    let before = server.resident_bytes();
+    let before = server.own_bytes();
     let piece = bytes::Bytes::from(noise(PIECE, 2));
     let pieces =
         futures::stream::iter((0..256).map(move |_| Ok::<_, std::io::Error>(piece.clone())));
@@ -268,13 +268,13 @@ async fn a_large_upload_does_not_grow_the_server() {
     let watch = async {
         let mut most = 0;
         for _ in 0..20 {
-            most = most.max(server.resident_bytes());
+            most = most.max(server.own_bytes());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         most
     };
     let (reply, most) = tokio::join!(upload, watch);
     assert_eq!(reply.expect_success().json()["size"], 256 * PIECE);
-    let grown = most.max(server.resident_bytes()).saturating_sub(before);
+    let grown = most.max(server.own_bytes()).saturating_sub(before);
     assert!(grown < 64 * 1024 * 1024, "the server grew by {grown} bytes");
 }

@@ -52,6 +52,21 @@ impl ServerBuilder {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
     }
 
+    /// Lets it live by the clock in `file`: an offset such as `+1h` or `-3d`,
+    /// which the test may change at any time. Stores that check signatures do
+    /// not take a clock that is wrong by so much: start it embedded.
+    ///
+    /// # Panics
+    /// As [`Self::ten_minutes_ago`].
+    #[must_use]
+    pub fn by_the_clock_in(self, file: &Path) -> Self {
+        let library = std::env::var(FAKETIME).expect("the library that sets clocks");
+        self.env(PRELOAD, library)
+            .env("FAKETIME_TIMESTAMP_FILE", file.display().to_string())
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// Sets environment variables.
     #[must_use]
     pub fn envs(mut self, variables: BTreeMap<String, String>) -> Self {
@@ -372,13 +387,27 @@ impl TestServer {
     /// When the kernel does not say.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// What of its resident memory is its own, bytes: without pages of files,
+    /// which come and go with the code that runs.
+    ///
+    /// # Panics
+    /// When the kernel does not say.
+    #[must_use]
+    pub fn own_bytes(&self) -> u64 {
+        self.status_bytes("RssAnon:") + self.status_bytes("RssShmem:")
+    }
+
+    fn status_bytes(&self, line: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))
             .expect("read the server's status");
-        let line = status
+        let text = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("VmRSS");
-        let kib: u64 = line
+            .find_map(|text| text.strip_prefix(line))
+            .expect("a line of the kernel's");
+        let kib: u64 = text
             .trim()
             .trim_end_matches(" kB")
             .parse()

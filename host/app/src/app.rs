@@ -21,8 +21,8 @@ use crate::{
     plugins::{BuiltIn, Code, Plugins},
     projects::purge::Purge,
     queue::{
-        BackUp, Cleanup, EventsOfPlugins, JobsOfPlugins, PlatformActions, Scheduler, TermsOfJobs,
-        WorkQueue, Worker,
+        BackUp, Cleanup, EventsOfPlugins, Export, JobsOfPlugins, PlatformActions, Scheduler,
+        TermsOfJobs, WorkQueue, Worker,
     },
     sessions::{SessionCache, refusals::Refusals},
     sign_ins_of_plugins::SignInsOfPlugins,
@@ -329,6 +329,7 @@ impl App {
         let actions = app.platform_actions();
         actions.register(PlatformJob::Cleanup, Arc::new(Cleanup(app.downgrade())));
         actions.register(PlatformJob::Backup, Arc::new(BackUp(app.downgrade())));
+        actions.register(PlatformJob::Export, Arc::new(Export(app.downgrade())));
         app.0
             .log_tasks
             .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));

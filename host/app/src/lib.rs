@@ -28,6 +28,7 @@ mod mail;
 mod maintenance;
 pub mod one_time_code;
 mod outgoing;
+pub mod page_tokens;
 pub mod plugins;
 mod projects;
 mod queue;

@@ -242,7 +242,7 @@ pub fn check_assets(bytes: &[u8], manifest: &Manifest) -> Result<()> {
         )
     })?;
     index.verify(bytes)?;
-    assets.check_files(&index)
+    assets.check_files(&manifest.pages, &index)
 }
 
 /// What `bytes` say of themselves.
@@ -494,7 +494,7 @@ mod tests {
                 described += usize::from(document.is_some());
             }
         }
-        assert_eq!(described, 16);
+        assert_eq!(described, 17);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Grant, GrantSet, Result,
-    capability::jobs::{JobTarget, MAX_PAYLOAD_BYTES},
+    capability::jobs::{JobTarget, MAX_PAYLOAD_BYTES, PlatformJob},
     schedule::{CatchUp, Timetable},
     subscription::is_name,
 };
@@ -44,6 +44,10 @@ pub struct JobDeclaration {
     /// up to an hour.
     #[serde(default = "default_backoff")]
     pub backoff_ms: u32,
+    /// Which of the platform's jobs is done by this one, with what that
+    /// carries: `export`, which the host does not do itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provides: Option<String>,
 }
 
 /// A schedule that is there as long as the plugin is on.
@@ -103,6 +107,16 @@ impl JobDeclaration {
             check_name("job", &job.name)?;
             if !names.insert(job.name.clone()) {
                 return Err(invalid(format!("the job `{}` is there twice", job.name)));
+            }
+            if let Some(provided) = &job.provides {
+                let name = &job.name;
+                let wrong =
+                    |error: Error| invalid(format!("the job `{name}`: {}", error.message()));
+                if provided.parse::<PlatformJob>().map_err(wrong)? != PlatformJob::Export {
+                    return Err(invalid(format!(
+                        "the job `{name}` cannot provide `{provided}`: the host does it itself"
+                    )));
+                }
             }
             job.max_attempts = job.max_attempts.clamp(1, MAX_ATTEMPTS);
             job.timeout_ms = job
@@ -226,6 +240,14 @@ mod tests {
             (
                 format!("{granted}[[jobs]]\nname = \"a\"\n[[jobs]]\nname = \"a\"\n"),
                 "twice",
+            ),
+            (
+                format!("{granted}[[jobs]]\nname = \"a\"\nprovides = \"backup\"\n"),
+                "`backup`",
+            ),
+            (
+                format!("{granted}[[jobs]]\nname = \"a\"\nprovides = \"reboot\"\n"),
+                "`reboot`",
             ),
             (schedule("job = \"b\"\nexpression = \"* * * * *\"\n"), "`b`"),
             (schedule("job = \"a\"\nexpression = \"* * * *\"\n"), "`s`"),

@@ -5,7 +5,7 @@
 
 use crate::{
     Error, Grant, GrantSet, Isolation, Limits, PluginName, Result,
-    assets::Assets,
+    assets::{Assets, Page},
     job::{JobDeclaration, ScheduleDeclaration},
     permission::Declaration,
     subscription::{EventDeclaration, Subscription},
@@ -56,6 +56,9 @@ pub struct Manifest {
     /// The static files that the host serves for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assets: Option<Assets>,
+    /// Pages among them that stand in the dashboard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<Page>,
     /// What it asks for.
     #[serde(default)]
     pub grants: Vec<Grant>,
@@ -163,6 +166,7 @@ impl Manifest {
                 basic: false,
             }],
             assets: None,
+            pages: Vec::new(),
             grants: Vec::new(),
             permissions: Vec::new(),
             events: Vec::new(),
@@ -222,6 +226,7 @@ impl Manifest {
         if let Some(assets) = &self.assets {
             assets.check(&self.routes)?;
         }
+        Page::check_all(&self.pages, self.assets.as_ref())?;
         Declaration::check_all(&self.permissions)?;
         EventDeclaration::check_all(&self.events)?;
         let requested = self.requested();

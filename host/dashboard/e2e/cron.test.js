@@ -78,7 +78,7 @@ test("a job is made with its times explained, its target allowed, and a secret s
   await page.getByLabel("Schedule", { exact: true }).fill("*/10 8-17 * * MON,WED");
   await page.getByText("Every 10 minutes in the hours 08 to 17, on Monday and Wednesday.").waitFor();
 
-  await page.getByLabel("Address").fill(`http://127.0.0.1:${target.port}/reports`);
+  await page.getByRole("textbox", { name: "Address" }).fill(`http://127.0.0.1:${target.port}/reports`);
   await page.getByText("is not among the hosts that jobs of this project may call").waitFor();
   await page.getByRole("button", { name: "Add a header" }).click();
   await page.getByLabel("Name of header 1").fill("authorization");
@@ -170,9 +170,11 @@ test("a session that ends while a job is made loses nothing, by keys alone", asy
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop`);
   await page.getByRole("heading", { level: 1, name: "Shop" }).waitFor();
-  await page.keyboard.press("g");
-  await page.keyboard.press("j");
-  await page.getByRole("heading", { level: 1, name: "Cron" }).waitFor();
+  await until("the page of the second key", async () => {
+    await page.keyboard.press("g");
+    await page.keyboard.press("j");
+    return page.getByRole("heading", { level: 1, name: "Cron" }).isVisible();
+  });
   const create = page.getByRole("button", { name: "New job" }).first();
   await create.focus();
   await page.keyboard.press("Enter");

@@ -93,7 +93,7 @@ test("payments are found by what one knows, and each tells its story", async () 
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/payments`);
   await page.getByRole("button", { name: /KES 1,250/ }).waitFor();
-  await page.getByText("refused by the customer").first().waitFor();
+  await page.getByRole("cell", { name: "refused by the customer" }).first().waitFor();
   const { receipt_number: receipt } = await payment(paid);
   for (const text of ["0712 345 678", receipt, "INV-7"]) {
     await page.getByRole("searchbox", { name: "Search payments" }).fill(text);

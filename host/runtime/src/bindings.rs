@@ -26,6 +26,8 @@ mod imports {
             "atlashub:database/client.get-dialect": trappable,
             "atlashub:database/client.get-schema-version": trappable,
             "atlashub:database/client.[drop]transaction": trappable,
+            "atlashub:database/client.[drop]reader": trappable,
+            "atlashub:database/client.[drop]writer": trappable,
             "atlashub:blob/objects.serve": async | trappable,
             default: async | trappable,
         },
@@ -37,6 +39,8 @@ mod imports {
             "atlashub:sql/client.transaction": crate::host::sql::Transaction,
             "atlashub:sql/client.cursor": crate::host::sql::Cursor,
             "atlashub:database/client.transaction": crate::host::database::Transaction,
+            "atlashub:database/client.reader": crate::host::rows::Reader,
+            "atlashub:database/client.writer": crate::host::rows::Writer,
             "atlashub:multipart/form.parser": crate::host::multipart::Parser,
         },
     });

@@ -57,7 +57,7 @@ pub(crate) fn tell(Payload(said): Payload<Said>, Config(settings): Config<Settin
     }
     if !users.is_empty() {
         let told = json!({
-            "kind": notice.kind(), "user_ids": users, "title": title,
+            "id": run.id, "kind": notice.kind(), "user_ids": users, "title": title,
             "subject": { "type": "cron_job", "id": row.id },
         });
         events::publish("notice", &told, None)?;

@@ -109,6 +109,27 @@ impl Order {
         }
     }
 
+    /// The position and the id that are parameters of these numbers, to
+    /// compare with.
+    ///
+    /// On Postgres each in a query of its own, so that it plans without
+    /// looking at the value: near the end of a list it expects so few rows
+    /// that it plans anew with each call, and a last page costs more than a
+    /// first for that alone.
+    fn places(self, position: usize, id: usize) -> [String; 2] {
+        let kind = match self.column {
+            "filename" => "TEXT",
+            _ => "BIGINT",
+        };
+        match sql::dialect() {
+            sql::Dialect::Sqlite => [format!("${position}"), format!("${id}")],
+            sql::Dialect::Postgres => [
+                format!("(SELECT CAST(${position} AS {kind}))"),
+                format!("(SELECT CAST(${id} AS TEXT))"),
+            ],
+        }
+    }
+
     /// The position and the id in a cursor.
     fn read(self, cursor: &str) -> Result<(sql::Value, String)> {
         Ok(match self.column {
@@ -149,11 +170,13 @@ fn page(wishes: &Wishes, scope: Scope, deleted: bool) -> Result<Json<Page>> {
     if let Some(cursor) = &wishes.cursor {
         let (position, id) = order.read(cursor)?;
         let sign = if order.descending { '<' } else { '>' };
-        conditions.add(&format!("({}, id) {sign} (?, ", order.column), position);
-        conditions.parameters.push(id.into());
-        conditions
-            .text
-            .push_str(&format!("${})", conditions.parameters.len()));
+        conditions.parameters.extend([position, id.into()]);
+        let last = conditions.parameters.len();
+        let [position, id] = order.places(last - 1, last);
+        conditions.text.push_str(&format!(
+            " AND ({}, id) {sign} ({position}, {id})",
+            order.column
+        ));
     }
     let direction = if order.descending { "DESC" } else { "ASC" };
     let statement = format!(

@@ -3,12 +3,13 @@
 
 use crate::{
     access::{Permission, Role},
-    account,
+    account, due,
     happened::{self, Change},
-    secret,
+    secret, sweep,
     target::{Kind, Target},
 };
 use atlashub_sdk::prelude::*;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Most links of one file or folder.
@@ -171,6 +172,9 @@ fn create(kind: Kind, id: &str, caller: &Caller, new: New) -> Result<Response> {
         )?;
         share.ok_or_else(|| Error::internal("a link was not written"))
     })?;
+    if let Some(left) = expires_at.and_then(|at| u64::try_from(at - moment::now_ms()).ok()) {
+        due::within(Duration::from_millis(left) + sweep::SHARES_AGE);
+    }
     happened::tell(Change::Shared, id, Some(&share.id));
     Ok((StatusCode::CREATED, Json(Link::of(share, Some(token)))).into_response())
 }

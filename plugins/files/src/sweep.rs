@@ -1,5 +1,5 @@
 //! What takes rows and bytes away that nobody needs: condemned files and
-//! folders, what lay in the trash too long, versions and activity beyond
+//! folders, what lay in the trash too long, versions, activity and links beyond
 //! their age, and objects in the store that no row speaks of.
 //!
 //! It rides on events when something falls due ([`crate::due`]) and, where the
@@ -24,6 +24,10 @@ const STEP: u32 = 100;
 const STEPS: u32 = 20;
 /// For how many days activity is kept.
 const ACTIVITY_DAYS: u32 = 180;
+/// For how many days whoever made a link still sees that its time is over.
+const SHARES_DAYS: u32 = 30;
+/// The same, as time.
+pub(crate) const SHARES_AGE: Duration = Duration::from_secs(SHARES_DAYS as u64 * 24 * 3_600);
 /// An object that nobody speaks of belongs to a request that is still
 /// running, unless it is this old.
 const ORPHAN_DAYS: u32 = 2;
@@ -88,8 +92,9 @@ pub(crate) fn next(settings: &Settings) -> Result<Option<i64>> {
          UNION ALL SELECT MIN(replaced_at) + CAST($2 AS BIGINT) FROM files.versions \
          UNION ALL SELECT MIN(expires_at) FROM files.uploads \
          UNION ALL SELECT MIN(at) + CAST($3 AS BIGINT) FROM files.activity \
+         UNION ALL SELECT MIN(expires_at) + CAST($4 AS BIGINT) FROM files.shares WHERE expires_at IS NOT NULL \
          UNION ALL SELECT MIN(0) FROM files.doomed",
-        params![trash, versions, days(ACTIVITY_DAYS)],
+        params![trash, versions, days(ACTIVITY_DAYS), days(SHARES_DAYS)],
     )?;
     Ok(due.into_iter().flatten().min())
 }
@@ -111,6 +116,10 @@ pub(crate) fn sweep(settings: &Settings) -> Result<Swept> {
     sql::execute(
         "DELETE FROM files.activity WHERE at < $1",
         params![days_ago(now, ACTIVITY_DAYS)],
+    )?;
+    sql::execute(
+        "DELETE FROM files.shares WHERE expires_at < $1",
+        params![days_ago(now, SHARES_DAYS)],
     )?;
     let objects = contents::delete_doomed(STEP * STEPS);
     let orphans = orphans(now)?;

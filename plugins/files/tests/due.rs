@@ -171,6 +171,13 @@ fn a_link_that_was_to_end_ends() {
     host.advance(Duration::from_secs(3_601));
     assert!([404, 410].contains(&download()));
     assert!([404, 410].contains(&get(format!("/share/{token}")).status().as_u16()));
+    // Its maker sees for a month that it has ended.
+    let links = || sql::query_one::<i64>("SELECT COUNT(*) FROM files.shares", Vec::new()).unwrap();
+    host.set_caller(user("u1"));
+    after(&host, DAY * 29);
+    assert_eq!(links(), 1);
+    after(&host, DAY * 2);
+    assert_eq!(links(), 0);
 }
 
 #[test]

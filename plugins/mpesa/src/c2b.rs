@@ -98,12 +98,14 @@ fn refusal(trouble: Trouble, taken: bool) -> Error {
 
 /// An account at whose address somebody calls.
 #[derive(Debug, Deserialize)]
-struct Door {
-    account: String,
-    shortcode: String,
+pub(crate) struct Door {
+    pub(crate) account: String,
+    pub(crate) shortcode: String,
 }
 
-fn door(token: &str) -> Result<Door> {
+/// # Errors
+/// 404 for a word that leads nowhere.
+pub(crate) fn door(token: &str) -> Result<Door> {
     let found = sql::query_optional(
         "SELECT account, shortcode FROM mpesa.doors WHERE token_digest = $1",
         params![word::digest(token)?],
@@ -112,14 +114,41 @@ fn door(token: &str) -> Result<Door> {
 }
 
 /// A payment as the other side tells it. All values are texts there.
-struct Paid {
-    receipt: String,
-    cents: i64,
-    shortcode: String,
-    reference: String,
-    phone: Option<String>,
-    name: String,
-    time: Option<String>,
+pub(crate) struct Paid {
+    pub(crate) receipt: String,
+    pub(crate) cents: i64,
+    pub(crate) shortcode: String,
+    pub(crate) reference: String,
+    pub(crate) phone: Option<String>,
+    pub(crate) name: String,
+    pub(crate) time: Option<String>,
+}
+
+/// How a payment came to be known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// The other side told of it, and it was made a moment ago.
+    Callback,
+    /// It was asked for, and was made then; milliseconds.
+    Pull(i64),
+}
+
+impl Source {
+    /// In a word, and in another, for the table of changes.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Callback => ("callback", "confirmation"),
+            Self::Pull(_) => ("pull", "never_told"),
+        }
+    }
+
+    /// When it was made.
+    fn at(self, now: i64) -> i64 {
+        match self {
+            Self::Callback => now,
+            Self::Pull(at) => at.min(now),
+        }
+    }
 }
 
 impl Paid {
@@ -145,7 +174,7 @@ impl Paid {
 }
 
 /// Letters and digits alone, as capitals: how customers type account numbers.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .filter(char::is_ascii_alphanumeric)
         .map(|letter| letter.to_ascii_uppercase())
@@ -198,7 +227,7 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     due::later(&id, due::TOLD)?;
     let change = callback::patiently(|transaction| {
         let taken = match &paid {
-            Some(paid) => take(transaction, &id, &door, paid, listed)?,
+            Some(paid) => take(transaction, &id, &door, paid, listed, Source::Callback)?,
             // So many of those are kept, for each account.
             None => Taken {
                 change: None,
@@ -224,8 +253,8 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
 }
 
 /// What was made of a payment that was told.
-struct Taken {
-    change: Option<Change>,
+pub(crate) struct Taken {
+    pub(crate) change: Option<Change>,
     outcome: &'static str,
     /// The transaction that it is.
     subject: String,
@@ -243,20 +272,22 @@ impl Taken {
 
 /// Writes a payment down: what nobody else can have told is in the ledger, the
 /// rest a person looks at.
-fn take(
+pub(crate) fn take(
     transaction: &Transaction,
     id: &str,
     door: &Door,
     paid: &Paid,
     listed: bool,
+    source: Source,
 ) -> Result<Taken> {
     let now = moment::now_ms();
+    let made_at = source.at(now);
     let before: Option<String> = transaction.query_optional(
         "SELECT id FROM mpesa.transactions WHERE receipt = $1",
         params![&paid.receipt],
     )?;
     if let Some(before) = before {
-        return known(transaction, &before, paid, listed);
+        return known(transaction, &before, paid, listed, source);
     }
     if listed {
         let added = transaction.execute(
@@ -271,8 +302,8 @@ fn take(
                 paid.cents,
                 paid.phone.clone(),
                 &paid.reference,
-                eat::day(now),
-                now
+                eat::day(made_at),
+                made_at
             ],
         )?;
         if added == 0 {
@@ -307,21 +338,22 @@ fn take(
     )?;
     let mut created = Row::locked(transaction, id)?;
     created.state = State::Created;
-    let change = settle::note(
-        transaction,
-        &created,
-        state,
-        "callback",
-        "confirmation",
-        None,
-    )?;
+    let (from, how) = source.words();
+    let change = settle::note(transaction, &created, state, from, how, None)?;
     let outcome = if listed { "applied" } else { "unlisted" };
     Ok(Taken::of(id, Some(change), outcome))
 }
 
 /// A receipt that is known: of a push, of a copy in other words, or of one that
 /// came from elsewhere before.
-fn known(transaction: &Transaction, id: &str, paid: &Paid, listed: bool) -> Result<Taken> {
+fn known(
+    transaction: &Transaction,
+    id: &str,
+    paid: &Paid,
+    listed: bool,
+    source: Source,
+) -> Result<Taken> {
+    let (from, how) = source.words();
     let row = Row::locked(transaction, id)?;
     let waits = row.kind == "c2b"
         && row.state == State::NeedsReview
@@ -335,20 +367,12 @@ fn known(transaction: &Transaction, id: &str, paid: &Paid, listed: bool) -> Resu
         text: String::new(),
         receipt: Some(paid.receipt.clone()),
         cents: Some(paid.cents),
-        source: "callback",
+        source: from,
         details: None,
     };
     if !settle::book(transaction, &row, &outcome)? {
         return Ok(Taken::of(id, None, "receipt_taken"));
     }
-    let change = settle::advance(
-        transaction,
-        &row,
-        State::Succeeded,
-        None,
-        "callback",
-        "confirmation",
-        None,
-    )?;
+    let change = settle::advance(transaction, &row, State::Succeeded, None, from, how, None)?;
     Ok(Taken::of(id, change, "applied"))
 }

@@ -140,8 +140,13 @@ fn take(
     match taken {
         (Made::Ignored(why), is_new) => {
             log::info!("a callback for {} changed nothing: {why}", row.id);
-            if is_new && matches!(why, "unreadable" | "unlisted" | "incomplete" | "other_id") {
-                due::at_once(&row.id);
+            if matches!(why, "unreadable" | "unlisted" | "incomplete" | "other_id") {
+                if is_new {
+                    due::at_once(&row.id);
+                }
+                // Who pays late has paid: another word than the end that is
+                // known makes that doubtful.
+                due::in_doubt(&row.id);
             }
         }
         (made, _) => tell::change(made.change().as_ref()),

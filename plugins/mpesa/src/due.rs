@@ -16,6 +16,8 @@ const SWEEP: Duration = Duration::from_secs(3_600);
 const LOST: i64 = 120_000;
 /// What an event may be early by, milliseconds.
 const EARLY: i64 = 1_500;
+/// Questions about a payment that timed out, with those before.
+pub(crate) const MOST_DOUBTS: i64 = 8;
 /// Payments that one sweep looks for.
 const MOST: u32 = 500;
 /// Where the next sweep is noted.
@@ -62,6 +64,21 @@ pub(crate) fn at_once(id: &str) {
     let published = events::publish("due", &due, None).map(drop);
     if let Err(error) = brought_forward.map(drop).and(published) {
         log::warn!("{id} is not looked after at once: {error}");
+    }
+}
+
+/// Has a payment that timed out asked about again, as long as that was not done
+/// often.
+pub(crate) fn in_doubt(id: &str) {
+    let doubted = sql::execute(
+        "UPDATE mpesa.transactions SET due_at = $2 WHERE id = $1 AND state = 'timed_out' \
+         AND kind = 'push' AND due_at IS NULL AND queries < $3",
+        params![id, moment::now_ms(), MOST_DOUBTS],
+    );
+    match doubted {
+        Ok(0) => {}
+        Ok(_) => at_once(id),
+        Err(error) => log::warn!("{id} is not asked about again: {error}"),
     }
 }
 

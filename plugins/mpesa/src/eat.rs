@@ -1,7 +1,10 @@
 //! East Africa Time, in which the other side writes: three hours ahead of UTC
 //! the whole year. From milliseconds since 1970, of whoever's clock.
 
-use time::{Date, Duration, OffsetDateTime, UtcOffset, macros::format_description};
+use time::{
+    Date, Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset,
+    format_description::well_known::Rfc3339, macros::format_description,
+};
 
 fn in_nairobi(milliseconds: i64) -> Option<OffsetDateTime> {
     let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
@@ -29,6 +32,32 @@ pub fn day(milliseconds: i64) -> String {
     in_nairobi(milliseconds)
         .and_then(|at| at.format(&format).ok())
         .unwrap_or_default()
+}
+
+/// `2026-01-31 08:00:00`.
+pub(crate) fn written(milliseconds: i64) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    in_nairobi(milliseconds)
+        .and_then(|at| at.format(&format).ok())
+        .unwrap_or_default()
+}
+
+/// A time as the other side writes it, in milliseconds: with a zone, or without
+/// one in its own. It also writes its own with a `Z` behind: what would lie
+/// ahead of `now` is taken for that.
+pub(crate) fn read(text: &str, now: i64) -> Option<i64> {
+    let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    let text = text.trim();
+    if let Ok(at) = PrimitiveDateTime::parse(text, &format) {
+        return Some(at.assume_offset(offset).unix_timestamp() * 1_000);
+    }
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    let milliseconds = at.unix_timestamp() * 1_000;
+    if at.offset().is_utc() && milliseconds > now {
+        return Some(milliseconds - 3 * 3_600_000);
+    }
+    Some(milliseconds)
 }
 
 /// The milliseconds in which a day begins and ends; none for what is no day.

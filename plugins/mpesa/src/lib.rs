@@ -5,7 +5,8 @@
 //! as it came, and a ledger with one row for what moved. A state only goes
 //! forward, and money is believed only to who holds a payment's own word or
 //! answered when asked. A push whose answer was lost is never sent again: what
-//! came of it is found out. Bounded are bodies, pushes of a user, and the time
+//! came of it is found out, and payments that were never told are asked for.
+//! Bounded are bodies, pushes of a user, and the time
 //! after which a person has to look. Times of the other side are East Africa
 //! Time, of one clock. Credentials stay with the host.
 
@@ -21,6 +22,7 @@ mod initiated;
 mod list;
 mod origin;
 mod phone;
+mod pull;
 mod push;
 mod query;
 mod reconcile;
@@ -56,6 +58,10 @@ pub fn routes() -> Router {
         .post("/mpesa/c2b/confirmation/{token}", c2b::confirm)
         .post("/lipa/validation/{token}", c2b::validate)
         .post("/lipa/confirmation/{token}", c2b::confirm)
+        .post("/mpesa/pull/register", pull::register)
+        .post("/mpesa/pull", pull::pull)
+        .get("/mpesa/pull", pull::list)
+        .post("/lipa/pulled/{token}", pull::told)
         .post("/mpesa/b2c", initiated::payout)
         .post("/mpesa/reversals", initiated::reverse)
         .post("/mpesa/status", initiated::status)
@@ -75,4 +81,10 @@ pub fn subscriptions() -> Subscriptions {
         .on("mpesa.sweep", due::sweep)
 }
 
-atlashub_sdk::plugin!(routes, events = subscriptions);
+/// What it does by the clock.
+#[must_use]
+pub fn work() -> Jobs {
+    Jobs::new().on("pull", pull::pull_all)
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions, jobs = work);

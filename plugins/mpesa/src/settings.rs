@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) c2b_references: Vec<String>,
     pub(crate) c2b_least: Option<i64>,
     c2b_version: Option<String>,
+    pull_minutes: Option<i64>,
 }
 
 /// A further shortcode.
@@ -165,6 +166,11 @@ impl Settings {
 
     pub(crate) fn c2b_version(&self) -> &str {
         self.c2b_version.as_deref().unwrap_or("v2")
+    }
+
+    /// How often missed payments are asked for; none when they are not.
+    pub(crate) fn pull_minutes(&self) -> Option<i64> {
+        Some(self.pull_minutes.unwrap_or(15)).filter(|minutes| *minutes > 0)
     }
 
     pub(crate) fn pushes_per_minute(&self) -> i64 {

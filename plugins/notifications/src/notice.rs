@@ -63,7 +63,13 @@ pub(crate) fn take(
     Config(settings): Config<Settings>,
 ) -> Result<()> {
     notice.check()?;
-    spread(&event.id, &notice, &settings)
+    // Who tells again, because it was killed before it could note that it had
+    // told, does so by another event.
+    let cause = match &notice.id {
+        Some(id) => format!("{}:{id}", event.name),
+        None => event.id.clone(),
+    };
+    spread(&cause, &notice, &settings)
 }
 
 /// What came of a notice.

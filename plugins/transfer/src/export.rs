@@ -1,5 +1,6 @@
 //! `POST /transfer/export`: a table as an object.
 
+mod copy;
 mod database;
 mod dump;
 mod files;
@@ -9,11 +10,12 @@ mod parts;
 
 use crate::{
     access,
-    job::{Ended, NewJob, Turn},
+    job::{Ended, Job, NewJob, Turn},
     jobs::{Shown, note},
     names, turns,
 };
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{database as tables, prelude::*, sql::Dialect};
+use copy::{Copied, Copy};
 use lines::Lines;
 use pages::{Pages, Place};
 use parts::Parts;
@@ -145,6 +147,36 @@ struct State {
 
 pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
+    let job = write_down(wishes)?;
+    turns::begin(&job)?;
+    note(
+        "transfer.export",
+        job.subject.as_deref().unwrap_or(&job.what),
+    );
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// A job that the platform asks for: of the whole database, unless something
+/// else is named.
+pub(crate) fn of_platform(mut wishes: serde_json::Value) -> Result<Job> {
+    if wishes.is_null() {
+        wishes = serde_json::json!({});
+    }
+    if let Some(wishes) = wishes.as_object_mut() {
+        let _ = wishes.entry("what").or_insert_with(|| "database".into());
+    }
+    let wishes: Wishes = serde_json::from_value(wishes)
+        .map_err(|error| Error::invalid("invalid_body", format!("the export: {error}")))?;
+    let job = write_down(wishes)?;
+    note(
+        "transfer.export",
+        job.subject.as_deref().unwrap_or(&job.what),
+    );
+    Ok(job)
+}
+
+/// Writes a job down.
+fn write_down(wishes: Wishes) -> Result<Job> {
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
@@ -157,21 +189,18 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
 }
 
 /// Every file as one archive.
-fn all_files(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+fn all_files(wishes: &Wishes) -> Result<Job> {
     if !matches!(wishes.format.as_deref(), None | Some("zip")) {
         return Err(Error::invalid(
             "not_supported",
             "all files are exported as `zip`",
         ));
     }
-    let job = files::job().make(&())?;
-    turns::begin(&job)?;
-    note("transfer.export", "files");
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    files::job().make(&())
 }
 
 /// Every table as an archive, or as SQL.
-fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
+fn whole(wishes: &Wishes) -> Result<Job> {
     let (format, asked) = match wishes.format.as_deref() {
         None | Some("zip") => ("zip", database::asked()?),
         Some("sql") => ("sql", dump::ask()?),
@@ -189,13 +218,10 @@ fn whole(wishes: &Wishes) -> Result<(StatusCode, Json<Shown>)> {
         format,
         bytes_total: None,
     };
-    let job = job.make(&asked)?;
-    turns::begin(&job)?;
-    note("transfer.export", "database");
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    job.make(&asked)
 }
 
-fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
+fn table(wishes: Wishes) -> Result<Job> {
     let format = Format::named(wishes.format.as_deref())?;
     let Some(name) = wishes.table else {
         return Err(Error::invalid("invalid_body", "name the table in `table`"));
@@ -211,16 +237,13 @@ fn table(wishes: Wishes) -> Result<(StatusCode, Json<Shown>)> {
         format: format.as_str(),
         bytes_total: None,
     };
-    let job = job.make(&Asked {
+    job.make(&Asked {
         table: name.clone(),
         columns: wishes.columns,
         format,
         delimiter: wishes.delimiter,
         formulas: wishes.formulas,
-    })?;
-    turns::begin(&job)?;
-    note("transfer.export", &name);
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    })
 }
 
 /// A turn at an export.
@@ -244,36 +267,13 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         parts.push(lines.head(&columns).as_bytes());
     }
     let mut ended = None;
+    let mut copy = (tables::dialect() == Dialect::Postgres).then(|| Copy::new(&lines, &columns));
     while !state.complete {
-        let mut between = if turn.job.rows_done > 0 {
-            lines.end()
-        } else {
-            ""
+        ended = match &mut copy {
+            Some(copy) => copied(turn, &mut state, &lines, (&mut pages, copy), &mut parts)?,
+            None => page(turn, &mut state, &lines, &mut pages, &mut parts)?,
         };
-        let page = pages.next(state.place.as_ref(), |text| {
-            parts.push(std::mem::take(&mut between).as_bytes());
-            parts.push(text.as_bytes());
-            Ok(())
-        })?;
-        match page.last {
-            Some(place) => state.place = Some(place),
-            None => state.complete = true,
-        }
-        turn.job.rows_done += page.rows;
-        state.page = pages.size();
-        if state.complete {
-            parts.push(lines.foot(turn.job.rows_done).as_bytes());
-        }
-        let over = turn.is_over();
-        if parts.is_full() || state.complete || over {
-            turn.job.bytes_done += parts.len();
-            state.parts = parts.number() + 1;
-            if !parts.write(turn, &state)? {
-                return Ok(Ended::Lost);
-            }
-        }
-        if over && !state.complete {
-            ended = Some(Ended::GoesOn);
+        if ended.is_some() {
             break;
         }
     }
@@ -285,4 +285,86 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             turn.finish(Some(outcome))
         }
     }
+}
+
+/// Exports the next page of rows. Answers how the turn has ended, if it has.
+fn page(
+    turn: &mut Turn,
+    state: &mut State,
+    lines: &Lines,
+    pages: &mut Pages,
+    parts: &mut Parts,
+) -> Result<Option<Ended>> {
+    let mut between = match turn.job.rows_done {
+        0 => "",
+        _ => lines.end(),
+    };
+    let page = pages.next(state.place.as_ref(), |text| {
+        parts.push(std::mem::take(&mut between).as_bytes());
+        parts.push(text.as_bytes());
+        Ok(())
+    })?;
+    match page.last {
+        Some(place) => state.place = Some(place),
+        None => state.complete = true,
+    }
+    turn.job.rows_done += page.rows;
+    state.page = pages.size();
+    flush(turn, state, lines, parts)
+}
+
+/// Exports the rows of the next statement, which copies them. Answers how the
+/// turn has ended, if it has.
+fn copied(
+    turn: &mut Turn,
+    state: &mut State,
+    lines: &Lines,
+    (pages, copy): (&mut Pages, &mut Copy),
+    parts: &mut Parts,
+) -> Result<Option<Ended>> {
+    let mut ended = None;
+    let place = state.place.clone();
+    let is_first = turn.job.rows_done == 0;
+    let copied = copy.next(pages, place.as_ref(), is_first, |write| {
+        let chunk = write(parts.bytes());
+        turn.job.rows_done += chunk.rows;
+        state.place = chunk.last.or_else(|| state.place.take());
+        ended = flush(turn, state, lines, parts)?;
+        Ok(ended.is_none())
+    })?;
+    match copied {
+        Copied::Stopped => return Ok(ended),
+        Copied::More => return Ok(None),
+        Copied::TooLarge => {
+            pages.begin_small();
+            return page(turn, state, lines, pages, parts);
+        }
+        Copied::All => {}
+    }
+    match pages.next_blocks(state.place.as_ref()) {
+        Some(next) => state.place = Some(next),
+        None => state.complete = true,
+    }
+    flush(turn, state, lines, parts)
+}
+
+/// Writes the part that is being filled, when it is time.
+fn flush(
+    turn: &mut Turn,
+    state: &mut State,
+    lines: &Lines,
+    parts: &mut Parts,
+) -> Result<Option<Ended>> {
+    if state.complete {
+        parts.push(lines.foot(turn.job.rows_done).as_bytes());
+    }
+    let over = turn.is_over();
+    if parts.is_full() || state.complete || over {
+        turn.job.bytes_done += parts.len();
+        state.parts = parts.number() + 1;
+        if !parts.write(turn, state)? {
+            return Ok(Some(Ended::Lost));
+        }
+    }
+    Ok((over && !state.complete).then_some(Ended::GoesOn))
 }

@@ -9,6 +9,7 @@ mod batch;
 mod counters;
 mod once;
 mod plan;
+mod quick;
 mod rows;
 mod whole;
 mod work;

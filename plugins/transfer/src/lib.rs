@@ -50,7 +50,10 @@ pub fn routes() -> Router {
 /// What it does later, and by the clock.
 #[must_use]
 pub fn work() -> Jobs {
-    Jobs::new().on("work", turns::take).on("sweep", due::sweep)
+    Jobs::new()
+        .on("work", turns::take)
+        .on("export", turns::export)
+        .on("sweep", due::sweep)
 }
 
 atlashub_sdk::plugin!(routes, check = check::Stored, jobs = work);

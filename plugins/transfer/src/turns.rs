@@ -11,7 +11,7 @@ use atlashub_sdk::{events::is_worth_retrying, jobs::Job as Task, prelude::*};
 
 /// Which job is to go on.
 #[derive(Debug, Serialize, Deserialize)]
-struct Work {
+pub(crate) struct Work {
     job: String,
 }
 
@@ -48,6 +48,57 @@ pub(crate) fn take(task: Task, Payload(work): Payload<Work>) -> Result<()> {
             log::warn!("the job {} has failed: {error}", work.job);
             turn.fail(&error)
         }
+    }
+}
+
+/// Turns that an export by the platform takes at once.
+const AT_ONCE: u32 = 3;
+
+/// The platform was asked for an export: all of it in this job, which ends
+/// with it. Of an attempt that was cut short the job of ours is found again.
+pub(crate) fn export(task: Task, Payload(wishes): Payload<serde_json::Value>) -> Result<()> {
+    let found: Option<String> = sql::query_optional(
+        "SELECT id FROM transfer.jobs WHERE item = $1",
+        params![&task.id],
+    )?;
+    let id = match found {
+        Some(id) => id,
+        None => {
+            let job = export::of_platform(wishes)?;
+            sql::execute(
+                "UPDATE transfer.jobs SET item = $2 WHERE id = $1",
+                params![&job.id, &task.id],
+            )?;
+            job.id
+        }
+    };
+    for _ in 0..AT_ONCE {
+        let Some(mut turn) = Turn::take(&id, &task.id)? else {
+            break;
+        };
+        match work_on(&mut turn) {
+            Ok(Ended::GoesOn) => {}
+            Ok(Ended::Done | Ended::Lost) => break,
+            Err(error) if is_worth_retrying(&error) && !task.is_last_attempt() => {
+                return Err(error);
+            }
+            Err(error) => {
+                turn.fail(&error)?;
+                return Err(error);
+            }
+        }
+    }
+    match Job::find(&id)?.status.as_str() {
+        "done" => Ok(()),
+        "queued" | "running" => Err(Error::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "goes_on",
+            "the export goes on in another attempt",
+        )),
+        status => Err(Error::invalid(
+            "export_ended",
+            format!("the export is {status}"),
+        )),
     }
 }
 

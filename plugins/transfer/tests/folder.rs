@@ -235,6 +235,20 @@ fn slips_and_bombs_are_refused() {
         codes(&answer),
         [("a".to_owned(), "invalid_archive".to_owned())]
     );
+    // It says that it has four gigabytes, and that a stored one has.
+    for (packed, code) in [(true, "compressed_file_too_large"), (false, "")] {
+        let text = "0".repeat(1_000_001);
+        let mut bytes = archive(&[("a", &text, packed), ("a.json", "{}", false)]);
+        let size = 1_000_001_u32.to_le_bytes();
+        let at = bytes.windows(4).rposition(|window| window == size).unwrap();
+        bytes[at..at + 4].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
+        let answer = import(&host, bytes);
+        if packed {
+            assert_eq!(codes(&answer), [("a".to_owned(), code.to_owned())]);
+        } else {
+            failed(&answer, "invalid_archive");
+        }
+    }
     assert!(asked.borrow().is_empty());
 }
 

@@ -475,6 +475,9 @@ fn a_damaged_archive_is_refused_before_a_row_is_written() {
     };
     // Where the list of entries has them.
     let listed = last("tables/0001.ndjson");
+    // Behind the name: the size, and the size in the archive.
+    let sizes = listed + "tables/0001.ndjson".len() + 4;
+    let ten_gigabytes = 10_000_000_000_u64.to_le_bytes();
     let host = host();
     let refused: Vec<(&str, Vec<u8>)> = vec![
         ("nothing", Vec::new()),
@@ -490,6 +493,8 @@ fn a_damaged_archive_is_refused_before_a_row_is_written() {
             bytes[listed - 5] = 0xA0;
             bytes
         }),
+        ("ten gigabytes", damaged(sizes, &ten_gigabytes.repeat(2))),
+        ("ten gigabytes, packed", damaged(sizes, &ten_gigabytes)),
         (
             "another version",
             damaged(find("\"version\":1"), b"\"version\":2"),

@@ -232,3 +232,80 @@ impl Transaction {
         Ok(self.0.rollback()?)
     }
 }
+
+/// Rows on their way out, many at once, as text: a line for each row, as
+/// Postgres' `COPY` has them. Between cells stands a tab, nothing is `\N`,
+/// and `\\`, `\t`, `\n`, `\r`, `\b`, `\f`, `\v` stand for these characters.
+/// Truth values are `t` and `f` on Postgres, and numbers on SQLite. It costs
+/// far less than [`query`].
+#[derive(Debug)]
+pub struct Reader(host::DatabaseReader);
+
+impl Reader {
+    /// Begins to read what a statement answers that only reads, and takes no
+    /// parameters.
+    ///
+    /// # Errors
+    /// As [`query`].
+    pub fn open(sql: &str) -> Result<Self> {
+        Ok(Self(host::DatabaseReader::open(sql)?))
+    }
+
+    /// The next rows, whole lines of a MiB or so; none at the end. What was
+    /// read before an error counts.
+    ///
+    /// # Errors
+    /// As [`query`]; `sql_too_many_rows` for a row of more than 4 MiB.
+    pub fn read(&self) -> Result<Option<Vec<u8>>> {
+        Ok(self.0.read()?)
+    }
+}
+
+/// Rows on their way into one table, many at once, in a transaction of their
+/// own; dropped without [`Writer::commit`], it rolls back. Only for callers
+/// who reach every row. Lines are those of [`Reader`].
+#[derive(Debug)]
+pub struct Writer(host::DatabaseWriter);
+
+impl Writer {
+    /// Rows with values for these columns.
+    ///
+    /// # Errors
+    /// As [`query`]; 404 for what is no table, or no column that takes values.
+    pub fn begin(table: &str, columns: &[String]) -> Result<Self> {
+        Ok(Self(host::DatabaseWriter::begin(table, columns)?))
+    }
+
+    /// Adds rows: whole lines, 4 MiB at most. What the database has against
+    /// one may be told by a later call.
+    ///
+    /// # Errors
+    /// As [`execute`].
+    pub fn write(&self, lines: &[u8]) -> Result<()> {
+        Ok(self.0.write(lines)?)
+    }
+
+    /// Waits until the database has taken all rows: how many there are.
+    ///
+    /// # Errors
+    /// As [`execute`].
+    pub fn finish(&self) -> Result<u64> {
+        Ok(self.0.finish()?)
+    }
+
+    /// A name of the transaction, as [`Transaction::identify`] gives it.
+    ///
+    /// # Errors
+    /// As [`query`].
+    pub fn identify(&self) -> Result<String> {
+        Ok(self.0.identify()?)
+    }
+
+    /// Makes finished rows last.
+    ///
+    /// # Errors
+    /// The host's; nothing was changed then.
+    pub fn commit(self) -> Result<()> {
+        Ok(self.0.commit()?)
+    }
+}

@@ -5,6 +5,7 @@ use crate::{
     clock,
     deliver::{self, Letter},
     fields::{self, Fields},
+    pull::Paid,
     serve::Asked,
     state::{Registered, Shared, State},
     token::{self, Family},
@@ -133,6 +134,14 @@ pub(crate) async fn pay(
         None if registered.completes => String::new(),
         None => return Ok(None),
     };
+    shared.state().paid.push(Paid {
+        shortcode: shortcode.to_owned(),
+        receipt: receipt.clone(),
+        at: clock::now(),
+        phone: phone.to_owned(),
+        amount: format!("{amount}.00"),
+        reference: reference.to_owned(),
+    });
     if !faults.callback_lost {
         let told = letter(&registered.confirmation, &body("25000.00", &third));
         for _ in 0..faults.callback_copies {

@@ -1,7 +1,7 @@
 //! East Africa Time, in which Daraja writes all its times: three hours ahead of
 //! UTC the whole year.
 
-use time::{OffsetDateTime, UtcOffset, macros::format_description};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset, macros::format_description};
 
 /// Now, in Nairobi.
 pub(crate) fn now() -> OffsetDateTime {
@@ -19,6 +19,19 @@ pub(crate) fn compact(at: OffsetDateTime) -> String {
 pub(crate) fn dotted(at: OffsetDateTime) -> String {
     let format = format_description!("[day].[month].[year] [hour]:[minute]:[second]");
     at.format(&format).unwrap_or_default()
+}
+
+/// `yyyy-MM-dd HH:mm:ss`, as the answers to pulls have it.
+pub(crate) fn written(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    at.format(&format).unwrap_or_default()
+}
+
+/// A time of that kind.
+pub(crate) fn read(text: &str) -> Option<OffsetDateTime> {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    let at = PrimitiveDateTime::parse(text, &format).ok()?;
+    Some(at.assume_offset(UtcOffset::from_hms(3, 0, 0).ok()?))
 }
 
 /// Whether a text is a time of that kind.

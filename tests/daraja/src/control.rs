@@ -32,6 +32,8 @@ pub(crate) async fn reset(State(shared): Shown) -> StatusCode {
     state.tokens.clear();
     state.payments.clear();
     state.registered.clear();
+    state.paid.clear();
+    state.pulled.clear();
     state.movements.clear();
     state.conversations.clear();
     state.held.clear();

@@ -106,6 +106,8 @@ pub struct Faults {
     pub result_timeout: bool,
     /// How long a result takes, milliseconds.
     pub result_ms: u64,
+    /// So many payments are in one answer to a pull.
+    pub pull_page: usize,
 }
 
 impl Default for Faults {
@@ -141,6 +143,7 @@ impl Default for Faults {
             result_lost: false,
             result_timeout: false,
             result_ms: 0,
+            pull_page: 100,
         }
     }
 }

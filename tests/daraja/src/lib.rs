@@ -17,6 +17,7 @@ mod fault;
 mod fields;
 mod initiated;
 mod journal;
+mod pull;
 mod push;
 mod query;
 mod serve;

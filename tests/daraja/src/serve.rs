@@ -3,7 +3,7 @@
 
 use crate::{
     answer::{Answer, Lost},
-    c2b, control, fault, initiated, journal, push, query,
+    c2b, control, fault, initiated, journal, pull, push, query,
     state::Shared,
     token,
 };
@@ -127,6 +127,8 @@ async fn route(shared: &Arc<Shared>, asked: &Asked) -> Answer {
         "/mpesa/stkpushquery/v1/query" => query::query(shared, asked),
         "/mpesa/c2b/v1/registerurl" | "/mpesa/c2b/v2/registerurl" => c2b::register(shared, asked),
         "/mpesa/c2b/v1/simulate" | "/mpesa/c2b/v2/simulate" => c2b::simulate(shared, asked),
+        "/pulltransactions/v1/register" => pull::register(shared, asked),
+        "/pulltransactions/v1/query" => pull::query(shared, asked),
         "/mpesa/b2c/v3/paymentrequest" => initiated::payout(shared, asked),
         "/mpesa/transactionstatus/v1/query" => initiated::status(shared, asked),
         "/mpesa/reversal/v1/request" => initiated::reversal(shared, asked),

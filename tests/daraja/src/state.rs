@@ -1,6 +1,6 @@
 //! What the stand-in knows: accounts, tokens, payments, and what is registered.
 
-use crate::{clock, fault::Faults, initiated::Movement, journal::Journal};
+use crate::{clock, fault::Faults, initiated::Movement, journal::Journal, pull::Paid};
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -98,6 +98,10 @@ pub(crate) struct State {
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) payments: Vec<Payment>,
     pub(crate) registered: BTreeMap<String, Registered>,
+    /// What was paid from the menu.
+    pub(crate) paid: Vec<Paid>,
+    /// Shortcodes whose payments can be asked for.
+    pub(crate) pulled: BTreeSet<String>,
     pub(crate) movements: Vec<Movement>,
     pub(crate) conversations: BTreeSet<String>,
     pub(crate) journal: Journal,
@@ -183,6 +187,8 @@ impl Shared {
                 tokens: BTreeMap::new(),
                 payments: Vec::new(),
                 registered: BTreeMap::new(),
+                paid: Vec::new(),
+                pulled: BTreeSet::new(),
                 movements: Vec::new(),
                 conversations: BTreeSet::new(),
                 journal: Journal::default(),

@@ -78,6 +78,7 @@ pub(super) enum Asks {
 pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("GET", "/hello", Asks::Nothing),
     ("GET", "/hello/{name}", Asks::Nothing),
+    ("GET", "/drive/settings", Asks::Nothing),
     ("GET", "/files", Asks::Overview),
     ("GET", "/users/me/files", Asks::Name),
     ("GET", "/files/trash", Asks::Name),
@@ -296,6 +297,10 @@ pub(super) const PLUGIN_ROUTES: &[(&str, &str, Asks)] = &[
     ("POST", "/mpesa/transactions/{id}/review", Asks::Reviewed),
     ("POST", "/mpesa/check", Asks::Treasury),
     ("POST", "/mpesa/c2b/register", Asks::Treasury),
+    ("POST", "/mpesa/pull/register", Asks::Treasury),
+    ("POST", "/mpesa/pull", Asks::Treasury),
+    ("GET", "/mpesa/pull", Asks::Users),
+    ("POST", "/lipa/pulled/{token}", Asks::Absent),
     ("POST", "/mpesa/b2c", Asks::Treasury),
     ("POST", "/mpesa/reversals", Asks::Treasury),
     ("POST", "/mpesa/status", Asks::Treasury),

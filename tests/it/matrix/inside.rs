@@ -128,6 +128,7 @@ fn is_trusted(rank: Rank) -> bool {
 pub(super) async fn project(owner: &Admin) -> Project {
     let plugins = [
         "hello",
+        "drive",
         "files",
         "images",
         "search",

@@ -5,7 +5,7 @@
 
 use atlashub_core::{
     Digest, Error, Manifest, Result,
-    assets::{AssetFile, AssetIndex, Assets, Span},
+    assets::{AssetFile, AssetIndex, Assets, Page, Span},
     capability::blob::ByteStream,
 };
 use atlashub_storage::{ObjectPath, Storage};
@@ -31,6 +31,7 @@ type Place = (Digest, usize);
 pub struct RevisionAssets {
     component: Digest,
     declared: Assets,
+    pages: Vec<Page>,
     index: AssetIndex,
     source: Source,
 }
@@ -59,6 +60,12 @@ impl RevisionAssets {
     #[must_use]
     pub fn declared(&self) -> &Assets {
         &self.declared
+    }
+
+    /// Whether this file is a page of the dashboard.
+    #[must_use]
+    pub fn is_page(&self, name: &str) -> bool {
+        self.pages.iter().any(|page| page.path == name)
     }
 
     /// The file of this name.
@@ -163,6 +170,7 @@ impl AssetStore {
         let assets = Arc::new(RevisionAssets {
             component: *digest,
             declared: declared.clone(),
+            pages: manifest.pages.clone(),
             index: index.ok_or_else(|| lost("the component carries none"))?,
             source,
         });

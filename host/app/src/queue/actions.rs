@@ -50,6 +50,16 @@ impl PlatformTask {
 /// client's fault ends the job, any other has it tried again.
 #[async_trait]
 pub trait PlatformAction: Send + Sync {
+    /// Whether it can be done for a project, so that whoever asks is told at
+    /// once.
+    ///
+    /// # Errors
+    /// `platform_job_unavailable`.
+    async fn check(&self, project: ProjectId) -> Result<()> {
+        let _ = project;
+        Ok(())
+    }
+
     /// Does it. Dropped when it takes longer than the job may, or is
     /// cancelled.
     async fn run(&self, task: &PlatformTask) -> Result<()>;

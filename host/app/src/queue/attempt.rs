@@ -3,6 +3,7 @@
 use super::{
     actions::{PlatformActions, PlatformTask},
     backoff::{FIRST, wait_after},
+    endings::Endings,
     publish::subscribed,
 };
 use crate::{
@@ -38,13 +39,19 @@ pub(super) struct Attempts {
     pub(super) mails: KeptMails,
     pub(super) actions: Arc<PlatformActions>,
     pub(super) log: PluginLog,
+    pub(super) endings: Endings,
+}
+
+/// Whether nothing follows from it: the item was done, and none waits for its
+/// end or for a time.
+pub(super) fn is_done_alone(item: &QueueItem, outcome: &Outcome) -> bool {
+    *outcome == Outcome::Done && item.ordering_key.is_none()
 }
 
 impl Attempts {
-    /// Tries an item and notes what came of it. When that cannot be noted,
-    /// the lease runs out, and it is tried again.
-    pub(super) async fn run(&self, item: QueueItem) {
-        let outcome = self.outcome(&item).await;
+    /// Notes what came of an item. When that cannot be noted, the lease runs
+    /// out, and it is tried again.
+    pub(super) async fn note(&self, item: &QueueItem, outcome: Outcome) {
         let result = match &outcome {
             Outcome::Done => "done",
             Outcome::Retry { .. } => "retry",
@@ -56,10 +63,15 @@ impl Attempts {
             Outcome::Dead(failure) => Some(failure.clone()),
             _ => None,
         };
-        match self.platform.queue().finish(item.lease(), outcome).await {
+        let noted = if is_done_alone(item, &outcome) {
+            self.endings.done(&self.platform, item.lease()).await
+        } else {
+            self.platform.queue().finish(item.lease(), outcome).await
+        };
+        match noted {
             Ok(true) => {
                 if let Some(failure) = given_up {
-                    self.tell_of(&item, &failure);
+                    self.tell_of(item, &failure);
                 }
             }
             Ok(false) => {
@@ -100,7 +112,8 @@ impl Attempts {
         });
     }
 
-    async fn outcome(&self, item: &QueueItem) -> Outcome {
+    /// Tries an item: what came of it, which is still to be noted.
+    pub(super) async fn outcome(&self, item: &QueueItem) -> Outcome {
         match &item.kind {
             ItemKind::Event => self.deliver(item).await,
             ItemKind::Mail => match self.mails.send(item).await {

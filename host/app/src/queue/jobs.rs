@@ -61,7 +61,7 @@ impl JobsOfPlugins {
             ));
         };
         if let JobTarget::Platform(job) = schedule.terms.target {
-            self.actions.get(job)?;
+            self.actions.get(job)?.check(schedule.project).await?;
         }
         let item = item_of(schedule, terms, self.platform.now());
         let more = Backlog {
@@ -171,7 +171,7 @@ impl Jobs for JobsOfPlugins {
 
     async fn enqueue(&self, scope: &PluginScope, job: NewJob) -> Result<AddedJob> {
         if let JobTarget::Platform(action) = job.target {
-            self.actions.get(action)?;
+            self.actions.get(action)?.check(scope.project).await?;
         }
         let more = Backlog {
             items: 1,

@@ -2,15 +2,18 @@
 //! them, and a task for each that it took.
 //!
 //! It looks when it is told that there is work, when something falls due,
-//! when a place is free again, and once a second. What it cannot take it
-//! offers to other nodes. It ends by letting what runs end for a while, then
-//! handing the rest back.
+//! when a place is free again and something was left, and once a second. A
+//! place is free when a try has ended; that this is noted it does not wait for,
+//! but so many items are its own at most. What it cannot take it offers to
+//! other nodes. It ends by letting what runs end for a while, then handing the
+//! rest back.
 
 use super::{
     WorkQueue,
     actions::PlatformActions,
-    attempt::Attempts,
+    attempt::{Attempts, is_done_alone},
     backoff::{FIRST, wait_after},
+    endings::{Endings, Noting},
 };
 use crate::{changes::chain, directory::Directory, logs::PluginLog, mail::KeptMails};
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
@@ -22,6 +25,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    sync::mpsc,
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
@@ -31,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 const POLL: Duration = Duration::from_secs(1);
 /// Projects looked at in one round.
 const ROUND: u32 = 32;
+/// Items for each place that are its own at most, with those that are noted.
+const HELD_PER_PLACE: u32 = 4;
 /// How long what runs may go on when the node stops.
 const GRACE: Duration = Duration::from_secs(5);
 /// Least time between two offers to other nodes.
@@ -46,18 +52,31 @@ pub(crate) struct Worker {
     attempts: Arc<Attempts>,
     /// After whose turn the next round begins.
     last: Option<ProjectId>,
+    /// What notes ends, until it is begun.
+    to_note: Option<Noting>,
+    noting: JoinSet<()>,
     running: JoinSet<()>,
+    /// Tries that have ended, and whether nothing follows from them.
+    tried: mpsc::UnboundedReceiver<(Id, bool)>,
+    tell_tried: mpsc::UnboundedSender<(Id, bool)>,
     taken: HashMap<Id, Taken>,
+    /// Of those, how many hold places.
+    at_work: u32,
+    /// Something may be left that there was no place for.
+    left: bool,
     of_project: HashMap<ProjectId, u32>,
     offered_at: Option<Instant>,
 }
 
-/// An item that is being worked on.
+/// An item that is being worked on, or whose end is being noted.
 struct Taken {
     item: ItemId,
     fence: i64,
     project: ProjectId,
     abort: AbortHandle,
+    holds_place: bool,
+    /// It was done, and nothing follows from that.
+    done_alone: bool,
 }
 
 impl Worker {
@@ -69,21 +88,30 @@ impl Worker {
         actions: Arc<PlatformActions>,
         log: PluginLog,
     ) -> Self {
+        let (endings, to_note) = Endings::new(platform.clone());
         let attempts = Arc::new(Attempts {
             platform: platform.clone(),
             directory,
             mails,
             actions,
             log,
+            endings,
         });
+        let (tell_tried, tried) = mpsc::unbounded_channel();
         Self {
             id: WorkerId::new(),
             platform,
             queue,
             attempts,
             last: None,
+            to_note: Some(to_note),
+            noting: JoinSet::new(),
             running: JoinSet::new(),
+            tried,
+            tell_tried,
             taken: HashMap::new(),
+            at_work: 0,
+            left: true,
             of_project: HashMap::new(),
             offered_at: None,
         }
@@ -99,9 +127,14 @@ impl Worker {
         let mut beats = interval(queue.settings.lease / 4);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due: Option<Instant> = None;
+        if let Some(noting) = self.to_note.take() {
+            self.noting.spawn(noting.run());
+        }
         loop {
             // Work that no other node has heard of yet.
             let mut fresh = false;
+            // Rows may have changed, not only places.
+            let mut changed = true;
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = beats.tick() => {
@@ -111,7 +144,12 @@ impl Worker {
                     continue;
                 }
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
-                    self.ended(ended);
+                    self.hear_tried();
+                    changed = self.ended(ended);
+                }
+                Some((id, done_alone)) = self.tried.recv() => {
+                    changed = false;
+                    self.has_tried(id, done_alone);
                 }
                 _ = polls.tick() => {
                     if hints.is_none() && Instant::now() >= relisten {
@@ -125,36 +163,55 @@ impl Worker {
                 () = until(due) => fresh = true,
             }
             // All that ended by now, before places are counted.
+            self.hear_tried();
             while let Some(ended) = self.running.try_join_next_with_id() {
-                self.ended(ended);
+                changed |= self.ended(ended);
             }
-            match self.fill(fresh).await {
-                Ok(next_due) => due = next_due,
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "the queue was not looked at");
-                    due = None;
+            if changed {
+                match self.ready_due().await {
+                    Ok(next_due) => due = next_due,
+                    Err(error) => {
+                        tracing::warn!(error = %chain(&error), "the queue was not looked at");
+                        due = None;
+                        continue;
+                    }
                 }
+            }
+            if (changed || self.left)
+                && let Err(error) = self.fill(fresh).await
+            {
+                tracing::warn!(error = %chain(&error), "no work was taken");
             }
         }
         self.end().await;
     }
 
-    /// Takes what there are places for; when the next item falls due. What
-    /// is left of `fresh` work is offered to other nodes.
-    async fn fill(&mut self, fresh: bool) -> Result<Option<Instant>> {
+    /// Readies what has fallen due; when the next does.
+    async fn ready_due(&self) -> Result<Option<Instant>> {
         let rows = self.platform.queue();
         let mut next_due = rows.next_due().await?;
         if next_due.is_some_and(|at| at <= self.platform.now()) {
             rows.ready_due().await?;
             next_due = rows.next_due().await?;
         }
-        if self.take_ready().await? && fresh {
-            self.offer().await;
-        }
         Ok(next_due.map(|at| {
             let wait = (at - self.platform.now()).try_into();
             Instant::now() + wait.unwrap_or(Duration::ZERO)
         }))
+    }
+
+    /// Takes what there are places for. What is left of `fresh` work is offered
+    /// to other nodes.
+    async fn fill(&mut self, fresh: bool) -> Result<()> {
+        // Until it is known otherwise.
+        self.left = true;
+        if self.free() > 0 {
+            self.left = self.take_ready().await?;
+        }
+        if self.left && fresh {
+            self.offer().await;
+        }
+        Ok(())
     }
 
     /// Goes round the projects that have work, a few items of each, until no
@@ -167,12 +224,11 @@ impl Worker {
                 .queue()
                 .projects_with_work(self.last, ROUND)
                 .await?;
-            if projects.is_empty() {
-                return Ok(false);
-            }
-            let mut took = false;
             let count = u32::try_from(projects.len()).unwrap_or(u32::MAX);
             let share = (self.free() / count.max(1)).max(1);
+            let mut took_all_asked = false;
+            // More projects than were looked at, or more than may be taken now.
+            let mut left = count >= ROUND;
             for project in projects {
                 let free = self.free();
                 let mine = self.of_project.get(&project).copied().unwrap_or(0);
@@ -182,6 +238,7 @@ impl Worker {
                     .min(free)
                     .min(share);
                 if limit == 0 {
+                    left = true;
                     continue;
                 }
                 let items = self
@@ -189,21 +246,27 @@ impl Worker {
                     .queue()
                     .take(project, self.id, settings.lease, limit)
                     .await?;
-                took |= !items.is_empty();
+                took_all_asked |= u32::try_from(items.len()).unwrap_or(u32::MAX) >= limit;
                 self.last = Some(project);
                 for item in items {
                     self.start(item);
                 }
             }
-            if !took || self.free() == 0 {
+            if !took_all_asked && !left {
+                return Ok(false);
+            }
+            if !took_all_asked || self.free() == 0 {
                 return Ok(true);
             }
         }
     }
 
+    /// Items that may be taken: of the places, and of what may be held.
     fn free(&self) -> u32 {
-        let running = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
-        self.queue.settings.workers.saturating_sub(running)
+        let workers = self.queue.settings.workers;
+        let taken = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
+        let held = workers.saturating_mul(HELD_PER_PLACE).saturating_sub(taken);
+        workers.saturating_sub(self.at_work).min(held)
     }
 
     fn start(&mut self, item: QueueItem) {
@@ -214,43 +277,79 @@ impl Worker {
         }
         let (id, fence, project) = (item.id, item.fence, item.project);
         let attempts = Arc::clone(&self.attempts);
-        let abort = self.running.spawn(async move { attempts.run(item).await });
+        let tell_tried = self.tell_tried.clone();
+        let abort = self.running.spawn(async move {
+            let outcome = attempts.outcome(&item).await;
+            let done_alone = is_done_alone(&item, &outcome);
+            // Nobody hears it once the worker has ended.
+            let _ = tell_tried.send((tokio::task::id(), done_alone));
+            attempts.note(&item, outcome).await;
+        });
         *self.of_project.entry(project).or_insert(0) += 1;
+        self.at_work += 1;
         let taken = Taken {
             item: id,
             fence,
             project,
             abort: abort.clone(),
+            holds_place: true,
+            done_alone: false,
         };
         self.taken.insert(abort.id(), taken);
         self.note_running();
     }
 
-    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+    fn hear_tried(&mut self) {
+        while let Ok((id, done_alone)) = self.tried.try_recv() {
+            self.has_tried(id, done_alone);
+        }
+    }
+
+    /// A try has ended: its place is free.
+    fn has_tried(&mut self, id: Id, done_alone: bool) {
+        if let Some(taken) = self.taken.get_mut(&id) {
+            taken.done_alone = done_alone;
+            if std::mem::take(&mut taken.holds_place) {
+                let project = taken.project;
+                self.leave_place(project);
+            }
+        }
+    }
+
+    fn leave_place(&mut self, project: ProjectId) {
+        self.at_work = self.at_work.saturating_sub(1);
+        if let Some(count) = self.of_project.get_mut(&project) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_project.remove(&project);
+            }
+        }
+        self.note_running();
+    }
+
+    /// What came of an item was noted, or it was stopped; whether something
+    /// may follow from that.
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) -> bool {
         let id = match &ended {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
         let Some(taken) = self.taken.remove(&id) else {
-            return;
+            return true;
         };
-        if let Some(count) = self.of_project.get_mut(&taken.project) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.of_project.remove(&taken.project);
-            }
+        if taken.holds_place {
+            self.leave_place(taken.project);
         }
         if let Err(error) = ended
             && error.is_panic()
         {
             tracing::error!(item = %taken.item, %error, "work panicked");
         }
-        self.note_running();
+        !taken.done_alone
     }
 
     fn note_running(&self) {
-        #[expect(clippy::cast_precision_loss, reason = "a gauge; exact to 2^53")]
-        metrics::gauge!("atlashub_queue_running").set(self.taken.len() as f64);
+        metrics::gauge!("atlashub_queue_running").set(f64::from(self.at_work));
     }
 
     /// Prolongs the leases of what runs, and ends what is not ours any more:
@@ -314,6 +413,7 @@ impl Worker {
         if timeout(grace, all).await.is_err() {
             self.running.shutdown().await;
         }
+        self.noting.shutdown().await;
         match self.platform.queue().hand_back(self.id).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "work was handed back"),

@@ -92,6 +92,32 @@ impl App {
         Ok(true)
     }
 
+    /// The admin whose session has a token with this hash; `None` when it is
+    /// over. Does not count as its use.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub(crate) async fn session_of(&self, hash: &Digest) -> Result<Option<AdminIdentity>> {
+        let now = self.clock().now();
+        if let Some(found) = self.session_cache().get(hash) {
+            return Ok(Some(found).filter(|found| found.expires_at > now));
+        }
+        let epoch = self.session_cache().epoch();
+        let Some((session, admin)) = self.platform().sessions().find_valid(hash).await? else {
+            return Ok(None);
+        };
+        let found = AdminIdentity {
+            admin: admin.id,
+            role: admin.role,
+            email: admin.email,
+            session: session.id,
+            expires_at: session.expires_at,
+            token_hash: *hash,
+        };
+        self.session_cache().insert(epoch, *hash, found.clone());
+        Ok(Some(found))
+    }
+
     /// Moves a session's end, when that is worth a write. The end that holds.
     async fn renew(&self, session: &AdminSession, now: OffsetDateTime) -> OffsetDateTime {
         let idle = self.settings().admin_session;

@@ -7,7 +7,10 @@
 //! whatever the statement says. Making tables and policies is left to the
 //! admin's own calls.
 
-use super::sql::{Dialect, SqlRows, SqlTransaction, SqlValue};
+use super::{
+    bulk::{RowReader, RowWriter},
+    sql::{Dialect, SqlRows, SqlTransaction, SqlValue},
+};
 use crate::{AdminRole, Caller, KeyKind, ProjectId, Result};
 use async_trait::async_trait;
 use std::{
@@ -315,6 +318,20 @@ pub trait Database: Send + Sync {
 
     /// Runs a statement and returns how many rows it changed.
     async fn execute(&self, access: &Access, sql: &str, parameters: Vec<SqlValue>) -> Result<u64>;
+
+    /// Begins to read the rows of a statement that only reads, many at once.
+    async fn read_rows(&self, access: &Access, sql: &str) -> Result<Box<dyn RowReader>>;
+
+    /// Begins to add rows to a table, many at once: values for `columns`. Only
+    /// for who reaches every row and may write.
+    ///
+    /// `not_found` for what is no table or no column of it that takes values.
+    async fn write_rows(
+        &self,
+        access: &Access,
+        table: &str,
+        columns: &[String],
+    ) -> Result<Box<dyn RowWriter>>;
 
     /// Begins a transaction; it can write if `access` can.
     async fn begin(&self, access: &Access) -> Result<Box<dyn SqlTransaction>>;

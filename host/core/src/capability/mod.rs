@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod blob;
+pub mod bulk;
 pub mod channel;
 pub mod check;
 pub mod database;

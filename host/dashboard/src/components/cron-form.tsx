@@ -322,7 +322,7 @@ export function CronForm({ project, job, close, done }: { project: string; job?:
             <legend className="mb-1.5 text-[0.8125rem] font-medium">What it calls</legend>
             <div className="grid gap-2 sm:grid-cols-3">
               {kinds.map(([kind, title, help]) => (
-                <label key={kind} className={`flex cursor-pointer gap-2 rounded-md border p-2.5 ${draft.type === kind ? "border-primary bg-accent/40" : "border-border"} ${job && draft.type !== kind ? "opacity-50" : ""}`}>
+                <label key={kind} className={`flex cursor-pointer items-start gap-2 rounded-md border p-2.5 ${draft.type === kind ? "border-primary bg-accent/40" : "border-border"} ${job && draft.type !== kind ? "opacity-50" : ""}`}>
                   <input type="radio" name="kind" className="mt-1 accent-(--primary)" checked={draft.type === kind} onChange={() => set({ type: kind })} />
                   <span>
                     <span className="block text-sm font-medium">{title}</span>

@@ -290,7 +290,7 @@ export function PaymentSettings({ project, installed }: { project: string; insta
         </CardBody>
       </Card>
       <Refusal error={error} />
-      <footer className="sticky bottom-0 -mx-4 flex gap-2 border-t border-border bg-background/95 px-4 py-3 sm:mx-0 sm:px-0">
+      <footer className="sticky bottom-0 -mx-4 flex flex-row-reverse gap-2 border-t border-border bg-background px-4 py-3 sm:mx-0 sm:px-0">
         <Button type="submit" variant="primary" pending={pending} disabled={!dirty}>
           Save
         </Button>

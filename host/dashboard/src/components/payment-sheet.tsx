@@ -56,7 +56,9 @@ function Story({ steps }: { steps: Transition[] }) {
                 </time>
               </p>
               <p className="text-xs text-muted">{told[step.source] ?? step.source}.</p>
-              {step.detail && <p className="mt-0.5 text-xs break-words">{reasons[step.detail] ?? step.detail}</p>}
+              {step.detail && step.detail !== "accepted" && (
+                <p className="mt-0.5 text-xs break-words">{reasons[step.detail] ?? (/^[A-Z_]*\d+$/.test(step.detail) ? `Code ${step.detail}` : step.detail)}</p>
+              )}
             </div>
           </li>
         );

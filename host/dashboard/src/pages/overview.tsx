@@ -68,9 +68,12 @@ export function Overview() {
 
   if (about.error && !about.data) {
     return (
-      <Card>
-        <Failure error={about.error} retry={() => void about.refetch()} />
-      </Card>
+      <>
+        <PageHeader title={project} />
+        <Card>
+          <Failure error={about.error} retry={() => void about.refetch()} />
+        </Card>
+      </>
     );
   }
   const slowest = known.reduce((most, row) => Math.max(most, row.metrics?.latency_ms.p95 ?? 0), 0);

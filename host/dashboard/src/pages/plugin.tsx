@@ -20,6 +20,7 @@ import { type Col, DataTable } from "@/components/data-table";
 import { type Config, JsonForm, type Schema, problemsOf } from "@/components/json-form";
 import { PageHeader } from "@/components/page";
 import { PluginLogs } from "@/components/plugin-logs";
+import { PluginPage } from "@/components/plugin-page";
 import { Consent, HealthBadge, put } from "@/components/plugin-parts";
 import { Stat } from "@/components/stat";
 import { Empty, Failure, Loading, Refusal } from "@/components/states";
@@ -476,6 +477,9 @@ function Remove({ project, plugin, close }: { project: string; plugin: string; c
   );
 }
 
+/** The tab of a page that the plugin brings. */
+const tabOf = (path: string) => `page:${path}`;
+
 export function Plugin() {
   const project = useProject();
   const name = useParams({ strict: false, select: (params: { plugin?: string }) => params.plugin }) ?? "";
@@ -498,12 +502,16 @@ export function Plugin() {
       );
     }
     return (
-      <Card>
-        <Failure error={error} retry={() => void refetch()} />
-      </Card>
+      <>
+        <PageHeader title={name} />
+        <Card>
+          <Failure error={error} retry={() => void refetch()} />
+        </Card>
+      </>
     );
   }
   if (!plugin) return <Loading rows={8} />;
+  const pages = plugin.enabled ? plugin.pages : [];
   return (
     <>
       <PageHeader
@@ -539,6 +547,11 @@ export function Plugin() {
       )}
       <Tabs value={words.tab ?? "routes"} onValueChange={(tab) => change({ tab })}>
         <TabsList aria-label={plugin.name}>
+          {pages.map((page) => (
+            <Tab key={page.path} value={tabOf(page.path)}>
+              {page.title}
+            </Tab>
+          ))}
           <Tab value="routes">Routes</Tab>
           <Tab value="configuration">Configuration</Tab>
           <Tab value="grants">Grants</Tab>
@@ -547,6 +560,11 @@ export function Plugin() {
           <Tab value="limits">Limits</Tab>
           <Tab value="revisions">Revisions</Tab>
         </TabsList>
+        {pages.map((page) => (
+          <TabPanel key={page.path} value={tabOf(page.path)}>
+            <PluginPage project={project} plugin={plugin.name} path={page.path} title={page.title} />
+          </TabPanel>
+        ))}
         <TabPanel value="routes">
           <Routes project={project} plugin={plugin} />
         </TabPanel>

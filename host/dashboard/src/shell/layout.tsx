@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useParams, useRouterState } from "@tanstack/react-router";
-import { ChevronsUpDown, LogOut, Menu as MenuIcon, Moon, Search, Sun, UserRound } from "lucide-react";
+import { ChevronsUpDown, LogOut, Menu as MenuIcon, Moon, Puzzle, Search, Sun, UserRound } from "lucide-react";
 import { Suspense, lazy, useCallback, useEffect, useState } from "react";
 import { api } from "@/api/client";
-import { projectQuery, queryClient, sessionQuery } from "@/api/queries";
+import { installationsQuery, projectQuery, queryClient, sessionQuery } from "@/api/queries";
 import { Loading } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
@@ -20,6 +20,37 @@ const Palette = lazy(() => import("./palette"));
 
 export function useCurrentProject(): string | undefined {
   return useParams({ strict: false, select: (params: { project?: string }) => params.project });
+}
+
+/** Pages that plugins bring, below the project's own. */
+function PluginPages({ project }: { project: string }) {
+  const { data } = useQuery({ ...installationsQuery(project), staleTime: 30_000 });
+  const pages = (data?.items ?? []).flatMap((plugin) =>
+    plugin.enabled ? plugin.pages.map((page) => ({ ...page, plugin: plugin.name })) : [],
+  );
+  if (pages.length === 0) return null;
+  return (
+    <nav aria-label="Pages of plugins" className="mt-3">
+      <p className="px-2.5 pb-1 text-[0.6875rem] font-medium tracking-wide text-muted uppercase">From plugins</p>
+      <ul className="grid gap-0.5">
+        {pages.map((page) => (
+          <li key={page.path}>
+            <Link
+              to="/projects/$project/plugins/$plugin"
+              params={{ project, plugin: page.plugin }}
+              search={{ tab: `page:${page.path}` }}
+              activeOptions={{ includeSearch: true }}
+              title={`${page.title}, from ${page.plugin}`}
+              className="group flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm text-muted hover:bg-raised hover:text-foreground data-[status=active]:bg-accent data-[status=active]:font-medium data-[status=active]:text-accent-foreground md:h-8"
+            >
+              <Puzzle className="size-4 shrink-0" aria-hidden />
+              <span className="truncate">{page.title}</span>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
 }
 
 function NavLink({ place, to }: { place: Place; to: string }) {
@@ -65,6 +96,7 @@ function Navigation({ project, palette }: { project: string | undefined; palette
               ))}
             </ul>
           </nav>
+          <PluginPages project={project} />
           <p className="mt-4 px-2.5 pb-1 text-[0.6875rem] font-medium tracking-wide text-muted uppercase">Platform</p>
         </>
       )}

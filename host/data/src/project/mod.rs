@@ -11,6 +11,7 @@
 //! ask, quotas, and the platform's own tables are left to others.
 
 pub mod archive;
+mod lines;
 mod migration;
 pub mod moving;
 mod pool;

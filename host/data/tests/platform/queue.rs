@@ -3,8 +3,8 @@
 use crate::fixture::{Fixture, on_both_engines, open, plugin};
 use atlashub_core::{ItemId, PluginName, ProjectId, WorkerId};
 use atlashub_data::platform::{
-    Enqueued, ItemFilter, ItemKind, ItemState, NewItem, Outcome, Platform, QueueItem, Retention,
-    WorkFailure,
+    Enqueued, ItemFilter, ItemKind, ItemState, Lease, NewItem, Outcome, Platform, QueueItem,
+    Retention, WorkFailure,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +16,7 @@ use uuid::Uuid;
 on_both_engines! {
     of_many_workers_on_two_nodes_one_gets_an_item,
     a_lease_that_ran_out_cannot_complete,
+    many_are_completed_at_once_but_only_by_who_holds_them,
     an_item_whose_worker_is_gone_is_tried_again_and_given_up_in_the_end,
     a_lease_that_is_prolonged_holds,
     a_failed_item_falls_due_again,
@@ -140,6 +141,35 @@ async fn a_lease_that_ran_out_cannot_complete(fixture: Arc<Fixture>) {
     assert_eq!(state(&fixture.platform, project, id).await, ItemState::Done);
     // Once is enough.
     assert!(!queue.finish(second.lease(), Outcome::Done).await.unwrap());
+}
+
+async fn many_are_completed_at_once_but_only_by_who_holds_them(fixture: Arc<Fixture>) {
+    let project = fixture.project("shop").await.id;
+    let queue = fixture.platform.queue();
+    assert!(queue.complete(&[]).await.unwrap().is_empty());
+    let ids = add(&fixture.platform, (0..5).map(|_| item(project)).collect()).await;
+    let taken = take(&fixture.platform, project, 5).await;
+    let leases: Vec<Lease> = taken.iter().map(QueueItem::lease).collect();
+    // One was cancelled, one taken back and taken again.
+    queue.cancel(project, ids[0]).await.unwrap();
+    let again = Outcome::HandedBack;
+    assert!(queue.finish(leases[1], again).await.unwrap());
+    let second = take(&fixture.platform, project, 1).await.remove(0);
+    assert_eq!(second.id, leases[1].item);
+    let held = queue.complete(&leases).await.unwrap();
+    assert_eq!(held, leases[2..].iter().copied().collect());
+    for (id, wanted) in [
+        (ids[0], ItemState::Cancelled),
+        (ids[1], ItemState::Running),
+        (ids[2], ItemState::Done),
+        (ids[4], ItemState::Done),
+    ] {
+        assert_eq!(state(&fixture.platform, project, id).await, wanted);
+    }
+    // Once is enough, and after the lease it is too late.
+    assert!(queue.complete(&leases).await.unwrap().is_empty());
+    fixture.clock.advance(LEASE);
+    assert!(queue.complete(&[second.lease()]).await.unwrap().is_empty());
 }
 
 async fn an_item_whose_worker_is_gone_is_tried_again_and_given_up_in_the_end(

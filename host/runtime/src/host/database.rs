@@ -25,9 +25,9 @@ use wasmtime::component::Resource;
 #[expect(unreachable_pub, reason = "the generated bindings export it")]
 pub struct Transaction(Box<dyn SqlTransaction>);
 
-type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
+pub(super) type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
-fn answer<T>(result: Result<T>) -> Answer<T> {
+pub(super) fn answer<T>(result: Result<T>) -> Answer<T> {
     Ok(result.map_err(|error| {
         let (code, message) = for_guest(&error);
         let sqlstate = error
@@ -43,7 +43,7 @@ fn answer<T>(result: Result<T>) -> Answer<T> {
 }
 
 impl State {
-    fn database(&self) -> Result<(Arc<dyn plain::Database>, plain::Access)> {
+    pub(super) fn database(&self) -> Result<(Arc<dyn plain::Database>, plain::Access)> {
         let plugin = self.plugin();
         if !plugin.grants.allows_database(false) {
             return Err(not_granted("database:read"));

@@ -15,6 +15,7 @@ pub(crate) mod kv;
 pub(crate) mod logging;
 pub(crate) mod mail;
 pub(crate) mod multipart;
+pub(crate) mod rows;
 pub(crate) mod sealing;
 pub(crate) mod secret;
 pub(crate) mod sign_in;

@@ -5,11 +5,7 @@ use super::client::block_on;
 use crate::config::{Config, ConfigArgs};
 use anyhow::Context as _;
 use clap::Args;
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 /// Time for the whole answer: longer than a part of the node may take.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -30,7 +26,7 @@ pub(crate) struct HealthArgs {
 /// When the settings are wrong, or nobody answers at the node's address.
 pub(crate) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&args.config)?;
-    let address = reachable(config.network.listen);
+    let address = config.network.reachable();
     let path = if args.alive { "healthz" } else { "readyz" };
     block_on(async {
         let client = reqwest::Client::builder()
@@ -50,32 +46,4 @@ pub(crate) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
             ExitCode::FAILURE
         })
     })
-}
-
-/// An address on this machine for one to listen on: all addresses are the
-/// loopback's, too.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_on_all_addresses_is_asked_at_this_machines_own() {
-        for (listen, asked) in [
-            ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::]:8080", "[::1]:8080"),
-            ("10.0.0.7:80", "10.0.0.7:80"),
-        ] {
-            let listen: SocketAddr = listen.parse().expect("an address");
-            assert_eq!(reachable(listen).to_string(), asked);
-        }
-    }
 }

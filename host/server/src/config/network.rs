@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
 use url::Url;
@@ -124,14 +124,19 @@ impl NetworkConfig {
     pub(crate) fn public_url(&self) -> String {
         match &self.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => {
-                let ip = match self.listen.ip() {
-                    ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-                    ip => ip,
-                };
-                format!("http://{}", SocketAddr::new(ip, self.listen.port()))
-            }
+            None => format!("http://{}", self.reachable()),
         }
+    }
+
+    /// An address on this machine by which the node is reached: who listens on
+    /// all addresses listens on the loopback's, too.
+    pub(crate) fn reachable(&self) -> SocketAddr {
+        let ip = match self.listen.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        SocketAddr::new(ip, self.listen.port())
     }
 
     /// The proxies as networks.
@@ -168,5 +173,25 @@ impl NetworkConfig {
                 Ok((host.trim_matches(['[', ']']).to_ascii_lowercase(), port))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_on_all_addresses_is_reached_at_this_machines_own() {
+        for (listen, asked) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("10.0.0.7:80", "10.0.0.7:80"),
+        ] {
+            let network = NetworkConfig {
+                listen: listen.parse().expect("an address"),
+                ..NetworkConfig::default()
+            };
+            assert_eq!(network.reachable().to_string(), asked);
+        }
     }
 }

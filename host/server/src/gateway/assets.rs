@@ -27,7 +27,12 @@ const REVALIDATED: &str = "no-cache";
 /// What pages of plugins may load and do: scripts of their own host alone and
 /// none in the page, no address but this host's and the object store's, no
 /// frame around them.
-pub(super) struct Policy(HeaderValue);
+pub(super) struct Policy {
+    plain: HeaderValue,
+    /// Of pages in the dashboard: only its own host may frame them, and they
+    /// are of an origin of their own even when somebody opens them alone.
+    framed: HeaderValue,
+}
 
 impl Policy {
     /// The policy, where `store` are the origins of the object store, each
@@ -36,15 +41,19 @@ impl Policy {
     /// # Errors
     /// When they are no text for a header.
     pub(super) fn new(store: &str) -> Result<Self> {
-        let text = format!(
-            "default-src 'self'; base-uri 'self'; object-src 'none'; form-action 'self'; \
-             frame-ancestors 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+        let text = |ends: &str| {
+            let text = format!(
+                "default-src 'self'; base-uri 'self'; object-src 'none'; form-action 'self'; \
+             script-src 'self'; style-src 'self' 'unsafe-inline'; \
              font-src 'self' data:; connect-src 'self'{store}; img-src 'self' data: blob:{store}; \
-             media-src 'self' blob:{store}; frame-src 'self' blob:{store}"
-        );
-        HeaderValue::from_str(&text)
-            .map(Self)
-            .map_err(|error| Error::internal("write a header", error))
+             media-src 'self' blob:{store}; frame-src 'self' blob:{store}; {ends}"
+            );
+            HeaderValue::from_str(&text).map_err(|error| Error::internal("write a header", error))
+        };
+        Ok(Self {
+            plain: text("frame-ancestors 'none'")?,
+            framed: text("frame-ancestors 'self'; sandbox allow-scripts allow-forms")?,
+        })
     }
 }
 
@@ -86,7 +95,12 @@ pub(super) async fn answer(
     let mut response = Response::new(Body::empty());
     let shown = response.headers_mut();
     shown.insert(header::ETAG, tag.clone());
-    shown.insert(header::CONTENT_SECURITY_POLICY, policy.0.clone());
+    let policy = if assets.is_page(&name) {
+        &policy.framed
+    } else {
+        &policy.plain
+    };
+    shown.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     let kept = if is_hashed(&name) {
         IMMUTABLE
     } else {
@@ -361,8 +375,13 @@ mod tests {
 
     #[test]
     fn a_page_runs_no_script_of_others() {
-        let Policy(policy) = Policy::new(" https://store.example").unwrap();
-        let policy = policy.to_str().unwrap();
+        let policy = Policy::new(" https://store.example").unwrap();
+        let framed = policy.framed.to_str().unwrap();
+        assert!(
+            framed.ends_with("sandbox allow-scripts allow-forms"),
+            "{framed}"
+        );
+        let policy = policy.plain.to_str().unwrap();
         assert!(policy.contains("script-src 'self';"), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(policy.contains("connect-src 'self' https://store.example;"));

@@ -3,8 +3,10 @@
 
 use super::address::{bearer, is_key};
 use crate::admin::credentials;
-use atlashub_app::{App, directory::KnownKey, users::SignedInUser};
-use atlashub_core::{Caller, ProjectId, Result, capability::channel::CallerSession};
+use atlashub_app::{App, directory::KnownKey, page_tokens::is_page_token, users::SignedInUser};
+use atlashub_core::{
+    Caller, Error, PluginName, ProjectId, Result, capability::channel::CallerSession,
+};
 use http::{HeaderMap, HeaderName, header};
 use std::sync::Arc;
 
@@ -21,6 +23,25 @@ pub(super) struct Identified {
     /// The end user of a session that awaits the second factor: it is nobody
     /// yet, and whatever key came beside it does not count.
     pub(super) awaiting: Option<Arc<SignedInUser>>,
+    /// The only plugin whose routes may be called: a page of its calls, from
+    /// the dashboard.
+    pub(super) only: Option<PluginName>,
+}
+
+impl Identified {
+    /// That the caller may call what belongs to `plugin`; `None` is the
+    /// project's own.
+    ///
+    /// # Errors
+    /// 403 for a page's token elsewhere.
+    pub(super) fn may_call(&self, plugin: Option<&PluginName>) -> Result<()> {
+        match &self.only {
+            Some(only) if Some(only) != plugin => Err(Error::forbidden(format!(
+                "the token is for the routes of the plugin `{only}` alone"
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Finds the caller and takes the host's credentials out of `headers`. A
@@ -31,6 +52,21 @@ pub(super) async fn identify(
     project: ProjectId,
     key: Option<&KnownKey>,
 ) -> Result<Identified> {
+    if let Some(token) = bearer(headers).filter(|token| is_page_token(token)) {
+        let page = app.page_caller(project, token).await?;
+        headers.remove(header::AUTHORIZATION);
+        for name in KEY_HEADERS {
+            headers.remove(name);
+        }
+        credentials::strip(headers);
+        return Ok(Identified {
+            caller: page.caller,
+            user: None,
+            session: None,
+            awaiting: None,
+            only: Some(page.plugin),
+        });
+    }
     let (user, session) = match bearer(headers) {
         Some(token) if !is_hosts(token) && app.is_access_token(token) => {
             let (user, of) = app.authenticate_session(project, token).await?;
@@ -72,6 +108,7 @@ pub(super) async fn identify(
         user,
         session,
         awaiting,
+        only: None,
     })
 }
 

@@ -177,6 +177,7 @@ impl Gateway {
         }
         let found =
             caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref()).await?;
+        found.may_call(None)?;
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
         let class = class::of(
             request.method(),
@@ -231,7 +232,7 @@ impl Gateway {
         if found.awaiting.is_some() {
             return Err(totp_required());
         }
-        let mut caller = found.caller;
+        let mut caller = found.caller.clone();
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
         if basic::is_sent(request.headers()) {
             let routes = directory.routes(&project).await?;
@@ -263,12 +264,14 @@ impl Gateway {
                 .split_once('?')
                 .map_or(inner.as_ref(), |(path, _)| path);
             if path == DESCRIPTION && prefix > 0 && request.method() == Method::GET {
+                found.may_call(None)?;
                 return describe::answer(&self.app, &project, &caller).await;
             }
             let mount = routes
                 .find(path)
                 .filter(|_| prefix == 0 || !is_host_path(path))
                 .ok_or_else(|| no_route(path))?;
+            found.may_call(Some(&mount.plugin.installation.plugin))?;
             if self.traced {
                 let plugin = &mount.plugin.installation.plugin;
                 request_span::note("atlashub.plugin", plugin.as_str());

@@ -62,6 +62,7 @@ pub(crate) struct Problem {
         admin::installations::list::handle, admin::installations::get::handle,
         admin::installations::put::handle, admin::installations::remove::handle,
         admin::installations::logs::handle, admin::installations::metrics::handle,
+        admin::installations::page_token::handle,
         admin::tables::list::handle, admin::tables::create::handle, admin::tables::get::handle,
         admin::tables::alter::handle, admin::tables::drop::handle, admin::tables::rows::handle,
         admin::tables::policies::handle, admin::tables::policy_put::handle, admin::tables::policy_remove::handle,

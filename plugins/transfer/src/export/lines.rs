@@ -39,6 +39,19 @@ impl Lines {
         }
     }
 
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(super) fn formulas(&self) -> Formulas {
+        self.formulas
+    }
+
+    /// What stands between cells.
+    pub(super) fn delimiter(&self) -> u8 {
+        self.delimiter.as_str().bytes().next().unwrap_or(b',')
+    }
+
     /// What comes before the first row.
     pub(super) fn head(&self, columns: &[&Column]) -> String {
         match self.format {

@@ -108,6 +108,80 @@ impl Pages {
         self.size
     }
 
+    /// From one row on: the next page is small.
+    pub(super) fn begin_small(&mut self) {
+        self.size = 1;
+    }
+
+    /// The statement that selects these cells of Postgres' rows behind
+    /// `place`, and which of its cells are the key.
+    pub(super) fn statement(
+        &self,
+        cells: &[String],
+        place: Option<&Place>,
+        size: u64,
+    ) -> (String, Vec<usize>) {
+        let mut cells = cells.to_vec();
+        let table = &self.table;
+        let Key::Columns(columns) = &self.key else {
+            let text = match place.and_then(|place| place.first()) {
+                Some(Part::Text(last)) => last.as_str(),
+                _ => "(0,0)",
+            };
+            let end = block(place).saturating_add(BLOCKS);
+            cells.push("t.ctid".to_owned());
+            let sql = format!(
+                "SELECT {} FROM {table} AS t WHERE t.ctid > CAST({} AS tid) \
+                 AND t.ctid < CAST('({end},0)' AS tid) ORDER BY t.ctid LIMIT {size}",
+                cells.join(", "),
+                literal(text)
+            );
+            return (sql, vec![cells.len() - 1]);
+        };
+        let names: Vec<String> = columns
+            .iter()
+            .map(|(name, _)| format!("t.{}", quoted(name)))
+            .collect();
+        let mut keys = Vec::new();
+        for name in &names {
+            let found = cells.iter().position(|cell| cell == name);
+            keys.push(found.unwrap_or(cells.len()));
+            if found.is_none() {
+                cells.push(name.clone());
+            }
+        }
+        let after = place.map(|place| {
+            let bound: Vec<String> = place
+                .iter()
+                .zip(columns)
+                .map(|(part, (_, data_type))| {
+                    let text = match part {
+                        Part::Number(number) => number.to_string(),
+                        Part::Text(text) => text.clone(),
+                    };
+                    format!("CAST({} AS {data_type})", literal(&text))
+                })
+                .collect();
+            format!(" WHERE ({}) > ({})", names.join(", "), bound.join(", "))
+        });
+        let sql = format!(
+            "SELECT {} FROM {table} AS t{} ORDER BY {} LIMIT {size}",
+            cells.join(", "),
+            after.unwrap_or_default(),
+            names.join(", ")
+        );
+        (sql, keys)
+    }
+
+    /// Whether nothing comes after a statement that had so many rows, which
+    /// was all that it asked for or not.
+    pub(super) fn is_over(&self, rows: u64, was_full: bool) -> bool {
+        match self.key {
+            Key::Ctid => rows == 0,
+            _ => !was_full,
+        }
+    }
+
     /// How many rows there are, if that can be told soon.
     pub(super) fn count(&self) -> Option<u64> {
         let counted = match self.dialect {
@@ -253,7 +327,7 @@ impl Pages {
     }
 
     /// Where to go on behind blocks without rows, if there are more.
-    fn next_blocks(&self, place: Option<&Place>) -> Option<Place> {
+    pub(super) fn next_blocks(&self, place: Option<&Place>) -> Option<Place> {
         let Key::Ctid = self.key else {
             return None;
         };

@@ -33,6 +33,11 @@ impl Parts {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// What the part has, to add to it.
+    pub(super) fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }

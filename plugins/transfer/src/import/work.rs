@@ -4,6 +4,7 @@ use super::{
     Asked, OnError, Plan, Reader, Within,
     batch::Insert,
     counters, once,
+    quick::{Encoder, Quick},
     rows::{Refusal, Row},
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     names,
 };
 use atlashub_sdk::{
-    database::{Column, Transaction},
+    database::{self, Column, Transaction},
     prelude::*,
 };
 use std::collections::HashSet;
@@ -251,10 +252,25 @@ impl Import<'_> {
 
     fn batches(&self, turn: &mut Turn, mut sure: Progress) -> Result<(Ended, Progress)> {
         let mut reader = Reader::resume(self.plan, sure.offset)?;
-        let mut few_until = 0;
+        let (mut few_until, mut slow_until) = (0, 0);
         loop {
             if turn.is_over() {
                 return Ok((Ended::GoesOn, sure));
+            }
+            if sure.row >= slow_until && self.is_quick() {
+                match self.quick(turn, &mut reader, &sure)? {
+                    (Some(end), _) if end.complete => return Ok((Ended::Done, end)),
+                    (Some(end), _) => {
+                        sure = end;
+                        continue;
+                    }
+                    (None, 0) => return Ok((Ended::Lost, sure)),
+                    (None, rows) => {
+                        // Read again in a way that finds out which row it is.
+                        slow_until = sure.row + rows;
+                        reader = Reader::resume(self.plan, sure.offset)?;
+                    }
+                }
             }
             let most = if sure.row < few_until { FEW } else { ROWS };
             let mut batch = self.gather(&mut reader, &sure, most)?;
@@ -291,6 +307,51 @@ impl Import<'_> {
                 return Ok((Ended::Done, sure));
             }
         }
+    }
+
+    /// Whether rows may go in many at once.
+    fn is_quick(&self) -> bool {
+        self.key.is_empty() && !self.columns.is_empty()
+    }
+
+    /// Puts a batch in without keeping its rows: how far that came; or how
+    /// many rows are to be read again, none when the job is lost.
+    fn quick(
+        &self,
+        turn: &mut Turn,
+        reader: &mut Reader,
+        sure: &Progress,
+    ) -> Result<(Option<Progress>, u64)> {
+        let encoder = Encoder::new(self.plan, &self.columns, database::dialect());
+        let is_refusal = |error: &Error| refused_as(error).is_some();
+        let (writer, rows, complete) = match encoder.run(reader, is_refusal)? {
+            Quick::Not(rows) => return Ok((None, rows.max(1))),
+            Quick::In {
+                writer,
+                rows,
+                complete,
+            } => (writer, rows, complete),
+        };
+        let end = Progress {
+            offset: reader.offset(),
+            row: sure.row + rows,
+            done: sure.done + rows,
+            complete,
+            ..sure.clone()
+        };
+        self.tell(turn, &end);
+        if self.plan.dry_run {
+            drop(writer);
+            let noted = turn.note(&self.noted(Some(end.clone()), None), |_| Ok(()))?;
+            return Ok((noted.then_some(end), 0));
+        }
+        let name = writer.identify()?;
+        let state = self.noted(Some(sure.clone()), Some((name, end.clone())));
+        let noted = turn.note(&state, |_| Ok(()))?;
+        if noted {
+            writer.commit()?;
+        }
+        Ok((noted.then_some(end), 0))
     }
 
     /// Makes a batch last, and notes it.
@@ -517,9 +578,17 @@ fn report(
 
 /// What the database has against rows; any other failure stays one.
 fn refusal(error: Error) -> Result<Refusal> {
-    let state = error.sqlstate().unwrap_or_default().to_owned();
+    let Some(code) = refused_as(&error) else {
+        return Err(error);
+    };
     let said = error.cause().unwrap_or(error.detail()).to_owned();
-    let code = match (state.as_str(), state.get(..2).unwrap_or_default()) {
+    Ok(Refusal::new(code, said))
+}
+
+/// As what the database refused rows, if that is what happened.
+fn refused_as(error: &Error) -> Option<&'static str> {
+    let state = error.sqlstate().unwrap_or_default();
+    Some(match (state, state.get(..2).unwrap_or_default()) {
         ("23505", _) => "sql_constraint_unique",
         ("23503", _) => "sql_constraint_foreign_key",
         (_, "23") => "sql_constraint",
@@ -529,7 +598,6 @@ fn refusal(error: Error) -> Result<Refusal> {
         _ if error.code().starts_with("sql_constraint") => "sql_constraint",
         // Fewer rows may be fast enough.
         _ if error.code() == "sql_timeout" => "sql_timeout",
-        _ => return Err(error),
-    };
-    Ok(Refusal::new(code, said))
+        _ => return None,
+    })
 }

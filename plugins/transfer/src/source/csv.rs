@@ -153,6 +153,46 @@ impl Csv {
         }
     }
 
+    /// Hands the cells of the next record on as they stand in the source, in
+    /// UTF-8, and answers what is said of them; none at the end.
+    ///
+    /// # Errors
+    /// As [`Csv::next`].
+    pub(crate) fn raw<T>(&mut self, mut take: impl FnMut(&[&[u8]]) -> T) -> Result<Option<T>> {
+        loop {
+            let rest = self.buffer.get(self.at..).unwrap_or_default();
+            let (found, ends) = cells(rest, self.delimiter, self.columns);
+            let (length, taken) = match ends {
+                Some(length) if length <= MAX_RECORD => (length, self.taken(&found, &mut take)),
+                None if !self.ended && rest.len() <= MAX_RECORD => {
+                    self.fill()?;
+                    continue;
+                }
+                // The last of the source, or what is wrong with it.
+                _ => {
+                    let Some(end) = self.find_end()? else {
+                        return Ok(None);
+                    };
+                    let record = self.buffer.get(self.at..end.next).unwrap_or_default();
+                    let (found, _) = cells(record, self.delimiter, self.columns);
+                    (record.len(), self.taken(&found, &mut take))
+                }
+            };
+            let record = self.buffer.get(self.at..self.at + length);
+            self.offset += self.text.encoding.length(record.unwrap_or_default());
+            self.at += length;
+            if taken.is_some() {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// What is said of a record, unless it is an empty line.
+    fn taken<T>(&self, cells: &[&[u8]], take: &mut impl FnMut(&[&[u8]]) -> T) -> Option<T> {
+        let is_blank = matches!(cells, [only] if only.is_empty());
+        (!is_blank || self.columns == 1).then(|| take(cells))
+    }
+
     fn find_end(&mut self) -> Result<Option<End>> {
         loop {
             let rest = self.buffer.get(self.at..).unwrap_or_default();
@@ -277,6 +317,26 @@ impl Walk<'_> {
             quoted,
             then,
             next,
+        }
+    }
+}
+
+/// The cells of the first record, and where it ends with its line; none when
+/// that is not there.
+fn cells(bytes: &[u8], delimiter: u8, expected: usize) -> (Vec<&[u8]>, Option<usize>) {
+    let mut cells = Vec::with_capacity(expected);
+    let mut walk = Walk {
+        bytes,
+        delimiter,
+        at: 0,
+    };
+    loop {
+        let cell = walk.cell();
+        cells.push(bytes.get(cell.start..cell.end).unwrap_or_default());
+        match cell.then {
+            Then::Cell => {}
+            Then::Line => return (cells, Some(cell.next)),
+            Then::Nothing | Then::Open => return (cells, None),
         }
     }
 }

@@ -583,6 +583,44 @@ impl DatabaseTransaction {
     }
 }
 
+#[derive(Debug)]
+pub(crate) struct DatabaseReader(wit_database::Reader);
+
+impl DatabaseReader {
+    pub(crate) fn open(sql: &str) -> HostResult<Self> {
+        Ok(Self(wit_database::Reader::open(sql)?))
+    }
+
+    pub(crate) fn read(&self) -> HostResult<Option<Vec<u8>>> {
+        Ok(self.0.read()?)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct DatabaseWriter(wit_database::Writer);
+
+impl DatabaseWriter {
+    pub(crate) fn begin(table: &str, columns: &[String]) -> HostResult<Self> {
+        Ok(Self(wit_database::Writer::begin(table, columns)?))
+    }
+
+    pub(crate) fn write(&self, lines: &[u8]) -> HostResult<()> {
+        Ok(self.0.write(lines)?)
+    }
+
+    pub(crate) fn finish(&self) -> HostResult<u64> {
+        Ok(self.0.finish()?)
+    }
+
+    pub(crate) fn identify(&self) -> HostResult<String> {
+        Ok(self.0.identify()?)
+    }
+
+    pub(crate) fn commit(self) -> HostResult<()> {
+        Ok(wit_database::Writer::commit(self.0)?)
+    }
+}
+
 // Key and value
 
 pub(crate) fn audit_append(action: &str, target: Option<&str>, details: &str) -> HostResult<()> {

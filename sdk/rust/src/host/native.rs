@@ -518,6 +518,141 @@ impl Drop for DatabaseTransaction {
     }
 }
 
+/// Rows that were read, as lines.
+#[derive(Debug)]
+pub(crate) struct DatabaseReader(std::cell::RefCell<Option<Vec<u8>>>);
+
+impl DatabaseReader {
+    pub(crate) fn open(sql: &str) -> HostResult<Self> {
+        let rows = database_query(sql, Vec::new())?;
+        let mut lines = String::new();
+        for row in &rows.rows {
+            let cells: Vec<String> = row.iter().map(cell_of_line).collect();
+            lines.push_str(&cells.join("\t"));
+            lines.push('\n');
+        }
+        let lines = (!lines.is_empty()).then(|| lines.into_bytes());
+        Ok(Self(std::cell::RefCell::new(lines)))
+    }
+
+    pub(crate) fn read(&self) -> HostResult<Option<Vec<u8>>> {
+        Ok(self.0.take())
+    }
+}
+
+fn cell_of_line(value: &Value) -> String {
+    match value {
+        Value::Null => "\\N".to_owned(),
+        Value::Boolean(value) => u8::from(*value).to_string(),
+        Value::Integer(value) => value.to_string(),
+        Value::Real(value) => format!("{value:?}"),
+        Value::Text(text) => text
+            .replace('\\', "\\\\")
+            .replace('\t', "\\t")
+            .replace('\n', "\\n")
+            .replace('\r', "\\r"),
+        Value::Blob(bytes) => {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("\\\\x{}", digits.concat())
+        }
+    }
+}
+
+/// Rows on their way into a table, row by row.
+#[derive(Debug)]
+pub(crate) struct DatabaseWriter {
+    transaction: DatabaseTransaction,
+    sql: String,
+    /// Which of the columns hold bytes.
+    bytes: Vec<bool>,
+    rows: std::cell::Cell<u64>,
+}
+
+impl DatabaseWriter {
+    pub(crate) fn begin(table: &str, columns: &[String]) -> HostResult<Self> {
+        let tables = database_describe()?;
+        let found = tables.iter().find(|own| own.name == table);
+        let found = found.ok_or_else(|| HostError::new("not_found", "there is no such table"))?;
+        let bytes = columns
+            .iter()
+            .map(|name| {
+                let mut own = found.columns.iter();
+                let column = own.find(|column| column.name == *name && !column.generated);
+                column.map(|column| column.kind == "bytes")
+            })
+            .collect::<Option<Vec<bool>>>()
+            .ok_or_else(|| HostError::new("not_found", "there is no such column"))?;
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+        let places: Vec<String> = (1..=columns.len()).map(|at| format!("${at}")).collect();
+        Ok(Self {
+            transaction: DatabaseTransaction::begin()?,
+            sql: format!(
+                "INSERT INTO public.{} ({}) VALUES ({})",
+                quoted(table),
+                names.join(", "),
+                places.join(", ")
+            ),
+            bytes,
+            rows: std::cell::Cell::new(0),
+        })
+    }
+
+    pub(crate) fn write(&self, lines: &[u8]) -> HostResult<()> {
+        for line in String::from_utf8_lossy(lines).split_terminator('\n') {
+            let values = line
+                .split('\t')
+                .zip(&self.bytes)
+                .map(|(cell, is_bytes)| value_of_cell(cell, *is_bytes))
+                .collect();
+            self.transaction.execute(&self.sql, values)?;
+            self.rows.set(self.rows.get() + 1);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(&self) -> HostResult<u64> {
+        Ok(self.rows.get())
+    }
+
+    pub(crate) fn identify(&self) -> HostResult<String> {
+        self.transaction.identify()
+    }
+
+    pub(crate) fn commit(self) -> HostResult<()> {
+        self.transaction.commit()
+    }
+}
+
+fn value_of_cell(cell: &str, is_bytes: bool) -> Value {
+    if cell == "\\N" {
+        return Value::Null;
+    }
+    let mut text = String::new();
+    let mut chars = cell.chars();
+    while let Some(c) = chars.next() {
+        text.push(match c {
+            '\\' => match chars.next() {
+                Some('t') => '\t',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some(other) => other,
+                None => break,
+            },
+            other => other,
+        });
+    }
+    let digits = text.strip_prefix("\\x").filter(|_| is_bytes);
+    let bytes = digits.and_then(|digits| {
+        let mut pairs = (0..digits.len()).step_by(2);
+        pairs.try_fold(Vec::new(), |mut bytes, at| {
+            bytes.push(u8::from_str_radix(digits.get(at..at + 2)?, 16).ok()?);
+            Some(bytes)
+        })
+    });
+    bytes.map_or(Value::Text(text), Value::Blob)
+}
+
 pub(crate) fn publish(name: &str, payload: &str, key: Option<&str>) -> HostResult<String> {
     host()?.publish(name, payload, key)
 }

@@ -40,7 +40,7 @@ pub(super) fn moves(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
         file: bench.folder.path().join("items.csv").display().to_string(),
     };
     psql.fill()?;
-    let before = node.server.resident()?;
+    let before = node.server.own()?;
     let mut most = before;
     let (mut out, mut inward) = (Pair::default(), Pair::default());
     for _ in 0..TURNS {
@@ -105,7 +105,7 @@ fn job(
     loop {
         let job = client.call("GET", &format!("/transfer/jobs/{id}"), None)?;
         let job = job.expect_success("look at a job")?;
-        *most = (*most).max(node.server.resident()?);
+        *most = (*most).max(node.server.own()?);
         match word(&job, "status") {
             Some("done") => return Ok((began.elapsed(), job)),
             Some("queued" | "running") => pause(),

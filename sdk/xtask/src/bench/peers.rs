@@ -55,6 +55,12 @@ impl Server {
     pub(super) fn resident(&self) -> Result<u64> {
         load::memory(self.pid(), "VmRSS")
     }
+
+    /// What of it is the server's own: without pages of files, which come and
+    /// go with the code that runs.
+    pub(super) fn own(&self) -> Result<u64> {
+        Ok(load::memory(self.pid(), "RssAnon")? + load::memory(self.pid(), "RssShmem")?)
+    }
 }
 
 /// An address that is free now.

@@ -12,6 +12,7 @@
 //! an item means, how often it is tried, how long one waits between tries and
 //! how much may be in the queue is for others.
 
+mod complete;
 mod enqueue;
 mod finish;
 mod oversee;

@@ -2,12 +2,15 @@
 
 use super::{
     super::{
+        Engine,
         entity::queue_item::{Column, Entity, Model},
         failure::failed,
         instant,
         unit::statement,
     },
-    Lease, Queue, QueueItem, on_both,
+    Lease, Queue, QueueItem,
+    complete::as_json,
+    on_both,
     record::record,
 };
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
@@ -21,6 +24,28 @@ use uuid::Uuid;
 
 /// Most items that one statement readies.
 const READIED_AT_ONCE: i64 = 1_000;
+/// Goes from one project to the next by the index, past their items: from `$1`
+/// to the end, then from the beginning to it, `$2` at most of each.
+const PROJECTS_WITH_WORK: &str = "WITH RECURSIVE behind (project_id, place) AS (\
+     SELECT * FROM (SELECT project_id, 1 AS place FROM queue_items WHERE state = 'ready' \
+     AND project_id > $1 ORDER BY project_id LIMIT 1) AS first \
+     UNION ALL \
+     SELECT (SELECT q.project_id FROM queue_items AS q WHERE q.state = 'ready' \
+     AND q.project_id > behind.project_id ORDER BY q.project_id LIMIT 1), place + 1 \
+     FROM behind WHERE behind.project_id IS NOT NULL AND place < $2), \
+     before (project_id, place) AS (\
+     SELECT * FROM (SELECT project_id, 1 AS place FROM queue_items WHERE state = 'ready' \
+     AND project_id <= $1 ORDER BY project_id LIMIT 1) AS first \
+     UNION ALL \
+     SELECT (SELECT q.project_id FROM queue_items AS q WHERE q.state = 'ready' \
+     AND q.project_id > before.project_id AND q.project_id <= $1 \
+     ORDER BY q.project_id LIMIT 1), place + 1 \
+     FROM before WHERE before.project_id IS NOT NULL AND place < $2) \
+     SELECT project_id FROM (\
+     SELECT project_id, 0 AS turn FROM behind WHERE project_id IS NOT NULL \
+     UNION ALL \
+     SELECT project_id, 1 AS turn FROM before WHERE project_id IS NOT NULL) AS found \
+     ORDER BY turn, project_id LIMIT $2";
 
 impl Queue<'_> {
     /// When the next item that is scheduled or held falls due.
@@ -99,35 +124,12 @@ impl Queue<'_> {
         limit: u32,
     ) -> Result<Vec<ProjectId>> {
         let after = after.map_or(Uuid::nil(), |project| *project.as_uuid());
-        let mut projects = self.projects_after(after, limit).await?;
-        let left = limit.saturating_sub(u32::try_from(projects.len()).unwrap_or(u32::MAX));
-        if left > 0 && !after.is_nil() {
-            let begun = projects.first().copied();
-            let first = self.projects_after(Uuid::nil(), left).await?;
-            projects.extend(
-                first
-                    .into_iter()
-                    .take_while(|project| Some(*project) != begun),
-            );
-        }
-        Ok(projects)
-    }
-
-    /// Goes from one project to the next by the index, past their items.
-    async fn projects_after(&self, after: Uuid, limit: u32) -> Result<Vec<ProjectId>> {
         let rows = self
             .db
             .read()
             .query_all_raw(statement(
                 self.db.engine(),
-                "WITH RECURSIVE found (project_id) AS (\
-                 SELECT * FROM (SELECT project_id FROM queue_items WHERE state = 'ready' \
-                 AND project_id > $1 ORDER BY project_id LIMIT 1) AS first \
-                 UNION ALL \
-                 SELECT (SELECT q.project_id FROM queue_items AS q WHERE q.state = 'ready' \
-                 AND q.project_id > found.project_id ORDER BY q.project_id LIMIT 1) \
-                 FROM found WHERE found.project_id IS NOT NULL) \
-                 SELECT project_id FROM found WHERE project_id IS NOT NULL LIMIT $2",
+                PROJECTS_WITH_WORK,
                 [Value::from(after), i64::from(limit).into()],
             ))
             .await
@@ -204,22 +206,35 @@ impl Queue<'_> {
         lease: Duration,
     ) -> Result<Vec<Lease>> {
         let now = self.db.now();
-        let rows = Entity::update_many()
-            .col_expr(Column::LeaseUntil, Expr::value(instant::later(now, lease)))
-            .filter(Column::Id.is_in(items.iter().map(|item| *item.as_uuid())))
-            .filter(Column::Worker.eq(*worker.as_uuid()))
-            .filter(Column::State.eq("running"))
-            .filter(Column::LeaseUntil.gt(now))
-            .exec_with_returning(&self.db.write())
+        // In the order in which `complete` locks them.
+        let sql = match self.db.engine() {
+            Engine::Sqlite => {
+                "UPDATE queue_items SET lease_until = $3 FROM json_each($4) AS told \
+                 WHERE queue_items.id = unhex(told.value ->> 0) AND worker = $2 \
+                 AND state = 'running' AND lease_until > $1 RETURNING id, fence"
+            }
+            Engine::Postgres => {
+                "WITH held AS (SELECT seq FROM queue_items WHERE id IN (\
+                 SELECT (e.value ->> 0)::uuid FROM jsonb_array_elements($4::jsonb) AS e) \
+                 AND worker = $2 AND state = 'running' AND lease_until > $1 \
+                 ORDER BY seq FOR UPDATE) \
+                 UPDATE queue_items SET lease_until = $3 \
+                 WHERE seq IN (SELECT seq FROM held) RETURNING id, fence"
+            }
+        };
+        let values = [
+            Value::from(now),
+            (*worker.as_uuid()).into(),
+            instant::later(now, lease).into(),
+            as_json(items.iter().map(|item| (*item, 0))).into(),
+        ];
+        let rows = self
+            .db
+            .write()
+            .query_all_raw(statement(self.db.engine(), sql, values))
             .await
             .map_err(failed("prolong leases"))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Lease {
-                item: ItemId::from_uuid(row.id),
-                fence: row.fence,
-            })
-            .collect())
+        rows.iter().map(super::complete::lease).collect()
     }
 
     /// Notes how far the work is, if the lease still holds.

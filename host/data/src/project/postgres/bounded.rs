@@ -60,6 +60,51 @@ pub(super) fn measured(sql: &str, columns: &[PgColumn], most: usize) -> Option<S
     })
 }
 
+/// A statement that copies rows out.
+pub(super) struct Copied {
+    pub(super) sql: String,
+    /// Whether each row has a last cell that says whether all of it is there.
+    pub(super) is_measured: bool,
+}
+
+/// The rows of a statement that only reads as `COPY` writes them, measured
+/// where they may be large.
+pub(super) fn copied(sql: &str, columns: &[PgColumn], most: usize) -> Copied {
+    let sql = sql.trim_end().trim_end_matches(';');
+    let names: Vec<String> = (0..columns.len())
+        .map(|number| format!("c{number}"))
+        .collect();
+    let sizes: Vec<String> = columns
+        .iter()
+        .zip(&names)
+        .filter(|(column, _)| grows(column.type_info()))
+        .map(|(column, name)| size(column.type_info(), name))
+        .collect();
+    if sizes.is_empty() {
+        return Copied {
+            sql: format!("COPY ({sql}\n) TO STDOUT"),
+            is_measured: false,
+        };
+    }
+    let shown: Vec<String> = columns
+        .iter()
+        .zip(&names)
+        .map(|(column, name)| match grows(column.type_info()) {
+            true => format!("CASE WHEN f.fits THEN f.{name} END"),
+            false => format!("f.{name}"),
+        })
+        .collect();
+    let (names, sizes, shown) = (names.join(", "), sizes.join(" + "), shown.join(", "));
+    Copied {
+        // It is measured once for all cells: `OFFSET` keeps it where it is.
+        sql: format!(
+            "COPY (SELECT {shown}, f.fits FROM (SELECT q.*, ({sizes} <= {most}) AS fits \
+             FROM ({sql}\n) AS q({names}) OFFSET 0) AS f) TO STDOUT"
+        ),
+        is_measured: true,
+    }
+}
+
 fn form(sql: &str) -> Option<Form> {
     let writes = |sql: &str| {
         text::runs(sql).any(|(word, _)| {

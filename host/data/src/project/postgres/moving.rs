@@ -236,7 +236,7 @@ impl PostgresProjects {
         run(&mut connection, "BEGIN").await?;
         let into = named(schema, &table.name);
         run(&mut connection, &format!("DELETE FROM {into}")).await?;
-        let rows = source.read_rows(from, schema, &table.name, told_as(&columns))?;
+        let rows = source.rows_to_move(from, schema, &table.name, told_as(&columns))?;
         let count = copy(&mut connection, &into, &table.name, &columns, rows, told).await?;
         count_on(&mut connection, schema, table, &columns).await?;
         run(&mut connection, "COMMIT").await?;
@@ -276,7 +276,7 @@ impl PostgresProjects {
         ] {
             run(&mut connection, &sql).await?;
         }
-        let rows = source.read_rows(from, schema, &table.name, told_as(&columns))?;
+        let rows = source.rows_to_move(from, schema, &table.name, told_as(&columns))?;
         let beside = format!("pg_temp.{BESIDE}");
         copy(
             &mut connection,

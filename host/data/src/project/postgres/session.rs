@@ -12,7 +12,9 @@ use super::{
     names::literal,
     value::{self, Bound},
 };
-use crate::project::{pool::Pooled, public::EditorResult, text, timed_out, too_many_rows};
+use crate::project::{
+    pool::Pooled, public::EditorResult, row_too_large, text, timed_out, too_many_rows,
+};
 use atlashub_core::{
     Error, Result,
     capability::database::BoundCaller,
@@ -25,7 +27,10 @@ use sqlx::{
     postgres::{PgArguments, PgRow, PgStatement, PgTypeInfo},
 };
 use std::{sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 
+/// Bytes from which a chunk of lines is handed on.
+const CHUNK: usize = 512 * 1024;
 /// What the host waits beyond the server's own time limit.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -329,6 +334,50 @@ impl Session {
         .await
     }
 
+    /// Copies what a statement answers out, in chunks of lines. Ends quietly
+    /// when nobody takes them any more.
+    pub(super) async fn copy_out(
+        &mut self,
+        sql: &str,
+        into: &mpsc::Sender<Result<Vec<u8>>>,
+    ) -> Result<(), Fault> {
+        let result = self
+            .guarded(self.time, async |connection| {
+                // The server reads it as one statement, before it becomes a
+                // part of another.
+                let call = prepare(connection, sql, &[]).await?;
+                let copied = bounded::copied(sql, call.statement.columns(), MAX_RESULT_BYTES);
+                copy_out(connection, &copied, into).await
+            })
+            .await;
+        if result.is_err() {
+            // What is left of the answer would come before the next one.
+            self.retire();
+        }
+        result
+    }
+
+    /// Copies lines in, as they are fed; how many rows.
+    pub(super) async fn copy_in(
+        &mut self,
+        sql: &str,
+        fed: &mut mpsc::Receiver<Feed>,
+    ) -> Result<u64, Fault> {
+        self.guarded(self.time, async |connection| {
+            let mut copy = connection.copy_in_raw(sql).await?;
+            loop {
+                match fed.recv().await {
+                    Some(Feed::Lines(lines)) => {
+                        copy.send(lines).await?;
+                    }
+                    Some(Feed::End) => return Ok(copy.finish().await?),
+                    None => return Err(Fault::Stopped(timed_out())),
+                }
+            }
+        })
+        .await
+    }
+
     /// Begins a transaction.
     pub(super) async fn begin(&mut self, read_only: bool) -> Result<(), Fault> {
         self.in_transaction = true;
@@ -417,6 +466,51 @@ impl Session {
         })
         .await
     }
+}
+
+/// What a writer feeds.
+pub(super) enum Feed {
+    /// Whole lines.
+    Lines(Vec<u8>),
+    /// No more come.
+    End,
+}
+
+async fn copy_out(
+    connection: &mut PgConnection,
+    copied: &bounded::Copied,
+    into: &mpsc::Sender<Result<Vec<u8>>>,
+) -> Result<(), Fault> {
+    let mut stream = connection.copy_out_raw(&copied.sql).await?;
+    let mut chunk = Vec::with_capacity(CHUNK + CHUNK / 8);
+    while let Some(line) = stream.try_next().await? {
+        // The server sends each row by itself.
+        let line = match copied.is_measured {
+            true => match line.strip_suffix(b"\tt\n") {
+                Some(line) => line,
+                None => {
+                    // What comes before it counts.
+                    if !chunk.is_empty() {
+                        let _ = into.send(Ok(chunk)).await;
+                    }
+                    return Err(Fault::Stopped(row_too_large()));
+                }
+            },
+            false => line.strip_suffix(b"\n").unwrap_or(&line),
+        };
+        chunk.extend_from_slice(line);
+        chunk.push(b'\n');
+        if chunk.len() >= CHUNK {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK + CHUNK / 8));
+            if into.send(Ok(full)).await.is_err() {
+                return Err(Fault::Stopped(timed_out()));
+            }
+        }
+    }
+    if !chunk.is_empty() {
+        let _ = into.send(Ok(chunk)).await;
+    }
+    Ok(())
 }
 
 fn column_names(statement: &PgStatement) -> Vec<String> {

@@ -24,12 +24,13 @@ pub use tables::{Check, Index, RowFilter, RowOrder, RowPage, RowsQuery, TableDet
 pub(super) use tables::{Found, check_policies};
 pub(super) use versions::Versions;
 
-use super::{Engine, ProjectDatabases, check_call};
+use super::{Engine, ProjectDatabases, check_call, denied, lines::Cell};
 use async_trait::async_trait;
 use atlashub_core::{
     Error, ErrorKind, ProjectId, Result,
     capability::{
-        database::{Access, Database, Table, TableKind},
+        bulk::{RowReader, RowWriter},
+        database::{Access, Database, Reach, Table, TableKind},
         sql::{Dialect, SqlRows, SqlTransaction, SqlValue},
     },
 };
@@ -216,6 +217,50 @@ impl Database for ProjectDatabases {
                 postgres
                     .execute_public(&self.reaching(access), sql, parameters)
                     .await
+            }
+        }
+    }
+
+    async fn read_rows(&self, access: &Access, sql: &str) -> Result<Box<dyn RowReader>> {
+        check_call(sql, &[])?;
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.lines_out(&self.reaching(access), sql).await,
+            Engine::Postgres(postgres) => postgres.lines_out(&self.reaching(access), sql).await,
+        }
+    }
+
+    async fn write_rows(
+        &self,
+        access: &Access,
+        table: &str,
+        columns: &[String],
+    ) -> Result<Box<dyn RowWriter>> {
+        if !access.write {
+            return Err(read_only());
+        }
+        if !matches!(access.reach, Reach::Everything) {
+            return Err(denied("many rows at once are for who reaches every row"));
+        }
+        let tables = self.describe(access.project).await?;
+        let found = tables.iter().find(|own| own.name == table);
+        let found = found.filter(|own| own.kind == TableKind::Table);
+        let found = found.ok_or_else(|| Error::not_found(format!("the table `{table}`")))?;
+        let mut cells = Vec::with_capacity(columns.len());
+        for name in columns {
+            let column = found.columns.iter().find(|own| own.name == *name);
+            let column = column
+                .filter(|own| !own.generated)
+                .ok_or_else(|| Error::not_found(format!("a column `{name}` that takes values")))?;
+            cells.push((name.clone(), Cell::new(column.kind, &column.data_type)));
+        }
+        if cells.is_empty() {
+            return Err(Error::not_found("a column that takes values"));
+        }
+        match &*self.engine {
+            Engine::Sqlite(sqlite) => sqlite.lines_in(&self.reaching(access), table, &cells).await,
+            Engine::Postgres(postgres) => {
+                let project = self.reaching(access).project;
+                postgres.lines_in(project, table, columns).await
             }
         }
     }

@@ -274,6 +274,10 @@ impl SqliteProjects {
     }
 
     pub(super) async fn begin(&self, target: &Target) -> Result<Box<dyn SqlTransaction>> {
+        Ok(Box::new(self.begin_at(target).await?))
+    }
+
+    async fn begin_at(&self, target: &Target) -> Result<transaction::SqliteTransaction> {
         let write = target.write;
         let purpose = if write { Purpose::Write } else { Purpose::Read };
         let worker = self.worker(target, purpose).await?;
@@ -288,7 +292,7 @@ impl SqliteProjects {
             .await;
         begun?;
         let time = self.options.statement_time;
-        Ok(Box::new(transaction::SqliteTransaction::new(worker, time)))
+        Ok(transaction::SqliteTransaction::new(worker, time))
     }
 
     pub(super) async fn cursor(

@@ -107,7 +107,7 @@ impl SqliteProjects {
     }
 
     /// Begins to read the rows of a table.
-    pub(in crate::project) fn read_rows(
+    pub(in crate::project) fn rows_to_move(
         &self,
         project: ProjectId,
         schema: &str,

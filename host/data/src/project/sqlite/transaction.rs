@@ -28,7 +28,7 @@ impl SqliteTransaction {
         }
     }
 
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut super::Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {

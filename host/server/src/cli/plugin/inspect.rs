@@ -112,6 +112,11 @@ pub(super) fn wishes(manifest: &Manifest) -> Vec<String> {
     if let Some(assets) = &manifest.assets {
         lines.push(format!("assets:  {} at {}", assets.folder, assets.mount));
     }
+    if !manifest.pages.is_empty() {
+        let pages = manifest.pages.iter();
+        let pages = pages.map(|page| format!("{} ({})", page.title, page.path));
+        lines.push(format!("pages:   {}", list(pages.collect())));
+    }
     if !manifest.permissions.is_empty() {
         lines.push("permissions:".to_owned());
         lines.extend(manifest.permissions.iter().map(|declared| {

@@ -124,6 +124,10 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             "/v1/projects/{project}/plugins/{plugin}/metrics",
             get(installations::metrics::handle),
         )
+        .route(
+            "/v1/projects/{project}/plugins/{plugin}/page-token",
+            post(installations::page_token::handle),
+        )
         .route("/v1/plugins/{plugin}", get(plugins::get::handle))
         .route(
             "/v1/plugins",

@@ -19,6 +19,8 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
     const node = dialog.current;
     const before = document.activeElement;
     if (node && !node.open) node.showModal();
+    // Else the browser begins with the button that closes it.
+    node?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
       node?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

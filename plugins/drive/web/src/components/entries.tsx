@@ -137,6 +137,11 @@ function Choose({ entry, chosen, toggle, className = "" }: ItemProps & { classNa
   );
 }
 
+/** Space chooses; that it also presses a button is not meant here. */
+function noClick(event: KeyboardEvent) {
+  if (event.key === " ") event.preventDefault();
+}
+
 function Name({ entry }: { entry: Entry }) {
   const marked = entry.kind === "file" ? entry.file.highlights?.filename : undefined;
   return marked ? <Marked text={marked} /> : <>{entry.name}</>;
@@ -169,6 +174,7 @@ function Row(props: ItemProps) {
         className="flex min-w-0 flex-1 items-center gap-3 rounded-lg py-2.5 text-left"
         onClick={() => actions.open(entry)}
         onKeyDown={press}
+        onKeyUp={noClick}
         onFocus={focused}
       >
         <span className="flex size-8 shrink-0 items-center justify-center">
@@ -206,6 +212,7 @@ function Tile(props: ItemProps) {
         className="block w-full rounded-2xl text-left focus-visible:outline-offset-[-3px]"
         onClick={() => actions.open(entry)}
         onKeyDown={press}
+        onKeyUp={noClick}
         onFocus={focused}
       >
         <span className="flex h-28 items-center justify-center overflow-hidden bg-raised/60 md:h-32">

@@ -13,7 +13,7 @@ export function Field({ label, hint, ...rest }: FieldProps) {
       <label htmlFor={id} className="mb-1 block text-sm font-medium">
         {label}
       </label>
-      <input id={id} className="field" {...(hint ? { "aria-describedby": `${id}-hint` } : {})} {...rest} />
+      <input id={id} className="field" data-first={rest.autoFocus} {...(hint ? { "aria-describedby": `${id}-hint` } : {})} {...rest} />
       {hint && (
         <p id={`${id}-hint`} className="mt-1 text-sm text-muted">
           {hint}

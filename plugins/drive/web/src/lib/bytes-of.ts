@@ -10,7 +10,13 @@ export async function blobUrl(path: string, params: Record<string, string | numb
 /** A link to the bytes that is good for some minutes, without a token. */
 export async function signedLink(id: string, disposition: "inline" | "attachment", version?: number): Promise<string> {
   const { url } = await call<{ url: string }>("GET", `/files/${id}/download`, { params: { link: true, disposition, version } });
-  return url;
+  return here(url);
+}
+
+/** What this very server signs it answers at every name that it has, this page's among them. */
+function here(url: string): string {
+  const { pathname, search } = new URL(url, window.location.href);
+  return pathname.startsWith("/_/blob/") ? pathname + search : url;
 }
 
 /** Has the browser save what lies at an address. */

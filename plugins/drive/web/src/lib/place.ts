@@ -18,5 +18,5 @@ export function pageAt(hash: string): string {
   const here = new URL(window.location.href);
   here.hash = hash;
   here.search = "";
-  return here.href;
+  return here.href.replace(/#$/, "");
 }

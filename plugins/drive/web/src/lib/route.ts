@@ -11,6 +11,9 @@ export interface Route {
 }
 
 export function readRoute(hash: string): Route {
+  // A link in a mail led here.
+  const mailed = new URLSearchParams(hash.slice(1));
+  if (mailed.get("type") === "reset_password") return { page: "reset", id: mailed.get("token") ?? undefined, query: mailed };
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [page = "", id] = path.split("/").map(safely);
   return { page: page || "files", id: id || undefined, query: new URLSearchParams(query) };

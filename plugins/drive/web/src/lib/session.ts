@@ -5,7 +5,7 @@
  * and reaches neither.
  */
 import { useSyncExternalStore } from "react";
-import { at } from "./place";
+import { at, pageAt } from "./place";
 import { Refused, refusal } from "./refused";
 
 interface Tokens {
@@ -144,7 +144,18 @@ export async function changePassword(current: string, password: string): Promise
 }
 
 export async function forgot(email: string): Promise<void> {
+  // The mail leads back to these pages where the project allows it, and to one
+  // of the server's own where not.
+  const back = await post("/v1/auth/forgot-password", { email, redirect_to: pageAt("") });
+  if (back.ok) return;
+  if (back.status === 429 || back.status >= 500) throw await refusal(back);
   const response = await post("/v1/auth/forgot-password", { email });
+  if (!response.ok) throw await refusal(response);
+}
+
+/** Sets the password that was forgotten, by the token of a mail. */
+export async function reset(given: string, password: string): Promise<void> {
+  const response = await post("/v1/auth/reset-password", { token: given, password });
   if (!response.ok) throw await refusal(response);
 }
 

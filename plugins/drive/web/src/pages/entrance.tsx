@@ -2,13 +2,14 @@ import { MailCheck } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { LanguageChoice, Mark } from "@/components/brand";
 import { Field, Form, Problem, text } from "@/components/form";
+import { say } from "@/components/toast";
 import { t } from "@/i18n";
 import { go, link, useRoute } from "@/lib/route";
-import { Refused, forgot, signIn, signUp } from "@/lib/session";
+import { Refused, forgot, reset, signIn, signUp } from "@/lib/session";
 
 /** Pages for those who are not signed in. */
 export function SignIn({ name }: { name: string }) {
-  const { page } = useRoute();
+  const { page, id } = useRoute();
   return (
     <div className="flex min-h-full flex-col">
       <main className="flex flex-1 flex-col items-center justify-center px-4 py-10">
@@ -17,7 +18,7 @@ export function SignIn({ name }: { name: string }) {
           <span>{name}</span>
         </div>
         <div className="card w-full max-w-sm p-6 shadow-sm">
-          {page === "sign-up" ? <Up /> : page === "forgot" ? <Forgotten /> : <In />}
+          {page === "sign-up" ? <Up /> : page === "forgot" ? <Forgotten /> : page === "reset" && id ? <Reset token={id} /> : <In />}
         </div>
       </main>
       <footer className="flex justify-center p-6">
@@ -142,6 +143,32 @@ function Forgotten() {
             <Problem text={problem} />
             <button type="submit" className="button button-primary" disabled={busy}>
               {t("send_link")}
+            </button>
+            <BackToSignIn />
+          </>
+        )}
+      </Form>
+    </>
+  );
+}
+
+function Reset({ token }: { token: string }) {
+  return (
+    <>
+      <Heading>{t("password_new")}</Heading>
+      <Form
+        onSend={async (fields) => {
+          await reset(token, text(fields, "password"));
+          say(t("password_set"));
+          go(link("sign-in"), true);
+        }}
+      >
+        {({ busy, problem }) => (
+          <>
+            <Field label={t("password_new")} name="password" type="password" autoComplete="new-password" required minLength={8} hint={t("password_hint")} />
+            <Problem text={problem} />
+            <button type="submit" className="button button-primary" disabled={busy}>
+              {t("change_password")}
             </button>
             <BackToSignIn />
           </>

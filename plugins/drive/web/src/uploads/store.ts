@@ -63,7 +63,7 @@ function problemOf(error: Error): string {
 
 function uploadOf(job: Job): tus.Upload {
   let sentWith: string | undefined;
-  return new tus.Upload(job.file, {
+  const upload = new tus.Upload(job.file, {
     endpoint: at("/files/tus"),
     chunkSize: CHUNK,
     retryDelays: [0, 1_000, 3_000, 5_000, 10_000, 20_000],
@@ -87,6 +87,11 @@ function uploadOf(job: Job): tus.Upload {
       }
       return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500;
     },
+    onUploadUrlAvailable: () => {
+      // Below the name that this page has, whatever the server calls itself.
+      const id = upload.url?.split("/").at(-1);
+      if (id) upload.url = at(`/files/tus/${id}`);
+    },
     onProgress: (sent) => change(job, { sent }),
     onError: (error) => {
       change(job, { state: "failed", problem: problemOf(error) });
@@ -98,6 +103,7 @@ function uploadOf(job: Job): tus.Upload {
       fill();
     },
   });
+  return upload;
 }
 
 async function run(job: Job): Promise<void> {

@@ -10,6 +10,7 @@ mod editor;
 pub(super) mod ended;
 mod policies;
 pub(super) mod prepare;
+mod rows;
 
 use super::{
     PostgresProjects,

@@ -8,6 +8,7 @@ mod describe;
 mod editor;
 pub(super) mod ended;
 mod moving;
+mod rows;
 pub(super) mod rules;
 mod set;
 mod store;

@@ -4,13 +4,14 @@ pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod metrics;
+pub(crate) mod page_token;
 pub(crate) mod put;
 pub(crate) mod remove;
 
 use super::plugins::DeclaredPermission;
 use crate::state::HostState;
 use atlashub_app::plugins::{Health, InstallationView as Installed};
-use atlashub_core::{Error, Limits, PluginName, ProjectId, Result};
+use atlashub_core::{Error, Limits, Manifest, PluginName, ProjectId, Result};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -46,6 +47,8 @@ pub(crate) struct InstallationView {
     permissions: Vec<DeclaredPermission>,
     /// Where it is mounted.
     routes: Vec<String>,
+    /// Pages that it brings into the dashboard.
+    pages: Vec<PageView>,
     /// What it may use.
     #[schema(value_type = Object)]
     limits: Limits,
@@ -66,6 +69,29 @@ pub(crate) struct InstallationView {
     updated_at: OffsetDateTime,
 }
 
+/// A page of a plugin in the dashboard.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PageView {
+    /// What it is called there.
+    title: String,
+    /// Where it lies in the project, `/notes/admin.html`.
+    path: String,
+}
+
+impl PageView {
+    /// The pages of a plugin that is mounted at `paths`.
+    fn all(manifest: &Manifest, paths: &[String]) -> Vec<Self> {
+        let mount = paths.last().filter(|_| manifest.assets.is_some());
+        let pages = mount.into_iter().flat_map(|mount| {
+            manifest.pages.iter().map(|page| Self {
+                title: page.title.clone(),
+                path: format!("{}/{}", mount.trim_end_matches('/'), page.path),
+            })
+        });
+        pages.collect()
+    }
+}
+
 impl From<Installed> for InstallationView {
     fn from(view: Installed) -> Self {
         let (installation, manifest) = (view.installation, view.revision.manifest);
@@ -73,6 +99,7 @@ impl From<Installed> for InstallationView {
         Self {
             name: installation.plugin.into(),
             permissions: DeclaredPermission::all(&manifest),
+            pages: PageView::all(&manifest, &view.routes),
             description: manifest.description,
             enabled: state.enabled,
             revision: *state.revision.as_uuid(),

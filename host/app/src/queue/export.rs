@@ -1,0 +1,192 @@
+//! The platform's job `export`: the host writes nothing out itself. It adds
+//! the job of the project's plugin that says in its manifest that it provides
+//! it, and follows that to its end.
+
+use super::actions::{PlatformAction, PlatformTask};
+use crate::{
+    App,
+    app::WeakApp,
+    directory::{InstalledPlugin, RouteTable},
+};
+use async_trait::async_trait;
+use atlashub_core::{
+    Error, ErrorKind, Grant, ItemId, ProjectId, Result,
+    capability::jobs::{JobTerms, PlatformJob},
+    job::JobDeclaration,
+};
+use atlashub_data::platform::{Backlog, ItemKind, ItemState, JobWork, NewItem, QueueItem};
+use std::{sync::Arc, time::Duration};
+use uuid::Uuid;
+
+/// How often it is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+/// What sets the id of the plugin's job apart from that of the platform's.
+const APART: u128 = 0x6578_706f_7274 << 8;
+
+pub(crate) struct Export(pub(crate) WeakApp);
+
+impl Export {
+    fn app(&self) -> Result<App> {
+        let app = self.0.upgrade();
+        app.ok_or_else(|| Error::internal("export a project", "the app has ended"))
+    }
+}
+
+#[async_trait]
+impl PlatformAction for Export {
+    async fn check(&self, project: ProjectId) -> Result<()> {
+        provider(&self.app()?, project).await.map(drop)
+    }
+
+    async fn run(&self, task: &PlatformTask) -> Result<()> {
+        let app = self.app()?;
+        let id = match begun(&app, task).await? {
+            Some(id) => id,
+            None => begin(&app, task).await?,
+        };
+        let followed = follow(&app, task, id).await;
+        if matches!(&followed, Err(error) if error.code() == "job_lost") {
+            // Nobody wants it any more; it may have ended.
+            let _ = app.platform().queue().cancel(task.project, id).await;
+            app.queue().wake();
+        }
+        followed
+    }
+}
+
+/// The id of the plugin's job for an attempt: one that was cut short is found
+/// again.
+fn id_of(task: &PlatformTask, attempt: u32) -> ItemId {
+    let own = task.lease.item.as_uuid().as_u128();
+    ItemId::from_uuid(Uuid::from_u128(own ^ (APART + u128::from(attempt))))
+}
+
+/// The plugin's job of this attempt, or of one before that goes on.
+async fn begun(app: &App, task: &PlatformTask) -> Result<Option<ItemId>> {
+    for attempt in (1..=task.attempt).rev() {
+        let id = id_of(task, attempt);
+        let found = app.platform().queue().find(task.project, id).await?;
+        if found.is_some_and(|item| !matches!(item.state, ItemState::Dead | ItemState::Cancelled)) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+async fn begin(app: &App, task: &PlatformTask) -> Result<ItemId> {
+    let (installed, declared) = provider(app, task.project).await?;
+    let terms = JobTerms::of(&declared);
+    let id = id_of(task, task.attempt);
+    let more = Backlog {
+        items: 1,
+        bytes: task.payload.len() as u64,
+    };
+    let platform = app.platform();
+    app.queue().take_share(platform, task.project, more).await?;
+    let item = NewItem {
+        id,
+        project: task.project,
+        kind: ItemKind::Job,
+        consumer: installed.installation.plugin.clone(),
+        name: declared.name,
+        source: Some(task.plugin.clone()),
+        subject: *id.as_uuid(),
+        request: None,
+        payload: task.payload.clone(),
+        ordering_key: None,
+        unique_key: None,
+        priority: 0,
+        hops: 0,
+        due_at: None,
+        max_attempts: terms.max_attempts,
+        job: Some(JobWork {
+            timeout: terms.timeout,
+            backoff: terms.backoff,
+            tick: None,
+        }),
+    };
+    platform.queue().enqueue(vec![item]).await?;
+    app.queue().wake();
+    Ok(id)
+}
+
+/// Waits for the job's end, and passes on what is said of it.
+async fn follow(app: &App, task: &PlatformTask, id: ItemId) -> Result<()> {
+    loop {
+        let found = app.platform().queue().find(task.project, id).await?;
+        let Some(item) = found else {
+            return Err(Error::conflict(
+                "export_lost",
+                "the plugin's job is not known any more",
+            ));
+        };
+        if let Some(outcome) = outcome(&item) {
+            return outcome;
+        }
+        let percent = item.progress.unwrap_or(0);
+        task.progress(percent, item.progress_note).await?;
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn outcome(item: &QueueItem) -> Option<Result<()>> {
+    match &item.state {
+        ItemState::Done => Some(Ok(())),
+        ItemState::Cancelled => Some(Err(Error::conflict(
+            "export_cancelled",
+            "the plugin's job was cancelled",
+        ))),
+        ItemState::Dead => {
+            let why = item.failure.as_ref();
+            let why = why.map(|why| format!("{}: {}", why.code, why.message));
+            let plugin = &item.consumer;
+            Some(Err(Error::conflict(
+                "export_failed",
+                format!("the plugin `{plugin}`: {}", why.unwrap_or_default()),
+            )))
+        }
+        _ => None,
+    }
+}
+
+/// The plugin of the project that exports it, and its job.
+async fn provider(app: &App, project: ProjectId) -> Result<(Arc<InstalledPlugin>, JobDeclaration)> {
+    let directory = app.directory();
+    if directory.by_id(project).is_none() {
+        directory.refresh(project).await?;
+    }
+    if let Some(entry) = directory.by_id(project) {
+        let routes = directory.routes(&entry).await?;
+        if let Some(found) = first(&routes) {
+            return Ok(found);
+        }
+        // This node may not know yet what another one changed.
+        let routes = directory.bring_up(&entry, None).await?;
+        if let Some(found) = first(&routes) {
+            return Ok(found);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Invalid,
+        "platform_job_unavailable",
+        "no plugin that is on in this project provides `export`, as `transfer` does",
+    ))
+}
+
+/// The first by name.
+fn first(routes: &RouteTable) -> Option<(Arc<InstalledPlugin>, JobDeclaration)> {
+    routes
+        .plugins()
+        .filter_map(|installed| Some((Arc::clone(installed), provided(installed)?)))
+        .min_by(|(one, _), (other, _)| one.installation.plugin.cmp(&other.installation.plugin))
+}
+
+fn provided(installed: &InstalledPlugin) -> Option<JobDeclaration> {
+    let state = &installed.installation.state;
+    if !state.enabled || !state.grants.contains(&Grant::Jobs) {
+        return None;
+    }
+    let mut jobs = installed.revision.manifest.jobs.iter();
+    jobs.find(|job| job.provides.as_deref() == Some(PlatformJob::Export.as_str()))
+        .cloned()
+}

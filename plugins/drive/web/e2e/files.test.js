@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { Browser, Server, act, desktop, entry, faultless, password, phone, pictures, signIn, signOut, until } from "./harness.js";
+
+/** @type {Server} */
+let server;
+/** @type {Browser} */
+let browser;
+before(async () => {
+  server = await Server.start();
+  browser = await Browser.start();
+});
+after(async () => {
+  await browser?.stop();
+  await server?.stop();
+});
+
+test("somebody signs up, is still there after a reload, signs out and in again", async () => {
+  const page = await browser.page(server);
+  await page.goto(page.base);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await pictures(page, "sign-in");
+  await page.getByRole("link", { name: "Create an account" }).click();
+  await page.getByRole("heading", { name: "Create an account" }).waitFor();
+  await pictures(page, "sign-up");
+  await page.getByLabel("Name").fill("Amina Otieno");
+  await page.getByLabel("Email").fill("amina@example.com");
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Create an account" }).click();
+  await page.getByRole("heading", { name: "My files", level: 1 }).waitFor();
+  await page.getByText("Your drive is empty").waitFor();
+  await pictures(page, "empty");
+  await page.reload();
+  await page.getByText("Your drive is empty").waitFor();
+  await signOut(page);
+  await page.reload();
+  await page.getByLabel("Email").fill("amina@example.com");
+  await page.getByLabel("Password").fill("a wrong password");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("The email address or the password is wrong.").waitFor();
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "My files", level: 1 }).waitFor();
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
+
+test("files are uploaded, put into folders, renamed, moved, downloaded and thrown away", async () => {
+  const user = await server.user("Wanjiru");
+  const page = await browser.page(server);
+  await signIn(page, user);
+
+  await page.keyboard.press("n");
+  await page.getByRole("dialog").getByLabel("Name").fill("Reports");
+  await page.getByRole("button", { name: "Create", exact: true }).click();
+  await entry(page, "Reports").waitFor();
+
+  const notes = Buffer.from("The budget of Kisumu county\n");
+  await page.getByTestId("picker").setInputFiles([
+    { name: "notes.txt", mimeType: "text/plain", buffer: notes },
+    { name: "<b>markup & more</b>.txt", mimeType: "text/plain", buffer: Buffer.from("a name made to break markup") },
+  ]);
+  await entry(page, "notes.txt").waitFor();
+  await entry(page, "<b>markup & more</b>.txt").waitFor();
+  await page.getByText("2 uploads are over").waitFor();
+  await page.getByRole("region", { name: "Uploads" }).getByRole("button", { name: "Close" }).click();
+  const listed = await user.call("GET", "/users/me/files");
+  assert.deepEqual(listed.items.map(({ filename }) => filename).toSorted(), ["<b>markup & more</b>.txt", "notes.txt"]);
+
+  await act(page, "notes.txt", "Rename");
+  await page.getByRole("dialog").getByLabel("Name").fill("budget.txt");
+  await page.getByRole("dialog").getByRole("button", { name: "Rename" }).click();
+  await entry(page, "budget.txt").waitFor();
+  await pictures(page, "files");
+
+  await act(page, "budget.txt", "Move");
+  await page.getByRole("dialog").getByRole("button", { name: "Reports" }).click();
+  await page.getByRole("button", { name: "Move here" }).click();
+  await page.getByText("Moved to Reports").waitFor();
+  await entry(page, "budget.txt").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Reports", exact: true }).click();
+  await page.getByRole("heading", { name: "Reports", level: 1 }).waitFor();
+  await entry(page, "budget.txt").waitFor();
+  const [moved] = (await user.call("GET", "/users/me/files?q=budget")).items;
+  assert.equal(moved.path, "Reports/budget.txt");
+
+  const download = page.waitForEvent("download");
+  await act(page, "budget.txt", "Download");
+  const got = await download;
+  assert.equal(got.suggestedFilename(), "budget.txt");
+  assert.deepEqual(await readFile((await got.path()) ?? ""), notes);
+
+  await page.goBack();
+  await page.getByRole("heading", { name: "My files", level: 1 }).waitFor();
+  await act(page, "Reports", "Delete");
+  await page.getByText("“Reports” is in the trash").waitFor();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await entry(page, "Reports").waitFor();
+  await act(page, "Reports", "Delete");
+  await entry(page, "Reports").waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "Trash" }).first().click();
+  await entry(page, "Reports").waitFor();
+  await pictures(page, "trash");
+  await act(page, "Reports", "Restore");
+  await page.getByText("The trash is empty").waitFor();
+  assert.equal((await user.call("GET", "/folders")).items.length, 1);
+
+  await page.getByRole("link", { name: "My files" }).first().click();
+  await act(page, "<b>markup & more</b>.txt", "Delete");
+  await page.getByRole("link", { name: "Trash" }).first().click();
+  await act(page, "<b>markup & more</b>.txt", "Delete forever");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete forever" }).click();
+  await page.getByText("The trash is empty").waitFor();
+  await until("the file to be gone", async () => (await user.call("GET", "/users/me/files?q=markup")).items.length === 0);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
+
+test("an upload is paused, survives a reload, and goes on where it was", async () => {
+  const user = await server.user("Otieno");
+  const page = await browser.page(server);
+  await signIn(page, user);
+  // The line is held after the first parts have gone over it.
+  let held = 0;
+  let hold = true;
+  await page.route("**/files/tus/**", async (route) => {
+    if (route.request().method() === "PATCH" && hold && ++held > 1) return;
+    await route.continue();
+  });
+  const bytes = Buffer.alloc(40 * 1024 * 1024, "mpesa");
+  const { writeFile, mkdtemp } = await import("node:fs/promises");
+  const { tmpdir } = await import("node:os");
+  const { join } = await import("node:path");
+  const path = join(await mkdtemp(join(tmpdir(), "drive-upload-")), "film.bin");
+  await writeFile(path, bytes);
+  await page.getByTestId("picker").setInputFiles(path);
+  const uploads = page.getByRole("region", { name: "Uploads" });
+  await until("the second part", () => held > 1);
+  await uploads.getByRole("button", { name: "Pause the upload of film.bin" }).click();
+  await uploads.getByText("Paused").waitFor();
+  await pictures(page, "upload-paused");
+  hold = false;
+  page.on("dialog", (dialog) => dialog.accept());
+  const sent = [];
+  page.on("request", (request) => {
+    if (request.method() === "PATCH") sent.push(Number(request.headers()["upload-offset"]));
+  });
+  await page.reload();
+  await page.getByText("Your drive is empty").waitFor();
+  await page.getByTestId("picker").setInputFiles(path);
+  await entry(page, "film.bin").waitFor();
+  assert(sent[0] > 0, `the first part was sent again: ${sent}`);
+  const [stored] = (await user.call("GET", "/users/me/files")).items;
+  assert.equal(stored.size, bytes.length);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
+
+test("everything is done by keys, and on a phone", async () => {
+  const user = await server.user("Juma");
+  for (const name of ["a.txt", "b.txt", "c.txt"]) await user.upload(name, `the text of ${name}`);
+  const page = await browser.page(server);
+  await signIn(page, user);
+  await entry(page, "a.txt").waitFor();
+  await page.getByRole("button", { name: "a.txt", exact: true }).focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Space");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Space");
+  await page.getByText("2 chosen").waitFor();
+  await pictures(page, "chosen");
+  await page.keyboard.press("Delete");
+  await entry(page, "b.txt").waitFor({ state: "detached" });
+  assert.equal((await user.call("GET", "/files/trash")).items.length, 2);
+  await page.getByRole("button", { name: "a.txt", exact: true }).focus();
+  await page.keyboard.press("F2");
+  await page.getByRole("dialog").getByLabel("Name").waitFor();
+  await page.keyboard.type("z");
+  await page.keyboard.press("Enter");
+  await entry(page, "z.txt").waitFor();
+  await page.getByRole("button", { name: "z.txt", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("the text of a.txt").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("the text of a.txt").waitFor({ state: "detached" });
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+  await page.keyboard.press("Escape");
+
+  await page.setViewportSize(phone);
+  await act(page, "z.txt", "Delete");
+  await page.getByText("Your drive is empty").waitFor();
+  await page.getByRole("button", { name: "New", exact: true }).click();
+  await page.getByRole("menuitem", { name: "New folder" }).click();
+  await page.getByRole("dialog").getByLabel("Name").fill("On the way");
+  await page.keyboard.press("Enter");
+  await entry(page, "On the way").waitFor();
+  await page.setViewportSize(desktop);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});

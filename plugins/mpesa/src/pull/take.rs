@@ -1,0 +1,122 @@
+//! Writes down a payment that the other side names when it is asked. One that
+//! is known stays as it is; one that fits a push whose outcome or receipt is not
+//! known is that push; any other is one from the menu that was never told.
+
+use crate::{
+    c2b::{self, Door, Paid, plain},
+    callback, due, phone,
+    record::{COLUMNS, Row},
+    settings::Account,
+    settle::{self, Made, Outcome},
+    state::{Meaning, State},
+    tell,
+};
+use atlashub_sdk::{prelude::*, sql::Transaction};
+use uuid::Uuid;
+
+/// How far a push and its payment lie apart at most, milliseconds: a prompt
+/// lives for minutes, and of the other side's zone there is some doubt.
+const APART: i64 = 4 * 3_600_000;
+
+/// What came of it.
+pub(super) enum Found {
+    /// It is this transaction, and was not known.
+    New(String),
+    /// It is known.
+    Known,
+}
+
+/// Writes it down, once.
+pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
+    let known = Row::find("WHERE receipt = $1 LIMIT 1", params![&paid.receipt])?;
+    if known.is_some_and(|row| row.state != State::NeedsReview) {
+        return Ok(Found::Known);
+    }
+    let door = Door {
+        account: account.name.clone(),
+        shortcode: account.shortcode.clone(),
+    };
+    let id = Uuid::now_v7().to_string();
+    // Should this end before others are told, they are told then.
+    due::later(&id, due::TOLD)?;
+    let (id, change) = callback::patiently(|transaction| {
+        if let Some(push) = pushed(transaction, account, paid, at)? {
+            let made = settle::apply(transaction, &push, &outcome(paid))?;
+            if let Made::Changed(_) | Made::Filled = made {
+                return Ok((Some(push.id), made.change()));
+            }
+        }
+        let taken = c2b::take(transaction, &id, &door, paid, true, c2b::Source::Pull(at))?;
+        let id = taken
+            .change
+            .as_ref()
+            .map(|change| change.transaction.clone());
+        Ok((id, taken.change))
+    })?;
+    if let Some(id) = &id {
+        log::info!("{id} was paid, which was never told: {}", paid.receipt);
+        due::later(id, due::TOLD)?;
+    }
+    tell::change(change.as_ref());
+    Ok(id.map_or(Found::Known, Found::New))
+}
+
+fn outcome(paid: &Paid) -> Outcome {
+    Outcome {
+        meaning: Meaning::Paid,
+        code: "0".to_owned(),
+        text: String::new(),
+        receipt: Some(paid.receipt.clone()),
+        cents: Some(paid.cents),
+        source: "pull",
+        details: None,
+    }
+}
+
+/// The oldest push that this payment can be: of the same shortcode, amount,
+/// reference and time, from the same phone where that is told, and without a
+/// receipt. Locked.
+fn pushed(
+    transaction: &Transaction,
+    account: &Account,
+    paid: &Paid,
+    at: i64,
+) -> Result<Option<Row>> {
+    if paid.cents % 100 != 0 {
+        return Ok(None);
+    }
+    let taken: Option<String> = transaction.query_optional(
+        "SELECT transaction_id FROM mpesa.ledger WHERE receipt = $1",
+        params![&paid.receipt],
+    )?;
+    if taken.is_some() {
+        return Ok(None);
+    }
+    let candidates: Vec<Row> = transaction.query(
+        &format!(
+            "SELECT {COLUMNS} FROM mpesa.transactions WHERE kind = 'push' AND shortcode = $1 \
+             AND amount = $2 AND receipt IS NULL AND created_at BETWEEN $3 AND $4 \
+             AND state IN ('created', 'pending', 'succeeded', 'timed_out', 'needs_review') \
+             ORDER BY created_at, id LIMIT 100"
+        ),
+        params![
+            &account.shortcode,
+            paid.cents / 100,
+            at.saturating_sub(APART),
+            at.saturating_add(APART)
+        ],
+    )?;
+    let payer = paid.phone.as_deref().and_then(phone::normalised);
+    let fits = |row: &&Row| {
+        let reference = row.reference.as_deref().unwrap_or_default();
+        let same_phone = payer.is_none() || payer == row.phone;
+        same_phone && plain(reference) == plain(&paid.reference)
+    };
+    match candidates.iter().find(fits) {
+        Some(row) => {
+            let row = Row::locked(transaction, &row.id)?;
+            Ok(Some(row).filter(|row| row.receipt.is_none()))
+        }
+        None => Ok(None),
+    }
+}
