@@ -5,6 +5,7 @@
  *
  * `ATLASHUB_BIN` is the server. `ATLASHUB_TEST_PAGES=built` takes the pages
  * from `dist/www` instead of the binary, for whoever works on them.
+ * `ATLASHUB_TEST_DOCS=1` puts the pictures that the docs show where they are.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -86,6 +87,8 @@ export class Server {
         ATLASHUB_DEV_ADMIN_TOKEN: this.token,
         ATLASHUB_PUBLIC_URL: this.pages,
         ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR,
+        // A slow machine is no fault of a component either.
+        ATLASHUB_COMPILE_SECONDS: "600",
         ...this.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
@@ -250,6 +253,16 @@ export async function accessible(page, name) {
   assert.deepEqual(told, [], `axe on ${name}:\n${told.join("\n")}`);
 }
 
+/** Those pictures that the docs show, and what they are called there. */
+const shown = {
+  overview: "overview",
+  plugins: "plugins",
+  sql: "sql",
+  "welcome-keys": "welcome",
+  "backup-restored": "backup",
+  "transfer-mapping": "import",
+};
+
 /** Pictures in dark and light, on a desktop and a phone; and axe on both colours. `ATLASHUB_TEST_PICTURES=none` leaves them out. */
 export async function pictures(page, name) {
   if (process.env.ATLASHUB_TEST_PICTURES === "none") return;
@@ -261,7 +274,10 @@ export async function pictures(page, name) {
       ["phone", phone],
     ]) {
       await page.setViewportSize(size);
-      await page.screenshot({ path: join(output, `${name}-${colours}-${device}.png`) });
+      const path = join(output, `${name}-${colours}-${device}.png`);
+      await page.screenshot({ path });
+      const docs = process.env.ATLASHUB_TEST_DOCS && colours === "dark" && device === "desktop" ? shown[name] : undefined;
+      if (docs) await copyFile(path, new URL(`../../../docs/pictures/${docs}.png`, import.meta.url));
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert(wide <= 1, `${name} is ${wide} px wider than the window of a ${device}`);
       if (device === "desktop" || colours === "dark") await accessible(page, `${name} (${colours}, ${device})`);

@@ -60,6 +60,39 @@ test("users are invited, found, given roles, shut out, and deleted", async () =>
   await page.close();
 });
 
+test("where a user is signed in is seen, and ended", async () => {
+  const password = "a phrase that nobody guesses";
+  const user = await server.call("POST", "/admin/v1/projects/shop/users", { email: "grace@example.com", password, email_verified: true });
+  const login = async (agent) => {
+    const answer = await fetch(`${server.url}/p/shop/v1/auth/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "user-agent": agent, "x-api-key": secret },
+      body: JSON.stringify({ email: user.email, password }),
+    });
+    assert.equal(answer.status, 200, await answer.clone().text());
+  };
+  await login("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36");
+  await login("Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0");
+  await login("curl/8.5.0");
+  const sessions = async () => (await server.call("GET", `/admin/v1/projects/shop/users/${user.id}/sessions`)).items;
+  assert.equal((await sessions()).length, 3);
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/users?user=${user.id}`);
+  await page.getByText("Chrome on Android").waitFor();
+  await page.getByText("Firefox on Linux").waitFor();
+  await page.getByText("Chrome on Android").scrollIntoViewIfNeeded();
+  await pictures(page, "user-sessions");
+  await page.getByRole("button", { name: "End the session Chrome on Android" }).click();
+  await until("the end of one", async () => (await sessions()).length === 2);
+  assert((await sessions()).every((one) => !one.user_agent.includes("Android")));
+  await page.getByRole("button", { name: "End all" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "End all" }).click();
+  await until("the end of all", async () => (await sessions()).length === 0);
+  await page.getByText("This user is signed in nowhere.").waitFor();
+  faultless(page);
+  await page.close();
+});
+
 test("roles, sign-in and mails are set", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/users?tab=roles`);

@@ -105,7 +105,25 @@ test("columns and policies are changed, and a table is dropped", async () => {
   await page.getByLabel("Type").selectOption("boolean");
   await page.getByRole("button", { name: "Add column" }).click();
   await page.getByRole("cell", { name: "paid", exact: true }).waitFor();
+  const orders = () => server.call("GET", "/admin/v1/projects/shop/tables/orders");
+  await page.getByRole("button", { name: "Actions for the column note" }).click();
+  await page.getByRole("menuitem", { name: "Type, NULL, default" }).click();
+  await page.getByLabel("When a row does not say").selectOption("set");
+  await page.getByLabel("Value", { exact: true }).fill("nothing to say");
+  await page.getByRole("button", { name: "Change it" }).click();
+  await until("the default", async () => (await orders()).columns.find((one) => one.name === "note").default?.includes("nothing to say"));
+  await page.getByRole("button", { name: "Add an index" }).click();
+  await page.getByRole("dialog").getByLabel("note").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Add index" }).click();
+  const index = await until("the index", async () => (await orders()).indexes.find((one) => one.columns.join() === "note"));
+  await page.getByRole("button", { name: "Add a condition" }).click();
+  await page.getByLabel("Condition, SQL").fill("note <> 'forbidden'");
+  await page.getByRole("dialog").getByRole("button", { name: "Add the condition" }).click();
+  await page.getByText("CHECK (note <> 'forbidden')").waitFor();
   await pictures(page, "table-structure");
+  await page.getByRole("button", { name: `Drop the index ${index.name}` }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Drop it" }).click();
+  await until("the end of the index", async () => !(await orders()).indexes.some((one) => one.name === index.name));
 
   await page.getByRole("tab", { name: /Policies/ }).click();
   await page.getByRole("button", { name: "New policy" }).click();

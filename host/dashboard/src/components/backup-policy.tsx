@@ -1,5 +1,6 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { toast } from "sonner";
+import { cronInWords, localZone, zones } from "@/lib/cron";
 import { plural } from "@/lib/format";
 import { type BackupPolicy, type Owner, setPolicy } from "./backup-queries";
 import { Refusal } from "./states";
@@ -22,15 +23,21 @@ function split(seconds: number): [number, number] {
   return [Math.max(5, Math.round(seconds / 60)), 60];
 }
 
+function keeps(policy: BackupPolicy): string {
+  const kept = policy.keep_last === 1 ? "the last one is kept" : `the last ${policy.keep_last ?? 7} are kept`;
+  return policy.keep_days ? `${kept}, for ${plural(policy.keep_days, "day")}` : kept;
+}
+
 export function policyInWords(policy: BackupPolicy): string {
   if (!policy.enabled) return "Backups are made only when somebody asks for one.";
   const [many, length] = split(policy.interval_seconds ?? 86_400);
   const unit = units.find(([, one]) => one === length)?.[0] ?? "second";
-  const apart = many === 1 ? `every ${unit}` : `every ${plural(many, unit)}`;
-  const often = policy.schedule ? `by the schedule ${policy.schedule} (${policy.timezone ?? "UTC"})` : apart;
-  const kept = policy.keep_last === 1 ? "the last one is kept" : `the last ${policy.keep_last} are kept`;
-  const days = policy.keep_days ? `, for ${plural(policy.keep_days, "day")}` : "";
-  return `Made ${often}${policy.verify ? " and tested" : ""}; ${kept}${days}.`;
+  if (policy.schedule) {
+    const when = cronInWords(policy.schedule) ?? `Made at \`${policy.schedule}\``;
+    return `${when}, ${policy.timezone ?? "UTC"}${policy.verify ? ", and tested" : ""}; ${keeps(policy)}.`;
+  }
+  const often = many === 1 ? `every ${unit}` : `every ${plural(many, unit)}`;
+  return `Made ${often}${policy.verify ? " and tested" : ""}; ${keeps(policy)}.`;
 }
 
 /** How backups are made by themselves, and how many are kept. */
@@ -39,6 +46,12 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
   const [initialMany, initialUnit] = split(policy.interval_seconds ?? 86_400);
   const [many, setMany] = useState(String(initialMany));
   const [unit, setUnit] = useState(initialUnit);
+  // A server before expressions were taken has no such member.
+  const knows = "schedule" in policy;
+  const [way, setWay] = useState<"interval" | "times">(policy.schedule ? "times" : "interval");
+  const [schedule, setSchedule] = useState(policy.schedule ?? "0 3 * * *");
+  const [timezone, setTimezone] = useState(policy.timezone ?? localZone());
+  const all = useMemo(() => zones(), []);
   const [last, setLast] = useState(String(policy.keep_last ?? 7));
   const [days, setDays] = useState(policy.keep_days ? String(policy.keep_days) : "");
   const [verify, setVerify] = useState(policy.verify ?? true);
@@ -61,6 +74,7 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
                 ...policy,
                 enabled,
                 interval_seconds: Number(many) * unit,
+                ...(knows ? { schedule: way === "times" ? schedule.trim() : null, timezone: way === "times" ? timezone : null } : {}),
                 keep_last: Number(last),
                 keep_days: days ? Number(days) : null,
                 verify,
@@ -75,19 +89,45 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
           }}
         >
           <Toggle label="Make backups by schedule" help="Switched off, they are made only when somebody asks." checked={enabled} change={setEnabled} />
-          <div className="grid grid-cols-2 gap-4">
-            <Field label="Every">
-              <Input type="number" required min={unit === 60 ? 5 : 1} max={Math.floor(31_622_400 / unit)} value={many} onChange={(event) => setMany(event.target.value)} />
-            </Field>
-            <Field label="Unit">
-              <Select value={unit} onChange={(event) => setUnit(Number(event.target.value))}>
-                {units.map(([name, length]) => (
-                  <option key={name} value={length}>
-                    {name}s
-                  </option>
-                ))}
+          {knows && (
+            <Field label="When">
+              <Select value={way} onChange={(event) => setWay(event.target.value as typeof way)}>
+                <option value="interval">At an interval</option>
+                <option value="times">At certain times</option>
               </Select>
             </Field>
+          )}
+          <div className="grid grid-cols-2 gap-4">
+            {way === "times" ? (
+              <>
+                <Field label="Cron expression" help={cronInWords(schedule) ?? "Minute, hour, day of the month, month, day of the week."}>
+                  <Input required autoComplete="off" className="font-mono" value={schedule} onChange={(event) => setSchedule(event.target.value)} />
+                </Field>
+                <Field label="Time zone">
+                  <Input required list="backup-zones" autoComplete="off" value={timezone} onChange={(event) => setTimezone(event.target.value)} />
+                </Field>
+                <datalist id="backup-zones">
+                  {all.map((zone) => (
+                    <option key={zone} value={zone} />
+                  ))}
+                </datalist>
+              </>
+            ) : (
+              <>
+                <Field label="Every">
+                  <Input type="number" required min={unit === 60 ? 5 : 1} max={Math.floor(31_622_400 / unit)} value={many} onChange={(event) => setMany(event.target.value)} />
+                </Field>
+                <Field label="Unit">
+                  <Select value={unit} onChange={(event) => setUnit(Number(event.target.value))}>
+                    {units.map(([name, length]) => (
+                      <option key={name} value={length}>
+                        {name}s
+                      </option>
+                    ))}
+                  </Select>
+                </Field>
+              </>
+            )}
             <Field label="Keep the last" help="Older ones are removed.">
               <Input type="number" required min={1} max={1_000} value={last} onChange={(event) => setLast(event.target.value)} />
             </Field>

@@ -5,7 +5,8 @@ import { queryClient } from "@/api/queries";
 
 export type Backup = Schemas["BackupView"];
 export type BackupRun = Schemas["BackupRunView"];
-export type BackupPolicy = Schemas["BackupPolicyView"];
+/** With when it is done, where the server knows of more than intervals. */
+export type BackupPolicy = Schemas["BackupPolicyView"] & { schedule?: string | null; timezone?: string | null };
 
 export type Owner = string | undefined;
 
@@ -41,7 +42,7 @@ export const backupQuery = (project: Owner, id: string) =>
 export const policyQuery = (project: Owner) =>
   queryOptions({
     queryKey: [...key(project), "policy"],
-    queryFn: ({ signal }) =>
+    queryFn: ({ signal }): Promise<BackupPolicy> =>
       project === undefined
         ? take(api.GET("/admin/v1/backup-policy", { signal }))
         : take(api.GET("/admin/v1/projects/{project}/backup-policy", { params: { path: { project } }, signal })),

@@ -7,6 +7,7 @@ import { reason } from "@/api/client";
 import { projectQuery, queryClient } from "@/api/queries";
 import { bytes, count, moment } from "@/lib/format";
 import { useAction } from "@/lib/use-action";
+import { ActorName } from "./actor";
 import { BackupState, Tested } from "./backup-parts";
 import { type BackupRun, type Owner, backupQuery, deleteBackup, linkTo, nameOf, reasons, refreshBackups, testBackup } from "./backup-queries";
 import { RestoreDialog } from "./backup-restore";
@@ -95,7 +96,7 @@ export function BackupSheet({ project, id, close, open }: { project: Owner; id: 
     ? [
         ["Made", moment(data.created_at)],
         ["Why", reasons[data.reason] ?? data.reason],
-        ["By", data.actor],
+        ["By", <ActorName key="by" id={data.actor} />],
         ["Size", bytes(data.bytes)],
         ["Rows of the platform", count(data.rows)],
         ...(ofPlatform ? [] : ([["Objects", count(data.objects)]] as [string, React.ReactNode][])),

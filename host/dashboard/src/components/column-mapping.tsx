@@ -38,7 +38,7 @@ export function ColumnMapping({ columns, rows, into, mapping, change }: Props) {
   return (
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div className="relative overflow-x-auto rounded-md border border-border" tabIndex={0} role="region" aria-label="First rows">
-      <table className="text-xs">
+      <table className="w-full text-xs">
         <thead>
           <tr>
             {columns.map(({ name, kind }, place) => {

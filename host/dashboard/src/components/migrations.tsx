@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 import { type Schemas, api, take } from "@/api/client";
 import { moment, plural } from "@/lib/format";
 import { useCursorPages } from "@/lib/pages";
+import { ActorName } from "./actor";
 import { type Col, DataTable } from "./data-table";
 import { Empty, Note } from "./states";
 import { Code, When } from "./text";
@@ -38,7 +39,14 @@ export function BroughtMigrations({ project }: { project: string | undefined }) 
     [],
   );
   const whose = useMemo(() => [...new Set((data?.items ?? []).map((one) => one.plugin ?? one.scope))], [data]);
-  const rows = data?.items.filter((one) => (!of || (one.plugin ?? one.scope) === of) && one.name.includes(text.trim()));
+  const rows = useMemo(
+    () =>
+      data?.items
+        .filter((one) => (!of || (one.plugin ?? one.scope) === of) && one.name.includes(text.trim()))
+        // What concerns the project stands first.
+        .toSorted((one, other) => Number(other.plugin !== null) - Number(one.plugin !== null)),
+    [data, of, text],
+  );
   const waiting = (data?.items ?? []).filter((one) => !one.applied).length;
   return (
     <Card>
@@ -99,7 +107,7 @@ function OwnChanges({ project }: { project: string }) {
           </button>
         ),
       },
-      { id: "by", head: "By", wide: true, sort: (one) => one.actor, cell: (one) => <span className="block max-w-48 truncate text-muted">{one.actor}</span> },
+      { id: "by", head: "By", wide: true, sort: (one) => one.actor, cell: (one) => <span className="block max-w-48 truncate text-muted"><ActorName id={one.actor} /></span> },
       {
         id: "at",
         head: "Made",
@@ -139,10 +147,14 @@ function OwnChanges({ project }: { project: string }) {
       />
       {open && (
         <DialogRoot open onOpenChange={(next) => !next && setOpen(undefined)}>
-          <DialogContent side title={open.title} description={`Change ${open.number}, by ${open.actor}`}>
+          <DialogContent side title={open.title} description={`Change ${open.number}`}>
             <div className="grid gap-4">
               {open.sql ? <Code text={open.sql} label="Copy the statements" /> : <Note tone="warn">It was cut short: nothing of it is in the database.</Note>}
               <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 text-[0.8125rem]">
+                <dt className="text-muted">By</dt>
+                <dd className="break-all">
+                  <ActorName id={open.actor} />
+                </dd>
                 <dt className="text-muted">Began</dt>
                 <dd>{moment(open.started_at)}</dd>
                 <dt className="text-muted">Made</dt>

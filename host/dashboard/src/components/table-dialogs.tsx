@@ -50,23 +50,23 @@ const draft = (part: Partial<Draft> = {}): Draft => ({
 
 const functions: Record<string, Schemas["DefaultFunction"]> = { "now()": "now", "uuid()": "uuid", "1, 2, 3, …": "autoincrement" };
 
+/** What was typed as a default: a function's name, or a value of the column's type. */
+export function columnDefault(type: string, text: string): Schemas["ColumnDefault"] {
+  const made = functions[text.trim()];
+  if (made) return { function: made };
+  if (["integer", "bigint", "real"].includes(type) && text.trim() !== "" && !Number.isNaN(Number(text))) return { value: Number(text) };
+  return { value: type === "boolean" ? text === "true" : text };
+}
+
 function column(one: Draft): Schemas["NewColumn"] {
   const [table, target] = one.references.split(".");
-  const made = functions[one.fallback];
-  const value = (): unknown => {
-    if (["integer", "bigint", "real"].includes(one.type) && one.fallback.trim() !== "" && !Number.isNaN(Number(one.fallback))) {
-      return Number(one.fallback);
-    }
-    if (one.type === "boolean") return one.fallback === "true";
-    return one.fallback;
-  };
   return {
     name: one.name.trim(),
     type: one.type,
     nullable: one.primary ? false : one.nullable,
     primary_key: one.primary,
     unique: one.unique,
-    ...(one.fallback === "" ? {} : { default: made ? { function: made } : ({ value: value() } as Schemas["ColumnDefault"]) }),
+    ...(one.fallback === "" ? {} : { default: columnDefault(one.type, one.fallback) }),
     ...(table && target ? { references: { table, column: target } } : {}),
   };
 }

@@ -30,8 +30,8 @@ export function JobProgress({ job, dry = false }: { job: Job; dry?: boolean }) {
     <div className="grid gap-1.5">
       {goesOn(job) && <Progress label={jobInWords(job)} value={percent ?? undefined} of={percent === null ? undefined : 100} />}
       <p role="status" className="text-xs text-muted tabular-nums">
-        {job.what === "files" ? "" : `${count(rows)}${rows_total === null ? "" : ` of ${count(rows_total)}`} ${rows === 1 && rows_total === null ? "row" : "rows"}${dry ? " looked at" : ""}`}
-        {read > 0 && `${job.what === "files" ? "" : ", "}${bytes(read)} read`}
+        {job.what === "files" ? "" : `${count(rows)}${rows_total === null ? "" : ` of ${count(rows_total)}`} ${rows === 1 && rows_total === null ? "row" : "rows"}${dry ? " would go in" : ""}`}
+        {read > 0 && `${job.what === "files" ? "" : ", "}${bytes(read)} ${job.kind === "export" ? "written" : "read"}`}
         {job.status === "queued" && " · waits for its turn"}
       </p>
     </div>

@@ -7,19 +7,18 @@ import { ApiError, api, reason, take } from "@/api/client";
 import { type Column, type TableDetails, installationsQuery, queryClient, tableQuery, tablesQuery } from "@/api/queries";
 import { Confirm } from "@/components/confirm";
 import { CsvImport } from "@/components/csv-import";
-import { type Col, DataTable } from "@/components/data-table";
 import { Grid, type Place, shown } from "@/components/grid";
 import { PageHeader } from "@/components/page";
 import { Policies } from "@/components/policies";
 import { Empty, Failure, Loading } from "@/components/states";
-import { AddColumn, CreateTable, RowForm, alter, valueOf } from "@/components/table-dialogs";
+import { CreateTable, RowForm, alter, valueOf } from "@/components/table-dialogs";
+import { Rename, Structure } from "@/components/table-structure";
 import { CopyButton } from "@/components/text";
 import { TransferImport } from "@/components/transfer-import";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
-import { Card, CardBody, CardHeader } from "@/components/ui/card";
+import { Card } from "@/components/ui/card";
 import { Checkbox } from "@/components/ui/checkbox";
-import { DialogContent, DialogRoot } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
 import { Input, Select } from "@/components/ui/input";
 import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from "@/components/ui/menu";
@@ -30,7 +29,6 @@ import { csv, download } from "@/lib/download";
 import { count, plural } from "@/lib/format";
 import { useWords } from "@/lib/pages";
 import { quote } from "@/lib/sql";
-import { useAction } from "@/lib/use-action";
 import { useProject } from "@/lib/use-project";
 
 const page = 200;
@@ -389,169 +387,6 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
           <CsvImport project={project} table={table} file={file} close={() => setFile(undefined)} />
         ))}
     </Card>
-  );
-}
-
-function Structure({ project, table, tables }: { project: string; table: TableDetails; tables: { name: string; primary_key: string[] }[] }) {
-  const [adding, setAdding] = useState(false);
-  const [dropping, setDropping] = useState<string>();
-  const [renaming, setRenaming] = useState<string>();
-  const columns = useMemo<Col<Column>[]>(
-    () => [
-      {
-        id: "name",
-        head: "Column",
-        cell: (column) => (
-          <span className="flex items-center gap-2 font-mono text-[0.8125rem]">
-            {column.name}
-            {table.primary_key.includes(column.name) && <Badge tone="warn">key</Badge>}
-          </span>
-        ),
-      },
-      { id: "type", head: "Type", cell: (column) => <code className="text-xs text-muted">{column.data_type}</code> },
-      { id: "null", head: "NULL", wide: true, cell: (column) => (column.nullable ? "taken" : <span className="text-muted">refused</span>) },
-      { id: "default", head: "Default", wide: true, cell: (column) => <code className="text-xs text-muted">{column.default ?? ""}</code> },
-      {
-        id: "refers",
-        head: "Refers to",
-        wide: true,
-        cell: (column) => {
-          const target = table.foreign_keys.find((one) => one.columns.includes(column.name));
-          return target ? (
-            <Link to="/projects/$project/tables/$table" params={{ project, table: target.table }} className="font-mono text-xs hover:underline">
-              {target.table}.{target.references.join(", ")}
-            </Link>
-          ) : null;
-        },
-      },
-      {
-        id: "more",
-        head: "Actions",
-        hiddenHead: true,
-        className: "w-12",
-        cell: (column) =>
-          table.kind === "table" ? (
-            <Menu>
-              <MenuTrigger asChild>
-                <Button variant="ghost" size="icon-sm" aria-label={`Actions for the column ${column.name}`}>
-                  <Ellipsis aria-hidden />
-                </Button>
-              </MenuTrigger>
-              <MenuContent>
-                <MenuItem onSelect={() => setRenaming(column.name)}>
-                  <Pencil aria-hidden /> Rename
-                </MenuItem>
-                <MenuSeparator />
-                <MenuItem danger onSelect={() => setDropping(column.name)}>
-                  <Trash2 aria-hidden /> Drop…
-                </MenuItem>
-              </MenuContent>
-            </Menu>
-          ) : null,
-      },
-    ],
-    [project, table],
-  );
-  return (
-    <div className="grid gap-4">
-      <Card>
-        <CardHeader
-          title="Columns"
-          description="Each change is a migration, and can be carried to another server."
-          actions={
-            table.kind === "table" && (
-              <Button size="sm" onClick={() => setAdding(true)}>
-                <Plus aria-hidden /> Add a column
-              </Button>
-            )
-          }
-        />
-        <DataTable label="Columns" columns={columns} rows={table.columns} rowKey={(column) => column.name} empty={<Empty title="No columns" />} />
-      </Card>
-      <div className="grid gap-4 lg:grid-cols-2">
-        <Card>
-          <CardHeader title="Indexes" />
-          <CardBody>
-            {table.indexes.length === 0 ? (
-              <p className="text-[0.8125rem] text-muted">None besides the key's own.</p>
-            ) : (
-              <ul className="grid gap-2">
-                {table.indexes.map((index) => (
-                  <li key={index.name} className="text-[0.8125rem]">
-                    <span className="font-medium">{index.name}</span> {index.unique && <Badge>unique</Badge>}
-                    <code className="block truncate text-xs text-muted" title={index.definition}>
-                      {index.columns.join(", ") || index.definition}
-                    </code>
-                  </li>
-                ))}
-              </ul>
-            )}
-          </CardBody>
-        </Card>
-        <Card>
-          <CardHeader title="Conditions" />
-          <CardBody>
-            {table.checks.length + table.unique.length === 0 ? (
-              <p className="text-[0.8125rem] text-muted">None.</p>
-            ) : (
-              <ul className="grid gap-2 font-mono text-xs">
-                {table.unique.map((names) => (
-                  <li key={names.join()}>UNIQUE ({names.join(", ")})</li>
-                ))}
-                {table.checks.map((check) => (
-                  <li key={check.expression}>CHECK ({check.expression})</li>
-                ))}
-              </ul>
-            )}
-          </CardBody>
-        </Card>
-      </div>
-      {adding && <AddColumn project={project} table={table.name} tables={tables as never} close={() => setAdding(false)} />}
-      {renaming && <Rename what={`the column ${renaming}`} name={renaming} close={() => setRenaming(undefined)} run={(to) => alter(project, table.name, { op: "rename_column", column: renaming, to })} />}
-      {dropping && (
-        <Confirm
-          open
-          onOpenChange={(open) => !open && setDropping(undefined)}
-          title={`Drop the column ${dropping}?`}
-          action="Drop the column"
-          typed={dropping}
-          run={async () => {
-            await alter(project, table.name, { op: "drop_column", column: dropping });
-            toast.success("The column is gone");
-          }}
-        >
-          <p>What it holds in every row is gone for good.</p>
-        </Confirm>
-      )}
-    </div>
-  );
-}
-
-function Rename({ what, name, close, run }: { what: string; name: string; close: () => void; run: (to: string) => Promise<void> }) {
-  const [to, setTo] = useState(name);
-  const { pending, run: act } = useAction();
-  return (
-    <DialogRoot open onOpenChange={(open) => !open && close()}>
-      <DialogContent title={`Rename ${what}`} description="Apps that use the old name have to follow.">
-        <form
-          className="grid gap-4"
-          onSubmit={async (event) => {
-            event.preventDefault();
-            if (await act(() => run(to.trim()), `It is called ${to.trim()} now`)) close();
-          }}
-        >
-          <Field label="Name">
-            <Input required value={to} onChange={(event) => setTo(event.target.value)} />
-          </Field>
-          <div className="flex justify-end gap-2">
-            <Button onClick={close}>Cancel</Button>
-            <Button type="submit" variant="primary" pending={pending} disabled={to.trim() === name}>
-              Rename
-            </Button>
-          </div>
-        </form>
-      </DialogContent>
-    </DialogRoot>
   );
 }
 
