@@ -25,7 +25,7 @@ const TIMES: usize = 20;
 const KILL_EVERY: Duration = Duration::from_secs(5);
 const KILL_A_TICKING_NODE_EVERY: Duration = Duration::from_secs(3);
 /// The longest that all of it may take.
-const ALL: Duration = Duration::from_secs(600);
+const ALL: Duration = Duration::from_secs(1_800);
 
 fn variables() -> BTreeMap<String, String> {
     let lease = LEASE.as_secs().to_string();
