@@ -15,7 +15,7 @@ use std::{
 /// Jobs of the test with many.
 const JOBS: usize = 10_000;
 /// How many are added by one call.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 25;
 /// How many items a node works on.
 const WORKERS: &str = "ATLASHUB_QUEUE_WORKERS";
 /// Schedules that fall due each second, and times of each: a thousand ticks.
