@@ -338,7 +338,7 @@ async fn the_urgent_go_first() {
         .start()
         .await;
     let project = worked(&server.admin()).await;
-    let first = json!({"name": "work", "payload": {"wait_ms": 3_000}});
+    let first = json!({"name": "work", "payload": {"wait_ms": 20_000}});
     let first = add(&project, first).await;
     until_job(&project, &first, "running").await;
     let mut last = String::new();
@@ -369,7 +369,8 @@ async fn many_jobs_of_one_project_do_not_delay_one_of_another() {
     let admin = server.admin();
     let busy = worked(&admin).await;
     let idle = worked(&admin).await;
-    let wish = json!({"wait_ms": 30, "silent": true});
+    // Minutes of work for two places, however long it takes to add it.
+    let wish = json!({"wait_ms": 300, "silent": true});
     for _ in 0..40 {
         add_many(&busy, 50, json!({"name": "work", "payload": wish})).await;
     }
