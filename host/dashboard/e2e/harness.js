@@ -86,6 +86,8 @@ export class Server {
         ATLASHUB_DEV_ADMIN_TOKEN: this.token,
         ATLASHUB_PUBLIC_URL: this.pages,
         ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR,
+        // Beside other work a component takes its time.
+        ATLASHUB_COMPILE_SECONDS: "600",
         ...this.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
