@@ -45,6 +45,8 @@ async fn a_plugin_has_pages_beside_its_routes() {
     let policy = header(&page, "content-security-policy");
     assert!(policy.contains("script-src 'self';"), "{policy}");
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    // The dashboard is at this host, too.
+    assert!(policy.contains("sandbox allow-scripts"), "{policy}");
     assert!(!header(&page, "x-request-id").is_empty());
     // What a page names beside itself is found from there.
     let script = browse(&project, "/pages/assets/app-BxYz12_4.js", &[]).await;
@@ -257,4 +259,20 @@ async fn a_component_says_which_files_it_carries() {
     let files = described.assets.unwrap();
     assert!(files.find("guide/index.html").is_some());
     assert_eq!(files.find("note.txt").unwrap().plain.length, 11);
+}
+
+#[tokio::test]
+async fn at_a_domain_of_the_project_a_page_keeps_its_origin() {
+    let (admin, project) = with_pages().await;
+    let host = format!("{}.example.org", unique("pages"));
+    let domains = format!("/admin/v1/projects/{}/domains", project.slug);
+    admin
+        .post(&domains, json!({"host": host}))
+        .await
+        .expect(201);
+    let request = project.bare_request(Method::GET, "/pages/");
+    let page = Reply::to(request.header("host", &host)).await.expect(200);
+    let policy = header(&page, "content-security-policy");
+    assert!(policy.contains("script-src 'self';"), "{policy}");
+    assert!(!policy.contains("sandbox"), "{policy}");
 }

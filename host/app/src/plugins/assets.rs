@@ -68,6 +68,12 @@ impl RevisionAssets {
         self.pages.iter().any(|page| page.path == name)
     }
 
+    /// Whether they came with this binary.
+    #[must_use]
+    pub fn is_carried(&self) -> bool {
+        matches!(self.source, Source::Carried(_))
+    }
+
     /// The file of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&AssetFile> {

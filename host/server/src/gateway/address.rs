@@ -11,6 +11,8 @@ pub(super) struct Target {
     pub(super) key: Option<Arc<KnownKey>>,
     /// Length of the path's `/p/<slug>`, bytes; 0 when there is none.
     pub(super) prefix: usize,
+    /// Whether the host is one of the project's own.
+    pub(super) by_host: bool,
 }
 
 /// Finds the project. The first of host, path, key, default that names one
@@ -27,6 +29,7 @@ pub(super) async fn resolve<B>(directory: &Directory, request: &Request<B>) -> R
     if let Some(host) = host {
         found = directory.by_host(host).await?;
     }
+    let by_host = found.is_some();
     let path = request.uri().path();
     let slug = path
         .strip_prefix("/p/")
@@ -68,6 +71,7 @@ pub(super) async fn resolve<B>(directory: &Directory, request: &Request<B>) -> R
         project,
         key,
         prefix,
+        by_host,
     })
 }
 

@@ -51,3 +51,85 @@ pub(crate) fn allow_origin(headers: &mut HeaderMap) {
         HeaderValue::from_static("*"),
     );
 }
+
+/// What a document may do that has no origin.
+const WITHOUT_ORIGIN: &str =
+    "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
+
+/// Takes the origin from a document that a plugin answers with: the host is
+/// the dashboard's as well, and a script of that origin could do there what an
+/// admin may who looks at the document. What browsers do not run is left as it
+/// is. A policy of the plugin's own still holds beside this one.
+pub(super) fn take_origin(headers: &mut HeaderMap) {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter().peekable();
+    let runs = types.peek().is_none() || types.any(|kind| kind.to_str().map_or(true, runs_scripts));
+    if runs {
+        headers.append(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(WITHOUT_ORIGIN),
+        );
+    }
+}
+
+/// Whether a browser may take a body of this media type for a document with
+/// scripts, by what it is or by guessing (MIME Sniffing standard, §7).
+fn runs_scripts(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    !essence.contains('/')
+        || essence.contains("html")
+        || essence.contains("xml")
+        || essence.contains("unknown")
+        || essence.contains('*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_with_scripts_lose_their_origin() {
+        let policies = |kind: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(kind) = kind {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            }
+            take_origin(&mut headers);
+            headers
+                .get_all(header::CONTENT_SECURITY_POLICY)
+                .iter()
+                .count()
+        };
+        for kind in [
+            None,
+            Some(""),
+            Some("Text/HTML; charset=utf-8"),
+            Some("application/xhtml+xml"),
+            Some("image/svg+xml"),
+            Some("*/*"),
+        ] {
+            assert_eq!(policies(kind), 1, "{kind:?}");
+        }
+        for kind in [
+            "application/json",
+            "application/problem+json",
+            "application/pdf",
+            "text/plain; charset=utf-8",
+            "image/png",
+        ] {
+            assert_eq!(policies(Some(kind)), 0, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_plugins_own_policy_holds_beside_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'"),
+        );
+        take_origin(&mut headers);
+        let all = headers.get_all(header::CONTENT_SECURITY_POLICY);
+        assert_eq!(all.iter().count(), 2);
+    }
+}

@@ -32,6 +32,10 @@ pub(super) struct Policy {
     /// Of pages in the dashboard: only its own host may frame them, and they
     /// are of an origin of their own even when somebody opens them alone.
     framed: HeaderValue,
+    /// Of plugins that somebody deployed, on a host that is not the project's:
+    /// without an origin, since that one is the dashboard's too, and a script
+    /// of it could do what an admin who looks at the page may.
+    shared: HeaderValue,
 }
 
 impl Policy {
@@ -53,6 +57,10 @@ impl Policy {
         Ok(Self {
             plain: text("frame-ancestors 'none'")?,
             framed: text("frame-ancestors 'self'; sandbox allow-scripts allow-forms")?,
+            shared: text(
+                "frame-ancestors 'none'; sandbox allow-scripts allow-forms allow-popups \
+                 allow-modals allow-downloads",
+            )?,
         })
     }
 }
@@ -65,6 +73,8 @@ pub(super) struct Asking<'a> {
     pub(super) headers: &'a HeaderMap,
     /// What its path has after the mount, undecoded.
     pub(super) rest: &'a str,
+    /// Whether it came to a host of the project's own.
+    pub(super) own_host: bool,
 }
 
 /// Answers a request for a file.
@@ -97,8 +107,10 @@ pub(super) async fn answer(
     shown.insert(header::ETAG, tag.clone());
     let policy = if assets.is_page(&name) {
         &policy.framed
-    } else {
+    } else if asking.own_host || assets.is_carried() {
         &policy.plain
+    } else {
+        &policy.shared
     };
     shown.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
     let kept = if is_hashed(&name) {

@@ -171,6 +171,7 @@ impl Gateway {
             project,
             key,
             prefix,
+            ..
         } = address::resolve(self.app.directory(), request).await?;
         if self.traced {
             request_span::note("atlashub.project", project.slug.as_str());
@@ -223,6 +224,7 @@ impl Gateway {
             project,
             key,
             prefix,
+            by_host,
         } = address::resolve(directory, &request).await?;
         if self.traced {
             request_span::note("atlashub.project", project.slug.as_str());
@@ -283,6 +285,7 @@ impl Gateway {
                     uri: request.uri(),
                     headers: request.headers(),
                     rest: below(&mount.path, path).map_or("", |(rest, _)| rest),
+                    own_host: by_host,
                 };
                 let files = Arc::clone(mount.plugin.assets()?);
                 return assets::answer(&files, asking, &self.policy, tag).await;
@@ -313,14 +316,22 @@ impl Gateway {
                 let response = plugin.handle(request, context).await?;
                 Ok(response.map(Body::new))
             };
-            return once.run(&self.app, project.id, request, call).await;
+            let mut response = once.run(&self.app, project.id, request, call).await?;
+            if !by_host {
+                answer::take_origin(response.headers_mut());
+            }
+            return Ok(response);
         }
         let response = if limit == 0 {
             plugin.handle(request, context).await?
         } else {
             plugin.handle(limited(request, limit)?, context).await?
         };
-        Ok(response.map(Body::new))
+        let mut response = response.map(Body::new);
+        if !by_host {
+            answer::take_origin(response.headers_mut());
+        }
+        Ok(response)
     }
 }
 

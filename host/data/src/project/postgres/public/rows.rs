@@ -133,10 +133,13 @@ async fn begin(session: &mut Session) -> Result<String, Fault> {
     ended::identify(session).await
 }
 
+/// How many rows were written, and the session they were written by.
+type Ended = Result<(u64, Lease<Session>)>;
+
 struct Writer {
     name: String,
     feed: Option<mpsc::Sender<Feed>>,
-    task: Option<Owned<Result<(u64, Lease<Session>)>>>,
+    task: Option<Owned<Ended>>,
     finished: Option<PostgresTransaction>,
 }
 
