@@ -245,9 +245,10 @@ async fn a_day_with_every_fault_adds_up_in_the_end() {
         };
         let row = shop.transaction(id).await;
         assert_eq!(row["status"], wanted, "{name}: {row}");
+        // Money came where the amount is another, too: its receipt is known.
         assert_eq!(
             row["receipt_number"].is_string(),
-            wanted == "succeeded",
+            wanted == "succeeded" || *name == "wrong amount",
             "{name}: {row}"
         );
     }

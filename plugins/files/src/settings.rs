@@ -27,6 +27,13 @@ pub(crate) struct Settings {
     /// For how many days something stays in the trash.
     #[serde(default = "default_days")]
     pub(crate) trash_days: u32,
+    /// Plugins whose jobs work with everybody's files.
+    #[serde(default = "default_workers")]
+    pub(crate) workers: Vec<String>,
+}
+
+fn default_workers() -> Vec<String> {
+    vec!["transfer".to_owned()]
 }
 
 const fn default_user_quota() -> u64 {

@@ -173,3 +173,30 @@ fn who_takes_events_of_this_plugin_reads_files_and_changes_none() {
         404
     );
 }
+
+#[test]
+fn a_job_works_with_all_files_if_an_admin_lets_its_plugin() {
+    let host = TestHost::new("files")
+        .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .with_caller(Caller::new(CallerKind::User, "u1"))
+        .with_permissions(["files:read", "files:write"]);
+    let upload = Request::post("/files/upload", "text").with_header("file-path", "a.txt");
+    let file: Value = host.call(&routes(), upload).into_json().unwrap();
+    let path = format!("/files/{}", file["id"].as_str().unwrap());
+    let in_a_job = |plugin: Option<&str>| {
+        host.set_caller(Caller {
+            kind: CallerKind::Scheduler,
+            id: None,
+            roles: Vec::new(),
+            via_plugin: plugin.map(str::to_owned),
+        });
+        let seen = host.call(&routes(), Request::get(path.clone()));
+        let store = Request::post("/files/upload", "more").with_header("file-path", "b.txt");
+        let stored = host.call(&routes(), store);
+        (seen.status().as_u16(), stored.status().as_u16())
+    };
+    assert_eq!(in_a_job(Some("transfer")), (200, 201));
+    assert_eq!(in_a_job(Some("other")), (401, 401));
+    assert_eq!(in_a_job(None), (401, 401));
+}

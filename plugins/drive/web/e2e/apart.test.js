@@ -139,7 +139,7 @@ test("the pages speak Swahili, and remember it", async () => {
   await pictures(page, "swahili");
   await page.getByRole("button", { name: "Akaunti" }).click();
   await page.getByRole("menuitem", { name: "Wasifu" }).click();
-  await page.getByLabel("Lugha").selectOption("en");
+  await page.getByRole("combobox", { name: "Lugha" }).selectOption("en");
   await page.getByRole("heading", { name: "Profile", level: 1 }).waitFor();
   await signOut(page);
   faultless(page);

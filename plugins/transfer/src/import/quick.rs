@@ -179,7 +179,7 @@ fn cell_of(cell: &[u8], column: &Column, formulas: Formulas, lines: &mut Vec<u8>
     let quoted = cell.first() == Some(&b'"');
     if cell.is_empty() {
         // Programs for tables know no other empty text.
-        if !(is_text && !column.nullable) {
+        if !is_text || column.nullable {
             lines.extend_from_slice(b"\\N");
         }
         return true;
