@@ -68,8 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_not_set_has_a_default() {
-        let response =
-            TestHost::new("drive").run(|| routes().call(Request::get("/drive/settings")));
+        let response = TestHost::new("drive").call(&routes(), Request::get("/drive/settings"));
         let settings: Value = response.into_json().unwrap();
         assert_eq!(
             settings,

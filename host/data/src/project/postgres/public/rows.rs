@@ -124,12 +124,13 @@ impl PostgresProjects {
 /// checks see it; answers the transaction's.
 async fn begin(session: &mut Session) -> Result<String, Fault> {
     session.begin(false).await?;
-    let service = format!(
-        "SELECT set_config('atlashub.caller_role', 'service', true), \
-         set_config('atlashub.caller_claims', {}, true)",
-        literal(r#"{"role":"service"}"#)
-    );
-    session.run(&service).await?;
+    session
+        .run("SET LOCAL atlashub.caller_role = 'service'")
+        .await?;
+    let claims = literal(r#"{"role":"service"}"#);
+    session
+        .run(&format!("SET LOCAL atlashub.caller_claims = {claims}"))
+        .await?;
     ended::identify(session).await
 }
 
