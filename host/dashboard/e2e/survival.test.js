@@ -77,7 +77,7 @@ test("names that are made to break markup are names on every page", async () => 
   await until("the change", async () => (await server.sql("strange", `SELECT "<b>column</b>" FROM "${bad.replaceAll('"', '""')}"`)).rows[0][0] === `${bad}!`);
   await pictures(page, "strange-table");
   await page.goto(`${page.base}/projects/strange/cron`);
-  await page.getByRole("button", { name: bad.slice(0, 20) }).first().click();
+  await page.getByRole("main").getByRole("button", { name: bad.slice(0, 20) }).first().click();
   await page.getByRole("dialog").getByRole("heading", { name: bad.slice(0, 20) }).waitFor();
   faultless(page);
   await page.close();
