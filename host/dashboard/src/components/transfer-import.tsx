@@ -9,7 +9,7 @@ import { useAction } from "@/lib/use-action";
 import { ColumnMapping } from "./column-mapping";
 import { Progress } from "./progress";
 import { Loading, Note, Refusal } from "./states";
-import { JobProgress, RowErrors } from "./transfer-job";
+import { JobProgress, JobErrors } from "./transfer-job";
 import { type Job, beginFolder, beginImport, cancelJob, goesOn, jobQuery, preview, refreshJobs } from "./transfer-queries";
 import { Button } from "./ui/button";
 import { Checkbox } from "./ui/checkbox";
@@ -62,7 +62,7 @@ function Outcome({ project, id, dry, again, whole, close }: { project: string; i
       )}
       <JobProgress job={job} dry={dry} />
       {job.error && <Refusal error={new Error(job.error.detail)} />}
-      <RowErrors job={job} dry={dry} />
+      <JobErrors job={job} dry={dry} />
       <div className="flex flex-wrap justify-end gap-2">
         {goesOn(job) ? (
           <Button variant="danger" pending={pending} onClick={() => void run(() => cancelJob(project, id))}>

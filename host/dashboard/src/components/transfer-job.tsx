@@ -8,7 +8,7 @@ import { type Col, DataTable } from "./data-table";
 import { Progress } from "./progress";
 import { Failure, Loading, Note, Refusal } from "./states";
 import { Cut } from "./text";
-import { type Job, type RowError, cancelJob, deleteJob, goesOn, jobInWords, jobQuery, refreshJobs } from "./transfer-queries";
+import { type FileError, type Job, type RowError, cancelJob, deleteJob, goesOn, jobInWords, jobQuery, refreshJobs } from "./transfer-queries";
 import { Badge, Dot, type Tone } from "./ui/badge";
 import { Button } from "./ui/button";
 import { DialogContent, DialogRoot } from "./ui/dialog";
@@ -38,9 +38,32 @@ export function JobProgress({ job, dry = false }: { job: Job; dry?: boolean }) {
   );
 }
 
+const ofFiles: Col<FileError>[] = [
+  { id: "file", head: "File", sort: (one) => one.file, cell: (one) => <Cut text={one.file} mono className="max-w-60" /> },
+  { id: "reason", head: "What is wrong", cell: (one) => <span className="block min-w-40 text-bad">{one.reason}</span> },
+];
+
+/** The files of a folder that could not be taken, and why. */
+function FileErrors({ errors }: { errors: FileError[] }) {
+  return (
+    <section className="grid gap-2">
+      <h3 className="text-[0.8125rem] font-medium">{plural(errors.length, "file")} cannot be stored, so none is</h3>
+      <div className="rounded-md border border-border">
+        <DataTable label="Files that were not taken" columns={ofFiles} rows={errors} rowKey={(one) => `${one.file} ${one.code}`} pageSize={10} empty={null} />
+      </div>
+    </section>
+  );
+}
+
+/** What could not be taken, and why. */
+export function JobErrors({ job, dry = false }: { job: Job; dry?: boolean }) {
+  const files = (job.report?.errors ?? []).filter((one) => "file" in one);
+  return files.length > 0 ? <FileErrors errors={files} /> : <RowErrors job={job} dry={dry} />;
+}
+
 /** The rows that could not be taken, and why. */
-export function RowErrors({ job, dry = false }: { job: Job; dry?: boolean }) {
-  const errors = useMemo(() => job.report?.errors ?? [], [job]);
+function RowErrors({ job, dry }: { job: Job; dry: boolean }) {
+  const errors = useMemo(() => (job.report?.errors ?? []).filter((one) => !("file" in one)), [job]);
   const failed = Math.max(job.report?.rows_failed ?? 0, errors.length);
   const columns = useMemo<Col<RowError>[]>(
     () => [
@@ -155,7 +178,7 @@ export function JobSheet({ project, id, close }: { project: string; id: string; 
                 {job.report.dry_run ? " would be taken; nothing was stored." : " stored."}
               </Note>
             )}
-            <RowErrors job={job} />
+            <JobErrors job={job} />
             <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 text-[0.8125rem]">
               {facts.map(([name, value]) => (
                 <div key={name} className="contents">

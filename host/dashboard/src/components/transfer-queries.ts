@@ -12,6 +12,13 @@ export interface RowError {
   reason: string;
 }
 
+/** A file of a folder that was not taken. */
+export interface FileError {
+  file: string;
+  code: string;
+  reason: string;
+}
+
 /** An export or an import. */
 export interface Job {
   id: string;
@@ -24,7 +31,7 @@ export interface Job {
   error?: { code: string; detail: string };
   report?: {
     rows_failed?: number;
-    errors?: RowError[];
+    errors?: (RowError | FileError)[];
     files?: { file: string; path: string; size: number; id: string | null }[];
     bytes?: number;
     dry_run?: boolean;
