@@ -57,13 +57,13 @@ function FileErrors({ errors }: { errors: FileError[] }) {
 
 /** What could not be taken, and why. */
 export function JobErrors({ job, dry = false }: { job: Job; dry?: boolean }) {
-  const files = (job.report?.errors ?? []).filter((one) => "file" in one);
+  const files = (job.report?.errors ?? []).filter((one): one is FileError => "file" in one);
   return files.length > 0 ? <FileErrors errors={files} /> : <RowErrors job={job} dry={dry} />;
 }
 
 /** The rows that could not be taken, and why. */
 function RowErrors({ job, dry }: { job: Job; dry: boolean }) {
-  const errors = useMemo(() => (job.report?.errors ?? []).filter((one) => !("file" in one)), [job]);
+  const errors = useMemo(() => (job.report?.errors ?? []).filter((one): one is RowError => !("file" in one)), [job]);
   const failed = Math.max(job.report?.rows_failed ?? 0, errors.length);
   const columns = useMemo<Col<RowError>[]>(
     () => [
