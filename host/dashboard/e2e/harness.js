@@ -86,7 +86,9 @@ export class Server {
         ATLASHUB_ENV: "development",
         ATLASHUB_DEV_ADMIN_TOKEN: this.token,
         ATLASHUB_PUBLIC_URL: this.pages,
-        ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR,
+        // One key for all servers: what one has compiled the others take.
+        ATLASHUB_MASTER_KEY: Buffer.from("the-master-key-of-all-e2e-server").toString("base64"),
+        ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR ?? join(tmpdir(), "atlashub-e2e-compiled"),
         // A slow machine is no fault of a component either.
         ATLASHUB_COMPILE_SECONDS: "600",
         ...this.env,

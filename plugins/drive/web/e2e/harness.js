@@ -118,7 +118,11 @@ export class Server {
         ATLASHUB_ENV: "development",
         ATLASHUB_DEV_ADMIN_TOKEN: this.token,
         ATLASHUB_PUBLIC_URL: this.pages,
-        ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR,
+        // One key for all servers: what one has compiled the others take.
+        ATLASHUB_MASTER_KEY: Buffer.from("the-master-key-of-all-e2e-server").toString("base64"),
+        ATLASHUB_CACHE_DIR: process.env.ATLASHUB_CACHE_DIR ?? join(tmpdir(), "atlashub-e2e-compiled"),
+        // A slow machine is no fault of a component.
+        ATLASHUB_COMPILE_SECONDS: "600",
         ATLASHUB_EGRESS_ALLOW: process.env.ATLASHUB_EGRESS_ALLOW ?? "",
       },
       stdio: ["ignore", "pipe", "pipe"],
