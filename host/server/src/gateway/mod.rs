@@ -310,24 +310,19 @@ impl Gateway {
             ..RequestContext::new(tag.id(), caller)
         };
         let limit = plugin.limits().max_body_bytes;
-        if let Some(once) = once {
+        let mut response = if let Some(once) = once {
             let request = refuse_beyond(request, limit)?;
             let call = move |request: Request<atlashub_runtime::WasiBody>| async move {
                 let response = plugin.handle(request, context).await?;
                 Ok(response.map(Body::new))
             };
-            let mut response = once.run(&self.app, project.id, request, call).await?;
-            if !by_host {
-                answer::take_origin(response.headers_mut());
-            }
-            return Ok(response);
-        }
-        let response = if limit == 0 {
-            plugin.handle(request, context).await?
+            once.run(&self.app, project.id, request, call).await?
+        } else if limit == 0 {
+            plugin.handle(request, context).await?.map(Body::new)
         } else {
-            plugin.handle(limited(request, limit)?, context).await?
+            let request = limited(request, limit)?;
+            plugin.handle(request, context).await?.map(Body::new)
         };
-        let mut response = response.map(Body::new);
         if !by_host {
             answer::take_origin(response.headers_mut());
         }
