@@ -79,7 +79,7 @@ pub(crate) const NPM_PARTS: &[NpmPart] = &[
 
 /// Fetches everything that `cargo xtask test` uses.
 pub(crate) fn for_tests(repository: &Workspace) -> Result<()> {
-    name_missing_packages()?;
+    missing_packages()?;
     guest_target()?;
     postgres()?;
     seaweedfs()?;
@@ -114,12 +114,9 @@ const DEBIAN_PROGRAMS: &[(&str, &str)] = &[
     ("rclone", "rclone"),
 ];
 
-/// Whoever may not install packages is told of all that are missing at once,
-/// before anything else is fetched.
-fn name_missing_packages() -> Result<()> {
-    if User::is_root()? {
-        return Ok(());
-    }
+/// Installs what is missing at once, before anything else is fetched, or says
+/// it all at once to whoever may not.
+fn missing_packages() -> Result<()> {
     let mut missing: Vec<&str> = DEBIAN_PROGRAMS
         .iter()
         .filter(|(program, _)| !is_on_path(program))
@@ -131,10 +128,7 @@ fn name_missing_packages() -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    bail!(
-        "the tests need more of Debian's packages: run `sudo apt-get install {}`, then this again",
-        missing.join(" ")
-    );
+    debian(&missing, "what the tests use")
 }
 
 /// Fetches what the commands in the documents use.
@@ -189,7 +183,7 @@ pub(crate) fn postgres() -> Result<PathBuf> {
     if let Some(folder) = find_postgres() {
         return Ok(folder);
     }
-    debian("postgresql", "Postgres, for the tests")?;
+    debian(&["postgresql"], "Postgres, for the tests")?;
     find_postgres().context(
         "postgresql is installed, but its `initdb` was not found below /usr/lib/postgresql",
     )
@@ -264,8 +258,9 @@ pub(crate) fn faketime() -> Result<String> {
 
 /// The checker of licences and bans.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
-    let flags = ["--no-default-features"];
-    cargo_tool("cargo-deny", CARGO_DENY, &flags, "about two minutes")
+    // Built fast: it runs for a second.
+    let flags = ["--no-default-features", "--debug"];
+    cargo_tool("cargo-deny", CARGO_DENY, &flags, "about a minute")
 }
 
 /// The load generator with a fixed rate.
@@ -350,7 +345,7 @@ pub(crate) fn debian_program(program: &str, package: &str, purpose: &str) -> Res
     if is_on_path(program) {
         return Ok(());
     }
-    debian(package, purpose)
+    debian(&[package], purpose)
 }
 
 fn is_on_path(program: &str) -> bool {
@@ -363,17 +358,18 @@ fn on_path(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Installs a Debian package.
-fn debian(package: &str, purpose: &str) -> Result<()> {
+/// Installs Debian packages.
+fn debian(packages: &[&str], purpose: &str) -> Result<()> {
+    let names = packages.join(" ");
     if !Program::new("apt-get").args(["--version"]).succeeds() {
         bail!(
-            "{purpose} is missing, and there is no apt-get: install `{package}` by the means of this system"
+            "missing: {purpose}; and there is no apt-get: install `{names}` by the means of this system"
         );
     }
     if !User::is_root()? {
-        bail!("{purpose} is missing: run `sudo apt-get install {package}`, then this again");
+        bail!("missing: {purpose}: run `sudo apt-get install {names}`, then this again");
     }
-    announce(&format!("installing {package} ({purpose})"));
+    announce(&format!("installing {names} ({purpose})"));
     let apt = |args: &[&str], purpose: &str| {
         Program::new("apt-get")
             .args(args)
@@ -381,10 +377,9 @@ fn debian(package: &str, purpose: &str) -> Result<()> {
             .output(purpose)
     };
     apt(&["update", "-q"], "read Debian's list of packages")?;
-    apt(
-        &["install", "-q", "-y", "--no-install-recommends", package],
-        &format!("install {package}"),
-    )?;
+    let install = ["install", "-q", "-y", "--no-install-recommends"];
+    let arguments = [&install, packages].concat();
+    apt(&arguments, &format!("install {names}"))?;
     Ok(())
 }
 

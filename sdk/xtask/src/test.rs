@@ -160,10 +160,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
             }
         };
         let seconds = start.elapsed().as_secs();
-        report.push_str(&format!(
-            "  {:<10} {verdict:<8} {seconds:>5} s\n",
-            step.name
-        ));
+        let line = format!("{:<10} {verdict:<8} {seconds:>5} s", step.name);
+        announce(&line);
+        report.push_str(&format!("  {line}\n"));
     }
     drop(run);
     println!("\n{report}");
@@ -196,6 +195,9 @@ fn clippy(run: &mut Run<'_>) -> Result<()> {
     run.repository
         .cargo(&[
             "clippy",
+            // The profile that the rest is built in: macros and build scripts
+            // are made once for both.
+            "--release",
             "--workspace",
             "--all-targets",
             "--",
@@ -204,8 +206,8 @@ fn clippy(run: &mut Run<'_>) -> Result<()> {
         ])
         .run("check the host with clippy")?;
     run.repository
-        .guest_cargo(&["clippy", "--workspace", "--target", setup::GUEST_TARGET])
-        .args(["--", "-D", "warnings"])
+        .guest_cargo(&["clippy", "--release", "--workspace"])
+        .args(["--target", setup::GUEST_TARGET, "--", "-D", "warnings"])
         .run("check the guests with clippy")
 }
 
@@ -227,7 +229,7 @@ fn deny(run: &mut Run<'_>) -> Result<()> {
 
 fn doc(run: &mut Run<'_>) -> Result<()> {
     run.repository
-        .cargo(&["doc", "--workspace", "--no-deps", "--quiet"])
+        .cargo(&["doc", "--release", "--workspace", "--no-deps", "--quiet"])
         .env("RUSTDOCFLAGS", "-D warnings")
         .run("build the documentation without warnings")
 }
@@ -243,8 +245,10 @@ fn unit(run: &mut Run<'_>) -> Result<()> {
         .args(words)
         .envs(&services)
         .run("pass the unit tests")?;
+    // Not as they are shipped: optimizing every test program as a whole takes
+    // longer than all of them run.
     run.repository
-        .guest_cargo(&["test", "--release", "--workspace"])
+        .guest_cargo(&["test", "--workspace"])
         .run("pass the plugins' own tests")
 }
 

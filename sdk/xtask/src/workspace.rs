@@ -1,7 +1,7 @@
 //! Where things lie: the checkout, cargo's target folder, the cache.
 //!
-//! Builds use one profile, `release`, for the server, the tests and the
-//! benches alike; only checks use `dev`.
+//! Builds use one profile, `release`, for the server, its tests and checks
+//! alike; these chores and the plugins' own tests use `dev`.
 
 use crate::process::Program;
 use anyhow::{Context as _, Result};
