@@ -76,9 +76,8 @@ impl SeriesStep {
     /// The finest step that is known so far back, in a fair number of points.
     fn usual(from: OffsetDateTime, to: OffsetDateTime, now: OffsetDateTime) -> Self {
         let seconds = (to - from).whole_seconds();
-        let fits = |step: &Self| {
-            step.is_known(from, now) && seconds / step.seconds() <= USUAL_POINTS * 4
-        };
+        let fits =
+            |step: &Self| step.is_known(from, now) && seconds / step.seconds() <= USUAL_POINTS * 4;
         Self::ALL.into_iter().find(fits).unwrap_or(Self::Day)
     }
 }

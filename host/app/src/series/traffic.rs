@@ -65,7 +65,11 @@ impl Traffic {
         count: impl FnOnce(&mut SeriesCounts),
     ) {
         // The last bytes of an id are its random ones.
-        let place = project.as_uuid().as_bytes().last().map_or(0, |byte| usize::from(*byte));
+        let place = project
+            .as_uuid()
+            .as_bytes()
+            .last()
+            .map_or(0, |byte| usize::from(*byte));
         let Some(shard) = self.shards.get(place % SHARDS) else {
             return;
         };

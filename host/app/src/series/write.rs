@@ -86,7 +86,9 @@ impl App {
             }
             if waiting.batches.len() > WAITING {
                 waiting.batches.pop_front();
-                tracing::warn!("a minute of what projects did is lost: the database does not answer");
+                tracing::warn!(
+                    "a minute of what projects did is lost: the database does not answer"
+                );
             }
         }
         loop {
@@ -104,14 +106,23 @@ impl App {
     /// Writes down what is stored and waits, on one node at a time.
     async fn sample_levels(&self) {
         let length = self.settings().series_every.as_millis().max(1);
-        let now = self.clock().now().unix_timestamp_nanos().div_euclid(1_000_000);
+        let now = self
+            .clock()
+            .now()
+            .unix_timestamp_nanos()
+            .div_euclid(1_000_000);
         let turn = u128::try_from(now).unwrap_or(0) / length;
         let turn = u64::try_from(turn).unwrap_or(0) / SAMPLED_EVERY;
         if self.unwritten().0.lock().sampled == Some(turn) {
             return;
         }
         // Not the id of any batch: those begin with a time.
-        match self.platform().series().sample(Uuid::from_u64_pair(0, turn)).await {
+        match self
+            .platform()
+            .series()
+            .sample(Uuid::from_u64_pair(0, turn))
+            .await
+        {
             Ok(_) => self.unwritten().0.lock().sampled = Some(turn),
             Err(error) => tracing::warn!(error = %chain(&error), "levels were not sampled"),
         }

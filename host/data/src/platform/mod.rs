@@ -91,8 +91,8 @@ pub use revisions::{NewRevision, Revision, Revisions};
 pub use saved_queries::{SavedQueries, SavedQuery};
 pub use schedules::{Advance, DueSchedule, FixedSchedule, NewSchedule, ScheduleFilter, Schedules};
 pub use series::{
-    LATENCY_BUCKETS, Level, PointOfUse, Series, SeriesBatch, SeriesCounts, SeriesPoint, SeriesRange,
-    SeriesRow,
+    LATENCY_BUCKETS, Level, PointOfUse, Series, SeriesBatch, SeriesCounts, SeriesPoint,
+    SeriesRange, SeriesRow,
 };
 pub use sessions::{AdminSession, NewSession, Sessions};
 pub use sql_history::{NewRun, Run, SqlHistory};

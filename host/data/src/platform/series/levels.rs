@@ -135,11 +135,7 @@ impl Series<'_> {
         Ok(gone)
     }
 
-    async fn run(
-        &self,
-        sql: &'static str,
-        values: impl IntoIterator<Item = Value>,
-    ) -> Result<u64> {
+    async fn run(&self, sql: &'static str, values: impl IntoIterator<Item = Value>) -> Result<u64> {
         self.db
             .write()
             .execute_raw(statement(self.db.engine(), sql, values))
