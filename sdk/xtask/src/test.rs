@@ -300,6 +300,10 @@ fn drive(run: &mut Run<'_>) -> Result<()> {
     DRIVE.test(run.repository, &run.test_words)
 }
 
+/// How many integration tests run at once: they wait for servers more than
+/// they compute.
+const TESTS_A_PROCESSOR: usize = 3;
+
 /// Runs the integration tests against the release binary on one engine.
 fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Result<()> {
     run.build_server()?;
@@ -318,6 +322,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
         .args(words)
         .envs(services)
+        .env("RUST_TEST_THREADS", threads()?)
         .env("ATLASHUB_TEST_ENGINE", engine)
         .env("ATLASHUB_BIN", run.repository.binary())
         .env(
@@ -333,4 +338,14 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
         .env("TMPDIR", folder.path())
         .run(&format!("pass the integration tests on {engine}"))
+}
+
+/// The number of tests at once that `RUST_TEST_THREADS` names, or as many as
+/// fit this machine.
+fn threads() -> Result<OsString> {
+    if let Some(chosen) = std::env::var_os("RUST_TEST_THREADS") {
+        return Ok(chosen);
+    }
+    let processors = std::thread::available_parallelism()?.get();
+    Ok((processors * TESTS_A_PROCESSOR).to_string().into())
 }

@@ -536,17 +536,18 @@ impl Backups {
             } else {
                 self.read_platform(run, &mut reader, &progress).await?;
             }
-            self.platform().backups().end_run(run, None).await.map(drop)
+            // Whoever sees that the run is done reads of the backup what it found.
+            let backups = self.platform().backups();
+            backups.verified(backup.id, None).await?;
+            backups.end_run(run, None).await.map(drop)
         };
         let outcome = self.own(Work::Run(run), &progress, work).await;
-        let error = outcome
-            .as_ref()
-            .err()
-            .map(|error| error.message().to_owned());
-        self.platform()
-            .backups()
-            .verified(backup.id, error.as_deref())
-            .await?;
+        if let Err(error) = &outcome {
+            self.platform()
+                .backups()
+                .verified(backup.id, Some(error.message()))
+                .await?;
+        }
         self.discard(staging).await?;
         outcome
     }
