@@ -270,7 +270,7 @@ function Waiting() {
 }
 
 /** The most important numbers of a range. */
-export function SeriesStats({ total, range, last }: { total: SeriesAnswer["total"] | undefined; range: Range; last?: SeriesPoint | undefined }) {
+export function SeriesStats({ total, range }: { total: SeriesAnswer["total"] | undefined; range: Range }) {
   const part = total && total.requests > 0 ? (total.server_errors / total.requests) * 100 : 0;
   const latency = total?.latency_ms;
   return (
@@ -285,9 +285,8 @@ export function SeriesStats({ total, range, last }: { total: SeriesAnswer["total
       <Stat
         name="Latency, p95"
         value={total && (latency ? milliseconds(latency.p95) : "–")}
-        note={latency ? `median ${milliseconds(latency.p50)}` : "nothing was answered"}
+        note={total && (latency ? `median ${milliseconds(latency.p50)}` : "nothing was answered")}
       />
-      {last !== undefined && <Stat name="Storage" value={bytes(last.storage_bytes ?? 0)} note="in use" />}
     </>
   );
 }
