@@ -13,15 +13,15 @@ export interface Range {
   words: string;
   hours: number;
   step: SeriesStep;
-  /** How long a point is, in a sentence. */
+  /** How long a point is: per … */
   each: string;
 }
 
 export const ranges: Range[] = [
-  { id: "1h", name: "1 h", words: "the last hour", hours: 1, step: "minute", each: "a minute" },
+  { id: "1h", name: "1 h", words: "the last hour", hours: 1, step: "minute", each: "minute" },
   { id: "24h", name: "24 h", words: "the last 24 hours", hours: 24, step: "ten_minutes", each: "ten minutes" },
-  { id: "7d", name: "7 d", words: "the last 7 days", hours: 7 * 24, step: "hour", each: "an hour" },
-  { id: "30d", name: "30 d", words: "the last 30 days", hours: 30 * 24, step: "day", each: "a day" },
+  { id: "7d", name: "7 d", words: "the last 7 days", hours: 7 * 24, step: "hour", each: "hour" },
+  { id: "30d", name: "30 d", words: "the last 30 days", hours: 30 * 24, step: "day", each: "day" },
 ];
 
 const usual = ranges[1] as Range;
