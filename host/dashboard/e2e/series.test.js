@@ -186,10 +186,13 @@ test("a busy project is a picture that tells what happened", async () => {
     const query = new URL(route.request().url()).searchParams;
     return route.fulfill({ json: busy({ from: query.get("from"), to: query.get("to"), step: query.get("step") }) });
   });
+  const gib = 1_073_741_824;
+  await page.route("**/projects/shop/usage", async (route) => {
+    const usage = await (await route.fetch()).json();
+    await route.fulfill({ json: { ...usage, storage: { used_bytes: 5.7 * gib, reserved_bytes: 0, limit_bytes: 10 * gib } } });
+  });
   for (const [range, words] of [
     ["24h", "the last 24 hours"],
-    ["1h", "the last hour"],
-    ["7d", "the last 7 days"],
     ["30d", "the last 30 days"],
   ]) {
     await page.goto(`${page.base}/projects/shop?range=${range}`);
