@@ -212,7 +212,7 @@ function PictureCard({ picture, points, range, stale }: { picture: Picture; poin
     <Card className={cn("min-w-0 transition-opacity", stale && "opacity-60")} aria-label={picture.title}>
       <header className="flex items-start gap-3 px-4 pt-3.5 pb-2">
         <div className="min-w-0 flex-1">
-          <h3 className="text-sm font-semibold">{picture.title}</h3>
+          <h2 className="text-sm font-semibold">{picture.title}</h2>
           <p className="mt-0.5 text-xs text-muted">{picture.description}</p>
         </div>
         {something && (
