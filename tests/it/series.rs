@@ -49,7 +49,10 @@ async fn requests_and_errors_appear_by_project_and_plugin() {
     for _ in 0..3 {
         let _ = project.get("/hello").await.expect(200);
     }
-    project.get("/files/none").await.expect_problem(404);
+    project
+        .get("/files/01890a5d-ac96-774b-bcce-b302099a8057")
+        .await
+        .expect_problem(404);
     project
         .get("/nobody-answers-here")
         .await

@@ -257,7 +257,7 @@ export async function accessible(page, name) {
 
 /** Those pictures that the docs show, and what they are called there. */
 const shown = {
-  overview: "overview",
+  "series-24h": "overview",
   plugins: "plugins",
   sql: "sql",
   "welcome-keys": "welcome",

@@ -16,6 +16,8 @@ export interface ChartProps {
   drawn: Drawn[];
   /** Of numbers. */
   format: (value: number) => string;
+  /** Of what the units are powers, where that is not ten. */
+  powers?: number | undefined;
   /** Of times at the edge, and of times in full. */
   tick: (at: number) => string;
   moment: (at: number) => string;
@@ -53,19 +55,35 @@ function lonely(data: ChartProps["data"], key: string, colour: string) {
   };
 }
 
-export default function Chart({ data, drawn, format, tick, moment, label }: ChartProps) {
+/** Round numbers of a unit that is no power of ten, from nothing to the most there is. */
+function roundTicks(data: ChartProps["data"], drawn: Drawn[], powers: number): number[] {
+  const most = Math.max(1, ...data.flatMap((point) => drawn.map(({ key }) => point[key] ?? 0)));
+  const unit = powers ** Math.floor(Math.log(most) / Math.log(powers));
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * unit);
+  const step = steps.find((one) => most / one <= 4) ?? powers * unit;
+  return Array.from({ length: Math.ceil(most / step) + 1 }, (_, place) => place * step);
+}
+
+export default function Chart({ data, drawn, format, powers, tick, moment, label }: ChartProps) {
+  const ticks = powers === undefined ? undefined : roundTicks(data, drawn, powers);
   return (
     <div role="img" aria-label={label} className="h-44">
       <ResponsiveContainer width="100%" height="100%">
-        <ComposedChart data={data} margin={{ top: 8, right: 4, bottom: 0, left: 0 }} accessibilityLayer={false} barCategoryGap="12%">
+        <ComposedChart data={data} margin={{ top: 8, right: 4, bottom: 0, left: 0 }} accessibilityLayer={false} barCategoryGap={data.length > 62 ? 0 : "12%"}>
           <CartesianGrid stroke="var(--border)" strokeDasharray="3 3" vertical={false} />
           <XAxis dataKey="at" {...axis} minTickGap={40} tickFormatter={tick} />
-          <YAxis {...axis} width={52} tickFormatter={format} tickCount={4} allowDecimals={!noFractions(data, drawn)} />
+          <YAxis
+            {...axis}
+            width={56}
+            tickFormatter={format}
+            allowDecimals={!noFractions(data, drawn)}
+            {...(ticks ? { ticks, domain: [0, ticks.at(-1) ?? 1] } : { tickCount: 4 })}
+          />
           <Tooltip {...tip} isAnimationActive={false} formatter={(value) => format(Number(value))} labelFormatter={(at) => moment(Number(at))} />
           {drawn.map(({ key, name, colour, as }) => {
             const paint = `var(--chart-${colour})`;
             const common = { dataKey: key, name, isAnimationActive: false } as const;
-            if (as === "bar") return <Bar key={key} {...common} stackId="bars" fill={paint} maxBarSize={28} />;
+            if (as === "bar") return <Bar key={key} {...common} stackId="bars" fill={paint} maxBarSize={28} shapeRendering="crispEdges" />;
             if (as === "line") {
               return <Line key={key} {...common} stroke={paint} strokeWidth={2} dot={lonely(data, key, paint)} activeDot={{ r: 3 }} />;
             }

@@ -13,15 +13,15 @@ export interface Range {
   words: string;
   hours: number;
   step: SeriesStep;
-  /** How long a point is, in a sentence. */
+  /** How long a point is: per … */
   each: string;
 }
 
 export const ranges: Range[] = [
-  { id: "1h", name: "1 h", words: "the last hour", hours: 1, step: "minute", each: "a minute" },
+  { id: "1h", name: "1 h", words: "the last hour", hours: 1, step: "minute", each: "minute" },
   { id: "24h", name: "24 h", words: "the last 24 hours", hours: 24, step: "ten_minutes", each: "ten minutes" },
-  { id: "7d", name: "7 d", words: "the last 7 days", hours: 7 * 24, step: "hour", each: "an hour" },
-  { id: "30d", name: "30 d", words: "the last 30 days", hours: 30 * 24, step: "day", each: "a day" },
+  { id: "7d", name: "7 d", words: "the last 7 days", hours: 7 * 24, step: "hour", each: "hour" },
+  { id: "30d", name: "30 d", words: "the last 30 days", hours: 30 * 24, step: "day", each: "day" },
 ];
 
 const usual = ranges[1] as Range;
@@ -31,25 +31,28 @@ export const rangeOf = (id: string | undefined): Range => ranges.find((range) =>
 
 const minute = 60_000;
 
-/** From when until when: whole minutes, as the minute that runs is not written down yet. */
+/** From when until when. */
 function bounds(range: Range): { from: string; to: string; step: SeriesStep } {
-  const to = Math.floor(Date.now() / minute) * minute;
+  const to = Date.now();
   return { from: new Date(to - range.hours * 60 * minute).toISOString(), to: new Date(to).toISOString(), step: range.step };
+}
+
+/** Without the minute that runs, as long as nothing of it is written down: it would look like silence. */
+function settled(answer: SeriesAnswer): SeriesAnswer {
+  const last = answer.points.at(-1);
+  const silent = last !== undefined && last.requests + last.jobs_done + last.jobs_failed === 0;
+  return answer.step === "minute" && silent ? { ...answer, points: answer.points.slice(0, -1) } : answer;
 }
 
 /** What a project did, one of its plugins, or all projects together. */
 export const seriesQuery = (project: string | undefined, plugin: string | undefined, range: Range) =>
   queryOptions({
     queryKey: ["project", project ?? "", "series", plugin ?? "", range.id],
-    queryFn: ({ signal }): Promise<SeriesAnswer> =>
-      project === undefined
-        ? take(api.GET("/admin/v1/series", { params: { query: bounds(range) }, signal }))
-        : take(
-            api.GET("/admin/v1/projects/{project}/series", {
-              params: { path: { project }, query: { ...bounds(range), ...(plugin === undefined ? {} : { plugin }) } },
-              signal,
-            }),
-          ),
+    queryFn: async ({ signal }): Promise<SeriesAnswer> => {
+      if (project === undefined) return settled(await take(api.GET("/admin/v1/series", { params: { query: bounds(range) }, signal })));
+      const query = { ...bounds(range), ...(plugin === undefined ? {} : { plugin }) };
+      return settled(await take(api.GET("/admin/v1/projects/{project}/series", { params: { path: { project }, query }, signal })));
+    },
     refetchInterval: range.hours === 1 ? minute / 3 : minute,
     placeholderData: keepPreviousData,
   });

@@ -63,6 +63,8 @@ interface Picture {
   description: string;
   told: Told[];
   format: (value: number) => string;
+  /** Of what the units are powers, where that is not ten. */
+  powers?: number;
   icon: LucideIcon;
   nothing: string;
 }
@@ -83,7 +85,7 @@ function picturesOf({ points, total }: SeriesAnswer, range: Range, whole: boolea
   const pictures: Picture[] = [
     {
       title: "Requests",
-      description: `In ${range.each} each, by how they were answered.`,
+      description: `Per ${range.each}, by how they were answered.`,
       icon: ChartColumn,
       nothing: "No requests came in this time",
       format: numbers,
@@ -98,7 +100,7 @@ function picturesOf({ points, total }: SeriesAnswer, range: Range, whole: boolea
       description: "Until the head of the answer, about.",
       icon: ChartLine,
       nothing: "Nothing was answered in this time",
-      format: milliseconds,
+      format: (value) => (value === 0 ? "0 ms" : milliseconds(value)),
       told: [
         { key: "p95", name: "p95", colour: 2, as: "line", of: (point) => point.latency_ms?.p95 ?? null, sum: total.latency_ms ? milliseconds(total.latency_ms.p95) : undefined },
         { key: "p50", name: "Median", colour: 1, as: "line", of: (point) => point.latency_ms?.p50 ?? null, sum: total.latency_ms ? milliseconds(total.latency_ms.p50) : undefined },
@@ -112,6 +114,7 @@ function picturesOf({ points, total }: SeriesAnswer, range: Range, whole: boolea
       icon: Database,
       nothing: "Nothing was stored in this time",
       format: bytes,
+      powers: 1_024,
       told: [
         {
           key: "storage",
@@ -126,7 +129,7 @@ function picturesOf({ points, total }: SeriesAnswer, range: Range, whole: boolea
   }
   pictures.push({
     title: "Jobs",
-    description: `Work of the queue: jobs, events and mails, in ${range.each} each.`,
+    description: `Jobs, events and mails, per ${range.each}.`,
     icon: Hourglass,
     nothing: "No work came in this time",
     format: numbers,
@@ -209,7 +212,7 @@ function PictureCard({ picture, points, range, stale }: { picture: Picture; poin
     <Card className={cn("min-w-0 transition-opacity", stale && "opacity-60")} aria-label={picture.title}>
       <header className="flex items-start gap-3 px-4 pt-3.5 pb-2">
         <div className="min-w-0 flex-1">
-          <h3 className="text-sm font-semibold">{picture.title}</h3>
+          <h2 className="text-sm font-semibold">{picture.title}</h2>
           <p className="mt-0.5 text-xs text-muted">{picture.description}</p>
         </div>
         {something && (
@@ -238,6 +241,7 @@ function PictureCard({ picture, points, range, stale }: { picture: Picture; poin
                   data={rows}
                   drawn={picture.told}
                   format={picture.format}
+                  powers={picture.powers}
                   tick={tick}
                   moment={moment}
                   label={`${picture.title} within ${range.words}: ${told.map(({ name, sum }) => `${name} ${sum}`).join(", ")}. The numbers are in the table.`}
@@ -270,7 +274,7 @@ function Waiting() {
 }
 
 /** The most important numbers of a range. */
-export function SeriesStats({ total, range, last }: { total: SeriesAnswer["total"] | undefined; range: Range; last?: SeriesPoint | undefined }) {
+export function SeriesStats({ total, range }: { total: SeriesAnswer["total"] | undefined; range: Range }) {
   const part = total && total.requests > 0 ? (total.server_errors / total.requests) * 100 : 0;
   const latency = total?.latency_ms;
   return (
@@ -285,9 +289,8 @@ export function SeriesStats({ total, range, last }: { total: SeriesAnswer["total
       <Stat
         name="Latency, p95"
         value={total && (latency ? milliseconds(latency.p95) : "–")}
-        note={latency ? `median ${milliseconds(latency.p50)}` : "nothing was answered"}
+        note={total && (latency ? `median ${milliseconds(latency.p50)}` : "nothing was answered")}
       />
-      {last !== undefined && <Stat name="Storage" value={bytes(last.storage_bytes ?? 0)} note="in use" />}
     </>
   );
 }

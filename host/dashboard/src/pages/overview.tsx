@@ -83,7 +83,7 @@ function QueueNow({ counts, project }: { counts: Schemas["CountsView"] | undefin
         actions={
           <Button asChild size="sm" variant="ghost">
             <Link to="/projects/$project/queue" params={{ project }}>
-              Look into it
+              All
             </Link>
           </Button>
         }
