@@ -53,8 +53,13 @@ impl Pages {
     }
 
     /// The types, the lint, and the pages in a browser against the server's
-    /// binary.
-    pub(crate) fn test(&self, repository: &Workspace, words: &[String]) -> Result<()> {
+    /// binary; servers keep in `compiled` what they have compiled.
+    pub(crate) fn test(
+        &self,
+        repository: &Workspace,
+        compiled: &Path,
+        words: &[String],
+    ) -> Result<()> {
         let folder = repository.root().join(self.folder);
         install(&folder, self.name)?;
         npm(&folder, &["run", "--silent", "check"])
@@ -65,6 +70,7 @@ impl Pages {
             .args(words)
             .env("ATLASHUB_BIN", repository.binary())
             .env("ATLASHUB_TEST_CHROMIUM", browser)
+            .env("ATLASHUB_TEST_COMPILED", compiled)
             .env(
                 "ATLASHUB_TEST_COMPONENTS",
                 repository.root().join("plugins/dist"),
