@@ -71,6 +71,8 @@ export class Browser extends AnyBrowser {
 }
 
 export async function signIn(page, user) {
+  // Whoever was signed in by a test that failed.
+  await page.context().clearCookies();
   await page.goto(page.base);
   await page.getByLabel("Email").fill(user.email);
   await page.getByLabel("Password").fill(password);
