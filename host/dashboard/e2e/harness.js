@@ -85,8 +85,8 @@ async function theme(page, wanted) {
   await page.waitForFunction((is) => document.documentElement.classList.contains("dark") === is, wanted === "dark");
 }
 
-/** The editor is another project's; its own parts are looked at by them. */
-const exclude = [".monaco-editor"];
+/** Other projects' parts, which are looked at by them: the editor, the browser's viewer of documents. */
+const exclude = [".monaco-editor", "iframe[src^='blob:']"];
 
 export const accessible = (page, name) => isAccessible(page, name, { exclude });
 
