@@ -72,7 +72,9 @@ export function album({ output, theme, usual, exclude = [], docs, shown = {} }) 
       const isDark = (device === "desktop") === (name.length % 2 === 0);
       if ((colours === "dark") === isDark) await accessible(page, `${name} (${colours}, ${device})`, { exclude });
       if (process.env.ATLASHUB_TEST_DOCS && docs && shown[name] && colours === "dark" && device === "desktop") {
-        await writeFile(join(docs, `${shown[name]}.png`), await page.screenshot());
+        const bytes = await page.screenshot();
+        assert(bytes.length <= 150 * 1_024, `the picture ${shown[name]} has ${bytes.length} bytes: too many for the docs`);
+        await writeFile(join(docs, `${shown[name]}.png`), bytes);
       }
     }
     await theme(page, usual);

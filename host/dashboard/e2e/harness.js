@@ -101,6 +101,8 @@ export const pictures = album({
     overview: "overview",
     plugins: "plugins",
     sql: "sql",
+    "table-goto": "tables",
+    payments: "payments",
     "welcome-keys": "welcome",
     "backup-restored": "backup",
     "transfer-mapping": "import",

@@ -112,4 +112,6 @@ export const pictures = album({
   output: new URL("output/", import.meta.url).pathname,
   theme: (page, colorScheme) => page.emulateMedia({ colorScheme }),
   usual: "light",
+  docs: new URL("../../../../docs/pictures/", import.meta.url).pathname,
+  shown: { files: "drive" },
 });

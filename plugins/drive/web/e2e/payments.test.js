@@ -97,7 +97,7 @@ test("what cannot be paid is said in the form, and what was typed stays", async 
   await page.getByText("No payments yet").waitFor();
   const dialog = await pay(page, "12", "50", "Tea");
   await dialog.getByRole("button", { name: "Send to the phone" }).click();
-  await dialog.getByRole("alert").waitFor();
+  await dialog.getByText("A Kenyan mobile number is needed").waitFor();
   await pictures(page, "pay-refused");
   assert.equal(await dialog.getByLabel("What for").inputValue(), "Tea");
   await dialog.getByLabel("Phone number").fill("0712000003");
