@@ -164,13 +164,13 @@ test("a bucket is made, files go in by picking, are looked at, linked and delete
   await page.getByRole("button", { name: /square\.png/ }).waitFor();
   await page.getByRole("button", { name: /notes & <more>\.txt/ }).click();
   await page.getByText("A text to look at.").waitFor();
-  await page.getByRole("button", { name: "Signed link" }).click();
+  await page.getByRole("button", { name: "Signed link", exact: true }).click();
   const link = (await page.getByTestId("signed link").textContent()) ?? "";
   assert.equal(await (await fetch(link)).text(), "A text to look at.\n");
   await page.getByLabel(/good for/).selectOption({ label: "a week" });
   const [asked] = await Promise.all([
     page.waitForResponse((response) => response.url().includes("expiresIn=604800")),
-    page.getByRole("button", { name: "Signed link" }).click(),
+    page.getByRole("button", { name: "Signed link", exact: true }).click(),
   ]);
   assert.equal((await asked.json()).expiresIn, 604_800);
   await until("the other link", async () => (await page.getByTestId("signed link").textContent()) !== link);

@@ -107,7 +107,7 @@ test("of a hundred thousand rows one is gone to by its number and by its key", a
   await page.getByRole("spinbutton", { name: "Row" }).fill("50000");
   await page.keyboard.press("Enter");
   const found = await ids(50_000);
-  const cell = (id) => grid.getByRole("gridcell", { name: String(id), exact: true });
+  const cell = (id) => page.getByRole("gridcell", { name: String(id), exact: true });
   await cell(found).waitFor();
   await until("its selection", async () => (await cell(found).getAttribute("aria-selected")) === "true");
   assert.equal(await grid.getByRole("row").filter({ has: cell(found) }).getAttribute("aria-rowindex"), "50001");
