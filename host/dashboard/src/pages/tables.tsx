@@ -40,7 +40,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
   const { filter, order } = words;
   // The address counts from one, as people do.
   const target = words.row && /^\d{1,12}$/.test(words.row) ? Math.max(0, Number(words.row) - 1) : undefined;
-  const start = target === undefined ? 0 : Math.max(0, Math.floor(target / page) * page - (target % page < page / 2 ? page : 0));
+  const start = target === undefined ? 0 : Math.floor(target / page) * page;
   const key = useMemo(() => ["project", project, "tables", table.name, "rows", filter, order, start], [project, table.name, filter, order, start]);
   const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage, fetchPreviousPage, isFetchingPreviousPage } = useInfiniteQuery({
     queryKey: key,
