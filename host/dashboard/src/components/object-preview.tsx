@@ -51,7 +51,7 @@ function Pdf({ name, bytes: content }: { name: string; bytes: Blob | undefined }
   }, [content]);
   // The viewer is the browser's, and no script of the document reaches out of it; a sandbox would keep the viewer from running.
   // oxlint-disable-next-line react/iframe-missing-sandbox
-  return address ? <iframe title={`Preview of ${name}`} src={address} className="h-[28rem] w-full" /> : <Skeleton className="h-[28rem] w-full" />;
+  return address ? <iframe title={`Preview of ${name}`} src={`${address}#navpanes=0`} className="h-[28rem] w-full" /> : <Skeleton className="h-[28rem] w-full" />;
 }
 
 function SignedLink({ project, bucket, objectKey }: { project: string; bucket: string; objectKey: string }) {
@@ -76,7 +76,7 @@ function SignedLink({ project, bucket, objectKey }: { project: string; bucket: s
     >
       <div className="flex items-end gap-2">
         <div className="min-w-0 flex-1">
-          <Field label="A link for whoever has it is good for">
+          <Field label="A link is good for">
             <Select value={lifetime} onChange={(event) => setLifetime(event.target.value)}>
               {lifetimes.map(([seconds, label]) => (
                 <option key={seconds} value={seconds}>

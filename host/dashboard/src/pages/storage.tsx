@@ -204,7 +204,7 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
       onDrop={drop}
     >
       <div className="flex flex-wrap items-center gap-2 border-b border-border p-2.5">
-        <nav aria-label="Folders" className="flex min-w-0 flex-1 flex-wrap items-center gap-1 text-sm">
+        <nav aria-label="Folders" className="flex min-w-32 flex-1 flex-wrap items-center gap-1 text-sm">
           <button type="button" className="rounded px-1 font-medium hover:underline" onClick={() => change({ prefix: undefined })}>
             {bucket.name}
           </button>
