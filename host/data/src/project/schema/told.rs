@@ -246,7 +246,7 @@ fn told_key(table: &str, key: &FactsKey, left_out: &mut Vec<LeftOut>) -> NewFore
     let usual = made_of(&[table, &key.columns.join("_")], "fkey");
     if key.on_update != "NO ACTION" || key.deferrable {
         let more = LeftOut::new(
-            format!("foreign_key:{table}.{}", key.name),
+            format!("on_update:{table}.{}", key.name),
             "it says more than what becomes of rows whose parent is removed; the rest is left out",
         );
         let deferrable = if key.deferrable { " DEFERRABLE" } else { "" };
