@@ -52,7 +52,7 @@ impl Sample {
     }
 
     /// The values of a column, as far as rows have one.
-    pub(crate) fn values(&self, at: usize) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self, at: usize) -> impl Iterator<Item = &str> + Clone {
         self.rows
             .iter()
             .filter_map(move |row| row.get(at)?.as_deref())
