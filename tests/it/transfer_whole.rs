@@ -421,7 +421,7 @@ async fn an_import_that_is_all_or_nothing_takes_its_tables_back() {
     let asked = restore(&second, bytes.clone(), wishes).await.expect(202);
     let job = ended(&second, &asked.json()).await;
     assert_eq!(job["status"], "failed", "{job}");
-    assert_eq!(job["report"]["errors"][0]["column"], "at", "{job}");
+    assert_eq!(job["report"]["errors"][0]["table"], "times", "{job}");
     assert_eq!(job["report"]["tables_made"], Value::Null, "{job}");
     assert!(table_names(&admin, &second).await.is_empty());
     let titles = changes(&admin, &second).await;

@@ -146,10 +146,12 @@ fn statements(connection: &Inner) -> rusqlite::Result<Vec<String>> {
 }
 
 /// A file in which tables are tried; it goes with this.
+///
+/// Fields are dropped in order: the connection before its file.
 struct Trial {
-    folder: Folder,
     owner: Connection,
     options: Arc<Options>,
+    folder: Folder,
 }
 
 struct Folder(PathBuf);
