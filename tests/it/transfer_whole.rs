@@ -396,7 +396,7 @@ async fn an_import_that_is_all_or_nothing_takes_its_tables_back() {
     let first = there.admin().project_with(PLUGINS).await;
     for table in [
         json!({"name": "times", "columns": [
-            {"name": "id", "type": "bigint", "primary_key": true}, {"name": "at", "type": "timestamp"}]}),
+            {"name": "id", "type": "bigint", "primary_key": true}, {"name": "key", "type": "uuid"}]}),
         json!({"name": "z_of_time", "columns": [
             {"name": "id", "type": "bigint", "primary_key": true},
             {"name": "time", "type": "bigint", "references": {"table": "times", "column": "id"}}]}),
@@ -411,7 +411,7 @@ async fn an_import_that_is_all_or_nothing_takes_its_tables_back() {
     write(
         &there.admin(),
         &first,
-        "INSERT INTO times VALUES (1, 'noon, or so')",
+        "INSERT INTO times VALUES (1, 'no key')",
     )
     .await;
     let bytes = archive(&first).await;
@@ -421,7 +421,7 @@ async fn an_import_that_is_all_or_nothing_takes_its_tables_back() {
     let asked = restore(&second, bytes.clone(), wishes).await.expect(202);
     let job = ended(&second, &asked.json()).await;
     assert_eq!(job["status"], "failed", "{job}");
-    assert_eq!(job["report"]["errors"][0]["table"], "times", "{job}");
+    assert_eq!(job["report"]["errors"][0]["column"], "key", "{job}");
     assert_eq!(job["report"]["tables_made"], Value::Null, "{job}");
     assert!(table_names(&admin, &second).await.is_empty());
     let titles = changes(&admin, &second).await;
