@@ -914,6 +914,49 @@ mod tests {
     }
 
     #[test]
+    fn tables_are_made_tried_and_told() {
+        use crate::definitions::{self, Change, Column, Definition, Index, NewTable};
+        let host = TestHost::new("a").with_caller(Caller::new(CallerKind::SecretKey, "k"));
+        let mut notes = NewTable::new("notes");
+        notes.columns.push(Column::new("id", "uuid").primary_key());
+        notes.columns.push(Column::new("text", "text"));
+        let wanted = [Definition {
+            table: notes.clone(),
+            ..Definition::default()
+        }];
+        assert!(definitions::check(&wanted).unwrap().is_empty());
+        assert!(definitions::read().unwrap().tables.is_empty());
+        definitions::create(std::slice::from_ref(&notes)).unwrap();
+        let refused = definitions::check(&wanted).unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.status().as_u16()),
+            ("table_exists", 409)
+        );
+        let index = Index {
+            name: Some("by_text".to_owned()),
+            columns: vec!["text".to_owned()],
+            ..Index::default()
+        };
+        definitions::alter(
+            "notes",
+            &[Change::AddIndex {
+                index: index.clone(),
+            }],
+        )
+        .unwrap();
+        let policy = serde_json::json!({"name": "all", "roles": ["*"], "actions": ["select"], "using": true});
+        definitions::set_policies("notes", std::slice::from_ref(&policy)).unwrap();
+        let told = definitions::read().unwrap().tables;
+        notes.indexes.push(index);
+        assert_eq!(told[0].table, notes);
+        assert_eq!(told[0].policies, [policy]);
+        definitions::remove("notes").unwrap();
+        assert!(definitions::read().unwrap().tables.is_empty());
+        host.set_caller(Caller::new(CallerKind::User, "u"));
+        assert_eq!(definitions::read().unwrap_err().status().as_u16(), 403);
+    }
+
+    #[test]
     fn objects_come_back_whole_and_in_part() {
         let host = TestHost::new("a").with_quota(10);
         let bucket = blob::bucket("private");
