@@ -26,9 +26,6 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What a newer host says beside the rest.
-type More = Map<String, Value>;
-
 fn is_empty<T>(list: &[T]) -> bool {
     list.is_empty()
 }
@@ -51,8 +48,9 @@ pub struct Column {
     /// Whether it alone is the primary key.
     #[serde(default)]
     pub primary_key: bool,
+    /// What a newer host says beside the rest.
     #[serde(flatten)]
-    more: More,
+    pub more: Map<String, Value>,
 }
 
 const fn yes() -> bool {
@@ -102,8 +100,9 @@ pub struct ForeignKey {
     pub table: String,
     /// The other table's columns in the same order.
     pub references: Vec<String>,
+    /// What a newer host says beside the rest.
     #[serde(flatten)]
-    more: More,
+    pub more: Map<String, Value>,
 }
 
 /// An index.
@@ -117,8 +116,9 @@ pub struct Index {
     /// Whether each combination occurs once.
     #[serde(default)]
     pub unique: bool,
+    /// What a newer host says beside the rest.
     #[serde(flatten)]
-    more: More,
+    pub more: Map<String, Value>,
 }
 
 /// A table to be made.
@@ -143,8 +143,9 @@ pub struct NewTable {
     /// Its indexes.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub indexes: Vec<Index>,
+    /// What a newer host says beside the rest.
     #[serde(flatten)]
-    more: More,
+    pub more: Map<String, Value>,
 }
 
 impl NewTable {

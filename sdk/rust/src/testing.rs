@@ -589,8 +589,8 @@ impl host::Host for Inner {
 
     fn definitions_read(&self) -> HostResult<String> {
         self.require_trusted()?;
-        let policies = &self.state.borrow().policies;
-        definitions::read(self.public.connection(), policies)
+        let state = self.state.borrow();
+        definitions::read(self.public.connection(), &state.policies)
     }
 
     fn definitions_check(&self, tables: &str) -> HostResult<String> {
