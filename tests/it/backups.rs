@@ -270,6 +270,10 @@ async fn a_backup_is_made_listed_fetched_and_restored_as_another_project() {
         .json();
     let archive = reqwest::get(link["url"].as_str().unwrap()).await.unwrap();
     assert_eq!(archive.status(), 200);
+    let name = format!("{}-{backup}.ahb", project.slug);
+    assert_eq!(link["filename"], name.as_str(), "{link}");
+    let disposition = archive.headers()["content-disposition"].to_str().unwrap();
+    assert!(disposition.contains(&name), "{disposition}");
     let archive = archive.bytes().await.unwrap();
     assert_eq!(link["bytes"], archive.len(), "{link}");
     assert_eq!(link["sha256"], digest(&archive), "{link}");

@@ -65,7 +65,7 @@ async fn insert(project: &Project, table: &str, rows: Value) {
     let _ = project.post(&path, json!({"rows": rows})).await.expect(201);
 }
 
-async fn rows_of(project: &Project, table: &str, order: &str) -> Vec<Value> {
+pub(crate) async fn rows_of(project: &Project, table: &str, order: &str) -> Vec<Value> {
     let path = format!("/v1/db/{table}?limit=1000&order={order}.asc");
     let page = project.get(&path).await.expect(200).json();
     page["rows"].as_array().expect("rows").clone()
@@ -86,7 +86,7 @@ fn as_db_shows(mut rows: Vec<Value>) -> Vec<Value> {
 }
 
 /// Waits until a job has ended.
-async fn ended(project: &Project, job: &Value) -> Value {
+pub(crate) async fn ended(project: &Project, job: &Value) -> Value {
     let path = format!("/transfer/jobs/{}", job["id"].as_str().expect("an id"));
     until("the job's end", PATIENCE, || async {
         let job = project.get(&path).await.expect(200).json();
@@ -96,7 +96,7 @@ async fn ended(project: &Project, job: &Value) -> Value {
     .await
 }
 
-async fn done(project: &Project, job: &Value) -> Value {
+pub(crate) async fn done(project: &Project, job: &Value) -> Value {
     let job = ended(project, job).await;
     assert_eq!(job["status"], "done", "{job}");
     assert_eq!(job["progress"]["percent"], 100);
@@ -113,7 +113,7 @@ async fn export(project: &Project, wishes: Value) -> Value {
 }
 
 /// The bytes behind the link of a job's result.
-async fn fetched(job: &Value) -> Vec<u8> {
+pub(crate) async fn fetched(job: &Value) -> Vec<u8> {
     let url = job["result"]["url"].as_str().expect("a link");
     let reply = Reply::to(reqwest::Client::new().get(url)).await.expect(200);
     assert_eq!(job["result"]["size"], reply.body.len());
@@ -324,7 +324,7 @@ async fn an_export_goes_on_where_a_killed_server_left_it() {
 }
 
 /// Sends what is to be imported; its id.
-async fn sent(project: &Project, bytes: impl Into<reqwest::Body>) -> String {
+pub(crate) async fn sent(project: &Project, bytes: impl Into<reqwest::Body>) -> String {
     let request = project
         .request(Method::POST, "/transfer/uploads")
         .body(bytes);
@@ -636,7 +636,7 @@ fn unzipped(bytes: &[u8]) -> Value {
 }
 
 /// A project's tables as an archive.
-async fn archive(project: &Project) -> Vec<u8> {
+pub(crate) async fn archive(project: &Project) -> Vec<u8> {
     let body = json!({"what": "database", "format": "zip"});
     let job = project.post("/transfer/export", body).await.expect(202);
     fetched(&done(project, &job.json()).await).await

@@ -10,6 +10,7 @@ use crate::{
     changes::{self, ChangeListener},
     channels::{self, HeldChannels},
     cloudflare_access::CloudflareAccess,
+    definitions_of_plugins::DefinitionsOfPlugins,
     directory::{Directory, DirectoryOptions, ProjectCalls, ProjectEntry},
     editor::Running,
     images::Images,
@@ -187,6 +188,7 @@ impl App {
         let calls = ProjectCalls::new();
         let users = UsersOfPlugins::new(platform.clone());
         let sign_ins = SignInsOfPlugins::new();
+        let definitions = DefinitionsOfPlugins::new();
         let queue = WorkQueue::new(settings.queue);
         let events = EventsOfPlugins::new(platform.clone(), Arc::clone(&queue));
         let platform_actions = PlatformActions::new();
@@ -205,6 +207,7 @@ impl App {
         let services = Services {
             sql: Arc::new(databases.clone()),
             database: Arc::new(databases.clone()),
+            definitions: Arc::clone(&definitions) as _,
             kv: Arc::new(platform.clone()),
             audit: Arc::new(AuditOfPlugins::new(platform.clone())),
             events: Arc::clone(&events) as _,
@@ -331,6 +334,7 @@ impl App {
             log_tasks: TaskTracker::new(),
         }));
         sign_ins.connect(&app);
+        definitions.connect(&app);
         let actions = app.platform_actions();
         actions.register(PlatformJob::Cleanup, Arc::new(Cleanup(app.downgrade())));
         actions.register(PlatformJob::Backup, Arc::new(BackUp(app.downgrade())));

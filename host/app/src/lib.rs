@@ -13,6 +13,7 @@ mod channels;
 mod check;
 mod cloudflare_access;
 mod credentials;
+mod definitions_of_plugins;
 pub mod directory;
 mod editor;
 pub mod engine_move;
@@ -58,3 +59,4 @@ pub use projects::{CreateProject, CreatedProject, ProjectUsage, QuotaPatch, Upda
 pub use queue::{PlatformAction, PlatformActions, PlatformTask, QueueSettings};
 pub use sessions::{AdminIdentity, SignIn, SignedIn};
 pub use settings::AppSettings;
+pub use tables::Author;

@@ -12,6 +12,7 @@
 //! | `sign-in` | sign the project's users in with what they sent to it |
 //! | `database` | read and write the project's tables, with the caller's rights |
 //! | `database:read` | read the project's tables, with the caller's rights |
+//! | `database:define` | make, change and remove the project's tables and their row policies, for callers who reach every row |
 //! | `blob:<bucket>` | read and write objects of the bucket |
 //! | `blob:<bucket>:read` | read objects of the bucket |
 //! | `http:<host>` · `http:<host>:<port>` · `http:*.<domain>` | call that host |
@@ -49,6 +50,8 @@ pub enum Grant {
         /// Whether writing is included.
         write: bool,
     },
+    /// Making, changing and removing the project's own tables.
+    DatabaseDefine,
     /// Objects of a bucket.
     Blob {
         /// The bucket.
@@ -225,6 +228,11 @@ impl Grant {
             Self::Database { write: false } => {
                 "read the project's tables, with the rights of who calls".to_owned()
             }
+            Self::DatabaseDefine => {
+                "make, change and remove the project's tables, with their rows, and say whom \
+                 their row policies let in: for secret keys, admins and its own jobs"
+                    .to_owned()
+            }
             Self::Blob {
                 bucket,
                 write: true,
@@ -276,6 +284,7 @@ impl FromStr for Grant {
             ("sign-in", None) => Ok(Self::SignIn),
             ("database", None) => Ok(Self::Database { write: true }),
             ("database", Some("read")) => Ok(Self::Database { write: false }),
+            ("database", Some("define")) => Ok(Self::DatabaseDefine),
             ("blob", Some(scope)) => match scope.split_once(':') {
                 None => Ok(Self::Blob {
                     bucket: scope.parse()?,
@@ -321,7 +330,7 @@ fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
-            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, \
+            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, `database:define`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `http:*`, \
              `plugin:<name>`, `plugin:$<key of the configuration>`, `events:<plugin>`, `jobs`, `jobs:platform`, `channel`, `mail` or `mail:<address>`"
         ),
@@ -352,6 +361,7 @@ impl fmt::Display for Grant {
             Self::SignIn => f.write_str("sign-in"),
             Self::Database { write: true } => f.write_str("database"),
             Self::Database { write: false } => f.write_str("database:read"),
+            Self::DatabaseDefine => f.write_str("database:define"),
             Self::Blob {
                 bucket,
                 write: true,
@@ -416,6 +426,13 @@ impl GrantSet {
         self.0.iter().any(
             |grant| matches!(grant, Grant::Database { write: may_write } if *may_write || !write),
         )
+    }
+
+    /// Whether definitions of the project's own tables may be read: by who
+    /// may read the tables, or define them.
+    #[must_use]
+    pub fn allows_definitions(&self) -> bool {
+        self.allows_database(false) || self.contains(&Grant::DatabaseDefine)
     }
 
     /// Whether objects of `bucket` may be read, or written.
@@ -493,6 +510,7 @@ mod tests {
             "sign-in",
             "database",
             "database:read",
+            "database:define",
             "blob:private",
             "blob:private:read",
             "http:api.example.com",

@@ -21,6 +21,7 @@ use atlashub_core::{
         blob::Blobs,
         channel::{CallerSession, Channels},
         database::Database,
+        definitions::Definitions,
         events::Events,
         jobs::{JobLease, Jobs},
         kv::Kv,
@@ -108,6 +109,8 @@ pub struct Services {
     pub sql: Arc<dyn Sql>,
     /// The projects' own tables.
     pub database: Arc<dyn Database>,
+    /// What the projects' own tables look like, and how plugins make them.
+    pub definitions: Arc<dyn Definitions>,
     /// Small values of plugins.
     pub kv: Arc<dyn Kv>,
     /// Where plugins add to the audit.

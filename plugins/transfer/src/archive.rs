@@ -2,19 +2,24 @@
 //! as they are, so that each can be read where it lies.
 //!
 //! `manifest.json` tells which tables there are, as the admin's own calls take
-//! them, and the SHA-256 of every piece; `tables/….ndjson` has a row a line.
+//! them, with their row policies and with what those words leave out, and the
+//! SHA-256 of every piece; `tables/….ndjson` has a row a line.
 //! Neither says which engine it came from in a way that the other would not
 //! understand.
 
-pub(crate) mod define;
 pub(crate) mod zip;
 
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{
+    definitions::{LeftOut, NewTable},
+    prelude::*,
+};
 
 /// What a manifest's `format` says.
 pub(crate) const FORMAT: &str = "atlashub-archive";
-/// Which manifests are understood here.
-pub(crate) const VERSION: u32 = 1;
+/// Which manifests are written here: those before have columns and keys alone.
+pub(crate) const VERSION: u32 = 2;
+/// The oldest that are understood.
+pub(crate) const OLDEST: u32 = 1;
 /// The name of the manifest.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
@@ -28,6 +33,9 @@ pub(crate) struct Manifest {
     /// RFC 3339.
     pub(crate) made_at: String,
     pub(crate) tables: Vec<Contents>,
+    /// What belongs to no table, such as views.
+    #[serde(default)]
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 /// A table of the archive.
@@ -37,7 +45,17 @@ pub(crate) struct Contents {
     /// The entry with its rows.
     pub(crate) file: String,
     /// The table as `POST /admin/v1/projects/{project}/tables` takes it.
-    pub(crate) definition: serde_json::Value,
+    pub(crate) definition: NewTable,
+    /// What its rows have values for; the definition's columns when nothing is
+    /// said.
+    #[serde(default)]
+    pub(crate) columns: Vec<String>,
+    /// Its row policies.
+    #[serde(default)]
+    pub(crate) policies: Vec<serde_json::Value>,
+    /// What the definition leaves out.
+    #[serde(default)]
+    pub(crate) left_out: Vec<LeftOut>,
     pub(crate) rows: u64,
     pub(crate) size: u64,
     /// The pieces that the entry is made of, in order.

@@ -7,13 +7,16 @@
 
 mod batch;
 mod counters;
+mod make;
 mod once;
 mod plan;
 mod quick;
+mod refused;
 mod rows;
 mod whole;
 mod work;
 
+pub(crate) use make::undo;
 pub(crate) use plan::{Format, column_of};
 pub(crate) use rows::Reader;
 pub(crate) use work::work;
@@ -23,10 +26,16 @@ use crate::{
     job::NewJob,
     jobs::{Shown, note},
     names,
+    propose::Sample,
     source::Source,
     turns,
 };
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{
+    database,
+    definitions::{Definition, NewTable},
+    prelude::*,
+};
+use make::Making;
 use plan::Plan;
 use std::collections::BTreeMap;
 use whole::Check;
@@ -58,6 +67,15 @@ pub(crate) struct Wishes {
     encoding: Option<String>,
     #[serde(default)]
     formulas: Formulas,
+    /// Whether tables are made that are not there.
+    #[serde(default)]
+    create: bool,
+    /// The table to be made, as the admin's own call takes it; one that fits
+    /// the source otherwise.
+    definition: Option<serde_json::Value>,
+    /// Parts of tables that are not made, as `cannot_be_made` names them.
+    #[serde(default)]
+    leave_out: Vec<String>,
 }
 
 /// Into what.
@@ -79,6 +97,9 @@ struct Asked {
     /// What is looked at before.
     checks: Vec<Check>,
     rows: Option<u64>,
+    /// Tables that are made before.
+    #[serde(default)]
+    making: Making,
 }
 
 /// What becomes of rows that are there already.
@@ -139,35 +160,47 @@ pub(crate) fn delimiter(named: Option<&str>) -> Result<Option<u8>> {
     }
 }
 
-pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
+pub(crate) fn ask(
+    caller: Caller,
+    Json(mut wishes): Json<Wishes>,
+) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
     let source = Source::find(&wishes.source)?;
     let bytes_total = Some(source.size);
     let (job, asked) = match wishes.what {
         What::Table => {
-            let Some(name) = &wishes.table else {
+            let Some(name) = wishes.table.clone() else {
                 return Err(Error::invalid("invalid_body", "name the table in `table`"));
             };
             let format = Format::named(wishes.format.as_deref())?;
-            let plan = Plan::make(&wishes, format, &names::table(name)?, source)?;
-            let asked = Asked {
-                plans: vec![plan],
-                ..Asked::default()
+            let asked = if wishes.create {
+                of_new_table(&mut wishes, format, &name, source)?
+            } else if wishes.definition.is_some() {
+                return Err(Error::invalid(
+                    "invalid_body",
+                    "a `definition` is for a table that is made: say `create`",
+                ));
+            } else {
+                Asked {
+                    plans: vec![Plan::make(&wishes, format, &names::table(&name)?, source)?],
+                    ..Asked::default()
+                }
             };
             let job = NewJob {
                 kind: "import",
                 what: "table",
-                subject: Some(name),
+                subject: wishes.table.as_deref(),
                 format: format.as_str(),
                 bytes_total,
             };
             (job, asked)
         }
         What::Database => {
-            if !matches!(wishes.format.as_deref(), None | Some("zip")) || wishes.mapping.is_some() {
+            let is_plain = wishes.mapping.is_none() && wishes.definition.is_none();
+            if !matches!(wishes.format.as_deref(), None | Some("zip")) || !is_plain {
                 return Err(Error::invalid(
                     "invalid_body",
-                    "a database's `format` is `zip`, and it has no `mapping`",
+                    "a database's `format` is `zip`, and it has no `mapping` and no `definition`",
                 ));
             }
             let whole = whole::read(&wishes, &source)?;
@@ -175,6 +208,7 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
                 plans: whole.plans,
                 checks: whole.checks,
                 rows: Some(whole.rows),
+                making: whole.making,
             };
             let job = NewJob {
                 kind: "import",
@@ -195,4 +229,63 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
         );
     }
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// An import into a table that is made for it.
+fn of_new_table(wishes: &mut Wishes, format: Format, name: &str, source: Source) -> Result<Asked> {
+    let tables = database::describe()?;
+    if tables.iter().any(|own| own.name.eq_ignore_ascii_case(name)) {
+        return Err(Error::conflict(
+            "table_exists",
+            format!("there is a table or view `{name}` already"),
+        ));
+    }
+    let table = match wishes.definition.take() {
+        Some(given) => given_table(given, name)?,
+        None => {
+            let (encoding, skipped) = source.encoding(wishes.encoding.as_deref())?;
+            let delimiter = delimiter(wishes.delimiter.as_deref())?;
+            let sample = Sample::read(&source, format, encoding, delimiter, skipped)?;
+            let (table, mapping) = sample.propose(name);
+            wishes.mapping.get_or_insert(mapping);
+            table
+        }
+    };
+    let plan = Plan::make(wishes, format, &make::as_table(&table), source)?;
+    let definition = Definition {
+        table,
+        ..Definition::default()
+    };
+    let undo = wishes.within == Within::Transaction;
+    let making = Making::plan(vec![definition], &[], &wishes.leave_out, undo)?;
+    let mut asked = Asked {
+        making,
+        ..Asked::default()
+    };
+    // Rows cannot be tried in a table that is not there.
+    if wishes.dry_run {
+        asked.making = Making::default();
+    } else {
+        asked.plans.push(plan);
+    }
+    Ok(asked)
+}
+
+/// The table that the caller wants.
+fn given_table(mut given: serde_json::Value, name: &str) -> Result<NewTable> {
+    if let Some(members) = given.as_object_mut() {
+        let own = members.entry("name").or_insert_with(|| name.into());
+        if own.as_str().is_some_and(str::is_empty) {
+            *own = name.into();
+        }
+    }
+    let table: NewTable = serde_json::from_value(given)
+        .map_err(|error| Error::invalid("invalid_schema", format!("the definition: {error}")))?;
+    if table.name != name {
+        return Err(Error::invalid(
+            "invalid_schema",
+            "`definition` and `table` name different tables",
+        ));
+    }
+    Ok(table)
 }

@@ -5,7 +5,7 @@
 //! the name, and says so when the name is another, or when the job was
 //! cancelled.
 
-use crate::{STORE, folder, settings::Settings};
+use crate::{STORE, folder, import, settings::Settings};
 use atlashub_sdk::{config, prelude::*};
 use serde::de::DeserializeOwned;
 use std::{
@@ -162,7 +162,8 @@ impl Job {
         let settings: Settings = config::load()?;
         let failed = sql::execute(
             "UPDATE transfer.jobs SET status = 'failed', run = '', error_code = $3, error_detail = $4, \
-             finished_at = $5, expires_at = $6, rows_done = $7, rows_failed = $8, outcome = $9 \
+             finished_at = $5, expires_at = $6, rows_done = $7, rows_failed = $8, \
+             outcome = coalesce($9, outcome) \
              WHERE id = $1 AND ($2 = '' OR run = $2) AND status IN ('queued', 'running')",
             params![
                 &self.id,
@@ -184,8 +185,19 @@ impl Job {
 
     /// Takes back what it leaves when it is not done.
     fn let_go(&self) -> Result<()> {
-        if self.kind == "import" && self.what == "files" {
-            folder::undo(self)?;
+        match (self.kind.as_str(), self.what.as_str()) {
+            ("import", "files") => folder::undo(self)?,
+            // Who looks at a job may be somebody who changes nothing: then
+            // the clock does it.
+            ("import", _) => {
+                if let Err(error) = import::undo(self) {
+                    log::warn!(
+                        "what the job {} made is not taken back yet: {error}",
+                        self.id
+                    );
+                }
+            }
+            _ => {}
         }
         self.forget_parts()
     }
@@ -351,6 +363,21 @@ impl Turn {
         Ok(true)
     }
 
+    /// Writes down, with a note, what there is to say so far.
+    pub(crate) fn note_outcome(
+        &self,
+        own: &sql::Transaction,
+        outcome: Option<String>,
+    ) -> Result<()> {
+        if outcome.is_some() {
+            own.execute(
+                "UPDATE transfer.jobs SET outcome = $2 WHERE id = $1",
+                params![&self.job.id, outcome],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Tells the host how far it is; false when the host took the turn back.
     fn tell(&self) -> Result<bool> {
         let now = Instant::now();
@@ -376,7 +403,7 @@ impl Turn {
             "UPDATE transfer.jobs SET status = 'done', run = '', state = '', rows_done = $3, \
              bytes_done = $4, rows_failed = $5, result_key = $6, result_name = $7, result_type = $8, \
              result_size = $9, result_sha256 = $10, finished_at = $11, expires_at = $12, \
-             outcome = $13 \
+             outcome = coalesce($13, outcome) \
              WHERE id = $1 AND run = $2 AND status = 'running'",
             params![
                 &self.job.id,

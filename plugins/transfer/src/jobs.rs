@@ -62,9 +62,19 @@ enum Report {
         rows_failed: u64,
         /// The first of them.
         errors: Vec<RowError>,
+        /// Tables that it made.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tables_made: Vec<String>,
     },
     /// As it was written down.
     Files(Box<RawValue>),
+}
+
+/// What is kept of an import beside its rows.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Made {
+    tables_made: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,9 +145,7 @@ impl Shown {
             let kind = Some(result.content_type.as_str());
             result.url = Some(STORE.sign_read(key, kind, Some(&disposition), LINK)?);
         }
-        if let Some(outcome) = &job.outcome {
-            shown.report = Some(Report::Files(RawValue::from_string(outcome.clone())?));
-        } else if job.kind == "import" && job.what != "files" {
+        if job.kind == "import" && job.what != "files" {
             shown.report = Some(Report::Rows {
                 rows_failed: job.rows_failed,
                 errors: sql::query(
@@ -145,7 +153,13 @@ impl Shown {
                      WHERE job_id = $1 ORDER BY n",
                     params![&job.id],
                 )?,
+                tables_made: match &job.outcome {
+                    Some(outcome) => serde_json::from_str::<Made>(outcome)?.tables_made,
+                    None => Vec::new(),
+                },
             });
+        } else if let Some(outcome) = &job.outcome {
+            shown.report = Some(Report::Files(RawValue::from_string(outcome.clone())?));
         }
         Ok(shown)
     }

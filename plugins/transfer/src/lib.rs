@@ -20,6 +20,7 @@ mod job;
 mod jobs;
 mod names;
 mod preview;
+mod propose;
 mod settings;
 mod source;
 mod turns;

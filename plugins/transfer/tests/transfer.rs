@@ -497,7 +497,7 @@ fn a_damaged_archive_is_refused_before_a_row_is_written() {
         ("ten gigabytes, packed", damaged(sizes, &ten_gigabytes)),
         (
             "another version",
-            damaged(find("\"version\":1"), b"\"version\":2"),
+            damaged(find("\"version\":2"), b"\"version\":3"),
         ),
         (
             "larger than it is",
@@ -526,6 +526,45 @@ fn a_damaged_archive_is_refused_before_a_row_is_written() {
         "{answer}"
     );
     assert_eq!(answer["tables"][0]["name"], "loose");
+}
+
+/// Names of the project's tables.
+fn tables() -> Vec<String> {
+    let mut tables = database::describe().unwrap();
+    tables.retain(|table| table.kind == "table");
+    tables.into_iter().map(|table| table.name).collect()
+}
+
+#[test]
+fn a_table_is_made_as_proposed_and_goes_again_with_an_import_that_fails() {
+    let host = host();
+    let wishes = json!({"table": "things", "create": true, "in": "transaction"});
+    let job = ask("id,A word,Phone\n1,x,0700\n2,y,0701\n", wishes.clone());
+    assert_eq!(tables(), ["loose", "people"]);
+    turn(&host);
+    let job = see(&job);
+    assert_eq!(job["status"], "done", "{job}");
+    assert_eq!(job["report"]["tables_made"], json!(["things"]), "{job}");
+    let rows: Vec<(i64, String, String)> =
+        database::query("SELECT id, a_word, phone FROM things", params![]).unwrap();
+    assert_eq!(rows[0], (1, "x".to_owned(), "0700".to_owned()));
+    let mut body = wishes;
+    body["source"] = json!(upload("id\n1\n"));
+    let (status, refused) = post("/transfer/import", &body);
+    assert_eq!((status, &refused["code"]), (409, &json!("table_exists")));
+    for (within, is_left) in [("transaction", false), ("batches", true)] {
+        let definition =
+            json!({"columns": [{"name": "id", "type": "bigint", "primary_key": true}]});
+        let wishes =
+            json!({"table": "once", "create": true, "in": within, "definition": definition});
+        let job = ask("id\n1\n1\n", wishes);
+        turn(&host);
+        let job = see(&job);
+        assert_eq!(job["status"], "failed", "{job}");
+        assert_eq!(tables().contains(&"once".to_owned()), is_left, "{job}");
+        let named = is_left.then(|| json!(["once"])).unwrap_or_default();
+        assert_eq!(job["report"]["tables_made"], named, "{job}");
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub mod check;
 pub mod config;
 pub mod database;
 mod decode;
+pub mod definitions;
 mod error;
 pub mod events;
 mod extract;
@@ -89,8 +90,9 @@ pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Job, Jobs, Json,
         Method, Path, Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions,
-        Uri, audit, blob, channel, config, database, events, http, idempotency, identity, jobs, kv,
-        log, mail, moment, multipart, params, schedules, secret, sign_in, sql, users,
+        Uri, audit, blob, channel, config, database, definitions, events, http, idempotency,
+        identity, jobs, kv, log, mail, moment, multipart, params, schedules, secret, sign_in, sql,
+        users,
     };
     pub use serde::{Deserialize, Serialize};
 }

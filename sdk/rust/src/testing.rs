@@ -12,6 +12,7 @@
 //! ```
 
 mod database;
+mod definitions;
 mod describe;
 mod described;
 mod jobs;
@@ -88,6 +89,8 @@ struct State {
     caller: Caller,
     permissions: BTreeSet<String>,
     untold: BTreeSet<String>,
+    /// Row policies by table; nobody is held to them here.
+    policies: BTreeMap<String, Vec<serde_json::Value>>,
     users: BTreeMap<String, User>,
     passwords: BTreeMap<String, String>,
     secrets: BTreeMap<String, String>,
@@ -412,6 +415,19 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Definitions are for those who reach every row.
+    fn require_trusted(&self) -> HostResult<()> {
+        match self.state.borrow().caller.kind {
+            CallerKind::SecretKey | CallerKind::Admin | CallerKind::Scheduler => Ok(()),
+            _ => Err(HostError::new(
+                "sql_denied",
+                "definitions of tables are for secret keys, admins and the scheduler",
+            )),
+        }
+    }
+}
+
 impl host::Host for Inner {
     fn ahead_ms(&self) -> i64 {
         // The host's own clock began with it.
@@ -569,6 +585,41 @@ impl host::Host for Inner {
 
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64> {
         self.public.execute(sql, parameters)
+    }
+
+    fn definitions_read(&self) -> HostResult<String> {
+        self.require_trusted()?;
+        let state = self.state.borrow();
+        definitions::read(self.public.connection(), &state.policies)
+    }
+
+    fn definitions_check(&self, tables: &str) -> HostResult<String> {
+        self.require_trusted()?;
+        definitions::check(self.public.connection(), tables)
+    }
+
+    fn definitions_create(&self, tables: &str) -> HostResult<()> {
+        self.require_trusted()?;
+        definitions::create(self.public.connection(), tables)
+    }
+
+    fn definitions_alter(&self, table: &str, changes: &str) -> HostResult<()> {
+        self.require_trusted()?;
+        definitions::alter(self.public.connection(), table, changes)
+    }
+
+    fn definitions_remove(&self, table: &str) -> HostResult<()> {
+        self.require_trusted()?;
+        self.state.borrow_mut().policies.remove(table);
+        definitions::remove(self.public.connection(), table)
+    }
+
+    fn definitions_set_policies(&self, table: &str, policies: &str) -> HostResult<()> {
+        self.require_trusted()?;
+        let policies = definitions::policies(self.public.connection(), table, policies)?;
+        let mut state = self.state.borrow_mut();
+        state.policies.insert(table.to_owned(), policies);
+        Ok(())
     }
 
     fn publish(&self, name: &str, payload: &str, key: Option<&str>) -> HostResult<String> {
@@ -860,6 +911,49 @@ mod tests {
         let found: Vec<(i64, String)> =
             database::query("SELECT _rowid_, name FROM lists", params![]).unwrap();
         assert_eq!(found, [(1, "a".to_owned())]);
+    }
+
+    #[test]
+    fn tables_are_made_tried_and_told() {
+        use crate::definitions::{self, Change, Column, Definition, Index, NewTable};
+        let host = TestHost::new("a").with_caller(Caller::new(CallerKind::SecretKey, "k"));
+        let mut notes = NewTable::new("notes");
+        notes.columns.push(Column::new("id", "uuid").primary_key());
+        notes.columns.push(Column::new("text", "text"));
+        let wanted = [Definition {
+            table: notes.clone(),
+            ..Definition::default()
+        }];
+        assert!(definitions::check(&wanted).unwrap().is_empty());
+        assert!(definitions::read().unwrap().tables.is_empty());
+        definitions::create(std::slice::from_ref(&notes)).unwrap();
+        let refused = definitions::check(&wanted).unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.status().as_u16()),
+            ("table_exists", 409)
+        );
+        let index = Index {
+            name: Some("by_text".to_owned()),
+            columns: vec!["text".to_owned()],
+            ..Index::default()
+        };
+        definitions::alter(
+            "notes",
+            &[Change::AddIndex {
+                index: index.clone(),
+            }],
+        )
+        .unwrap();
+        let policy = serde_json::json!({"name": "all", "roles": ["*"], "actions": ["select"], "using": true});
+        definitions::set_policies("notes", std::slice::from_ref(&policy)).unwrap();
+        let told = definitions::read().unwrap().tables;
+        notes.indexes.push(index);
+        assert_eq!(told[0].table, notes);
+        assert_eq!(told[0].policies, [policy]);
+        definitions::remove("notes").unwrap();
+        assert!(definitions::read().unwrap().tables.is_empty());
+        host.set_caller(Caller::new(CallerKind::User, "u"));
+        assert_eq!(definitions::read().unwrap_err().status().as_u16(), 403);
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl Backups {
     ) -> Result<BackupDownload> {
         let backup = self.ready(project, id).await?;
         let path = ObjectPath::backup(project, &id)?;
-        let filename = format!("{}-{id}.ahb", backup.slug.as_deref().unwrap_or("platform"));
+        let named = backup.slug.as_deref().unwrap_or("platform");
+        let filename = file_name(named, &id);
         let disposition = format!("attachment; filename=\"{filename}\"");
         let archives = &self.parts().archives;
         let straight = archives
@@ -51,7 +52,7 @@ impl Backups {
             None => {
                 let key = self.parts().link_keys.first();
                 let key = key.ok_or_else(|| Error::internal("sign a link", "there is no key"))?;
-                let subject = format!("{}/{id}", whose(project));
+                let subject = format!("{}/{id}/{named}", whose(project));
                 let clock = self.parts().clock.as_ref();
                 let token = links::sign_subject(key, PURPOSE, &subject, VALID, clock)?;
                 format!("{}/_/backup/{token}", self.parts().public_url)
@@ -114,14 +115,20 @@ fn whose(project: Option<ProjectId>) -> String {
     project.map_or_else(|| "platform".to_owned(), |project| project.to_string())
 }
 
+/// What an archive is called where it is saved: by whose it is.
+fn file_name(slug: &str, id: &Uuid) -> String {
+    format!("{slug}-{id}.ahb")
+}
+
 fn found(subject: &str) -> Option<(ObjectPath, String)> {
-    let (project, id) = subject.split_once('/')?;
+    let (project, rest) = subject.split_once('/')?;
+    let (id, slug) = rest.split_once('/')?;
     let project: Option<ProjectId> = match project {
         "platform" => None,
         project => Some(project.parse().ok()?),
     };
     let id: Uuid = id.parse().ok()?;
-    Some((ObjectPath::backup(project, &id).ok()?, format!("{id}.ahb")))
+    Some((ObjectPath::backup(project, &id).ok()?, file_name(slug, &id)))
 }
 
 fn invalid() -> Error {

@@ -196,12 +196,17 @@ fn check_imports(interface: &ComponentInterface, manifest: &Manifest) -> Result<
             "sql",
             // `atlashub:database` borrows the types of its values; what may
             // be called is asked at each call.
-            asks(|grant| matches!(grant, Grant::Sql | Grant::Database { .. })),
+            asks(|grant| {
+                matches!(
+                    grant,
+                    Grant::Sql | Grant::Database { .. } | Grant::DatabaseDefine
+                )
+            }),
         ),
         (
             "atlashub:database",
             "database",
-            asks(|grant| matches!(grant, Grant::Database { .. })),
+            asks(|grant| matches!(grant, Grant::Database { .. } | Grant::DatabaseDefine)),
         ),
         (
             "atlashub:kv",

@@ -1,7 +1,7 @@
 //! Making, altering and removing tables.
 
 use crate::{Actor, App};
-use atlashub_core::{Error, ProjectId, Result};
+use atlashub_core::{Error, PluginName, ProjectId, Result};
 use atlashub_data::{
     platform::BegunMigration,
     project::{
@@ -24,7 +24,7 @@ impl App {
     ) -> Result<()> {
         let title = format!("create table {}", table.name);
         self.change_schema(
-            actor,
+            Author::from(actor),
             project,
             Step {
                 title,
@@ -37,21 +37,56 @@ impl App {
         .await
     }
 
+    /// Makes tables that may refer to each other, all or none.
+    ///
+    /// # Errors
+    /// As [`App::create_table`], and `too_many_tables`.
+    pub async fn create_tables<'a>(
+        &self,
+        author: impl Into<Author<'a>>,
+        project: ProjectId,
+        tables: &[NewTable],
+    ) -> Result<()> {
+        let [first, ..] = tables else { return Ok(()) };
+        let title = match tables.len() {
+            1 => format!("create table {}", first.name),
+            count => format!("create {count} tables, {} among them", first.name),
+        };
+        // The audit names as many as fit.
+        let names: Vec<&str> = tables
+            .iter()
+            .take(50)
+            .map(|own| own.name.as_str())
+            .collect();
+        self.change_schema(
+            author.into(),
+            project,
+            Step {
+                title,
+                action: "table.create",
+                target: &first.name,
+                details: json!({ "tables": names, "count": tables.len() }),
+            },
+            async |mark| self.databases().create_tables(project, tables, mark).await,
+        )
+        .await
+    }
+
     /// Makes changes to a table, all or none.
     ///
     /// # Errors
     /// `not_found`, `invalid_schema`, `column_in_use`, `schema_busy`, the
     /// codes of SQL.
-    pub async fn alter_table(
+    pub async fn alter_table<'a>(
         &self,
-        actor: &Actor,
+        author: impl Into<Author<'a>>,
         project: ProjectId,
         table: &str,
         changes: &[TableChange],
     ) -> Result<()> {
         let title = format!("alter table {table}");
         self.change_schema(
-            actor,
+            author.into(),
             project,
             Step {
                 title,
@@ -71,9 +106,9 @@ impl App {
     ///
     /// # Errors
     /// `confirmation_needed`, `not_found`, `table_in_use`, `schema_busy`.
-    pub async fn drop_table(
+    pub async fn drop_table<'a>(
         &self,
-        actor: &Actor,
+        author: impl Into<Author<'a>>,
         project: ProjectId,
         table: &str,
         confirm: Option<&str>,
@@ -86,7 +121,7 @@ impl App {
         }
         let title = format!("drop table {table}");
         self.change_schema(
-            actor,
+            author.into(),
             project,
             Step {
                 title,
@@ -103,11 +138,16 @@ impl App {
     /// mark that it is given.
     pub(crate) async fn change_schema(
         &self,
-        actor: &Actor,
+        author: Author<'_>,
         project: ProjectId,
-        step: Step<'_>,
+        mut step: Step<'_>,
         work: impl AsyncFnOnce(&str) -> Result<Vec<String>>,
     ) -> Result<()> {
+        let actor = author.actor;
+        if let Some(plugin) = author.plugin {
+            step.title = format!("{} (plugin {plugin})", step.title);
+        }
+        author.sign(&mut step.details);
         let begun = self.begin_change(actor, project, &step.title).await?;
         let statements = match work(&begun.mark).await {
             Ok(statements) => statements,
@@ -167,6 +207,42 @@ impl App {
         unit.commit().await?;
         self.forget_note(begun).await;
         Ok(())
+    }
+}
+
+/// Who changes tables: somebody, or a plugin for somebody.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    actor: &'a Actor,
+    plugin: Option<&'a PluginName>,
+}
+
+impl<'a> From<&'a Actor> for Author<'a> {
+    fn from(actor: &'a Actor) -> Self {
+        Self {
+            actor,
+            plugin: None,
+        }
+    }
+}
+
+impl<'a> Author<'a> {
+    pub(crate) const fn plugin(actor: &'a Actor, plugin: &'a PluginName) -> Self {
+        Self {
+            actor,
+            plugin: Some(plugin),
+        }
+    }
+
+    pub(crate) const fn actor(self) -> &'a Actor {
+        self.actor
+    }
+
+    /// Names the plugin in what the audit is told.
+    pub(crate) fn sign(self, details: &mut Value) {
+        if let (Some(plugin), Value::Object(details)) = (self.plugin, details) {
+            details.insert("by_plugin".to_owned(), json!(plugin));
+        }
     }
 }
 

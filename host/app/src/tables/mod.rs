@@ -9,6 +9,8 @@ mod policies;
 mod settle;
 mod view;
 
+pub use change::Author;
+
 use crate::changes::{ChangeBatch, ChangeListener};
 use async_trait::async_trait;
 use atlashub_core::Result;

@@ -1,5 +1,6 @@
 //! Row policies of a table, one by one.
 
+use super::Author;
 use crate::{Actor, App};
 use atlashub_core::{ProjectId, Result};
 use atlashub_data::project::public::{PolicyChange, RowPolicy};
@@ -32,9 +33,37 @@ impl App {
         let is_new = databases
             .change_row_policies(project, table, change)
             .await?;
-        self.policies_changed(actor, project, table, &name, "policy.put")
+        self.policies_changed(actor.into(), project, table, &name, "policy.put")
             .await?;
         Ok(is_new)
+    }
+
+    /// Gives a table exactly these row policies.
+    ///
+    /// # Errors
+    /// `not_found`, `invalid_policy` with the reason; then nothing has
+    /// changed.
+    pub async fn set_row_policies<'a>(
+        &self,
+        author: impl Into<Author<'a>>,
+        project: ProjectId,
+        table: &str,
+        policies: Vec<RowPolicy>,
+    ) -> Result<()> {
+        let names: Vec<String> = policies.iter().map(|own| own.name.clone()).collect();
+        let change = PolicyChange::All(policies);
+        let databases = self.databases();
+        databases
+            .change_row_policies(project, table, change)
+            .await?;
+        self.policies_changed(
+            author.into(),
+            project,
+            table,
+            &names.join(", "),
+            "policy.put",
+        )
+        .await
     }
 
     /// Removes one row policy of a table.
@@ -52,27 +81,28 @@ impl App {
         self.databases()
             .change_row_policies(project, table, change)
             .await?;
-        self.policies_changed(actor, project, table, name, "policy.remove")
+        self.policies_changed(actor.into(), project, table, name, "policy.remove")
             .await
     }
 
     async fn policies_changed(
         &self,
-        actor: &Actor,
+        author: Author<'_>,
         project: ProjectId,
         table: &str,
         name: &str,
         action: &str,
     ) -> Result<()> {
+        let mut details = json!({ "policy": name });
+        author.sign(&mut details);
         let unit = self.platform().begin().await?;
         unit.project_migrations().announce(project).await?;
         unit.audit()
-            .append(actor.did(
-                action,
-                Some(project),
-                table.to_owned(),
-                json!({ "policy": name }),
-            ))
+            .append(
+                author
+                    .actor()
+                    .did(action, Some(project), table.to_owned(), details),
+            )
             .await?;
         unit.commit().await
     }

@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod channel;
 pub mod check;
 pub mod database;
+pub mod definitions;
 pub mod events;
 pub mod jobs;
 pub mod kv;

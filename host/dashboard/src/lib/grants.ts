@@ -18,6 +18,11 @@ const fixed: Record<string, [string, string, boolean]> = {
   "sign-in": ["Sign users in", "It checks what users send to it: passwords of apps and codes.", true],
   database: ["Read and write this project's tables", "With the rights of whoever calls it: policies hold.", true],
   "database:read": ["Read this project's tables", "With the rights of whoever calls it: policies hold.", true],
+  "database:define": [
+    "Make, change and remove this project's tables",
+    "With their rows, and it says whom row policies let in. For secret keys, admins and its own jobs; each change is a migration that names it.",
+    true,
+  ],
   "http:*": ["Call any public address on the internet", "It may send what it knows anywhere. Private addresses stay closed.", true],
   channel: ["Hold connections of clients", "To push news to them as it happens.", false],
   mail: ["Send mail to this project's users", "To their registered addresses only.", true],

@@ -7,6 +7,7 @@ pub(crate) mod blob;
 pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod database;
+pub(crate) mod definitions;
 pub(crate) mod direct;
 pub(crate) mod events;
 pub(crate) mod identity;
@@ -37,6 +38,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::identity::caller::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::sql::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::database::client::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::database::definitions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::sign_in::sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -7,19 +7,19 @@ use super::{
     parts::{self, Parts},
 };
 use crate::{
-    archive::{
-        self, Contents, FORMAT, MANIFEST, Manifest, Piece, VERSION, define, hexadecimal, zip,
-    },
+    archive::{self, Contents, FORMAT, MANIFEST, Manifest, Piece, VERSION, hexadecimal, zip},
     job::{Ended, Turn},
     names,
 };
 use atlashub_sdk::{
     database::{self, Table},
+    definitions::{Definition, LeftOut},
     prelude::*,
     sql::Dialect,
 };
 use crc32fast::Hasher;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 
 /// Most tables of an archive.
 const MOST: usize = 5_000;
@@ -92,6 +92,41 @@ impl Writer {
     }
 }
 
+/// What tables look like, read again when they have changed.
+#[derive(Default)]
+struct Definitions {
+    version: Option<u64>,
+    tables: BTreeMap<String, Definition>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Definitions {
+    fn look(&mut self) -> Result<()> {
+        let version = database::schema_version()?;
+        if self.version == Some(version) {
+            return Ok(());
+        }
+        let all = definitions::read()?;
+        let named = |own: Definition| (own.table.name.clone(), own);
+        self.tables = all.tables.into_iter().map(named).collect();
+        self.left_out = all.left_out;
+        self.version = Some(version);
+        Ok(())
+    }
+
+    fn of(&mut self, name: &str) -> Result<Definition> {
+        self.look()?;
+        let found = self.tables.get(name).cloned();
+        found.ok_or_else(|| {
+            Error::new(
+                StatusCode::NOT_FOUND,
+                "unknown_table",
+                format!("there is no table `{name}` any more"),
+            )
+        })
+    }
+}
+
 /// Which tables there are to be exported.
 pub(super) fn asked() -> Result<Asked> {
     let tables: Vec<String> = database::describe()?
@@ -122,14 +157,16 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
         sha: Sha256::new(),
         piece: 0,
     };
+    let mut known = Definitions::default();
     while let Some(name) = asked.tables.get(state.tables.len()) {
-        match table(turn, name, &mut state, &mut writer)? {
+        match table(turn, name, &mut state, &mut writer, &mut known)? {
             Ended::Done => {}
             ended => return Ok(ended),
         }
     }
     if !state.complete {
-        finish(&mut state, &mut writer)?;
+        known.look()?;
+        finish(&mut state, &mut writer, known.left_out)?;
         state.complete = true;
         if !flush(turn, &mut state, &mut writer)? {
             return Ok(Ended::Lost);
@@ -140,7 +177,13 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
 }
 
 /// Writes a table's rows; done when all are written.
-fn table(turn: &mut Turn, name: &str, state: &mut State, writer: &mut Writer) -> Result<Ended> {
+fn table(
+    turn: &mut Turn,
+    name: &str,
+    state: &mut State,
+    writer: &mut Writer,
+    known: &mut Definitions,
+) -> Result<Ended> {
     let table: Table = names::table(name)?;
     let file = format!("tables/{:04}.ndjson", state.tables.len() + 1);
     let columns = names::columns(&table, None)?;
@@ -190,10 +233,14 @@ fn table(turn: &mut Turn, name: &str, state: &mut State, writer: &mut Writer) ->
         size: open.size,
         offset: open.offset,
     });
+    let definition = known.of(name)?;
     state.tables.push(Contents {
         name: name.to_owned(),
         file,
-        definition: define::definition(&table),
+        definition: definition.table,
+        columns: columns.iter().map(|column| column.name.clone()).collect(),
+        policies: definition.policies,
+        left_out: definition.left_out,
         rows: open.rows,
         size: open.size,
         pieces: open.pieces,
@@ -203,7 +250,7 @@ fn table(turn: &mut Turn, name: &str, state: &mut State, writer: &mut Writer) ->
 }
 
 /// Writes the manifest, and the list of entries.
-fn finish(state: &mut State, writer: &mut Writer) -> Result<()> {
+fn finish(state: &mut State, writer: &mut Writer, left_out: Vec<LeftOut>) -> Result<()> {
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         version: VERSION,
@@ -214,6 +261,7 @@ fn finish(state: &mut State, writer: &mut Writer) -> Result<()> {
         .to_owned(),
         made_at: moment::rfc3339(moment::now_ms()),
         tables: std::mem::take(&mut state.tables),
+        left_out,
     };
     let text = serde_json::to_vec(&manifest)?;
     state.tables = manifest.tables;

@@ -4,19 +4,21 @@
 //! whether every piece of it is what it was.
 
 use super::{
-    Formulas, Mode, Wishes, Within,
+    Formulas, Mode, OnError, Wishes, Within,
+    make::{Making, as_table},
     plan::{Format, Plan},
 };
 use crate::{
-    archive::{Contents, FORMAT, MANIFEST, Manifest, VERSION, hexadecimal, zip},
+    archive::{Contents, FORMAT, MANIFEST, Manifest, OLDEST, VERSION, hexadecimal, zip},
     source::{Encoding, Source},
 };
 use atlashub_sdk::{
     database::{self, Table},
+    definitions::Definition,
     prelude::*,
 };
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// The largest manifest that is read, bytes.
 const MOST: u64 = 8 * 1024 * 1024;
@@ -55,6 +57,8 @@ pub(super) struct Whole {
     pub(super) plans: Vec<Plan>,
     pub(super) checks: Vec<Check>,
     pub(super) rows: u64,
+    /// Tables that are made before.
+    pub(super) making: Making,
 }
 
 fn broken(why: impl std::fmt::Display) -> Error {
@@ -67,15 +71,9 @@ fn broken(why: impl std::fmt::Display) -> Error {
 /// Reads an archive's manifest, and compares it with the tables that there are.
 ///
 /// # Errors
-/// 422 `invalid_archive`, `tables_missing` with the definitions of those that
-/// are not here.
+/// 422 `invalid_archive`; `tables_missing` with the definitions of those that
+/// are not here and are not to be made; `cannot_be_made`.
 pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
-    if wishes.within == Within::Transaction {
-        return Err(Error::invalid(
-            "invalid_body",
-            "a whole database is imported in batches; `dry_run` tells beforehand what would not go in",
-        ));
-    }
     let entries = zip::read(archive)?;
     let entry = |name: &str| {
         let found = entries.iter().find(|entry| entry.name == name);
@@ -87,43 +85,105 @@ pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
     }
     let manifest: Manifest = serde_json::from_slice(&manifest.bytes()?)
         .map_err(|error| broken(format_args!("its manifest makes no sense: {error}")))?;
-    if manifest.format != FORMAT || manifest.version != VERSION {
+    let is_known = (OLDEST..=VERSION).contains(&manifest.version);
+    if manifest.format != FORMAT || !is_known {
         return Err(broken(format_args!(
-            "it is `{}` {}, and `{FORMAT}` {VERSION} is understood here",
+            "it is `{}` {}, and `{FORMAT}` up to {VERSION} is understood here",
             manifest.format, manifest.version
         )));
     }
     let tables = database::describe()?;
-    let missing: Vec<serde_json::Value> = in_order(&manifest.tables)
+    let is_wanted = |contents: &&Contents| {
+        let object = format!("table:{}", contents.name);
+        !wishes.leave_out.contains(&object)
+    };
+    let wanted: Vec<&Contents> = in_order(&manifest.tables)
         .into_iter()
-        .filter(|contents| find(&tables, &contents.name).is_none())
-        .map(|contents| contents.definition.clone())
+        .filter(is_wanted)
         .collect();
-    if !missing.is_empty() {
+    let missing: Vec<&Contents> = wanted
+        .iter()
+        .copied()
+        .filter(|contents| find(&tables, &contents.name).is_none())
+        .collect();
+    if !missing.is_empty() && !wishes.create {
         return Err(Error::invalid(
             "tables_missing",
             format!(
-                "{} tables of the archive are not here; an admin makes them of `tables`",
+                "{} tables of the archive are not here: with `create` they are made",
                 missing.len()
             ),
         )
-        .with_field("tables", missing));
+        .with_field(
+            "tables",
+            missing
+                .iter()
+                .map(|contents| serde_json::to_value(&contents.definition))
+                .collect::<Result<Vec<_>, _>>()?,
+        ));
     }
+    let undo = wishes.within == Within::Transaction;
+    if undo && wishes.on_error == OnError::Skip {
+        return Err(Error::invalid(
+            "invalid_body",
+            "in one transaction all rows go in, or none: `on_error` is `stop` there",
+        ));
+    }
+    if undo && missing.len() != wanted.len() {
+        return Err(Error::invalid(
+            "invalid_body",
+            "a whole database is imported in one transaction only where all of its tables are made; \
+             otherwise in batches, and `dry_run` tells beforehand what would not go in",
+        ));
+    }
+    let making = making(wishes, &missing, &manifest, undo)?;
     let mut whole = Whole {
         plans: Vec::new(),
         checks: Vec::new(),
         rows: 0,
+        making,
     };
-    for contents in in_order(&manifest.tables) {
-        let Some(table) = find(&tables, &contents.name) else {
-            continue;
-        };
+    for contents in wanted {
         let source = entry(&contents.file)?.source.clone();
         checks(contents, &source, &mut whole.checks)?;
-        whole.plans.push(plan(wishes, contents, table, source)?);
+        let made = whole.making.definition(&contents.name);
+        let table = match (find(&tables, &contents.name), made) {
+            (Some(table), _) => Cow::Borrowed(table),
+            // Rows cannot be tried in a table that is not there.
+            (None, Some(_)) if wishes.dry_run => continue,
+            (None, Some(made)) => Cow::Owned(as_table(&made.table)),
+            (None, None) => continue,
+        };
+        whole.plans.push(plan(wishes, contents, &table, source)?);
         whole.rows = whole.rows.saturating_add(contents.rows);
     }
+    if wishes.dry_run {
+        whole.making = Making::default();
+    }
     Ok(whole)
+}
+
+/// What is to be made of an archive's tables.
+fn making(
+    wishes: &Wishes,
+    missing: &[&Contents],
+    manifest: &Manifest,
+    undo: bool,
+) -> Result<Making> {
+    if missing.is_empty() {
+        return Ok(Making::default());
+    }
+    let definitions = missing.iter().map(|contents| Definition {
+        table: contents.definition.clone(),
+        policies: contents.policies.clone(),
+        left_out: contents.left_out.clone(),
+    });
+    Making::plan(
+        definitions.collect(),
+        &manifest.left_out,
+        &wishes.leave_out,
+        undo,
+    )
 }
 
 fn find<'a>(tables: &'a [Table], name: &str) -> Option<&'a Table> {
@@ -158,12 +218,8 @@ fn in_order(contents: &[Contents]) -> Vec<&Contents> {
 
 /// The tables that a table's foreign keys name.
 fn parents(contents: &Contents) -> impl Iterator<Item = &str> {
-    let keys = contents.definition.get("foreign_keys");
-    let keys = keys
-        .and_then(serde_json::Value::as_array)
-        .into_iter()
-        .flatten();
-    keys.filter_map(|key| key.get("table")?.as_str())
+    let keys = contents.definition.foreign_keys.iter();
+    keys.map(|key| key.table.as_str())
 }
 
 fn checks(contents: &Contents, source: &Source, into: &mut Vec<Check>) -> Result<()> {
@@ -185,25 +241,34 @@ fn checks(contents: &Contents, source: &Source, into: &mut Vec<Check>) -> Result
 }
 
 fn plan(wishes: &Wishes, contents: &Contents, table: &Table, source: Source) -> Result<Plan> {
-    let members = contents
+    let defined: Vec<String> = contents
         .definition
-        .get("columns")
-        .and_then(serde_json::Value::as_array);
-    let from: Vec<String> = members
-        .into_iter()
-        .flatten()
-        .filter_map(|column| column.get("name")?.as_str().map(str::to_owned))
+        .columns
+        .iter()
+        .map(|column| column.name.clone())
         .collect();
+    let from = match contents.columns.is_empty() {
+        true => defined.clone(),
+        false => contents.columns.clone(),
+    };
+    let is_left = |name: &str| {
+        let object = format!("column:{}.{name}", contents.name);
+        !defined.iter().any(|own| own == name) || wishes.leave_out.contains(&object)
+    };
     let mut to = Vec::with_capacity(from.len());
     for name in &from {
         let column = table.columns.iter().find(|column| column.name == *name);
-        let column = column.ok_or_else(|| {
-            Error::invalid(
-                "unmapped_column",
-                format!("the table `{}` here has no column `{name}`", table.name),
-            )
-        })?;
-        to.push((!column.generated).then(|| column.name.clone()));
+        match column {
+            Some(column) => to.push((!column.generated).then(|| column.name.clone())),
+            // What was calculated where it comes from.
+            None if is_left(name) => to.push(None),
+            None => {
+                return Err(Error::invalid(
+                    "unmapped_column",
+                    format!("the table `{}` here has no column `{name}`", table.name),
+                ));
+            }
+        }
     }
     if wishes.mode == Mode::Upsert && table.primary_key.is_empty() {
         return Err(Error::invalid(
@@ -229,7 +294,8 @@ fn plan(wishes: &Wishes, contents: &Contents, table: &Table, source: Source) -> 
             Mode::Upsert => table.primary_key.clone(),
         },
         dry_run: wishes.dry_run,
-        within: wishes.within,
+        // Its tables are what goes when it fails.
+        within: Within::Batches,
         on_error: wishes.on_error,
         formulas: Formulas::Keep,
     })

@@ -3,8 +3,11 @@
 use super::{
     Asked, OnError, Plan, Reader, Within,
     batch::Insert,
-    counters, once,
+    counters,
+    make::Step,
+    once,
     quick::{Encoder, Quick},
+    refused::{Refused, refusal, refused_as, report},
     rows::{Refusal, Row},
 };
 use crate::{
@@ -45,6 +48,9 @@ struct State {
     /// Pieces of an archive that were looked at.
     #[serde(default)]
     checked: usize,
+    /// Whether the tables are made that were not there.
+    #[serde(default)]
+    step: Step,
     /// The table that the rest is about.
     #[serde(default)]
     table: usize,
@@ -52,12 +58,6 @@ struct State {
     sure: Option<Progress>,
     /// What is done if the transaction of that name was committed.
     pending: Option<(String, Progress)>,
-}
-
-/// A row that was not taken.
-struct Refused {
-    row: u64,
-    why: Refusal,
 }
 
 /// Rows that are to go in together.
@@ -98,6 +98,19 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             return Ok(Ended::GoesOn);
         }
     }
+    if !asked.making.is_empty() && state.step != Step::Made {
+        let noted = |turn: &Turn, step: Step, outcome: Option<String>| {
+            let state = State {
+                step,
+                ..state.clone()
+            };
+            turn.note(&state, |own| turn.note_outcome(own, outcome))
+        };
+        match asked.making.begin(turn, state.step, noted)? {
+            Ended::Done => state.step = Step::Made,
+            ended => return Ok(ended),
+        }
+    }
     let mut progress = settle(&asked, &state)?;
     loop {
         if progress.complete {
@@ -106,7 +119,7 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             }
             state.table += 1;
             let Some(plan) = asked.plans.get(state.table) else {
-                return turn.finish(None);
+                return end(turn, &asked);
             };
             progress = Progress {
                 offset: plan.first,
@@ -116,7 +129,7 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             };
         }
         let Some(plan) = asked.plans.get(state.table) else {
-            return turn.finish(None);
+            return end(turn, &asked);
         };
         let before = asked.plans.iter().take(state.table);
         let before = before.map(|plan| plan.source.size).sum();
@@ -125,6 +138,12 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             (ended, _) => return Ok(ended),
         }
     }
+}
+
+/// Everything is in.
+fn end(turn: &mut Turn, asked: &Asked) -> Result<Ended> {
+    asked.making.finish()?;
+    turn.finish(None)
 }
 
 /// A table's turn; how far it came.
@@ -545,59 +564,4 @@ impl Import<'_> {
         )
         .with_field("row", row))
     }
-}
-
-/// Writes rows that were not taken into the report.
-fn report(
-    own: &sql::Transaction,
-    job: &str,
-    table: &str,
-    first: u64,
-    refused: &[Refused],
-) -> Result<()> {
-    for (n, Refused { row, why }) in (first..).zip(refused) {
-        own.execute(
-            "INSERT INTO transfer.row_errors (job_id, n, table_name, row_number, column_name, value, code, reason) \
-             VALUES ($1, $2, $8, $3, $4, $5, $6, $7) ON CONFLICT (job_id, n) DO UPDATE SET \
-             table_name = excluded.table_name, row_number = excluded.row_number, column_name = excluded.column_name, \
-             value = excluded.value, code = excluded.code, reason = excluded.reason",
-            params![
-                job,
-                n,
-                *row,
-                why.column.clone(),
-                why.value.clone(),
-                &why.code,
-                &why.reason,
-                table
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-/// What the database has against rows; any other failure stays one.
-fn refusal(error: Error) -> Result<Refusal> {
-    let Some(code) = refused_as(&error) else {
-        return Err(error);
-    };
-    let said = error.cause().unwrap_or(error.detail()).to_owned();
-    Ok(Refusal::new(code, said))
-}
-
-/// As what the database refused rows, if that is what happened.
-fn refused_as(error: &Error) -> Option<&'static str> {
-    let state = error.sqlstate().unwrap_or_default();
-    Some(match (state, state.get(..2).unwrap_or_default()) {
-        ("23505", _) => "sql_constraint_unique",
-        ("23503", _) => "sql_constraint_foreign_key",
-        (_, "23") => "sql_constraint",
-        (_, "22" | "21") | ("42804", _) => "invalid_value",
-        // A trigger of the project's own.
-        ("P0001", _) => "sql_constraint",
-        _ if error.code().starts_with("sql_constraint") => "sql_constraint",
-        // Fewer rows may be fast enough.
-        _ if error.code() == "sql_timeout" => "sql_timeout",
-        _ => return None,
-    })
 }

@@ -9,7 +9,7 @@ use crate::{
             audit::log as wit_audit,
             blob::objects,
             channel::hub as wit_channel,
-            database::client as wit_database,
+            database::{client as wit_database, definitions as wit_definitions},
             direct::uploads as wit_direct,
             events::publisher as wit_events,
             identity::caller as wit_caller,
@@ -540,6 +540,30 @@ pub(crate) fn database_describe() -> HostResult<Vec<Table>> {
 
 pub(crate) fn database_told() -> HostResult<Vec<String>> {
     Ok(wit_database::list_told()?)
+}
+
+pub(crate) fn definitions_read() -> HostResult<String> {
+    Ok(wit_definitions::read()?)
+}
+
+pub(crate) fn definitions_check(tables: &str) -> HostResult<String> {
+    Ok(wit_definitions::check(tables)?)
+}
+
+pub(crate) fn definitions_create(tables: &str) -> HostResult<()> {
+    Ok(wit_definitions::create(tables)?)
+}
+
+pub(crate) fn definitions_alter(table: &str, changes: &str) -> HostResult<()> {
+    Ok(wit_definitions::alter(table, changes)?)
+}
+
+pub(crate) fn definitions_remove(table: &str) -> HostResult<()> {
+    Ok(wit_definitions::remove(table)?)
+}
+
+pub(crate) fn definitions_set_policies(table: &str, policies: &str) -> HostResult<()> {
+    Ok(wit_definitions::set_policies(table, policies)?)
 }
 
 pub(crate) fn database_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {

@@ -45,6 +45,12 @@ pub(crate) trait Host {
     fn database_schema_version(&self) -> u64;
     fn database_query(&self, sql: &str, parameters: Vec<Value>) -> HostResult<Rows>;
     fn database_execute(&self, sql: &str, parameters: Vec<Value>) -> HostResult<u64>;
+    fn definitions_read(&self) -> HostResult<String>;
+    fn definitions_check(&self, tables: &str) -> HostResult<String>;
+    fn definitions_create(&self, tables: &str) -> HostResult<()>;
+    fn definitions_alter(&self, table: &str, changes: &str) -> HostResult<()>;
+    fn definitions_remove(&self, table: &str) -> HostResult<()>;
+    fn definitions_set_policies(&self, table: &str, policies: &str) -> HostResult<()>;
     fn publish(&self, name: &str, payload: &str, key: Option<&str>) -> HostResult<String>;
     fn publish_message(&self, channel: &str, event: &str, data: &str) -> HostResult<String>;
     fn enqueue(
@@ -443,6 +449,30 @@ pub(crate) fn database_describe() -> HostResult<Vec<Table>> {
 
 pub(crate) fn database_told() -> HostResult<Vec<String>> {
     host()?.database_told()
+}
+
+pub(crate) fn definitions_read() -> HostResult<String> {
+    host()?.definitions_read()
+}
+
+pub(crate) fn definitions_check(tables: &str) -> HostResult<String> {
+    host()?.definitions_check(tables)
+}
+
+pub(crate) fn definitions_create(tables: &str) -> HostResult<()> {
+    host()?.definitions_create(tables)
+}
+
+pub(crate) fn definitions_alter(table: &str, changes: &str) -> HostResult<()> {
+    host()?.definitions_alter(table, changes)
+}
+
+pub(crate) fn definitions_remove(table: &str) -> HostResult<()> {
+    host()?.definitions_remove(table)
+}
+
+pub(crate) fn definitions_set_policies(table: &str, policies: &str) -> HostResult<()> {
+    host()?.definitions_set_policies(table, policies)
 }
 
 pub(crate) fn database_query(sql: &str, parameters: Vec<Value>) -> HostResult<Rows> {

@@ -10,6 +10,7 @@
 mod advice;
 mod audience;
 mod changes;
+mod definitions;
 mod editor;
 mod policy;
 mod tables;

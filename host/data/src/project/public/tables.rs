@@ -357,7 +357,7 @@ impl ProjectDatabases {
         found.ok_or_else(|| Error::not_found(format!("the table `{name}`")))
     }
 
-    async fn check_free(&self, project: ProjectId, name: &str) -> Result<()> {
+    pub(super) async fn check_free(&self, project: ProjectId, name: &str) -> Result<()> {
         let tables = self.describe(project).await?;
         if tables.iter().any(|own| own.name.eq_ignore_ascii_case(name)) {
             return Err(Error::conflict(

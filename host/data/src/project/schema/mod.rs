@@ -10,16 +10,23 @@
 mod keys;
 pub(in crate::project) mod moved;
 mod names;
+mod plain;
 mod postgres;
 mod sqlite;
 mod table_text;
+mod told;
 
 pub(super) use names::check_changes as check;
-pub(super) use postgres::{alter as alter_on_postgres, create as create_on_postgres};
+pub(super) use postgres::{
+    alter as alter_on_postgres, create as create_on_postgres, create_all as create_all_on_postgres,
+    without_keys,
+};
 pub(super) use sqlite::{Plan, alter as alter_on_sqlite, create as create_on_sqlite};
-pub(super) use table_text::{Kind, TableText};
+pub(super) use table_text::{Clause, Kind, TableText};
+pub(super) use told::told;
+pub use told::{LeftOut, ProjectDefinitions, TableDefinition};
 
-use atlashub_core::Error;
+use atlashub_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -323,6 +330,27 @@ pub enum TableChange {
 /// The error for a definition that makes no sense.
 fn invalid(message: impl Into<String>) -> Error {
     Error::invalid("invalid_schema", message)
+}
+
+/// The table with its columns alone, under a name of its own.
+pub(super) fn bare(table: &NewTable) -> NewTable {
+    NewTable {
+        name: names::made_of(&[&table.name], "trial"),
+        columns: table.columns.clone(),
+        primary_key: Vec::new(),
+        unique: Vec::new(),
+        checks: Vec::new(),
+        foreign_keys: Vec::new(),
+        indexes: Vec::new(),
+    }
+}
+
+/// Refuses what cannot be the name of a new table.
+///
+/// # Errors
+/// `invalid_schema`.
+pub(super) fn check_table_name(name: &str) -> Result<()> {
+    names::check_name("table", name)
 }
 
 /// Whether two lists name the same columns, in any order.

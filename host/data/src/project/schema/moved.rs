@@ -12,7 +12,7 @@ use super::{
 use crate::project::moving::{MovedTable, PlannedPart, Trouble};
 use atlashub_core::capability::database::ColumnKind;
 
-/// A table as SQLite tells of it.
+/// A table as its engine tells of it.
 pub(in crate::project) struct Facts {
     pub(in crate::project) name: String,
     pub(in crate::project) columns: Vec<FactsColumn>,
@@ -33,6 +33,8 @@ pub(in crate::project) struct Facts {
 pub(in crate::project) struct FactsColumn {
     pub(in crate::project) name: String,
     pub(in crate::project) kind: ColumnKind,
+    /// In the engine's own words.
+    pub(in crate::project) data_type: String,
     pub(in crate::project) nullable: bool,
     pub(in crate::project) default: Option<String>,
     /// What calculates it, if something does.
@@ -46,6 +48,8 @@ pub(in crate::project) struct FactsKey {
     pub(in crate::project) references: Vec<String>,
     pub(in crate::project) on_delete: String,
     pub(in crate::project) on_update: String,
+    /// Whether it may be broken until a transaction ends.
+    pub(in crate::project) deferrable: bool,
 }
 
 pub(in crate::project) struct FactsIndex {
@@ -54,6 +58,8 @@ pub(in crate::project) struct FactsIndex {
     pub(in crate::project) columns: Option<Vec<(String, bool)>>,
     pub(in crate::project) unique: bool,
     pub(in crate::project) definition: String,
+    /// Whether it is of columns alone, of all rows, and ascends.
+    pub(in crate::project) plain: bool,
 }
 
 /// A table as it is made on Postgres.
@@ -230,7 +236,7 @@ const fn type_of(kind: ColumnKind) -> ColumnType {
 }
 
 /// Whether a check says no more than a type of Postgres does.
-fn is_of_type(facts: &Facts, expression: &str) -> bool {
+pub(super) fn is_of_type(facts: &Facts, expression: &str) -> bool {
     let bare = |text: &str| text.replace([' ', '"'], "").to_lowercase();
     let said = bare(expression);
     facts.columns.iter().any(|column| match column.kind {
@@ -305,7 +311,7 @@ fn default_of(kind: ColumnType, sql: &str) -> Option<String> {
 }
 
 /// Whether the parentheses within close what they open.
-fn is_whole(text: &str) -> bool {
+pub(super) fn is_whole(text: &str) -> bool {
     let mut depth = 0_i32;
     for c in text.chars() {
         match c {

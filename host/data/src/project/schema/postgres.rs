@@ -1,8 +1,8 @@
 //! Changes to tables in Postgres' words.
 
 use super::{
-    ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewTable, TableChange,
-    invalid,
+    ColumnDefault, ColumnType, DefaultFunction, NewCheck, NewColumn, NewForeignKey, NewTable,
+    TableChange, invalid,
     keys::{foreign_key_text, index_text},
     names::{check_changes, check_table, list, literal, made_of, quoted},
     no_unique,
@@ -44,6 +44,43 @@ pub(in crate::project) fn create(table: &NewTable) -> Result<Vec<String>> {
             .map(|index| index_text(name, index, public)),
     );
     Ok(statements)
+}
+
+/// The statements that make tables which may refer to each other in any way:
+/// foreign keys come when all are there.
+///
+/// # Errors
+/// `invalid_schema` with what makes no sense.
+pub(in crate::project) fn create_all(tables: &[NewTable]) -> Result<Vec<String>> {
+    let mut statements = Vec::new();
+    let mut keys = Vec::new();
+    for table in tables {
+        check_table(table)?;
+        let (bare, own) = without_keys(table);
+        statements.extend(create(&bare)?);
+        for foreign_key in own {
+            let change = TableChange::AddForeignKey { foreign_key };
+            keys.extend(alter(&table.name, &change, None)?);
+        }
+    }
+    statements.extend(keys);
+    Ok(statements)
+}
+
+/// A table without its foreign keys, and those.
+pub(in crate::project) fn without_keys(table: &NewTable) -> (NewTable, Vec<NewForeignKey>) {
+    let mut bare = table.clone();
+    let mut keys = std::mem::take(&mut bare.foreign_keys);
+    for column in &mut bare.columns {
+        keys.extend(column.references.take().map(|other| NewForeignKey {
+            name: None,
+            columns: vec![column.name.clone()],
+            table: other.table,
+            references: vec![other.column],
+            on_delete: other.on_delete,
+        }));
+    }
+    (bare, keys)
 }
 
 /// The statements that change a table; `present` is the name of the constraint

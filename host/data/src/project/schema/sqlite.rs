@@ -426,7 +426,7 @@ fn column_text(column: &NewColumn) -> Result<String> {
 }
 
 /// A default; `None` for a number that SQLite counts by itself.
-fn default_text(kind: ColumnType, default: &ColumnDefault) -> Result<Option<String>> {
+pub(super) fn default_text(kind: ColumnType, default: &ColumnDefault) -> Result<Option<String>> {
     use DefaultFunction as F;
     let sql = match default {
         ColumnDefault::Value(value) => value_text(kind, value)?,

@@ -82,7 +82,7 @@ impl Clause {
     }
 
     /// Its first list of columns.
-    pub(super) fn columns(&self) -> Vec<String> {
+    pub(in crate::project) fn columns(&self) -> Vec<String> {
         let mut columns = Vec::new();
         let mut rest = self.inside.as_str();
         while let Some((name, after)) = identifier(skip_blanks(rest)) {

@@ -167,7 +167,7 @@ fn read(
     Ok(tables.into_values().collect())
 }
 
-fn kind_of(name: &str, is_array: bool, is_enum: bool) -> ColumnKind {
+pub(super) fn kind_of(name: &str, is_array: bool, is_enum: bool) -> ColumnKind {
     match name {
         _ if is_array => ColumnKind::Array,
         _ if is_enum => ColumnKind::Text,

@@ -5,6 +5,7 @@
 
 mod alter;
 mod changes;
+mod definitions;
 mod describe;
 mod editor;
 pub(super) mod ended;

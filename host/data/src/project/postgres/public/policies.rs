@@ -103,7 +103,7 @@ async fn read(session: &mut Session, table: &str) -> Result<Vec<(String, Option<
         .map_err(Fault::from)
 }
 
-async fn replace(
+pub(super) async fn replace(
     session: &mut Session,
     table: &str,
     app: &str,

@@ -4,6 +4,7 @@
 mod alter;
 mod bound;
 mod changes;
+mod definitions;
 mod describe;
 mod editor;
 pub(super) mod ended;

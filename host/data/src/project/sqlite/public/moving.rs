@@ -9,7 +9,7 @@ use crate::project::{
     moving::{PlannedPart, PublicPlan, Trouble},
     pool::Side,
     schema::{
-        Kind, TableText,
+        Clause, Kind, TableText, are_same,
         moved::{Facts, FactsColumn, FactsIndex, FactsKey, moved},
     },
     sqlite::{Connection, SqliteProjects, blocking, error::Failure, policy::Author},
@@ -85,7 +85,7 @@ fn made(connection: &Inner, kind: &str) -> rusqlite::Result<Vec<(String, String)
         .collect())
 }
 
-fn all_facts(connection: &Inner) -> rusqlite::Result<Vec<Facts>> {
+pub(super) fn all_facts(connection: &Inner) -> rusqlite::Result<Vec<Facts>> {
     objects(connection)?
         .into_iter()
         .filter(|object| object.is_plain_table && !is_ours(&object.name))
@@ -150,6 +150,10 @@ fn facts(connection: &Inner, name: String, sql: &str) -> rusqlite::Result<Facts>
                     said.get(&info.name.to_ascii_lowercase())
                         .map_or(info.kind.as_str(), String::as_str),
                 ),
+                data_type: said
+                    .get(&info.name.to_ascii_lowercase())
+                    .unwrap_or(&info.kind)
+                    .clone(),
                 nullable: !info.not_null && info.key == 0,
                 default: info.default.clone().filter(|_| info.hidden == 0),
                 generated: (info.hidden > 1).then(|| generated(&info.name).unwrap_or_default()),
@@ -165,7 +169,12 @@ fn facts(connection: &Inner, name: String, sql: &str) -> rusqlite::Result<Facts>
         keys: foreign_keys(connection, &name)?
             .into_iter()
             .map(|found| FactsKey {
-                name: found.key.name,
+                deferrable: clauses(Kind::References)
+                    .any(|(own, clause)| is_deferrable(own, clause, &found.key.columns)),
+                name: clauses(Kind::References)
+                    .find(|(own, clause)| is_of(*own, clause, &found.key.columns))
+                    .and_then(|(_, clause)| clause.name.clone())
+                    .unwrap_or(found.key.name),
                 columns: found.key.columns,
                 table: found.key.table,
                 references: found.key.references,
@@ -181,6 +190,19 @@ fn facts(connection: &Inner, name: String, sql: &str) -> rusqlite::Result<Facts>
         understood: text.is_some(),
         name,
     })
+}
+
+/// Whether a clause is the foreign key of these columns.
+fn is_of(column: Option<&str>, clause: &Clause, columns: &[String]) -> bool {
+    let own = column.map_or_else(|| clause.columns(), |column| vec![column.to_owned()]);
+    are_same(&own, columns)
+}
+
+fn is_deferrable(column: Option<&str>, clause: &Clause, columns: &[String]) -> bool {
+    let text = clause.text.to_ascii_uppercase();
+    is_of(column, clause, columns)
+        && text.contains("DEFERRABLE")
+        && !text.contains("NOT DEFERRABLE")
 }
 
 /// The largest number that a table's key has counted to.
@@ -245,7 +267,12 @@ fn indexes(connection: &Inner, table: &str) -> rusqlite::Result<Vec<FactsIndex>>
             &[&name],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
+        let has_condition = definition.to_ascii_uppercase().contains(" WHERE ");
         found.push(FactsIndex {
+            plain: !has_condition
+                && columns
+                    .iter()
+                    .all(|(column, descends)| column.is_some() && !descends),
             columns: columns
                 .into_iter()
                 .map(|(name, descends)| name.map(|name| (name, descends)))
