@@ -242,10 +242,8 @@ pub(super) fn split_with(text: &str) -> Option<(&str, &str)> {
                 let belongs = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
                 let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len()).max(1);
                 let word = rest.get(..end)?;
-                if depth == 0 {
-                    if may_begin && begins_statement(word, previous) {
-                        return text.split_at_checked(at);
-                    }
+                if depth == 0 && may_begin && begins_statement(word, previous) {
+                    return text.split_at_checked(at);
                 }
                 previous = word;
                 end
