@@ -108,6 +108,38 @@ async fn a_head_that_is_too_large_is_refused_and_the_server_goes_on() {
 }
 
 #[tokio::test]
+async fn whoever_is_refused_while_still_sending_reads_why() {
+    let server = shared().await;
+    let admin = server.admin();
+    let project = admin.project_with(&["files"]).await;
+    let quota = format!("/admin/v1/projects/{}/quota", project.slug);
+    let small = json!({"storage_bytes": 1000});
+    let _ = admin.put(&quota, small).await.expect(200);
+    let body = vec![b'x'; 16 * 1024 * 1024];
+    let own = format!("x-api-key: {}", project.secret);
+    for (path, header, status) in [
+        ("/files/upload", "x-api-key: sk_nobodys", 401),
+        ("/files/upload", own.as_str(), 413),
+        ("/no/such/route", own.as_str(), 404),
+    ] {
+        let mut connection = RawConnection::to(server).await;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\n{header}\r\nfile-path: a.txt\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        connection.send(&head).await;
+        // All of it is taken, though nobody wants it.
+        connection.try_send(&body).await.expect("send the body");
+        let answer = connection.read_all().await;
+        let answer = String::from_utf8_lossy(&answer);
+        let begins = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&begins), "{path} {header}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_is_paged_by_cursor_without_gaps_or_repeats() {
     let admin = shared().await.admin();
     let project = admin.project().await;

@@ -195,6 +195,21 @@ async fn an_address_that_is_taken_or_not_ours_is_said_to_be() {
 }
 
 #[tokio::test]
+async fn a_compile_worker_that_cannot_be_started_is_said() {
+    let setup = Setup::make().await;
+    // A program whose file is gone, as after an upgrade beneath it, runs on and
+    // finds no worker.
+    let (code, said) = setup.run_from_a_removed_file(&["doctor"]).await;
+    assert_eq!(code, 1, "{said}");
+    let line = line(&said, "compile worker");
+    assert!(line.trim_start().starts_with("FAIL"), "{line}");
+    for word in ["ATLASHUB_COMPILE_SECONDS", "start the compile worker"] {
+        assert!(line.contains(word), "`{word}` is not said: {line}");
+    }
+    assert!(said.contains("1 of "), "nothing else is wrong: {said}");
+}
+
+#[tokio::test]
 async fn what_only_building_plugins_needs_is_a_note() {
     let setup = Setup::make().await;
     let (code, said) = setup.run(&["doctor"], &[("PATH", "/nowhere")]).await;

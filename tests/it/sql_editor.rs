@@ -112,6 +112,46 @@ async fn a_value_that_is_too_large_is_cut_before_it_is_in_memory() {
 }
 
 #[tokio::test]
+async fn what_a_with_returns_that_writes_is_bounded_like_any_other() {
+    if Engine::of_this_run() == Engine::Sqlite {
+        // There nothing within `WITH` writes, and no row is that large.
+        return;
+    }
+    let server = TestServer::start().await;
+    let admin = server.admin();
+    let project = admin.project().await;
+    let _ = write(&admin, &project, "CREATE TABLE q (id INT, t TEXT)").await;
+    let run = async |sql: &str| {
+        let body = json!({"sql": sql, "mode": "write", "timeout_ms": 60_000});
+        run(&admin, &project, body).await
+    };
+    let rows = "INSERT INTO q VALUES (1, 'small'), (2, repeat('x', 400000000))";
+    let _ = run(rows).await.expect(200);
+    let before = server.own_bytes();
+    for sql in [
+        "WITH a AS (UPDATE q SET id = id RETURNING *) \
+         SELECT id, t FROM a ORDER BY id -- it ends so",
+        "WITH RECURSIVE a AS (SELECT 1 AS id) \
+         UPDATE q SET t = q.t FROM a WHERE q.id >= a.id RETURNING q.id, q.t;",
+        "WITH a AS (SELECT 0 AS id) DELETE FROM q USING a WHERE q.id > a.id RETURNING q.id, q.t",
+    ] {
+        let answer = run(sql).await.expect(200).json();
+        assert_eq!(answer["rows"], json!([[1, "small"]]), "{sql}: {answer}");
+        assert_eq!(answer["truncated"], true, "{sql}");
+        assert_eq!(answer["columns"], json!(["id", "t"]), "{sql}");
+    }
+    let left = read(&admin, &project, "SELECT count(*) AS n FROM q").await;
+    assert_eq!(left["rows"], json!([[0]]), "all of it was done");
+    let hidden = "(WITH a AS (INSERT INTO q VALUES (1, 'x') RETURNING t) SELECT t FROM a)";
+    let refused = run(hidden).await;
+    assert_eq!(refused.expect_problem(413), "sql_too_many_rows");
+    let left = read(&admin, &project, "SELECT count(*) AS n FROM q").await;
+    assert_eq!(left["rows"], json!([[0]]), "nothing of it was done");
+    let grown = server.own_bytes().saturating_sub(before);
+    assert!(grown < 200 * 1024 * 1024, "{grown} bytes more");
+}
+
+#[tokio::test]
 async fn what_grows_without_end_is_stopped_before_it_is_in_memory() {
     let server = TestServer::start().await;
     let admin = server.admin();

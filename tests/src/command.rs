@@ -65,6 +65,23 @@ impl Setup {
     pub async fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
         run(&self.stores, args, variables).await
     }
+
+    /// As [`run`](Self::run), by a program whose file is removed before it begins.
+    ///
+    /// # Panics
+    /// When it cannot be run, or is killed.
+    pub async fn run_from_a_removed_file(&self, args: &[&str]) -> (i32, String) {
+        // What is open can be run, whatever became of its name.
+        const REMOVED: &str = r#"cp "$0" "$1" && exec 3<"$1" && rm "$1" && shift &&
+            exec /proc/self/fd/3 "$@""#;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", REMOVED])
+            .arg(binary())
+            .arg(self.stores.folder(0).join("removed"))
+            .args(args);
+        output(&self.stores, command, &[]).await
+    }
 }
 
 /// A command that runs until it ends by itself or this is dropped.
@@ -213,9 +230,17 @@ impl RunningCommand {
 
 async fn run(stores: &Stores, args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = Command::new(binary());
+    command.args(args);
+    output(stores, command, variables).await
+}
+
+async fn output(
+    stores: &Stores,
+    mut command: Command,
+    variables: &[(&str, &str)],
+) -> (i32, String) {
     forget_settings(command.as_std_mut());
     let output = command
-        .args(args)
         .env("ATLASHUB_DATA_DIR", data_dir(stores))
         .env("ATLASHUB_LISTEN", "127.0.0.1:0")
         .envs(

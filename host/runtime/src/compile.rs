@@ -105,6 +105,16 @@ impl Compiler {
         }
     }
 
+    /// Compiles a component as it would an upload, and keeps nothing of it: for
+    /// whoever wants to know whether that works.
+    ///
+    /// # Errors
+    /// `component_too_large`, `invalid_component`, `compile_timeout`,
+    /// `compile_failed`.
+    pub async fn try_out(&self, component: &[u8]) -> Result<()> {
+        self.compile(component).await.map(drop)
+    }
+
     async fn in_worker(
         &self,
         executable: &PathBuf,

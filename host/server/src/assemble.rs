@@ -65,12 +65,6 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         sealer.derive("compile-cache"),
     )
     .context("cannot open the cache of compiled code in the data folder")?;
-    let executable = std::env::current_exe().context("cannot find this program's own file")?;
-    let limits = CompileLimits {
-        max_bytes: config.limits.max_component(),
-        time: config.limits.compile_time(),
-        memory_mib: config.limits.compile_memory_mib,
-    };
     App::start(AppParts {
         backups,
         builtin: crate::builtin::plugins(),
@@ -87,7 +81,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
             guest_bytes_per_second: config.limits.plugin_bytes_per_second,
             ..RuntimeOptions::default()
         },
-        compiler: Compiler::worker(executable, limits),
+        compiler: compiler(config)?,
         cache,
         mail: MailSettings {
             smtp_url: config.network.smtp_url.clone().map(SecretString::from),
@@ -100,6 +94,20 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
     })
     .await
     .context("cannot start")
+}
+
+/// Compiles in processes of this program's own, under the limits that are set.
+///
+/// # Errors
+/// When the program's file is not known.
+pub(crate) fn compiler(config: &Config) -> anyhow::Result<Compiler> {
+    let executable = std::env::current_exe().context("cannot find this program's own file")?;
+    let limits = CompileLimits {
+        max_bytes: config.limits.max_component(),
+        time: config.limits.compile_time(),
+        memory_mib: config.limits.compile_memory_mib,
+    };
+    Ok(Compiler::worker(executable, limits))
 }
 
 /// Keeps a second node from using the same embedded data; ends with the file,

@@ -1,7 +1,7 @@
 //! The listener and its connections: HTTP/1.1 and HTTP/2 on one port, a
 //! time-out for request heads, an end that lets running requests finish.
 
-use crate::{config::LimitsConfig, entry::Entry};
+use crate::{config::LimitsConfig, entry::Entry, linger};
 use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
@@ -185,18 +185,27 @@ impl Protocols {
         // In a box: hyper keeps room for the future as long as the connection
         // is open.
         let service = service_fn(move |request| Box::pin(Arc::clone(&entry).handle(request, peer)));
-        let io = TokioIo::new(stream);
         // In a box each, too: one that is held needs no room for the others.
         match begins {
             Begins::Http1 => {
+                let (lent, returned) = linger::lend(stream);
+                let io = TokioIo::new(lent);
                 let connection = Box::pin(watcher.watch(self.http1.serve_connection(io, service)));
-                told(peer, connection.await);
+                let ended = connection.await;
+                // Who was waited for in vain is not waited for again.
+                let is_late = ended.as_ref().is_err_and(hyper::Error::is_timeout);
+                told(peer, ended);
+                if !is_late {
+                    returned.linger().await;
+                }
             }
             Begins::Http2 => {
+                let io = TokioIo::new(stream);
                 let connection = Box::pin(watcher.watch(self.http2.serve_connection(io, service)));
                 told(peer, connection.await);
             }
             Begins::Either => {
+                let io = TokioIo::new(stream);
                 let connection = self.either.serve_connection(io, service).into_owned();
                 told(peer, Box::pin(watcher.watch(connection)).await);
             }

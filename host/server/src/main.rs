@@ -17,6 +17,7 @@ mod entry;
 mod extract;
 mod gateway;
 mod host;
+mod linger;
 mod listen;
 mod private_file;
 mod problem;

@@ -422,6 +422,16 @@ fn row_too_large() -> Error {
     )
 }
 
+/// The error for a statement whose rows nobody could measure.
+fn unmeasurable() -> Error {
+    Error::new(
+        ErrorKind::TooLarge,
+        "sql_too_many_rows",
+        "the rows of a statement in parentheses that writes within `WITH` cannot be bounded: \
+         write it without the parentheses",
+    )
+}
+
 /// The error for a statement that ran too long.
 fn timed_out() -> Error {
     Error::new(

@@ -191,6 +191,82 @@ pub(super) fn check_expression(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Splits a statement of Postgres' that begins with `WITH` before what it is
+/// for: behind the queries that it names. `None` where that is not found.
+pub(super) fn split_with(text: &str) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let mut depth = 0_usize;
+    let mut at = 0;
+    // The last word or mark outside of parentheses.
+    let mut previous = "";
+    // Whether a named query has ended, so that the statement may begin.
+    let mut may_begin = false;
+    while let Some(&byte) = bytes.get(at) {
+        let rest = text.get(at..)?;
+        let length = match byte {
+            b'-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            b'/' if rest.starts_with("/*") => block_comment(rest),
+            b'\'' => {
+                let escapes = previous.eq_ignore_ascii_case("e") && ends_word(bytes, at);
+                quoted(rest, '\'', escapes)
+            }
+            b'"' => {
+                let length = quoted(rest, '"', false);
+                if depth == 0 {
+                    previous = "\"";
+                }
+                length
+            }
+            b'$' => dollar_quoted(rest, at > 0 && ends_word(bytes, at)),
+            b'(' => {
+                if depth == 0 && previous == ")" {
+                    return text.split_at_checked(at);
+                }
+                depth += 1;
+                1
+            }
+            b')' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    (previous, may_begin) = (")", true);
+                }
+                1
+            }
+            b',' => {
+                if depth == 0 {
+                    previous = ",";
+                }
+                1
+            }
+            _ if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
+                let belongs = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+                let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len()).max(1);
+                let word = rest.get(..end)?;
+                if depth == 0 && may_begin && begins_statement(word, previous) {
+                    return text.split_at_checked(at);
+                }
+                previous = word;
+                end
+            }
+            _ => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        at += length.max(1);
+    }
+    None
+}
+
+/// Whether a word behind a named query begins the statement itself, and is no
+/// name: of the next query, or in its `SEARCH` and `CYCLE`.
+fn begins_statement(word: &str, previous: &str) -> bool {
+    const VERBS: [&str; 7] = [
+        "select", "values", "table", "insert", "update", "delete", "merge",
+    ];
+    const BEFORE_NAMES: [&str; 7] = [",", "by", "set", "to", "default", "using", "cycle"];
+    let is_one_of =
+        |words: &[&str], word: &str| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    is_one_of(&VERBS, word) && !is_one_of(&BEFORE_NAMES, previous)
+}
+
 /// The words of a text: all runs of letters, digits, `_` and `$`, also
 /// within quotes and comments, with whether a parenthesis follows. A name
 /// made of such characters cannot be written without being one of them.
@@ -309,6 +385,37 @@ fn dollar_quoted(rest: &str, within_word: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_is_found_behind_the_queries_that_it_names() {
+        for (with, statement) in [
+            ("WITH a AS (DELETE FROM x RETURNING *) ", "SELECT * FROM a"),
+            ("with a as (select ')') /* select */", "select (1)"),
+            ("WITH a(b, c) AS MATERIALIZED (SELECT $$)$$) ", "(SELECT 1)"),
+            (
+                "WITH delete AS (SELECT E'\\')'), \"select\" AS (SELECT 1)\n",
+                "DELETE FROM x",
+            ),
+            (
+                "WITH a AS (SELECT 1), values (b) AS (SELECT 2) ",
+                "VALUES (1)",
+            ),
+            (
+                "WITH RECURSIVE a AS (SELECT 1) SEARCH DEPTH FIRST BY update SET delete ",
+                "UPDATE x SET a = 1 RETURNING *",
+            ),
+        ] {
+            let whole = format!("{with}{statement}");
+            assert_eq!(split_with(&whole), Some((with, statement)), "{whole}");
+        }
+        for none in [
+            "WITH a AS (SELECT 1)",
+            "(WITH a AS (SELECT 1) SELECT 2)",
+            "WITH a AS ((",
+        ] {
+            assert_eq!(split_with(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn the_first_word_is_found_behind_comments() {

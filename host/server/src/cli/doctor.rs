@@ -56,7 +56,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         ("master key", master_key(&config)),
         ("database", block_on(database(&config))),
         ("object store", block_on(object_store(&config))),
-        ("compile worker", compile_worker()),
+        ("compile worker", block_on(compile_worker(&config))),
         ("address", address(&config)),
         ("cargo", cargo()),
         ("wasm target", wasm_target()),
@@ -228,36 +228,27 @@ async fn object_store(config: &Config) -> Check {
     Ok(Finding::Good("writes, reads, deletes".to_owned()))
 }
 
-fn compile_worker() -> Check {
-    use std::io::Write as _;
-    let own = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut child = Command::new(own)
-        .args([
-            "compile-worker",
-            "--memory-mib",
-            "4096",
-            "--cpu-seconds",
-            "30",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot start a process of its own for compiling")?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin
-            .write_all(EMPTY_COMPONENT)
-            .context("the compile worker does not read")?;
-    }
-    let output = child
-        .wait_with_output()
-        .context("the compile worker does not end")?;
-    anyhow::ensure!(
-        output.status.success() && !output.stdout.is_empty(),
-        "the compile worker ended with {}: is the address space limited (ulimit -v)?",
-        output.status
-    );
-    Ok(Finding::Good("compiles".to_owned()))
+/// Has the worker compile a plugin, as it would an upload: under the limits that
+/// are set, and with its answer looked at.
+async fn compile_worker(config: &Config) -> Check {
+    let compiler = assemble::compiler(config)?;
+    let plugins = crate::builtin::plugins();
+    // The shortest: others take a small machine minutes.
+    let plugin = plugins.iter().min_by_key(|plugin| plugin.component.len());
+    let (name, component) = plugin.map_or(("a component", EMPTY_COMPONENT), |plugin| {
+        (plugin.name, &*plugin.component)
+    });
+    compiler.try_out(component).await.with_context(|| {
+        let limits = compiler.limits();
+        format!(
+            "the compile worker could not compile {name} with {} MiB in {} s: is this program's \
+             file still there, is the address space limited (ulimit -v), or are \
+             ATLASHUB_COMPILE_MEMORY_MIB and ATLASHUB_COMPILE_SECONDS too small?",
+            limits.memory_mib,
+            limits.time.as_secs()
+        )
+    })?;
+    Ok(Finding::Good(format!("compiles {name}")))
 }
 
 fn address(config: &Config) -> Check {

@@ -16,6 +16,9 @@ enum Form {
     Rows,
     /// What it returns of the rows that it writes, in `WITH`.
     Written,
+    /// As the last of the queries that it names in its own `WITH`: what writes
+    /// there cannot stand any deeper.
+    With,
 }
 
 /// The statement with its rows measured; `None` for one whose rows are small
@@ -57,7 +60,33 @@ pub(super) fn measured(sql: &str, columns: &[PgColumn], most: usize) -> Option<S
             "WITH q({names}) AS ({sql}\n) SELECT {shown}, f.fits \
              FROM (SELECT q.*, ({sizes} <= {most}) AS fits FROM q) AS f"
         ),
+        Form::With => {
+            let (with, statement) = text::split_with(sql)?;
+            let own = unused(sql);
+            format!(
+                "{with}, {own}({names}) AS ({statement}\n) SELECT {shown}, f.fits \
+                 FROM (SELECT {own}.*, ({sizes} <= {most}) AS fits FROM {own}) AS f"
+            )
+        }
     })
+}
+
+/// Whether a statement may answer rows of any size, and cannot be measured:
+/// one that writes within a `WITH` that stands in parentheses.
+pub(super) fn is_unbounded(sql: &str, columns: &[PgColumn]) -> bool {
+    form(sql) == Some(Form::With)
+        && text::split_with(sql).is_none()
+        && columns.iter().any(|column| grows(column.type_info()))
+}
+
+/// A name that is not in the statement.
+fn unused(sql: &str) -> String {
+    let sql = sql.to_ascii_lowercase();
+    let mut name = "q".to_owned();
+    while sql.contains(&name) {
+        name.push('_');
+    }
+    name
 }
 
 /// A statement that copies rows out.
@@ -115,8 +144,8 @@ fn form(sql: &str) -> Option<Form> {
     };
     match text::first_word(sql).as_str() {
         "SELECT" | "VALUES" | "TABLE" => Some(Form::Rows),
-        // What writes within `WITH` cannot stand any deeper.
-        "WITH" if !writes(sql) => Some(Form::Rows),
+        "WITH" if writes(sql) => Some(Form::With),
+        "WITH" => Some(Form::Rows),
         "INSERT" | "UPDATE" | "DELETE" => Some(Form::Written),
         _ => None,
     }
@@ -185,12 +214,11 @@ mod tests {
         ] {
             assert!(form(sql) == Some(Form::Written), "{sql}");
         }
-        for sql in [
-            "WITH a AS (DELETE FROM x RETURNING *) SELECT * FROM a",
-            "EXPLAIN SELECT 1",
-            "SHOW all",
-            "CREATE TABLE x (a int)",
-        ] {
+        let writing = "WITH a AS (DELETE FROM x RETURNING *) SELECT * FROM a";
+        assert!(form(writing) == Some(Form::With));
+        assert_eq!(unused(writing), "q");
+        assert_eq!(unused("SELECT * FROM Q"), "q_");
+        for sql in ["EXPLAIN SELECT 1", "SHOW all", "CREATE TABLE x (a int)"] {
             assert!(form(sql).is_none(), "{sql}");
         }
     }

@@ -13,7 +13,7 @@ use super::{
     value::{self, Bound},
 };
 use crate::project::{
-    pool::Pooled, public::EditorResult, row_too_large, text, timed_out, too_many_rows,
+    pool::Pooled, public::EditorResult, row_too_large, text, timed_out, too_many_rows, unmeasurable,
 };
 use atlashub_core::{
     Error, Result,
@@ -208,6 +208,8 @@ impl Session {
             let measured = bounded::measured(sql, call.statement.columns(), MAX_RESULT_BYTES);
             if let Some(measured) = &measured {
                 call = prepare(connection, measured, values).await?;
+            } else if bounded::is_unbounded(sql, call.statement.columns()) {
+                return Err(Fault::Refused(unmeasurable()));
             }
             let query = call.statement.query_with(call.arguments);
             let mut stream = connection.fetch_many(query);
