@@ -278,3 +278,30 @@ async fn a_new_file_is_read_and_indexed_without_anybody_asking() {
     .await;
     assert_eq!(found(&ada, "q=sorghum").await, [file.as_str()]);
 }
+
+#[tokio::test]
+async fn documents_that_find_their_reader_busy_are_read_later() {
+    let admin = shared().await.admin();
+    let plugins = ["files", "extract", "documents"];
+    let project = admin.project_with(&plugins).await;
+    // One document at a time, two may wait: the others are refused.
+    let narrow = json!({"limits": {"concurrency": 1}});
+    let _ = admin.install(&project, "extract", narrow).await.expect(200);
+    let ada = project.sign_up().await;
+    let words = "The harvest of millet was plentiful this year. ";
+    let long: &'static str = words.repeat(20_000).leak();
+    let documents = (0..40).map(|at| {
+        let ada = &ada;
+        async move { put(ada, &format!("{at}.txt"), long).await }
+    });
+    let documents = futures::future::join_all(documents).await;
+    for id in documents {
+        until("a document's text", DEADLINE, || async {
+            let document = ada.get(&format!("/documents/{id}")).await;
+            let document = document.expect(200).json();
+            assert_ne!(document["status"], "error", "{document}");
+            (document["status"] == "ready").then_some(())
+        })
+        .await;
+    }
+}
