@@ -4,7 +4,7 @@
 //! owner is told when nobody tries any more.
 
 use crate::{
-    follow, notice, process,
+    classify, follow, notice, process,
     record::{Record, Status},
     remote::{self, is_document},
 };
@@ -85,6 +85,7 @@ fn look_at(id: &str, is_last: bool) -> Result<()> {
         return outcome.and(Err(not_yet()));
     }
     outcome?;
+    classify::classify_unclassified(id)?;
     process::hand_over(id)
 }
 

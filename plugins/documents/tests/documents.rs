@@ -455,6 +455,37 @@ fn rules_come_first_and_say_their_words() {
 }
 
 #[test]
+fn topics_that_were_not_told_when_a_document_was_read_are_told_later() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], BUDGET);
+    world.process();
+    // As a kill between the text and its topics leaves it.
+    let cut_short = || {
+        sql::execute(
+            "UPDATE documents.documents SET topics = '[]', unclassified = 1",
+            params![],
+        )
+        .unwrap();
+        assert_eq!(world.get("/documents/a").1["topics"], json!([]));
+    };
+    let name = || world.get("/documents/a").1["topics"][0]["name"].clone();
+    cut_short();
+    assert_eq!(world.process()["processed"], 0);
+    assert_eq!(name(), "finance");
+    // The event comes again, too.
+    cut_short();
+    tell(&world, "files.uploaded", &json!({"id": "a"})).unwrap();
+    assert_eq!(name(), "finance");
+    // Nothing is owed any more: what is there stays.
+    let left: i64 = sql::query_one(
+        "SELECT count(*) FROM documents.documents WHERE unclassified = 1",
+        params![],
+    )
+    .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn people_have_topics_of_their_own() {
     let world = world();
     world.stand.put(
