@@ -1,6 +1,6 @@
 //! Keeping up with `files`: documents among what was changed since.
 
-use crate::remote::is_document;
+use crate::{remote::is_document, waiting};
 use atlashub_files_client::{self as files, File, Scope};
 use atlashub_sdk::prelude::*;
 
@@ -9,6 +9,7 @@ const PAGES: usize = 5;
 
 /// Reads what is new; answers whether that was all.
 pub(crate) fn catch_up(scope: &Scope) -> Result<bool> {
+    waiting::of_caller(scope);
     files::catch_up("documents.marks", scope, PAGES, |files| take(&files))
 }
 
@@ -44,6 +45,7 @@ pub(crate) fn note(file: &File) -> Result<()> {
          size = excluded.size, tags = excluded.tags, updated_at = excluded.updated_at, \
          status = CASE WHEN documents.version = excluded.version THEN documents.status ELSE 'pending' END, \
          error_code = CASE WHEN documents.version = excluded.version THEN documents.error_code END, \
+         retells = CASE WHEN documents.version = excluded.version THEN documents.retells ELSE 0 END, \
          version = excluded.version \
          WHERE documents.updated_at < excluded.updated_at OR documents.version <> excluded.version",
         params![

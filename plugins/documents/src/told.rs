@@ -79,7 +79,8 @@ fn look_at(id: &str, is_last: bool) -> Result<()> {
     let outcome = process::process(id);
     let waits = Record::find(id)?.filter(|record| record.status == Status::Pending);
     if let Some(record) = waits {
-        if is_last {
+        // Not each time that it is told of again.
+        if is_last && record.retells <= 1 {
             notice::failed(&record.id, &record.owner, &record.filename);
         }
         return outcome.and(Err(not_yet()));
