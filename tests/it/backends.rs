@@ -2,8 +2,8 @@
 //! rclone and S3 by SeaweedFS.
 
 use atlashub_tests::{
-    Admin, Bucket, Project, Reply, ServerBuilder, TestServer, User, WebdavServer, free_address,
-    noise, shared, unique,
+    Admin, Bucket, DEADLINE, Project, Reply, ServerBuilder, TestServer, User, WebdavServer,
+    free_address, noise, shared, unique, until,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
@@ -364,6 +364,52 @@ async fn another_user_does_not_know_of_a_backend() {
         .await;
     let _ = store.expect(404);
     let _ = ada.get(&backend).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_a_deleted_user_confided_goes_and_what_is_of_one_shut_out_stays() {
+    let world = world().await;
+    let admin = world.server.admin();
+    let project = project(&admin).await;
+    let (shut_out, deleted) = (project.sign_up().await, project.sign_up().await);
+    let kept = cloud(&shut_out).await;
+    let gone = cloud(&deleted).await;
+    let path = |user: &User| format!("/admin/v1/projects/{}/users/{}", project.slug, user.id);
+    let disabled = json!({"disabled": true});
+    let _ = admin.patch(&path(&shut_out), disabled).await.expect(200);
+    let _ = admin.delete(&path(&deleted)).await.expect_success();
+
+    let schedules = format!("/admin/v1/projects/{}/schedules", project.slug);
+    let listed = admin.get(&schedules).await.expect(200).json();
+    let mut listed = listed["items"].as_array().unwrap().iter();
+    let sweep = listed.find(|schedule| schedule["name"] == "sweep").unwrap();
+    let run = format!("{schedules}/{}/run", sweep["id"].as_str().unwrap());
+    let job = admin.post(&run, json!({})).await.expect(202).json();
+    let job = format!(
+        "/admin/v1/projects/{}/queue/{}",
+        project.slug,
+        job["job"].as_str().unwrap()
+    );
+    until("the end of the sweep", DEADLINE, || async {
+        let job = admin.get(&job).await.expect(200).json();
+        (job["state"] == "done").then_some(())
+    })
+    .await;
+
+    let enabled = json!({"disabled": false});
+    let _ = admin.patch(&path(&shut_out), enabled).await.expect(200);
+    let again = project.sign_in(&shut_out.email).await.expect(200).json();
+    let request = project.bare_request(Method::GET, &kept);
+    let request = request
+        .header("apikey", &project.publishable)
+        .bearer_auth(again["access_token"].as_str().unwrap());
+    let _ = Reply::to(request).await.expect(200);
+    if let Some(url) = world.server.store_setting("ATLASHUB_DATABASE_URL") {
+        let rows = rows_on_postgres(url, &project).await;
+        let id = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+        assert!(rows.contains(&id(&kept)), "{rows}");
+        assert!(!rows.contains(&id(&gone)), "{rows}");
+    }
 }
 
 /// Everything below a folder that has these bytes in it.

@@ -66,6 +66,12 @@ impl Users for UsersOfPlugins {
         Ok(found.filter(is_let_in).map(record))
     }
 
+    async fn existing(&self, project: ProjectId, ids: &[String]) -> Result<Vec<String>> {
+        let ids: Vec<UserId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let there = self.platform.users().existing(project, &ids).await?;
+        Ok(there.iter().map(ToString::to_string).collect())
+    }
+
     async fn list(&self, project: ProjectId, limit: u32, cursor: Option<&str>) -> Result<UserPage> {
         let after: Option<UserId> = cursor
             .map(str::parse)

@@ -10,6 +10,7 @@ mod browse;
 mod connect;
 mod connections;
 mod credentials;
+mod departed;
 mod fault;
 mod files;
 mod import;
@@ -42,4 +43,10 @@ pub fn routes() -> Router {
         .post("/storage-backends/{id}/store", store::store)
 }
 
-atlashub_sdk::plugin!(routes);
+/// What it does by the clock.
+#[must_use]
+pub fn work() -> Jobs {
+    Jobs::new().on("sweep", departed::sweep)
+}
+
+atlashub_sdk::plugin!(routes, jobs = work);

@@ -7,8 +7,8 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_plugin_backends::routes;
-use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
+use atlashub_plugin_backends::{routes, work};
+use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost, users::User};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "hunter2 äöü";
@@ -285,6 +285,35 @@ fn a_folder_is_browsed_and_a_file_is_saved_never_shown() {
     assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(response.header("set-cookie"), None);
     assert_eq!(response.into_text().unwrap(), "hello");
+}
+
+#[test]
+fn what_users_confided_who_were_deleted_goes_with_them() {
+    let there = User {
+        id: "ada".to_owned(),
+        ..User::default()
+    };
+    let host = host().with_user(there);
+    let kept = connect(&host);
+    // More than are asked for at once.
+    for gone in 0..150 {
+        host.set_caller(user(&format!("gone-{gone}")));
+        connect(&host);
+    }
+    let begun = "INSERT INTO backends.journeys \
+         (id, user_id, kind, display_name, verifier, callback, expires_at) \
+         VALUES ($1, $2, 'dropbox', 'Box', 'sealed', '', 0)";
+    for (id, whose) in [("1", "ada"), ("2", "zoe")] {
+        sql::execute(begun, params![id, whose]).unwrap();
+    }
+    atlashub_sdk::jobs::enqueue("sweep", &Value::Null).unwrap();
+    assert_eq!(host.run_jobs(&work()), 1);
+    let left: Vec<String> = sql::query(
+        "SELECT id FROM backends.connections UNION SELECT id FROM backends.journeys ORDER BY 1",
+        params![],
+    )
+    .unwrap();
+    assert_eq!(left, ["1".to_owned(), kept]);
 }
 
 #[test]

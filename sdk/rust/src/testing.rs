@@ -948,6 +948,8 @@ mod tests {
         assert_eq!(found("nobody"), None);
         assert_eq!(users::get("1").unwrap().unwrap().id, "1");
         assert_eq!(users::get("3").unwrap(), None);
+        let there = users::existing(&["3".to_owned(), "2".to_owned()]).unwrap();
+        assert_eq!(there.into_iter().collect::<Vec<_>>(), ["2"]);
         let first = users::list(1, None).unwrap();
         assert_eq!(first.users[0].id, "1");
         let rest = users::list(1, first.next_cursor.as_deref()).unwrap();

@@ -15,10 +15,12 @@
 //! ```
 //!
 //! Asking costs a host call and no database, and needs no grant. Looking
-//! users up needs the grant `users`; those who are shut out are not there.
+//! users up needs the grant `users`; those who are shut out are not there,
+//! but for [`existing`].
 
 use crate::{Error, Result, host, identity::CallerKind};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// An end user of the project.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +111,20 @@ pub fn get(id: &str) -> Result<Option<User>> {
 /// The host's: `not_granted`.
 pub fn find(name: &str) -> Result<Option<User>> {
     Ok(host::find_user(name)?)
+}
+
+/// Those of `ids` that are a user's, in no order; also of users who are shut
+/// out. For what a plugin keeps for users, and has no use for without them.
+///
+/// # Errors
+/// The host's: `not_granted`.
+pub fn existing(ids: &[String]) -> Result<BTreeSet<String>> {
+    let mut there = BTreeSet::new();
+    // The host looks at so many at once.
+    for some in ids.chunks(100) {
+        there.extend(host::existing_users(some)?);
+    }
+    Ok(there)
 }
 
 /// At most `limit` users, and never more than 100, from `cursor` on.

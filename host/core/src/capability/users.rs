@@ -35,7 +35,8 @@ pub struct UserPage {
     pub next_cursor: Option<String>,
 }
 
-/// Looks users up. Those who are shut out are not there.
+/// Looks users up. Those who are shut out are not there, but for
+/// [`Users::existing`].
 #[async_trait]
 pub trait Users: Send + Sync {
     /// Whether a plugin of the project declares `<plugin>:<action>` for this
@@ -48,6 +49,10 @@ pub trait Users: Send + Sync {
     /// The user with this e-mail address, or this handle with or without `@`
     /// before it, in any case.
     async fn find(&self, project: ProjectId, name: &str) -> Result<Option<UserRecord>>;
+
+    /// Those of `ids` that are a user's, in no order; also of users who are
+    /// shut out.
+    async fn existing(&self, project: ProjectId, ids: &[String]) -> Result<Vec<String>>;
 
     /// A page of at most [`MAX_PAGE`] users. Code: `invalid_cursor`.
     async fn list(&self, project: ProjectId, limit: u32, cursor: Option<&str>) -> Result<UserPage>;

@@ -34,6 +34,17 @@ impl PluginShared {
         found.map(user).transpose()
     }
 
+    async fn existing_users(&self, ids: &[String]) -> Result<Vec<String>> {
+        self.may_look_users_up()?;
+        let most = MAX_PAGE as usize;
+        let (asked, beyond) = ids.split_at(ids.len().min(most));
+        let users = &self.services.users;
+        let mut there = users.existing(self.scope.project, asked).await?;
+        // Nobody takes for gone what was not looked at.
+        there.extend_from_slice(beyond);
+        Ok(there)
+    }
+
     async fn list_users(&self, limit: u32, cursor: Option<&str>) -> Result<Page> {
         self.may_look_users_up()?;
         let limit = limit.clamp(1, MAX_PAGE);
@@ -100,6 +111,14 @@ impl Host for State {
     ) -> wasmtime::Result<std::result::Result<Option<User>, Error>> {
         let plugin = Arc::clone(&self.hooks.plugin);
         Ok(told(plugin.find_user(&name).await))
+    }
+
+    async fn existing_users(
+        &mut self,
+        ids: Vec<String>,
+    ) -> wasmtime::Result<std::result::Result<Vec<String>, Error>> {
+        let plugin = Arc::clone(&self.hooks.plugin);
+        Ok(told(plugin.existing_users(&ids).await))
     }
 
     async fn list_users(

@@ -133,6 +133,10 @@ pub(crate) fn find_user(name: &str) -> HostResult<Option<User>> {
     Ok(wit_users::find_user(name)?.map(user))
 }
 
+pub(crate) fn existing_users(ids: &[String]) -> HostResult<Vec<String>> {
+    Ok(wit_users::existing_users(ids)?)
+}
+
 pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPage> {
     let page = wit_users::list_users(limit, cursor)?;
     Ok(UserPage {

@@ -216,6 +216,12 @@ pub(crate) fn find_user(name: &str) -> HostResult<Option<User>> {
     Ok(host()?.users().into_iter().find(is_named))
 }
 
+pub(crate) fn existing_users(ids: &[String]) -> HostResult<Vec<String>> {
+    let users = host()?.users();
+    let is_there = |id: &&String| users.iter().any(|user| user.id == **id);
+    Ok(ids.iter().filter(is_there).cloned().collect())
+}
+
 pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPage> {
     let mut users = host()?.users();
     users.retain(|user| cursor.is_none_or(|cursor| user.id.as_str() > cursor));

@@ -44,6 +44,7 @@ use sea_orm::{
     sea_query::{Expr, LikeExpr},
 };
 use std::collections::HashMap;
+use uuid::Uuid;
 
 /// The end users.
 pub struct Users<'a> {
@@ -102,6 +103,27 @@ impl<'a> Users<'a> {
     pub async fn find(&self, project: ProjectId, id: UserId) -> Result<Option<EndUser>> {
         self.one(Condition::all().add(Column::Id.eq(*id.as_uuid())), project)
             .await
+    }
+
+    /// Those of `ids` that are a user's of the project, also of one who is shut
+    /// out.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn existing(&self, project: ProjectId, ids: &[UserId]) -> Result<Vec<UserId>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let there: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::ProjectId.eq(uuid(project)))
+            .filter(Column::Id.is_in(ids.iter().map(|id| *id.as_uuid())))
+            .into_tuple()
+            .all(&self.db.read())
+            .await
+            .map_err(failed("look users up"))?;
+        Ok(there.into_iter().map(UserId::from_uuid).collect())
     }
 
     /// The user with this id.
