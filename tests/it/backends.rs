@@ -507,8 +507,13 @@ async fn decided(user: &User, path: &str, body: Value) -> Reply {
 #[tokio::test]
 async fn of_many_connected_at_once_twenty_are_kept_and_one_is_the_default() {
     let (world, user) = (world().await, user().await);
-    let connected = (0..30)
-        .map(|_| decided(&user, "/storage-backends?test=0", webdav(&world.nobody, "x")));
+    let connected = (0..30).map(|_| {
+        decided(
+            &user,
+            "/storage-backends?test=0",
+            webdav(&world.nobody, "x"),
+        )
+    });
     let mut kept = Vec::new();
     for reply in futures::future::join_all(connected).await {
         if reply.status == 201 {

@@ -6,7 +6,7 @@
 //! in one guarded update.
 
 use crate::{
-    access, cursor,
+    access, cursor, departed,
     download::{self, Content},
     happened::{self, Change},
     intake::{Intake, decoded, stated_length},
@@ -56,6 +56,9 @@ fn open(token: &str, password: Option<&str>) -> Result<(Share, Target)> {
     let share = share.ok_or_else(unknown)?;
     if share.expires_at.is_some_and(|at| at <= moment::now_ms()) {
         return Err(over());
+    }
+    if departed::ended_with_its_maker(&share)? {
+        return Err(unknown());
     }
     if let Some(kept) = &share.password_hash {
         check_password(&share.id, kept, password)?;
