@@ -85,7 +85,7 @@ pub(crate) fn import(
     let entry = service.stat(&path)?.ok_or_else(fault::missing)?;
     if entry.is_folder() {
         let top = RemotePath::parse(&entry.name)?;
-        walk.go_on(vec![Step::into(&path, &top)])?;
+        walk.go_on(vec![Step::down(&path, &top)])?;
         return Ok((StatusCode::OK, Json(walk.report)).into_response());
     }
     let to = RemotePath::default().join(&entry.name)?;
@@ -130,7 +130,7 @@ impl Walk<'_> {
                     Err(error) => return Err(error),
                 }
             }
-            let Some(entry) = step.next() else {
+            let Some(entry) = step.take_next() else {
                 if !step.turn_page() {
                     steps.pop();
                 }
@@ -210,7 +210,7 @@ struct Step {
 }
 
 impl Step {
-    fn into(from: &RemotePath, to: &RemotePath) -> Self {
+    fn down(from: &RemotePath, to: &RemotePath) -> Self {
         Self {
             from: from.to_string(),
             to: to.to_string(),
@@ -243,7 +243,7 @@ impl Step {
         Ok(())
     }
 
-    fn next(&mut self) -> Option<Entry> {
+    fn take_next(&mut self) -> Option<Entry> {
         self.left.as_mut()?.0.pop_front()
     }
 
@@ -262,7 +262,7 @@ impl Step {
 
     fn inside(&self, entry: &Entry) -> Result<Self> {
         let (from, to) = self.place(entry)?;
-        Ok(Self::into(&from, &to))
+        Ok(Self::down(&from, &to))
     }
 }
 
@@ -341,7 +341,7 @@ mod tests {
     fn whole(service: &Tree) -> (Vec<usize>, Vec<String>) {
         let folder = RemotePath::parse("all").unwrap();
         let (mut counts, mut codes) = (Vec::new(), Vec::new());
-        let mut steps = vec![Step::into(&folder, &folder)];
+        let mut steps = vec![Step::down(&folder, &folder)];
         loop {
             let mut walk = Walk {
                 service,
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn a_cursor_is_of_the_folder_that_is_asked_for() {
         let folder = |path: &str| RemotePath::parse(path).unwrap();
-        let steps = [Step::into(&folder("a"), &folder("a"))];
+        let steps = [Step::down(&folder("a"), &folder("a"))];
         let cursor = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&steps).unwrap());
         assert_eq!(Step::read(&cursor, &folder("a")).unwrap().len(), 1);
         for (cursor, path) in [(cursor.as_str(), "b"), ("x", "a"), ("W10", "a")] {
