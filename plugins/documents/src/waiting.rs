@@ -9,8 +9,8 @@ use crate::{access, remote};
 use atlashub_files_client::{self as files, Scope};
 use atlashub_sdk::prelude::*;
 
-/// How long a new version is left to its event, and, times the square of how
-/// often it was told of again, one that waits still; milliseconds.
+/// How long one that waits is left alone, times the square of how often it was
+/// told of again; milliseconds.
 const PATIENCE: i64 = 10 * 60 * 1000;
 /// Documents that are told of again at once.
 const BY_THE_CLOCK: u32 = 500;
@@ -28,25 +28,27 @@ fn by_the_clock() -> Result<()> {
 
 /// Those of a caller. A failure is for the log: it is asked again.
 pub(crate) fn of_caller(scope: &Scope) {
-    if let Err(error) = retell(scope, PATIENCE, BY_A_CALLER) {
+    // What is new is left to its event first.
+    if let Err(error) = retell(scope, 1, BY_A_CALLER) {
         log::warn!("documents that wait were not told of again: {error}");
     }
 }
 
-fn retell(scope: &Scope, patience: i64, limit: u32) -> Result<()> {
+fn retell(scope: &Scope, more: i64, limit: u32) -> Result<()> {
     let now = moment::now_ms();
     let mut parameters = Vec::new();
     let own = access::condition(scope, &mut parameters);
-    parameters.extend(params![now, now - patience, PATIENCE]);
+    parameters.extend(params![now, more, PATIENCE]);
     let place = parameters.len();
     let ids: Vec<String> = sql::query(
         &format!(
-            "SELECT id FROM documents.documents WHERE {own} AND leased_until < ${now} AND updated_at <= ${old} \
-             AND retold_at + CAST(${patience} AS BIGINT) * retells * retells <= ${now} \
+            "SELECT id FROM documents.documents WHERE {own} AND leased_until < ${now} \
+             AND retold_at + CAST(${patience} AS BIGINT) * (retells + CAST(${more} AS BIGINT)) \
+             * (retells + CAST(${more} AS BIGINT)) <= ${now} \
              AND (status = 'pending' OR status = 'processing' OR owed = 1 OR unclassified = 1) \
              ORDER BY retold_at, id LIMIT {limit}",
             now = place - 2,
-            old = place - 1,
+            more = place - 1,
             patience = place,
         ),
         parameters,
