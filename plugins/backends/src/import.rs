@@ -372,7 +372,8 @@ mod tests {
                 let mut stored = stored.borrow_mut();
                 if stored.len() == 612 && !full.replace(true) {
                     let status = StatusCode::PAYLOAD_TOO_LARGE;
-                    return Error::new(status, "quota_exceeded", "full").into_response();
+                    let problem = serde_json::json!({"code": "quota_exceeded", "detail": "full"});
+                    return (status, Json(problem)).into_response();
                 }
                 let path = request.header("file-path").unwrap().to_owned();
                 let answer = serde_json::json!({"id": "f", "path": path.as_str(), "size": 5});
@@ -381,8 +382,10 @@ mod tests {
             });
         let tree = Tree::large();
         let (counts, codes) = whole(&tree);
-        assert_eq!(counts, [500, 112, 500, 288]);
-        assert_eq!(codes, ["quota_exceeded"]);
+        assert_eq!(
+            (counts, codes),
+            (vec![500, 112, 500, 288], vec!["quota_exceeded".to_owned()])
+        );
         let mut came = came.borrow().clone();
         came.sort();
         let mut all: Vec<_> = tree.0.iter().map(|path| path[1..].to_owned()).collect();
