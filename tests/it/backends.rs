@@ -492,3 +492,54 @@ async fn credentials_are_nowhere_in_clear() {
         }
     }
 }
+
+/// Posts until it is decided: the database may be busy with the others.
+async fn decided(user: &User, path: &str, body: Value) -> Reply {
+    loop {
+        let reply = user.post(path, body.clone()).await;
+        if reply.status != 503 {
+            return reply;
+        }
+        assert_eq!(reply.expect_problem(503), "sql_busy");
+    }
+}
+
+#[tokio::test]
+async fn of_many_connected_at_once_twenty_are_kept_and_one_is_the_default() {
+    let (world, user) = (world().await, user().await);
+    let connected = (0..30).map(|_| {
+        decided(
+            &user,
+            "/storage-backends?test=0",
+            webdav(&world.nobody, "x"),
+        )
+    });
+    let mut kept = Vec::new();
+    for reply in futures::future::join_all(connected).await {
+        if reply.status == 201 {
+            kept.push(reply.json()["id"].as_str().unwrap().to_owned());
+        } else {
+            assert_eq!(reply.expect_problem(409), "too_many_backends");
+        }
+    }
+    assert_eq!(kept.len(), 20);
+    let default = async || {
+        let list = user.get("/storage-backends").await.expect(200).json();
+        let items = list["items"].as_array().expect("items").clone();
+        assert_eq!(items.len(), 20, "{list}");
+        items
+            .iter()
+            .filter(|item| item["is_default"] == true)
+            .count()
+    };
+    assert_eq!(default().await, 1);
+    let paths: Vec<_> = kept
+        .iter()
+        .map(|id| format!("/storage-backends/{id}/default"))
+        .collect();
+    let chosen = paths.iter().map(|path| decided(&user, path, json!({})));
+    for reply in futures::future::join_all(chosen).await {
+        let _ = reply.expect(200);
+    }
+    assert_eq!(default().await, 1);
+}

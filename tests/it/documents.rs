@@ -278,3 +278,82 @@ async fn a_new_file_is_read_and_indexed_without_anybody_asking() {
     .await;
     assert_eq!(found(&ada, "q=sorghum").await, [file.as_str()]);
 }
+
+#[tokio::test]
+async fn documents_that_find_their_reader_busy_are_read_later() {
+    let admin = shared().await.admin();
+    let plugins = ["files", "extract", "documents"];
+    let project = admin.project_with(&plugins).await;
+    // One document at a time, two may wait: the others are refused.
+    let narrow = json!({"limits": {"concurrency": 1}});
+    let _ = admin.install(&project, "extract", narrow).await.expect(200);
+    let ada = project.sign_up().await;
+    let words = "The harvest of millet was plentiful this year. ";
+    let long: &'static str = words.repeat(20_000).leak();
+    let documents = (0..40).map(|at| {
+        let ada = &ada;
+        async move { put(ada, &format!("{at}.txt"), long).await }
+    });
+    let documents = futures::future::join_all(documents).await;
+    for id in documents {
+        until("a document's text", DEADLINE, || async {
+            let document = ada.get(&format!("/documents/{id}")).await;
+            let document = document.expect(200).json();
+            assert_ne!(document["status"], "error", "{document}");
+            (document["status"] == "ready").then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn documents_that_nobody_tries_any_more_are_read_once_there_is_a_reader() {
+    let admin = shared().await.admin();
+    let plugins = ["files", "extract", "documents"];
+    let project = admin.project_with(&plugins).await;
+    let base = format!("/admin/v1/projects/{}", project.slug);
+    let ada = project.sign_up().await;
+    let before = put(&ada, "before.txt", "read at once").await;
+    let status = async |id: &str| {
+        let document = ada.get(&format!("/documents/{id}")).await;
+        document.expect(200).json()["status"].clone()
+    };
+    until("the first text", DEADLINE, || async {
+        (status(&before).await == "ready").then_some(())
+    })
+    .await;
+
+    let off = json!({"enabled": false});
+    let _ = admin.install(&project, "extract", off).await.expect(200);
+    let id = put(&ada, "later.txt", "read later").await;
+    // Its event is given up, as it is after all its tries.
+    until("the end of the event", DEADLINE, || async {
+        let page = admin.get(&format!("{base}/queue?limit=100")).await;
+        let items = page.expect(200).json()["items"].clone();
+        for item in items.as_array().expect("items") {
+            let is_open = item["consumer"] == "documents" && item["attempt"].as_u64() > Some(0);
+            if is_open && item["state"] == "scheduled" {
+                let path = format!("{base}/queue/{}/cancel", item["id"].as_str().unwrap());
+                if admin.post(&path, json!({})).await.status == 200 {
+                    return Some(());
+                }
+            }
+        }
+        None
+    })
+    .await;
+    assert_eq!(status(&id).await, "pending");
+    let on = json!({"enabled": true});
+    let _ = admin.install(&project, "extract", on).await.expect(200);
+    let listed = admin.get(&format!("{base}/schedules")).await.expect(200);
+    let listed = listed.json();
+    let mut schedules = listed["items"].as_array().unwrap().iter();
+    let waiting = schedules.find(|schedule| schedule["plugin"] == "documents");
+    let waiting = waiting.expect("its schedule")["id"].as_str().unwrap();
+    let run = format!("{base}/schedules/{waiting}/run");
+    let _ = admin.post(&run, json!({})).await.expect(202);
+    until("the text", DEADLINE, || async {
+        (status(&id).await == "ready").then_some(())
+    })
+    .await;
+}

@@ -484,3 +484,34 @@ async fn head_answers_what_get_would_without_the_bytes() {
     assert_eq!((reply.status, reply.body.len()), (200, 0));
     assert_eq!(reply.header("content-length"), "5000");
 }
+
+#[tokio::test]
+async fn links_of_a_deleted_user_end_and_those_of_one_shut_out_go_on() {
+    let admin = shared().await.admin();
+    let project = project().await;
+    let (gone, shut_out) = (project.sign_up().await, project.sign_up().await);
+    let link = async |user: &atlashub_tests::User| {
+        let request = user.request(Method::POST, "/files/upload");
+        let sent = request.header("file-path", "a.txt").body("mine");
+        let file = Reply::to(sent).await.expect(201).json();
+        let path = format!("/files/{}/share", file["id"].as_str().unwrap());
+        let made = user.post(&path, json!({})).await.expect(201).json();
+        format!("/share/{}/download", made["token"].as_str().unwrap())
+    };
+    let (of_gone, of_shut_out) = (link(&gone).await, link(&shut_out).await);
+    let path = |user: &atlashub_tests::User| {
+        format!("/admin/v1/projects/{}/users/{}", project.slug, user.id)
+    };
+    let follow = async |link: &str| {
+        let request = project.bare_request(Method::GET, link);
+        Reply::to(request.header("apikey", &project.publishable)).await
+    };
+    for link in [&of_gone, &of_shut_out] {
+        assert_eq!(follow(link).await.expect(200).text(), "mine");
+    }
+    let _ = admin.delete(&path(&gone)).await.expect_success();
+    let disabled = json!({"disabled": true});
+    let _ = admin.patch(&path(&shut_out), disabled).await.expect(200);
+    let _ = follow(&of_gone).await.expect(404);
+    assert_eq!(follow(&of_shut_out).await.expect(200).text(), "mine");
+}

@@ -173,3 +173,44 @@ async fn of_fifty_downloads_by_a_link_that_has_one_left_one_gets_it() {
     let shares = project.get(&path).await.expect(200).json();
     assert_eq!(shares["items"][0]["downloads"], 3, "{shares}");
 }
+
+/// How a link answers many at once who bring a password.
+async fn guess(project: &Project, link: &str, password: &str, count: usize) -> Vec<u16> {
+    let asked = (0..count).map(|_| {
+        let request = project.bare_request(Method::GET, link);
+        let request = request.header("apikey", &project.publishable);
+        let request = request.header("share-password", password);
+        tokio::spawn(async move {
+            loop {
+                let reply = Reply::to(request.try_clone().expect("no body")).await;
+                // Nobody has looked at it.
+                if reply.status != 503 {
+                    return reply;
+                }
+            }
+        })
+    });
+    let replies = futures::future::join_all(asked).await;
+    let statuses = replies.into_iter().map(|reply| reply.unwrap().status);
+    statuses.collect()
+}
+
+#[tokio::test]
+async fn many_who_know_the_password_of_a_link_get_in_and_guesses_are_counted() {
+    let server = TestServer::start().await;
+    let project = server.admin().project_with(&["files"]).await;
+    let file = project.upload("secret.txt", "it").await.expect(201).json();
+    let path = format!("/files/{}/share", file["id"].as_str().unwrap());
+    let wish = json!({"password": "open sesame"});
+    let made = project.post(&path, wish).await.expect_success().json();
+    let link = format!("/share/{}", made["token"].as_str().unwrap());
+    let right = guess(&project, &link, "open%20sesame", 30).await;
+    assert_eq!(right, [200; 30]);
+    let wrong = guess(&project, &link, "open%20barley", 40).await;
+    let told = wrong.iter().filter(|status| **status == 401).count();
+    assert_eq!(told, 10, "{wrong:?}");
+    let others = wrong.iter().filter(|status| **status == 429).count();
+    assert_eq!(others, 30, "{wrong:?}");
+    // Now it rests for all.
+    assert_eq!(guess(&project, &link, "open%20sesame", 1).await, [429]);
+}

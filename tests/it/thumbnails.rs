@@ -3,6 +3,7 @@
 use crate::avatars::{crc32, jpeg_size, png};
 use atlashub_tests::{DEADLINE, Project, Reply, shared, until};
 use reqwest::Method;
+use serde_json::json;
 
 async fn uploaded(project: &Project, name: &str, bytes: impl Into<reqwest::Body>) -> String {
     let file = project.upload(name, bytes).await.expect(201).json();
@@ -88,4 +89,38 @@ async fn what_cannot_be_shown_small_is_never_the_servers_fault() {
     let id = uploaded(&alone, "a.png", whole).await;
     let reply = alone.get(&format!("/files/{id}/thumbnail")).await;
     assert_eq!(reply.expect_problem(503), "images_unavailable");
+}
+
+#[tokio::test]
+async fn pictures_that_come_many_at_once_all_get_their_thumbnails() {
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["files", "images"]).await;
+    // One picture at a time, two may wait: the others are refused.
+    let narrow = json!({"limits": {"concurrency": 1}});
+    let _ = admin.install(&project, "images", narrow).await.expect(200);
+    let pictures = (0..30_u8).map(|at| {
+        let (project, picture) = (&project, png(700, 700, [at, 2, 3]));
+        async move { uploaded(project, &format!("{at}.png"), picture).await }
+    });
+    let pictures = futures::future::join_all(pictures).await;
+    // Each was made in the background: nobody asked for one.
+    let path = format!("/admin/v1/projects/{}/queue", project.slug);
+    let count = async |state: &str| {
+        let page = admin.get(&format!("{path}?state={state}&limit=100")).await;
+        let items = page.expect(200).json()["items"].clone();
+        let items = items.as_array().expect("items").iter();
+        items.filter(|item| item["name"] == "files.picture").count()
+    };
+    until("the thumbnails", DEADLINE, || async {
+        assert_eq!(count("dead").await, 0);
+        (count("done").await == 30).then_some(())
+    })
+    .await;
+    // What was kept is shown though nothing could make it now.
+    let off = json!({"enabled": false});
+    let _ = admin.install(&project, "images", off).await.expect(200);
+    for id in pictures {
+        let thumbnail = project.get(&format!("/files/{id}/thumbnail")).await;
+        assert_eq!(jpeg_size(&thumbnail.expect(200).body), (256, 256));
+    }
 }

@@ -8,7 +8,9 @@ use crate::{
     secrets::{MAX_BODY, StandIns},
     state::{Hooks, PluginShared},
 };
-use atlashub_core::{Error as CoreError, PluginName, Result as CoreResult, capability::log::Level};
+use atlashub_core::{
+    Error as CoreError, ErrorKind, PluginName, Result as CoreResult, capability::log::Level,
+};
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
 use http_body::{Body, Frame, SizeHint};
@@ -267,12 +269,20 @@ async fn call_plugin(
         Ok(response) => Ok((response, nothing_left())),
         Err(error) => {
             tracing::debug!(error = %error, plugin = %name, "a call between plugins failed");
-            Err(match error.kind() {
-                atlashub_core::ErrorKind::NotFound => Error::DestinationNotFound,
-                atlashub_core::ErrorKind::DeadlineExceeded => Error::HttpResponseTimeout,
-                _ => Error::DestinationUnavailable,
-            })
+            Err(of_call(error.kind()))
         }
+    }
+}
+
+/// What a guest is told of a call to another plugin. Whether that was asked at
+/// all it must be able to tell: who had no place, or met one that is cut off,
+/// comes again; one that broke at this request breaks again.
+fn of_call(kind: ErrorKind) -> Error {
+    match kind {
+        ErrorKind::NotFound => Error::DestinationNotFound,
+        ErrorKind::DeadlineExceeded => Error::HttpResponseTimeout,
+        ErrorKind::PluginFault => Error::DestinationUnavailable,
+        _ => Error::ConnectionLimitReached,
     }
 }
 
@@ -614,6 +624,25 @@ mod tests {
                 "{ip} does not count as public"
             );
         }
+    }
+
+    #[test]
+    fn a_plugin_that_was_not_asked_is_told_from_one_that_broke() {
+        let not_asked = |kind| matches!(of_call(kind), Error::ConnectionLimitReached);
+        assert!(not_asked(ErrorKind::Unavailable));
+        assert!(not_asked(ErrorKind::Internal));
+        assert!(matches!(
+            of_call(ErrorKind::PluginFault),
+            Error::DestinationUnavailable
+        ));
+        assert!(matches!(
+            of_call(ErrorKind::DeadlineExceeded),
+            Error::HttpResponseTimeout
+        ));
+        assert!(matches!(
+            of_call(ErrorKind::NotFound),
+            Error::DestinationNotFound
+        ));
     }
 
     #[tokio::test]

@@ -155,14 +155,20 @@ pub(crate) fn make_default(Path(id): Path<String>, caller: Caller) -> Result<Jso
     let me = record::me(&caller)?;
     let row = Row::of(&me, &id)?;
     sql::transaction(|transaction| {
+        record::lock(transaction, &me)?;
         transaction.execute(
             "UPDATE backends.connections SET is_default = 0 WHERE user_id = $1 AND is_default = 1",
             params![&me],
         )?;
-        transaction.execute(
+        let chosen = transaction.execute(
             "UPDATE backends.connections SET is_default = 1 WHERE id = $1",
             params![&row.id],
-        )
+        )?;
+        // Deleted meanwhile: the other one stays what it was.
+        if chosen == 0 {
+            return Err(Error::not_found("the storage backend"));
+        }
+        Ok(())
     })?;
     Ok(Json(Row::of(&me, &row.id)?.shown()))
 }

@@ -112,9 +112,35 @@ impl Row {
     }
 }
 
+/// Waits for whoever else changes which connections a user has, until the
+/// transaction ends.
+pub(crate) fn lock(transaction: &sql::Transaction, me: &str) -> Result<()> {
+    let lock = match sql::dialect() {
+        sql::Dialect::Postgres => "FOR UPDATE",
+        // There one transaction writes at a time.
+        sql::Dialect::Sqlite => "",
+    };
+    let _: Vec<String> = transaction.query(
+        &format!("SELECT id FROM backends.connections WHERE user_id = $1 ORDER BY id {lock}"),
+        params![me],
+    )?;
+    Ok(())
+}
+
 /// Adds a connection. The first of a user is the default one.
 pub(crate) fn insert(me: &str, id: &str, kind: Kind, name: &str, sealed: &str) -> Result<Row> {
+    let add = || add(me, id, kind, name, sealed);
+    add().or_else(|error| match error.code() {
+        // Two were the first: this one is the second.
+        "sql_constraint_unique" => add(),
+        _ => Err(error),
+    })?;
+    Row::of(me, id)
+}
+
+fn add(me: &str, id: &str, kind: Kind, name: &str, sealed: &str) -> Result<()> {
     sql::transaction(|transaction| {
+        lock(transaction, me)?;
         let count: Option<i64> = transaction.query_optional(
             "SELECT count(*) FROM backends.connections WHERE user_id = $1",
             params![me],
@@ -129,8 +155,17 @@ pub(crate) fn insert(me: &str, id: &str, kind: Kind, name: &str, sealed: &str) -
         transaction.execute(
             "INSERT INTO backends.connections \
              (id, user_id, kind, display_name, is_default, credentials, revision, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, 0, $5, 0, $6, $6)",
-            params![id, me, kind.as_str(), name, sealed, now_ms()],
+             VALUES ($1, $2, $3, $4, $7, $5, 0, $6, $6)",
+            params![
+                id,
+                me,
+                kind.as_str(),
+                name,
+                sealed,
+                now_ms(),
+                // With nothing to wait at, the index lets one be the first.
+                i64::from(count == 0)
+            ],
         )?;
         transaction.execute(
             "UPDATE backends.connections SET is_default = 1 WHERE id = $1 AND NOT EXISTS \
@@ -138,8 +173,7 @@ pub(crate) fn insert(me: &str, id: &str, kind: Kind, name: &str, sealed: &str) -
             params![id, me],
         )?;
         Ok(())
-    })?;
-    Row::of(me, id)
+    })
 }
 
 /// What a user types to connect a service, checked; sealed for the row `id`.

@@ -79,7 +79,21 @@ pub(crate) fn keep_features(
     Ok(())
 }
 
-/// Tells the topics of a document whose text is known, and notes them.
+/// Tells the topics of a document that was read and has none told yet: whoever
+/// read it may have been cut short.
+pub(crate) fn classify_unclassified(id: &str) -> Result<()> {
+    let is_owed: Option<i64> = sql::query_optional(
+        "SELECT unclassified FROM documents.documents WHERE id = $1 AND unclassified = 1 AND status = 'ready'",
+        params![id],
+    )?;
+    match is_owed {
+        Some(_) => classify(id),
+        None => Ok(()),
+    }
+}
+
+/// Tells the topics of a document whose text is known, and notes them, unless
+/// there is another version meanwhile, which is told of when it is read.
 pub(crate) fn classify(id: &str) -> Result<()> {
     let Some(record) = Record::find(id)? else {
         return Ok(());
@@ -101,8 +115,8 @@ pub(crate) fn classify(id: &str) -> Result<()> {
     }
     found.truncate(MAX_TOPICS);
     sql::execute(
-        "UPDATE documents.documents SET topics = $2 WHERE id = $1",
-        params![id, sql::Value::json(&found)?],
+        "UPDATE documents.documents SET topics = $2, unclassified = 0 WHERE id = $1 AND version = $3",
+        params![id, sql::Value::json(&found)?, record.version],
     )?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Keeping up with `files`: documents among what was changed since.
 
-use crate::remote::is_document;
+use crate::{remote::is_document, waiting};
 use atlashub_files_client::{self as files, File, Scope};
 use atlashub_sdk::prelude::*;
 
@@ -9,6 +9,7 @@ const PAGES: usize = 5;
 
 /// Reads what is new; answers whether that was all.
 pub(crate) fn catch_up(scope: &Scope) -> Result<bool> {
+    waiting::of_caller(scope);
     files::catch_up("documents.marks", scope, PAGES, |files| take(&files))
 }
 
@@ -38,12 +39,14 @@ pub(crate) fn take(files: &[File]) -> Result<()> {
 pub(crate) fn note(file: &File) -> Result<()> {
     let tags = sql::Value::json(&file.tags)?;
     let changed = sql::execute(
-        "INSERT INTO documents.documents (id, owner, filename, mime_type, size, version, tags, status, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO documents.documents (id, owner, filename, mime_type, size, version, tags, status, created_at, updated_at, retold_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10) ON CONFLICT (id) DO UPDATE SET \
          owner = excluded.owner, filename = excluded.filename, mime_type = excluded.mime_type, \
          size = excluded.size, tags = excluded.tags, updated_at = excluded.updated_at, \
          status = CASE WHEN documents.version = excluded.version THEN documents.status ELSE 'pending' END, \
          error_code = CASE WHEN documents.version = excluded.version THEN documents.error_code END, \
+         retold_at = CASE WHEN documents.version = excluded.version THEN documents.retold_at ELSE excluded.retold_at END, \
+         retells = CASE WHEN documents.version = excluded.version THEN documents.retells ELSE 0 END, \
          version = excluded.version \
          WHERE documents.updated_at < excluded.updated_at OR documents.version <> excluded.version",
         params![
@@ -55,7 +58,8 @@ pub(crate) fn note(file: &File) -> Result<()> {
             file.version,
             tags,
             file.created_ms(),
-            file.updated_ms().max(1)
+            file.updated_ms().max(1),
+            moment::now_ms()
         ],
     )?;
     if changed > 0 {

@@ -19,6 +19,7 @@ mod stems;
 mod told;
 mod topics;
 mod upload;
+mod waiting;
 
 use atlashub_sdk::prelude::*;
 
@@ -47,4 +48,10 @@ pub fn subscriptions() -> Subscriptions {
     told::subscriptions()
 }
 
-atlashub_sdk::plugin!(routes, events = subscriptions);
+/// What it does by the clock.
+#[must_use]
+pub fn work() -> Jobs {
+    waiting::work()
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions, jobs = work);

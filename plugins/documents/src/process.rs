@@ -68,6 +68,17 @@ pub(crate) fn pending(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Js
     owed.iter().for_each(|id| hand_over_now(id));
     let mut parameters = Vec::new();
     let own = access::condition(&scope, &mut parameters);
+    let unclassified: Vec<String> = sql::query(
+        &format!(
+            "SELECT id FROM documents.documents WHERE {own} AND unclassified = 1 AND status = 'ready' LIMIT {limit}"
+        ),
+        parameters,
+    )?;
+    unclassified
+        .iter()
+        .try_for_each(|id| classify::classify_unclassified(id))?;
+    let mut parameters = Vec::new();
+    let own = access::condition(&scope, &mut parameters);
     let pending = sql::query_one(
         &format!("SELECT count(*) FROM documents.documents WHERE {own} AND {free}"),
         parameters,
@@ -195,7 +206,7 @@ impl Claim<'_> {
         sql::transaction(|transaction| {
             let changed = transaction.execute(
                 "UPDATE documents.documents SET status = 'error', error_code = $4, error_detail = $5, \
-                 leased_until = 0, processed_at = $6, topics = '[]', \
+                 leased_until = 0, processed_at = $6, topics = '[]', unclassified = 0, \
                  owed = CASE WHEN EXISTS (SELECT 1 FROM documents.texts WHERE texts.id = $1) THEN 1 ELSE owed END \
                  WHERE id = $1 AND version = $2 AND leased_until = $3",
                 params![
@@ -225,7 +236,7 @@ impl Claim<'_> {
             let changed = transaction.execute(
                 "UPDATE documents.documents SET status = 'ready', error_code = NULL, error_detail = NULL, \
                  leased_until = 0, processed_at = $4, kind = $5, title = $6, language = $7, pages = $8, \
-                 words = $9, truncated = $10, owed = 1 WHERE id = $1 AND version = $2 AND leased_until = $3",
+                 words = $9, truncated = $10, owed = 1, unclassified = 1 WHERE id = $1 AND version = $2 AND leased_until = $3",
                 params![
                     self.id,
                     self.version,

@@ -6,7 +6,7 @@ use atlashub_sdk::prelude::*;
 
 /// Columns of [`Record`].
 pub(crate) const COLUMNS: &str = "id, owner, filename, mime_type, size, version, tags, status, error_code, \
-     error_detail, kind, title, language, pages, words, truncated, topics, created_at, updated_at, processed_at";
+     error_detail, kind, title, language, pages, words, truncated, topics, created_at, updated_at, processed_at, retells";
 
 /// How far a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ pub(crate) struct Record {
     pub(crate) created_at: i64,
     updated_at: i64,
     processed_at: Option<i64>,
+    /// How often it was told of again since this version came.
+    pub(crate) retells: i64,
 }
 
 /// A document as clients see it.

@@ -91,9 +91,9 @@ pub(crate) fn extract(file: &str, name: &str) -> Result<Reading> {
     let answer = match call.body(bytes).timeout(PATIENCE).send() {
         Ok(answer) => answer,
         Err(error) if error.code() == "upstream_timeout" => return Ok(gave_up()),
-        // It went away while it read: because of the document, if it can read
-        // another.
-        Err(_) if can_read() => return Ok(gave_up()),
+        // It broke while it read: because of the document, if it can read
+        // another. Who had no place, or met it cut off, was not read at all.
+        Err(error) if error.code() == "upstream_failed" && can_read() => return Ok(gave_up()),
         Err(error) => return Ok(Reading::Later(unavailable().with_cause(error))),
     };
     Ok(match answer.status {
@@ -116,7 +116,7 @@ pub(crate) fn extract(file: &str, name: &str) -> Result<Reading> {
 }
 
 /// Whether there is an `extract` that reads what does no harm.
-fn can_read() -> bool {
+pub(crate) fn can_read() -> bool {
     let sample = http::post(format!("{EXTRACT}?name=sample.txt")).body("words");
     sample.send().is_ok_and(|answer| answer.status.is_success())
 }

@@ -4,7 +4,7 @@
 //! owner is told when nobody tries any more.
 
 use crate::{
-    follow, notice, process,
+    classify, follow, notice, process,
     record::{Record, Status},
     remote::{self, is_document},
 };
@@ -79,12 +79,14 @@ fn look_at(id: &str, is_last: bool) -> Result<()> {
     let outcome = process::process(id);
     let waits = Record::find(id)?.filter(|record| record.status == Status::Pending);
     if let Some(record) = waits {
-        if is_last {
+        // Not each time that it is told of again.
+        if is_last && record.retells <= 1 {
             notice::failed(&record.id, &record.owner, &record.filename);
         }
         return outcome.and(Err(not_yet()));
     }
     outcome?;
+    classify::classify_unclassified(id)?;
     process::hand_over(id)
 }
 

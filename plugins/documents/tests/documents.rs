@@ -6,12 +6,13 @@
     reason = "a failed test may panic"
 )]
 
-use atlashub_plugin_documents::{routes, subscriptions};
+use atlashub_plugin_documents::{routes, subscriptions, work};
 use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    time::Duration,
 };
 
 const BUDGET: &str = "The budget names every payment and every invoice of the year.";
@@ -455,6 +456,37 @@ fn rules_come_first_and_say_their_words() {
 }
 
 #[test]
+fn topics_that_were_not_told_when_a_document_was_read_are_told_later() {
+    let world = world();
+    world.stand.put("a", "u1", "a.txt", &[], BUDGET);
+    world.process();
+    // As a kill between the text and its topics leaves it.
+    let cut_short = || {
+        sql::execute(
+            "UPDATE documents.documents SET topics = '[]', unclassified = 1",
+            params![],
+        )
+        .unwrap();
+        assert_eq!(world.get("/documents/a").1["topics"], json!([]));
+    };
+    let name = || world.get("/documents/a").1["topics"][0]["name"].clone();
+    cut_short();
+    assert_eq!(world.process()["processed"], 0);
+    assert_eq!(name(), "finance");
+    // The event comes again, too.
+    cut_short();
+    tell(&world, "files.uploaded", &json!({"id": "a"})).unwrap();
+    assert_eq!(name(), "finance");
+    // Nothing is owed any more: what is there stays.
+    let left: i64 = sql::query_one(
+        "SELECT count(*) FROM documents.documents WHERE unclassified = 1",
+        params![],
+    )
+    .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn people_have_topics_of_their_own() {
     let world = world();
     world.stand.put(
@@ -777,6 +809,51 @@ fn what_is_found_among_the_changes_is_read_without_anybody_asking() {
     assert_eq!(error.code(), "not_read_yet");
     assert_eq!(world.get("/documents/a").1["status"], "ready");
     assert_eq!(world.get("/documents/busy").1["status"], "pending");
+}
+
+#[test]
+fn what_waits_though_nobody_tries_any_more_is_told_of_again() {
+    let world = world();
+    let told = || world.stand.retold.borrow().len();
+    let by_the_clock = || {
+        let job = Job::new("waiting", &json!({})).unwrap();
+        world.host.run_job(&work(), &job).unwrap();
+    };
+    // A row without an event: somebody looked at it.
+    let id = "w";
+    world.stand.put(id, "u1", "a.txt", &[], "busy");
+    assert_eq!(
+        world.get(&format!("/documents/{id}")).1["status"],
+        "pending"
+    );
+    assert_eq!(told(), 0);
+    by_the_clock();
+    assert_eq!(
+        *world.stand.retold.borrow(),
+        [json!({"ids": [id]}).to_string()]
+    );
+    tell(&world, "files.retold", &json!({"ids": [id]})).unwrap_err();
+    // Not at each time of the clock, and ever more seldom.
+    by_the_clock();
+    assert_eq!(told(), 1);
+    world.host.advance(Duration::from_secs(11 * 60));
+    by_the_clock();
+    assert_eq!(told(), 2);
+    world.host.advance(Duration::from_secs(11 * 60));
+    by_the_clock();
+    assert_eq!(told(), 2);
+    // Whoever looks has it told of, too.
+    world.host.advance(Duration::from_secs(90 * 60));
+    let _ = world.get("/documents");
+    assert_eq!(told(), 3);
+    world.stand.rewrite(id, "words");
+    let _ = world.get(&format!("/documents/{id}"));
+    by_the_clock();
+    assert_eq!(told(), 4);
+    tell(&world, "files.retold", &json!({"ids": [id]})).unwrap();
+    world.host.advance(Duration::from_secs(90 * 60));
+    by_the_clock();
+    assert_eq!(told(), 4);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod conditions;
 mod content_type;
 mod contents;
 mod cursor;
+mod departed;
 mod direct;
 mod disposition;
 mod download;

@@ -6,7 +6,7 @@
 //! in one guarded update.
 
 use crate::{
-    access, cursor,
+    access, cursor, departed,
     download::{self, Content},
     happened::{self, Change},
     intake::{Intake, decoded, stated_length},
@@ -57,6 +57,9 @@ fn open(token: &str, password: Option<&str>) -> Result<(Share, Target)> {
     if share.expires_at.is_some_and(|at| at <= moment::now_ms()) {
         return Err(over());
     }
+    if departed::ended_with_its_maker(&share)? {
+        return Err(unknown());
+    }
     if let Some(kept) = &share.password_hash {
         check_password(&share.id, kept, password)?;
     }
@@ -80,7 +83,18 @@ fn check_password(id: &str, kept: &str, password: Option<&str>) -> Result<()> {
         return refuse("share_password_required", "the link needs a password");
     };
     let now = moment::now_ms();
-    // Counted before it is looked at: many at once are many tries.
+    wrong_ones(id, now)?;
+    // What it was is told by the row alone, after it was looked at: of many
+    // at once, none learns anything once so many wrong ones stand there.
+    if secret::is_password(password, kept)? {
+        if wrong_ones(id, now)? > 0 {
+            sql::execute(
+                "UPDATE files.shares SET tries = 0 WHERE id = $1 AND tries < $2",
+                params![id, TRIES],
+            )?;
+        }
+        return Ok(());
+    }
     let counted = sql::execute(
         "UPDATE files.shares SET \
          tries = CASE WHEN tries_since < CAST($2 AS BIGINT) THEN 1 ELSE tries + 1 END, \
@@ -89,21 +103,34 @@ fn check_password(id: &str, kept: &str, password: Option<&str>) -> Result<()> {
         params![id, now - TRIES_WITHIN, now, TRIES],
     )?;
     if counted == 0 {
-        return Err(Error::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_tries",
-            "too many wrong passwords, wait a while",
-        )
-        .with_header("retry-after", (TRIES_WITHIN / 1000).to_string()));
+        return Err(resting());
     }
-    if !secret::is_password(password, kept)? {
-        return refuse("share_password_wrong", "the password is wrong");
-    }
-    sql::execute(
-        "UPDATE files.shares SET tries = 0 WHERE id = $1",
-        params![id],
+    refuse("share_password_wrong", "the password is wrong")
+}
+
+/// Wrong passwords of late.
+///
+/// # Errors
+/// 429 when they are so many that the link rests.
+fn wrong_ones(id: &str, now: i64) -> Result<i64> {
+    let tries: Option<i64> = sql::query_optional(
+        "SELECT tries FROM files.shares WHERE id = $1 AND tries_since >= $2",
+        params![id, now - TRIES_WITHIN],
     )?;
-    Ok(())
+    match tries.unwrap_or_default() {
+        TRIES.. => Err(resting()),
+        tries => Ok(tries),
+    }
+}
+
+/// 429.
+fn resting() -> Error {
+    Error::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_tries",
+        "too many wrong passwords, wait a while",
+    )
+    .with_header("retry-after", (TRIES_WITHIN / 1000).to_string())
 }
 
 /// Counts one use, if there is one left.

@@ -8,7 +8,7 @@ use crate::{
     secret, sweep,
     target::{Kind, Target},
 };
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{identity::CallerKind, prelude::*};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -50,11 +50,19 @@ pub(crate) struct Share {
     pub(crate) max_uses: Option<i64>,
     pub(crate) uses: i64,
     created_by: Option<String>,
+    by_user: i64,
     created_at: i64,
 }
 
+impl Share {
+    /// Who made it, where that is a user.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.created_by.as_deref().filter(|_| self.by_user == 1)
+    }
+}
+
 /// Columns of [`Share`].
-pub(crate) const SHARE: &str = "id, subject, kind, permission, password_hash, expires_at, max_uses, uses, created_by, created_at";
+pub(crate) const SHARE: &str = "id, subject, kind, permission, password_hash, expires_at, max_uses, uses, created_by, by_user, created_at";
 
 /// A link as its maker sees it. The token is shown once.
 #[derive(Debug, Serialize)]
@@ -155,7 +163,7 @@ fn create(kind: Kind, id: &str, caller: &Caller, new: New) -> Result<Response> {
         let share: Option<Share> = transaction.query_optional(
             &format!(
                 "INSERT INTO files.shares ({SHARE}, token_hash, tries, tries_since) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, 0, 0) RETURNING {SHARE}"
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $11, $9, $10, 0, 0) RETURNING {SHARE}"
             ),
             params![
                 Uuid::now_v7().to_string(),
@@ -167,7 +175,8 @@ fn create(kind: Kind, id: &str, caller: &Caller, new: New) -> Result<Response> {
                 new.max_downloads,
                 caller.id.as_deref(),
                 moment::now_ms(),
-                secret::hash_of_token(&token)
+                secret::hash_of_token(&token),
+                i64::from(caller.kind == CallerKind::User)
             ],
         )?;
         share.ok_or_else(|| Error::internal("a link was not written"))

@@ -7,7 +7,7 @@
 //! in a project at most; in bounded steps. `POST /files/sweep` runs it at will.
 
 use crate::{
-    BUCKET, account, contents,
+    BUCKET, account, contents, departed,
     happened::{self, Change},
     place,
     settings::{Settings, days_ago},
@@ -121,6 +121,7 @@ pub(crate) fn sweep(settings: &Settings) -> Result<Swept> {
         "DELETE FROM files.shares WHERE expires_at < $1",
         params![days_ago(now, SHARES_DAYS)],
     )?;
+    departed::sweep()?;
     let objects = contents::delete_doomed(STEP * STEPS);
     let orphans = orphans(now)?;
     Ok(Swept {

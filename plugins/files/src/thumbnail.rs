@@ -24,6 +24,8 @@ const MAX_IMAGE: usize = 16 * 1024 * 1024;
 const MAX_THUMBNAIL: usize = 8 * 1024 * 1024;
 /// How long making one may take.
 const PATIENCE: Duration = Duration::from_secs(25);
+/// The code of a thumbnail that there was no room for.
+const BUSY: &str = "images_busy";
 
 /// A PNG of one black pixel.
 const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\xdac`\0\0\0\x02\0\x01\xe5'\xde\xfc\0\0\0\0IEND\xaeB`\x82";
@@ -84,6 +86,8 @@ fn prepare(Payload(picture): Payload<Picture>) -> Result<()> {
     }
     match make(&record, USUAL) {
         Ok(made) => keep(&record.object_key, USUAL, &made),
+        // No room now: the host tries again.
+        Err(error) if error.code() == BUSY => return Err(error),
         // A picture that cannot be cut, or nothing that cuts.
         Err(error) => log::debug!("no thumbnail of {} was made: {error}", record.id),
     }
@@ -189,8 +193,14 @@ fn make(record: &Record, size: u32) -> Result<Made> {
     let url = format!("http://images.internal/thumbnail?width={size}&height={size}&fit=contain");
     let answer = match http::post(url).body(image).timeout(PATIENCE).send() {
         Ok(answer) => answer,
+        // It had no place, or is cut off: it has not seen this image.
+        Err(error) if error.code() == "upstream_busy" => return Err(busy().with_cause(error)),
         // It broke at this image, if it can cut another.
-        Err(error) if can_cut() => return Err(broken().with_cause(error)),
+        Err(error)
+            if matches!(error.code(), "upstream_failed" | "upstream_timeout") && can_cut() =>
+        {
+            return Err(broken().with_cause(error));
+        }
         Err(error) => return Err(unavailable().with_cause(error)),
     };
     match answer.status {
@@ -212,6 +222,7 @@ fn make(record: &Record, size: u32) -> Result<Made> {
         StatusCode::INTERNAL_SERVER_ERROR
         | StatusCode::BAD_GATEWAY
         | StatusCode::GATEWAY_TIMEOUT => Err(broken()),
+        StatusCode::SERVICE_UNAVAILABLE => Err(busy()),
         status => Err(unavailable().with_cause(format_args!("it answered {status}"))),
     }
 }
@@ -241,6 +252,15 @@ fn broken() -> Error {
         "broken_image",
         "the image cannot be decoded within its limits",
     )
+}
+
+fn busy() -> Error {
+    Error::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        BUSY,
+        "the plugin `images` has no room now, try again",
+    )
+    .with_header("retry-after", "1")
 }
 
 fn unavailable() -> Error {

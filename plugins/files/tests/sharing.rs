@@ -7,7 +7,7 @@
 
 mod drive;
 
-use atlashub_sdk::{Caller, Method, Request, Response, testing::TestHost};
+use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use drive::*;
 use serde_json::{Value, json};
 
@@ -448,4 +448,41 @@ fn making_a_file_public_and_private_again_is_in_the_audit() {
     assert_eq!(change(json!({"visibility": "private"})), 200);
     let noted = ["publish", "hide"].map(|done| format!("object.{done} {file} {{}}"));
     assert_eq!(host.audit(), noted);
+}
+
+#[test]
+fn links_and_roles_of_users_who_are_no_more_end() {
+    let host = host();
+    let file = id(&upload("a.txt", b"mine"));
+    let (token, _) = share("files", &file, json!({}));
+    // Somebody made links and has a role, and is deleted: the host knows no `u9`.
+    let (orphan, _) = share("files", &file, json!({}));
+    for statement in [
+        "UPDATE files.shares SET created_by = 'u9' WHERE id = (SELECT max(id) FROM files.shares)",
+        "INSERT INTO files.permissions (id, subject, kind, user_id, role, granted_by, created_at) \
+         VALUES ('p9', 'f', 'file', 'u9', 'viewer', NULL, 1), ('p2', 'f', 'file', 'u2', 'viewer', NULL, 1)",
+    ] {
+        sql::execute(statement, params![]).unwrap();
+    }
+    nobody(&host);
+    assert_eq!(status(get(format!("/share/{token}"))), 200);
+    assert_eq!(
+        refused(get(format!("/share/{orphan}"))),
+        (404, "not_found".into())
+    );
+    let left: i64 = sql::query_one("SELECT count(*) FROM files.shares", params![]).unwrap();
+    assert_eq!(left, 1);
+    host.set_permissions(["files:maintain"]);
+    host.set_caller(Caller::new(CallerKind::SecretKey, "k"));
+    assert_eq!(status(post("/files/sweep", json!({}))), 200);
+    let roles: Vec<String> = sql::query("SELECT id FROM files.permissions", params![]).unwrap();
+    assert_eq!(roles, ["p2"]);
+    // A key that is gone is no user: what it made stays.
+    sql::execute(
+        "UPDATE files.shares SET created_by = 'k9', by_user = 0",
+        params![],
+    )
+    .unwrap();
+    nobody(&host);
+    assert_eq!(status(get(format!("/share/{token}"))), 200);
 }

@@ -314,6 +314,10 @@ impl From<HostError> for Error {
                 StatusCode::GATEWAY_TIMEOUT,
                 Some("another service took too long"),
             ),
+            "upstream_busy" => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Some("another service has no room now, try again"),
+            ),
             "upstream_denied" => (
                 StatusCode::BAD_GATEWAY,
                 Some("a call to another service was not allowed"),

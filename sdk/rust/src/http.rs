@@ -134,9 +134,11 @@ impl Call {
     ///
     /// # Errors
     /// `upstream_denied` when the address is not granted or not public,
-    /// `upstream_absent` when there is no such host or plugin,
-    /// `upstream_timeout`, `upstream_failed`; `upload_interrupted` when a body
-    /// that is passed on was read in part.
+    /// `upstream_absent` when there is no such host or plugin, `upstream_busy`
+    /// when it was not asked: a plugin had no place or is cut off for a while,
+    /// or too many calls of this one are on their way. `upstream_timeout`,
+    /// `upstream_failed`, also of a plugin that broke at this call;
+    /// `upload_interrupted` when a body that is passed on was read in part.
     pub fn send(mut self) -> Result<Answer> {
         let source = self.body.source()?;
         Ok(host::send(self, source)?)

@@ -142,6 +142,7 @@ fn failure(code: &ErrorCode) -> HostError {
     let kind = match code {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => "upstream_denied",
         ErrorCode::DestinationNotFound => "upstream_absent",
+        ErrorCode::ConnectionLimitReached => "upstream_busy",
         ErrorCode::ConnectionTimeout
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
