@@ -22,6 +22,7 @@ mod backends_stand_in;
 mod backups;
 mod backups_disaster;
 mod backups_nodes;
+mod backups_policy;
 mod boto;
 mod classifier;
 mod client_ts;

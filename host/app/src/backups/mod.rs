@@ -26,6 +26,7 @@ mod platform;
 mod policy;
 mod restore;
 mod rows;
+mod turns;
 mod watch;
 
 pub use archive::ArchiveFacts;

@@ -104,6 +104,7 @@ pub const TABLES: &[ArchivedTable] = &[
     table("nodes", Whose::Nobody),
     table("backups", Whose::Nobody),
     table("backup_runs", Whose::Nobody),
+    table("backup_turns", Whose::Nobody),
     table("engine_moves", Whose::Nobody),
     table("engine_move_steps", Whose::Nobody),
     table("seaql_migrations", Whose::Nobody),
