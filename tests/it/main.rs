@@ -95,6 +95,7 @@ mod telemetry_stand_in;
 mod tenant_files;
 mod thumbnails;
 mod transfer;
+mod transfer_by_admins;
 mod two_projects;
 mod types_ts;
 mod user_audit;

@@ -20,7 +20,7 @@ pub(crate) use work::work;
 
 use crate::{
     access,
-    job::NewJob,
+    job::{Job, NewJob},
     jobs::{Shown, note},
     names,
     source::Source,
@@ -141,6 +141,20 @@ pub(crate) fn delimiter(named: Option<&str>) -> Result<Option<u8>> {
 
 pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
+    let job = make(wishes)?;
+    turns::begin(&job)?;
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// What the platform asks for; it begins with whoever asked for it.
+pub(crate) fn of_platform(wishes: serde_json::Value) -> Result<Job> {
+    let wishes = serde_json::from_value(wishes)
+        .map_err(|error| Error::invalid("invalid_body", format!("the import: {error}")))?;
+    make(wishes)
+}
+
+/// Looks whether it can be done, and writes it down.
+fn make(wishes: Wishes) -> Result<Job> {
     let source = Source::find(&wishes.source)?;
     let bytes_total = Some(source.size);
     let (job, asked) = match wishes.what {
@@ -187,12 +201,11 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
         }
     };
     let job = job.make(&asked)?;
-    turns::begin(&job)?;
     if !wishes.dry_run {
         note(
             "transfer.import",
             wishes.table.as_deref().unwrap_or("database"),
         );
     }
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    Ok(job)
 }
