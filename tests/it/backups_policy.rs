@@ -340,3 +340,57 @@ async fn a_test_of_a_damaged_archive_fails_and_says_so() {
         "{known}"
     );
 }
+
+#[tokio::test]
+async fn what_has_no_policy_gets_the_usual_one() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_BACKUP_SCHEDULE", "* * * * * *")
+        .start()
+        .await;
+    let admin = server.admin();
+    let project = admin.project().await;
+    let own = admin.project().await;
+    let never = json!({"enabled": true, "schedule": "0 0 29 2 *"});
+    let _ = admin.put(&policy_of(&own), never).await.expect(200);
+    let tested = until_tested(&admin, &project).await;
+    assert_eq!(tested["state"], "ready", "{tested}");
+    assert_eq!(policy(&admin, &project).await["schedule"], "* * * * * *");
+    until("a backup of the platform", PATIENCE, || async {
+        let all = admin.get("/admin/v1/backups").await.expect(200).json();
+        let mut all = all["items"].as_array().unwrap().clone().into_iter();
+        all.find(|backup| backup["project"].is_null() && backup["state"] == "ready")
+    })
+    .await;
+    // Whoever said otherwise is asked no more.
+    assert_eq!(policy(&admin, &own).await["schedule"], "0 0 29 2 *");
+    let off = admin.put(&policy_of(&project), json!({"enabled": false}));
+    let _ = off.await.expect(200);
+    let before = policy(&admin, &project).await;
+    until("another backup of the platform", PATIENCE, || async {
+        let all = admin
+            .get("/admin/v1/backups?limit=100")
+            .await
+            .expect(200)
+            .json();
+        let all = all["items"].as_array().unwrap().clone();
+        let of_platform = all.iter().filter(|backup| backup["project"].is_null());
+        (of_platform.count() > 1).then_some(())
+    })
+    .await;
+    assert_eq!(policy(&admin, &project).await, before);
+    assert!(
+        listed(&admin, &own)
+            .await
+            .iter()
+            .all(|backup| backup["reason"] != "scheduled")
+    );
+    // It is read before the node starts.
+    for (schedule, zone) in [("every night", "UTC"), ("0 3 * * *", "Kenya/Nowhere")] {
+        let said = TestServer::refused(&[
+            ("ATLASHUB_BACKUP_SCHEDULE", schedule),
+            ("ATLASHUB_BACKUP_TIMEZONE", zone),
+        ])
+        .await;
+        assert!(said.contains("ATLASHUB_BACKUP_SCHEDULE"), "{said}");
+    }
+}

@@ -78,6 +78,7 @@ async fn world() -> World {
             public_url: String::new(),
             clock: Arc::new(SystemClock),
             scratch: folder.path().join("scratch"),
+            usual_policy: None,
         },
         CancellationToken::new(),
     );

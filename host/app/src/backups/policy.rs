@@ -2,7 +2,7 @@
 //! backups are kept. What was kept before a restore has its own number.
 
 use super::Backups;
-use crate::Actor;
+use crate::{Actor, changes::chain};
 use atlashub_core::{Error, ProjectId, Result};
 use atlashub_data::platform::{Backup, BackupPolicy, TurnFailure};
 use serde_json::json;
@@ -72,6 +72,16 @@ impl Backups {
             .await?;
         unit.commit().await?;
         self.keep_to_policy(project).await
+    }
+
+    /// Gives what has no policy the usual one, where there is one.
+    pub(super) async fn give_usual_policy(&self) {
+        let Some(policy) = &self.parts().usual_policy else {
+            return;
+        };
+        if let Err(error) = self.platform().backups().set_missing_policies(policy).await {
+            tracing::warn!(error = %chain(&error), "what has no backup policy did not get the usual one");
+        }
     }
 
     /// How the last turn of a policy failed, while none has succeeded since.

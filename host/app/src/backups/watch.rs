@@ -141,6 +141,7 @@ impl Backups {
                 _ = ticks.tick() => {}
             }
             self.give_up_left(false).await;
+            self.give_usual_policy().await;
             self.begin_due().await;
         }
     }

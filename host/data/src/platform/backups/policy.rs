@@ -8,7 +8,7 @@ use super::{
     Backups,
 };
 use atlashub_core::{ProjectId, Result, schedule::Timetable};
-use sea_orm::{ConnectionTrait as _, DbErr, Statement};
+use sea_orm::{ConnectionTrait as _, DbErr, Statement, Value};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -147,6 +147,40 @@ impl Backups<'_> {
         let statement = Statement::from_sql_and_values(self.db.backend(), sql, values);
         let set = self.db.write().execute_raw(statement).await;
         set.map(drop).map_err(failed("set a backup policy"))
+    }
+
+    /// Sets a policy for every project, and the platform, that has none.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn set_missing_policies(&self, policy: &BackupPolicy) -> Result<()> {
+        let due = policy.next_after(self.db.platform().now());
+        let values = || -> Result<Vec<Value>> {
+            Ok(vec![
+                instant::to_json(policy)?.into(),
+                due.map(instant::to_micros).into(),
+                self.db.now().into(),
+            ])
+        };
+        let _ = self
+            .changed(
+                "INSERT INTO backup_policies (owner_id, project_id, settings, due_at, updated_at) \
+                 SELECT p.id, p.id, $1, $2, $3 FROM projects p WHERE p.deleted_at IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM backup_policies b WHERE b.owner_id = p.id) \
+                 ON CONFLICT (owner_id) DO NOTHING",
+                values()?,
+            )
+            .await?;
+        let mut of_platform = values()?;
+        of_platform.push(owner(None).into());
+        let _ = self
+            .changed(
+                "INSERT INTO backup_policies (owner_id, project_id, settings, due_at, updated_at) \
+                 VALUES ($4, NULL, $1, $2, $3) ON CONFLICT (owner_id) DO NOTHING",
+                of_platform,
+            )
+            .await?;
+        Ok(())
     }
 
     /// When the next backup of a policy comes: when it is due, or is tried
