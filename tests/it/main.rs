@@ -33,6 +33,7 @@ mod command_line;
 mod compose;
 mod contained;
 mod cron;
+mod cron_mails;
 mod db;
 mod descriptions;
 mod dialects;
