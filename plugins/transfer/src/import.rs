@@ -141,7 +141,7 @@ pub(crate) fn delimiter(named: Option<&str>) -> Result<Option<u8>> {
 
 pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
-    let job = make(wishes)?;
+    let job = write_down(wishes)?;
     turns::begin(&job)?;
     Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
 }
@@ -150,11 +150,11 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
 pub(crate) fn of_platform(wishes: serde_json::Value) -> Result<Job> {
     let wishes = serde_json::from_value(wishes)
         .map_err(|error| Error::invalid("invalid_body", format!("the import: {error}")))?;
-    make(wishes)
+    write_down(wishes)
 }
 
 /// Looks whether it can be done, and writes it down.
-fn make(wishes: Wishes) -> Result<Job> {
+fn write_down(wishes: Wishes) -> Result<Job> {
     let source = Source::find(&wishes.source)?;
     let bytes_total = Some(source.size);
     let (job, asked) = match wishes.what {
