@@ -42,6 +42,14 @@ impl Backups {
         self.platform().backups().next_due(project).await
     }
 
+    /// When the newest backup of a policy is tested again.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn next_test(&self, project: Option<ProjectId>) -> Result<Option<OffsetDateTime>> {
+        self.platform().backups().next_test(project).await
+    }
+
     /// Sets a policy. The first backup of one that is switched on comes soon,
     /// or at the first time of its schedule.
     ///

@@ -180,22 +180,20 @@ impl Backups<'_> {
         &self,
         turn: &BackupTurn,
         set: &str,
-        values: Vec<Value>,
+        mut values: Vec<Value>,
         now: OffsetDateTime,
     ) -> Result<bool> {
         let unit = self.db.begin().await?;
         let within = unit.backups();
-        if !within.of_turn(turn, set, values).await? {
-            unit.roll_back().await?;
-            return Ok(false);
-        }
         // It may have been changed meanwhile.
         let policy = within.policy(turn.project).await?;
         let micros = |at: Option<OffsetDateTime>| at.map(instant::to_micros);
-        let test = micros(policy.next_test_after(now));
-        let _ = within
-            .of_turn(turn, "verify_due_at = $3", vec![test.into()])
-            .await?;
+        let set = format!("{set}, verify_due_at = ${}", values.len() + 3);
+        values.push(micros(policy.next_test_after(now)).into());
+        if !within.of_turn(turn, &set, values).await? {
+            unit.roll_back().await?;
+            return Ok(false);
+        }
         if turn.task == PolicyTask::Backup {
             let _ = within
                 .changed(
@@ -222,6 +220,24 @@ impl Backups<'_> {
             Vec::new(),
         )
         .await
+    }
+
+    /// When the newest backup of a policy is tested again.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn next_test(&self, project: Option<ProjectId>) -> Result<Option<OffsetDateTime>> {
+        let rows = self
+            .rows(
+                "SELECT verify_due_at FROM backup_turns WHERE owner_id = $1",
+                vec![owner(project).into()],
+            )
+            .await?;
+        let due = rows.first().map(|row| row.try_get("", "verify_due_at"));
+        let due = due
+            .transpose()
+            .map_err(failed("read a backup policy's turn"))?;
+        instant::from_micros_opt(due.flatten())
     }
 
     /// How the last turn of a policy failed, while none has succeeded since.

@@ -46,6 +46,10 @@ pub(crate) struct BackupPolicyView {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(read_only)]
     next_at: Option<OffsetDateTime>,
+    /// When the newest is tested again; told, and not to be set.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(read_only)]
+    next_test_at: Option<OffsetDateTime>,
     /// How the last one failed, while none was made and tested since; told,
     /// and not to be set.
     #[schema(read_only)]
@@ -133,6 +137,7 @@ async fn show(
     let policy = state.app.backups().policy(project).await?;
     let mut view = BackupPolicyView::from(policy);
     view.next_at = state.app.backups().next_due(project).await?;
+    view.next_test_at = state.app.backups().next_test(project).await?;
     let failure = state.app.backups().turn_failure(project).await?;
     view.failure = failure.map(|failure| PolicyFailureView {
         at: failure.at,
@@ -175,6 +180,7 @@ impl From<BackupPolicy> for BackupPolicyView {
             verify: policy.verify,
             verify_every_days: policy.verify_every_days,
             next_at: None,
+            next_test_at: None,
             failure: None,
         }
     }
