@@ -377,8 +377,8 @@ async fn what_a_job_backs_up_by_the_clock_is_fetched_and_restored_as_another_pro
     let (code, said) = server.run_with_its_settings(&args, &[]).await;
     assert_eq!(code, 0, "{said}");
     server.start_again().await;
-    let list = admin.get(&format!("/admin/v1/projects/{slug}"));
-    let id = list.await.expect(200).json()["id"].clone();
+    let found = admin.get(&format!("/admin/v1/projects/{slug}")).await;
+    let id = found.expect(200).json()["id"].clone();
     let copy = with_keys(&admin, &project, &slug, id.as_str().unwrap()).await;
     assert_eq!(seen(&admin, &copy).await, before);
 }

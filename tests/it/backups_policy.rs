@@ -363,8 +363,8 @@ async fn what_has_no_policy_gets_the_usual_one() {
     .await;
     // Whoever said otherwise is asked no more.
     assert_eq!(policy(&admin, &own).await["schedule"], "0 0 29 2 *");
-    let off = admin.put(&policy_of(&project), json!({"enabled": false}));
-    let _ = off.await.expect(200);
+    let off = json!({"enabled": false});
+    let _ = admin.put(&policy_of(&project), off).await.expect(200);
     let before = policy(&admin, &project).await;
     until("another backup of the platform", PATIENCE, || async {
         let all = admin
