@@ -83,6 +83,7 @@ mod resumable;
 mod rpc;
 mod schedules;
 mod schemathesis;
+mod series;
 mod set_up;
 mod signer;
 mod smtp;

@@ -24,6 +24,7 @@ use crate::{
         BackUp, Cleanup, EventsOfPlugins, Export, JobsOfPlugins, PlatformActions, Scheduler,
         TermsOfJobs, WorkQueue, Worker,
     },
+    series::{self, Traffic, Unwritten},
     sessions::{SessionCache, refusals::Refusals},
     sign_ins_of_plugins::SignInsOfPlugins,
     tables::TablesWatch,
@@ -132,6 +133,8 @@ struct Inner {
     jobs: Arc<JobsOfPlugins>,
     platform_actions: Arc<PlatformActions>,
     backups: Backups,
+    traffic: Arc<Traffic>,
+    unwritten: Unwritten,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// Ends after everything else, so that the last lines are stored.
@@ -323,6 +326,8 @@ impl App {
             jobs,
             platform_actions,
             backups,
+            traffic: Arc::default(),
+            unwritten: Unwritten::new(started_at),
             stop,
             tasks: TaskTracker::new(),
             stop_log: CancellationToken::new(),
@@ -360,6 +365,7 @@ impl App {
         ));
         app.0.tasks.spawn(maintenance::run(app.clone()));
         app.0.tasks.spawn(maintenance::settle_storage(app.clone()));
+        app.0.tasks.spawn(series::run(app.clone()));
         app.0.tasks.spawn(app.backups().clone().look_after());
         app.0.tasks.spawn(mails::run(app.clone(), asked_mails));
         let builtin = app.plugins().add_builtin(builtin).await?;
@@ -370,6 +376,7 @@ impl App {
             KeptMails::new(app.platform().clone(), Arc::clone(&app.0.mailer)),
             Arc::clone(&app.0.platform_actions),
             app.plugin_log().clone(),
+            Arc::clone(&app.0.traffic),
         );
         app.0.tasks.spawn(channels::follow(
             Arc::clone(&app.0.channels),
@@ -447,6 +454,7 @@ impl App {
         if let Err(error) = self.flush_app_password_use().await {
             tracing::warn!(%error, "when app passwords were last used was not noted");
         }
+        self.write_series().await;
         self.0.stop_log.cancel();
         self.0.log_tasks.close();
         self.0.log_tasks.wait().await;
@@ -621,6 +629,16 @@ impl App {
 
     pub(crate) fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    /// Counts what projects do.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
+    }
+
+    pub(crate) fn unwritten(&self) -> &Unwritten {
+        &self.0.unwritten
     }
 
     pub(crate) fn purge(&self) -> &Purge {

@@ -32,6 +32,7 @@ pub mod page_tokens;
 pub mod plugins;
 mod projects;
 mod queue;
+pub mod series;
 mod sessions;
 mod settings;
 mod sign_ins_of_plugins;

@@ -5,6 +5,7 @@ use crate::{
     queue::QueueSettings,
 };
 use atlashub_core::{Digest, Slug};
+use std::time::Duration;
 
 /// What the server's settings say to the use cases.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct AppSettings {
     pub streams: StreamLimits,
     /// How this node works on the queue.
     pub queue: QueueSettings,
+    /// How often it is written down what projects did: a minute, or less.
+    pub series_every: Duration,
     /// How Cloudflare Access vouches for admins, where it does.
     pub cloudflare_access: Option<AccessSettings>,
     /// Whether this is a developer's machine, where identity providers may lie

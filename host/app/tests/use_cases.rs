@@ -68,6 +68,7 @@ async fn start(folder: &Path) -> (App, Platform) {
             },
             streams: StreamLimits::default(),
             queue: QueueSettings::default(),
+            series_every: std::time::Duration::from_secs(60),
             cloudflare_access: None,
             in_development: true,
             admin_session: time::Duration::hours(12),

@@ -123,6 +123,7 @@ const backups = createRoute({
 const platform = createRoute({
   getParentRoute: () => inside,
   path: "/platform",
+  validateSearch: words("range"),
   component: lazyRouteComponent(() => import("./pages/platform"), "Platform"),
 });
 
@@ -137,6 +138,7 @@ const project = createRoute({ getParentRoute: () => inside, path: "/projects/$pr
 const overview = createRoute({
   getParentRoute: () => project,
   path: "/",
+  validateSearch: words("range"),
   component: lazyRouteComponent(() => import("./pages/overview"), "Overview"),
 });
 
@@ -149,7 +151,7 @@ const plugins = createRoute({
 const plugin = createRoute({
   getParentRoute: () => project,
   path: "/plugins/$plugin",
-  validateSearch: words("tab"),
+  validateSearch: words("tab", "range"),
   component: lazyRouteComponent(() => import("./pages/plugin"), "Plugin"),
 });
 

@@ -151,6 +151,7 @@ fn settings(config: &Config) -> anyhow::Result<AppSettings> {
             of_caller: config.limits.streams_per_caller,
         },
         queue: config.queue.settings(),
+        series_every: config.telemetry.series_every(),
         cloudflare_access: config.access.settings(config.secrets.is_development())?,
         in_development: config.secrets.is_development(),
         admin_session: time::Duration::minutes(config.limits.admin_session_minutes.into()),

@@ -3,7 +3,7 @@
 //! [`crate::host`] and its layers.
 
 use crate::{
-    gateway::{Gateway, Routed, answer},
+    gateway::{Gateway, InProject, Routed, answer},
     host::Host,
     problem, rate_limit,
     request_id::{self, RequestTag},
@@ -68,8 +68,13 @@ impl Entry {
         match self.gateway.handle(request, peer).await {
             Routed::Answered(response) => response,
             Routed::Host(request) => self.host.handle(request.map(Body::new), peer).await,
-            Routed::Project(request, admission) => {
+            Routed::Project(request, counted, admission) => {
+                let project = request.extensions().get::<InProject>();
+                let project = project.map(|within| within.project.id);
                 let mut response = self.host.handle(request.map(Body::new), peer).await;
+                if let Some(project) = project {
+                    counted.end(self.gateway.app(), project, None, &response);
+                }
                 if let Some(admission) = admission {
                     rate_limit::tell(response.headers_mut(), &admission);
                 }

@@ -10,6 +10,7 @@ use crate::{
     directory::{Directory, InstalledPlugin},
     logs::PluginLog,
     mail::KeptMails,
+    series::Traffic,
 };
 use atlashub_core::{
     Caller, Error, ErrorKind, EventId, Grant, PluginName, RequestId, Result,
@@ -39,6 +40,7 @@ pub(super) struct Attempts {
     pub(super) mails: KeptMails,
     pub(super) actions: Arc<PlatformActions>,
     pub(super) log: PluginLog,
+    pub(super) traffic: Arc<Traffic>,
     pub(super) endings: Endings,
 }
 
@@ -63,6 +65,7 @@ impl Attempts {
             Outcome::Dead(failure) => Some(failure.clone()),
             _ => None,
         };
+        let is_done = outcome == Outcome::Done;
         let noted = if is_done_alone(item, &outcome) {
             self.endings.done(&self.platform, item.lease()).await
         } else {
@@ -70,6 +73,9 @@ impl Attempts {
         };
         match noted {
             Ok(true) => {
+                if is_done || given_up.is_some() {
+                    self.traffic.worked(item.project, &item.consumer, is_done);
+                }
                 if let Some(failure) = given_up {
                     self.tell_of(item, &failure);
                 }

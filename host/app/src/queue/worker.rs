@@ -15,7 +15,9 @@ use super::{
     backoff::{FIRST, wait_after},
     endings::{Endings, Noting},
 };
-use crate::{changes::chain, directory::Directory, logs::PluginLog, mail::KeptMails};
+use crate::{
+    changes::chain, directory::Directory, logs::PluginLog, mail::KeptMails, series::Traffic,
+};
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
 use atlashub_data::platform::{ChangeHints, Platform, QueueItem};
 use futures::StreamExt as _;
@@ -87,6 +89,7 @@ impl Worker {
         mails: KeptMails,
         actions: Arc<PlatformActions>,
         log: PluginLog,
+        traffic: Arc<Traffic>,
     ) -> Self {
         let (endings, to_note) = Endings::new(platform.clone());
         let attempts = Arc::new(Attempts {
@@ -95,6 +98,7 @@ impl Worker {
             mails,
             actions,
             log,
+            traffic,
             endings,
         });
         let (tell_tried, tried) = mpsc::unbounded_channel();

@@ -1,70 +1,168 @@
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Activity, Boxes } from "lucide-react";
-import { useEffect, useState } from "react";
+import type { Schemas } from "@/api/client";
 import {
+  type Audit,
+  type Installation,
   auditQuery,
   domainsQuery,
   installationsQuery,
-  metricsQuery,
   projectQuery,
   queueCountsQuery,
   usageQuery,
 } from "@/api/queries";
-import { Bars, Lines } from "@/components/chart";
 import { PageHeader } from "@/components/page";
 import { HealthBadge } from "@/components/plugin-parts";
+import { RangeChoice, SeriesCharts, SeriesStats, useRange } from "@/components/series";
+import { seriesQuery } from "@/components/series-queries";
 import { Meter, Stat } from "@/components/stat";
 import { Empty, Failure, Loading } from "@/components/states";
 import { CopyButton, When } from "@/components/text";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardBody, CardHeader } from "@/components/ui/card";
-import { bytes, count, milliseconds } from "@/lib/format";
+import { bytes, count } from "@/lib/format";
 import { useProject } from "@/lib/use-project";
 
-interface Sample {
-  at: string;
-  rate: number;
-  errors: number;
+function Events({ events, project }: { events: UseQueryResult<{ items: Audit[] }>; project: string }) {
+  return (
+    <Card>
+      <CardHeader
+        title="Recent events"
+        actions={
+          <Button asChild size="sm" variant="ghost">
+            <Link to="/projects/$project/logs" params={{ project }}>
+              All
+            </Link>
+          </Button>
+        }
+      />
+      {!events.data ? (
+        events.error ? (
+          <Failure error={events.error} retry={() => void events.refetch()} />
+        ) : (
+          <Loading rows={3} />
+        )
+      ) : events.data.items.length === 0 ? (
+        <Empty icon={Activity} title="Nothing has happened yet" className="py-6" />
+      ) : (
+        <ul className="border-t border-border">
+          {events.data.items.map((event) => (
+            <li key={event.seq} className="border-b border-border px-4 py-2 text-[0.8125rem] last:border-0">
+              <span className="flex items-baseline gap-3">
+                <span className="min-w-0 flex-1 truncate font-medium">{event.action}</span>
+                <span className="shrink-0 text-xs text-muted">
+                  <When at={event.at} />
+                </span>
+              </span>
+              {event.target && (
+                <span className="block truncate text-xs text-muted" title={event.target}>
+                  {event.target}
+                </span>
+              )}
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+function QueueNow({ counts, project }: { counts: Schemas["CountsView"] | undefined; project: string }) {
+  const open = (counts?.ready ?? 0) + (counts?.waiting ?? 0) + (counts?.scheduled ?? 0) + (counts?.held ?? 0);
+  const told = [
+    ["waiting", open],
+    ["running", counts?.running],
+    ["dead", counts?.dead],
+  ] as const;
+  return (
+    <Card>
+      <CardHeader
+        title="Queue"
+        actions={
+          <Button asChild size="sm" variant="ghost">
+            <Link to="/projects/$project/queue" params={{ project }}>
+              Look into it
+            </Link>
+          </Button>
+        }
+      />
+      <CardBody className="grid grid-cols-3 gap-3 text-sm">
+        {told.map(([name, value]) => (
+          <div key={name}>
+            <p className="text-xs text-muted">{name}</p>
+            <p className={`text-lg font-semibold tabular-nums ${name === "dead" && value ? "text-bad" : ""}`}>{counts ? count(value ?? 0) : "–"}</p>
+          </div>
+        ))}
+      </CardBody>
+    </Card>
+  );
+}
+
+function Plugins({ plugins, project }: { plugins: UseQueryResult<{ items: Installation[] }>; project: string }) {
+  return (
+    <Card>
+      <CardHeader
+        title="Plugins"
+        actions={
+          <Button asChild size="sm" variant="ghost">
+            <Link to="/projects/$project/plugins" params={{ project }}>
+              All
+            </Link>
+          </Button>
+        }
+      />
+      {!plugins.data ? (
+        plugins.error ? (
+          <Failure error={plugins.error} retry={() => void plugins.refetch()} />
+        ) : (
+          <Loading />
+        )
+      ) : plugins.data.items.length === 0 ? (
+        <Empty
+          icon={Boxes}
+          title="Nothing is installed yet"
+          className="py-6"
+          action={
+            <Button asChild variant="primary">
+              <Link to="/projects/$project/plugins" params={{ project }}>
+                See the catalogue
+              </Link>
+            </Button>
+          }
+        />
+      ) : (
+        <ul className="border-t border-border">
+          {plugins.data.items.map((plugin) => (
+            <li key={plugin.name} className="flex items-center gap-3 border-b border-border px-4 py-2 last:border-0">
+              <Link
+                to="/projects/$project/plugins/$plugin"
+                params={{ project, plugin: plugin.name }}
+                search={{ tab: "metrics" }}
+                className="min-w-0 flex-1 truncate text-sm font-medium hover:underline"
+              >
+                {plugin.name}
+              </Link>
+              <HealthBadge plugin={plugin} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
 }
 
 export function Overview() {
   const project = useProject();
+  const [range, choose] = useRange();
   const about = useQuery(projectQuery(project));
+  const series = useQuery(seriesQuery(project, undefined, range));
   const usage = useQuery({ ...usageQuery(project), refetchInterval: 10_000 });
   const plugins = useQuery({ ...installationsQuery(project), refetchInterval: 10_000 });
   const queue = useQuery(queueCountsQuery(project));
   const domains = useQuery(domainsQuery(project));
-  const events = useQuery({ ...auditQuery({ project }, undefined, 8), refetchInterval: 10_000 });
-  const on = (plugins.data?.items ?? []).filter((plugin) => plugin.enabled);
-  const metrics = useQueries({ queries: on.map((plugin) => metricsQuery(project, plugin.name)) });
-
-  const rows = on.map((plugin, place) => ({ name: plugin.name, metrics: metrics[place]?.data }));
-  const known = rows.filter((row) => row.metrics !== undefined);
-  const total = known.reduce((sum, row) => sum + (row.metrics?.requests ?? 0), 0);
-  const errors = known.reduce((sum, row) => sum + (row.metrics?.errors ?? 0), 0);
-  const complete = plugins.data !== undefined && known.length === on.length;
-  const at = Math.max(0, ...metrics.map((one) => one.dataUpdatedAt));
-
-  const [samples, setSamples] = useState<{ last: { total: number; errors: number; time: number } | undefined; list: Sample[] }>({
-    last: undefined,
-    list: [],
-  });
-  useEffect(() => {
-    if (!complete || at === 0) return;
-    setSamples(({ last, list }) => {
-      if (last && at - last.time < 3_000) return { last, list };
-      if (!last) return { last: { total, errors, time: at }, list };
-      const seconds = (at - last.time) / 1_000;
-      const sample = {
-        at: new Date(at).toLocaleTimeString("en-GB"),
-        rate: Math.max(0, total - last.total) / seconds,
-        errors: Math.max(0, errors - last.errors) / seconds,
-      };
-      return { last: { total, errors, time: at }, list: [...list, sample].slice(-120) };
-    });
-  }, [complete, at, total, errors]);
+  const events = useQuery({ ...auditQuery({ project }, undefined, 12), refetchInterval: 10_000 });
 
   if (about.error && !about.data) {
     return (
@@ -76,9 +174,7 @@ export function Overview() {
       </>
     );
   }
-  const slowest = known.reduce((most, row) => Math.max(most, row.metrics?.latency_ms.p95 ?? 0), 0);
   const storage = usage.data?.storage;
-  const rate = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
   return (
     <>
       <PageHeader
@@ -102,15 +198,12 @@ export function Overview() {
           </Button>
         }
       />
+      <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
+        <p className="text-[0.8125rem] text-muted">On all nodes, up to the last whole minute.</p>
+        <RangeChoice range={range} choose={choose} />
+      </div>
       <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Stat name="Requests" value={usage.data && count(usage.data.requests)} note="since the project began" />
-        <Stat
-          name="Errors"
-          value={complete ? count(errors) : undefined}
-          note={total > 0 ? `${((errors / total) * 100).toFixed(1)} % of ${count(total)} since the start` : "since the node's start"}
-          {...(errors > 0 ? { tone: "bad" as const } : {})}
-        />
-        <Stat name="Latency, p95" value={complete ? milliseconds(slowest) : undefined} note="of the slowest plugin" />
+        <SeriesStats total={series.data?.total} range={range} />
         <Stat
           name="Storage"
           value={storage && bytes(storage.used_bytes)}
@@ -122,154 +215,12 @@ export function Overview() {
           <Meter value={storage.used_bytes} of={storage.limit_bytes} label="Storage used" />
         </div>
       ) : null}
-      <div className="mt-4 grid gap-4 lg:grid-cols-2">
-        <Card>
-          <CardHeader title="Requests now" description="Of all plugins on the node that answers, since this page was opened." />
-          <CardBody>
-            <Lines
-              label="Requests and errors a second"
-              data={samples.list}
-              x="at"
-              format={rate}
-              series={[
-                { key: "rate", name: "Requests", colour: 1 },
-                { key: "errors", name: "Errors", colour: 4 },
-              ]}
-            />
-          </CardBody>
-        </Card>
-        <Card>
-          <CardHeader title="By plugin" description="Requests since the node's start." />
-          <CardBody>
-            {known.length === 0 ? (
-              plugins.data ? (
-                <Empty icon={Boxes} title="No plugin is on" className="py-6" />
-              ) : (
-                <Loading rows={4} />
-              )
-            ) : (
-              <Bars
-                label="Requests by plugin"
-                data={known.map((row) => ({ name: row.name, requests: row.metrics?.requests, errors: row.metrics?.errors }))}
-                x="name"
-                format={(value) => count(value)}
-                series={[
-                  { key: "requests", name: "Requests", colour: 1 },
-                  { key: "errors", name: "Errors", colour: 4 },
-                ]}
-              />
-            )}
-          </CardBody>
-        </Card>
-        <Card className="self-start">
-          <CardHeader
-            title="Plugins"
-            actions={
-              <Button asChild size="sm" variant="ghost">
-                <Link to="/projects/$project/plugins" params={{ project }}>
-                  All
-                </Link>
-              </Button>
-            }
-          />
-          {!plugins.data ? (
-            plugins.error ? (
-              <Failure error={plugins.error} retry={() => void plugins.refetch()} />
-            ) : (
-              <Loading />
-            )
-          ) : plugins.data.items.length === 0 ? (
-            <Empty
-              icon={Boxes}
-              title="Nothing is installed yet"
-              className="py-6"
-              action={
-                <Button asChild variant="primary">
-                  <Link to="/projects/$project/plugins" params={{ project }}>
-                    See the catalogue
-                  </Link>
-                </Button>
-              }
-            />
-          ) : (
-            <ul className="border-t border-border">
-              {plugins.data.items.map((plugin) => (
-                <li key={plugin.name} className="flex items-center gap-3 border-b border-border px-4 py-2 last:border-0">
-                  <Link
-                    to="/projects/$project/plugins/$plugin"
-                    params={{ project, plugin: plugin.name }}
-                    className="min-w-0 flex-1 truncate text-sm font-medium hover:underline"
-                  >
-                    {plugin.name}
-                  </Link>
-                  <span className="text-xs text-muted tabular-nums">
-                    {milliseconds(rows.find((row) => row.name === plugin.name)?.metrics?.latency_ms.p50 ?? 0)}
-                  </span>
-                  <HealthBadge plugin={plugin} />
-                </li>
-              ))}
-            </ul>
-          )}
-        </Card>
-        <div className="grid content-start gap-4">
-          <Card>
-            <CardHeader
-              title="Queue"
-              actions={
-                <Button asChild size="sm" variant="ghost">
-                  <Link to="/projects/$project/queue" params={{ project }}>
-                    Look into it
-                  </Link>
-                </Button>
-              }
-            />
-            <CardBody className="grid grid-cols-3 gap-3 text-sm">
-              {(
-                [
-                  ["waiting", (queue.data?.ready ?? 0) + (queue.data?.waiting ?? 0) + (queue.data?.scheduled ?? 0) + (queue.data?.held ?? 0)],
-                  ["running", queue.data?.running],
-                  ["dead", queue.data?.dead],
-                ] as const
-              ).map(([name, value]) => (
-                <div key={name}>
-                  <p className="text-xs text-muted">{name}</p>
-                  <p className={`text-lg font-semibold tabular-nums ${name === "dead" && value ? "text-bad" : ""}`}>
-                    {queue.data ? count(value ?? 0) : "–"}
-                  </p>
-                </div>
-              ))}
-            </CardBody>
-          </Card>
-          <Card>
-            <CardHeader
-              title="Recent events"
-              actions={
-                <Button asChild size="sm" variant="ghost">
-                  <Link to="/projects/$project/logs" params={{ project }}>
-                    All
-                  </Link>
-                </Button>
-              }
-            />
-            {!events.data ? (
-              <Loading rows={3} />
-            ) : events.data.items.length === 0 ? (
-              <Empty icon={Activity} title="Nothing has happened yet" className="py-6" />
-            ) : (
-              <ul className="border-t border-border">
-                {events.data.items.map((event) => (
-                  <li key={event.seq} className="flex items-center gap-3 border-b border-border px-4 py-2 text-[0.8125rem] last:border-0">
-                    <span className="min-w-0 flex-1 truncate">
-                      <span className="font-medium">{event.action}</span> <span className="text-muted">{event.target}</span>
-                    </span>
-                    <span className="shrink-0 text-xs text-muted">
-                      <When at={event.at} />
-                    </span>
-                  </li>
-                ))}
-              </ul>
-            )}
-          </Card>
+      <div className="mt-4 grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_19rem]">
+        <SeriesCharts project={project} range={range} />
+        <div className="grid content-start gap-4 md:grid-cols-2 xl:grid-cols-1">
+          <Events events={events} project={project} />
+          <QueueNow counts={queue.data} project={project} />
+          <Plugins plugins={plugins} project={project} />
         </div>
       </div>
     </>

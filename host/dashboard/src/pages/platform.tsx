@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api, reason, take } from "@/api/client";
 import { BroughtMigrations } from "@/components/migrations";
 import { PageHeader } from "@/components/page";
+import { RangeChoice, SeriesCharts, useRange } from "@/components/series";
 import { Refusal } from "@/components/states";
 import { Code } from "@/components/text";
 import { Badge, Dot } from "@/components/ui/badge";
@@ -126,6 +127,7 @@ function Consistency() {
 }
 
 export function Platform() {
+  const [range, choose] = useRange();
   const document = useQuery({
     queryKey: ["host-openapi"],
     queryFn: async () => (await (await fetch("/openapi.json")).json()) as { info: { title: string; version: string } },
@@ -139,6 +141,14 @@ export function Platform() {
         badge={document.data ? <Badge className="font-mono">{document.data.info.version}</Badge> : undefined}
       />
       <div className="grid gap-4">
+        <div className="flex flex-wrap items-center justify-between gap-3">
+          <div>
+            <h2 className="text-sm font-semibold">All projects</h2>
+            <p className="mt-0.5 text-[0.8125rem] text-muted">On all nodes, up to the last whole minute.</p>
+          </div>
+          <RangeChoice range={range} choose={choose} />
+        </div>
+        <SeriesCharts range={range} />
         <Health />
         <Consistency />
         <BroughtMigrations project={undefined} />

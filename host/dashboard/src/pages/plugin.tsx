@@ -1,28 +1,26 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Boxes, ChevronDown, History, Trash2, TriangleAlert } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { toast } from "sonner";
 import { ApiError, api, reason, take } from "@/api/client";
 import {
   type Installation,
   type Revision,
   installationQuery,
-  metricsQuery,
   openApiQuery,
   queryClient,
   revisionsQuery,
 } from "@/api/queries";
 import { Changed } from "@/components/changed";
-import { Lines } from "@/components/chart";
 import { Confirm } from "@/components/confirm";
 import { type Col, DataTable } from "@/components/data-table";
 import { type Config, JsonForm, type Schema, problemsOf } from "@/components/json-form";
 import { PageHeader } from "@/components/page";
 import { PluginLogs } from "@/components/plugin-logs";
+import { PluginMetrics } from "@/components/plugin-metrics";
 import { PluginPage } from "@/components/plugin-page";
 import { Consent, HealthBadge, put } from "@/components/plugin-parts";
-import { Stat } from "@/components/stat";
 import { Empty, Failure, Loading, Refusal } from "@/components/states";
 import { Cut, Marked, When } from "@/components/text";
 import { Method, TryIt, operationsOf } from "@/components/try-it";
@@ -33,7 +31,7 @@ import { Field } from "@/components/ui/field";
 import { Input, Select } from "@/components/ui/input";
 import { Switch } from "@/components/ui/switch";
 import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
-import { bytes, count, milliseconds } from "@/lib/format";
+import { bytes } from "@/lib/format";
 import { inWords } from "@/lib/grants";
 import { useWords } from "@/lib/pages";
 import { useAction } from "@/lib/use-action";
@@ -314,93 +312,6 @@ function Routes({ project, plugin }: { project: string; plugin: Installation }) 
   );
 }
 
-interface Sample {
-  at: string;
-  requests: number;
-  errors: number;
-  p50: number;
-  p95: number;
-  p99: number;
-}
-
-function Metrics({ project, plugin }: { project: string; plugin: string }) {
-  const { data, error, refetch, dataUpdatedAt } = useQuery(metricsQuery(project, plugin));
-  const [samples, setSamples] = useState<{ last: { requests: number; errors: number; time: number } | undefined; list: Sample[] }>({
-    last: undefined,
-    list: [],
-  });
-  useEffect(() => {
-    if (!data) return;
-    setSamples(({ last, list }) => {
-      const now = { requests: data.requests, errors: data.errors, time: dataUpdatedAt };
-      if (last && dataUpdatedAt <= last.time) return { last, list };
-      if (!last) return { last: now, list };
-      const seconds = Math.max(0.5, (dataUpdatedAt - last.time) / 1_000);
-      const sample = {
-        at: new Date(dataUpdatedAt).toLocaleTimeString("en-GB"),
-        requests: Math.max(0, now.requests - last.requests) / seconds,
-        errors: Math.max(0, now.errors - last.errors) / seconds,
-        ...data.latency_ms,
-      };
-      return { last: now, list: [...list, sample].slice(-120) };
-    });
-  }, [data, dataUpdatedAt]);
-  if (error && !data) {
-    return (
-      <Card>
-        <Failure error={error} retry={() => void refetch()} />
-      </Card>
-    );
-  }
-  const rate = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)}/s`;
-  return (
-    <div className="grid gap-4">
-      <div className="grid grid-cols-2 gap-3 lg:grid-cols-4">
-        <Stat name="Requests" value={data && count(data.requests)} note="since it was brought up" />
-        <Stat name="Errors" value={data && count(data.errors)} {...(data && data.errors > 0 ? { tone: "bad" as const } : {})} note={data && `${data.traps} traps, ${data.timeouts} time-outs`} />
-        <Stat name="Refused" value={data && count(data.refused)} note="saturated or cut off" {...(data && data.refused > 0 ? { tone: "warn" as const } : {})} />
-        <Stat name="Latency, median" value={data && milliseconds(data.latency_ms.p50)} note={data && `p95 ${milliseconds(data.latency_ms.p95)}, p99 ${milliseconds(data.latency_ms.p99)}`} />
-        <Stat name="Running now" value={data && count(data.running)} />
-        <Stat name="Instances made" value={data && count(data.instantiations)} />
-        <Stat name="Memory" value={data && bytes(data.memory_bytes)} note="of the instance used last" />
-      </div>
-      <div className="grid gap-4 lg:grid-cols-2">
-        <Card>
-          <CardHeader title="Requests" description="On the node that answers, since this page was opened." />
-          <CardBody>
-            <Lines
-              label="Requests and errors a second"
-              data={samples.list}
-              x="at"
-              format={rate}
-              series={[
-                { key: "requests", name: "Requests", colour: 1 },
-                { key: "errors", name: "Errors", colour: 4 },
-              ]}
-            />
-          </CardBody>
-        </Card>
-        <Card>
-          <CardHeader title="Latency" description="Until the head of the answer." />
-          <CardBody>
-            <Lines
-              label="Latency in milliseconds"
-              data={samples.list}
-              x="at"
-              format={milliseconds}
-              series={[
-                { key: "p99", name: "p99", colour: 3 },
-                { key: "p95", name: "p95", colour: 2 },
-                { key: "p50", name: "Median", colour: 1 },
-              ]}
-            />
-          </CardBody>
-        </Card>
-      </div>
-    </div>
-  );
-}
-
 function Revisions({ plugin, revisions, choose }: { plugin: Installation; revisions: Revision[] | undefined; choose: (revision: Revision) => void }) {
   const columns = useMemo<Col<Revision>[]>(
     () => [
@@ -578,7 +489,7 @@ export function Plugin() {
           <PluginLogs project={project} plugin={plugin.name} />
         </TabPanel>
         <TabPanel value="metrics">
-          <Metrics project={project} plugin={plugin.name} />
+          <PluginMetrics project={project} plugin={plugin.name} />
         </TabPanel>
         <TabPanel value="limits">
           <Limits project={project} plugin={plugin} />

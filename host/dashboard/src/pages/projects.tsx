@@ -7,6 +7,8 @@ import { api, take } from "@/api/client";
 import { type Project, installationsQuery, projectsQuery, queryClient, usageQuery } from "@/api/queries";
 import { type Col, DataTable } from "@/components/data-table";
 import { DeleteProject, NewProject, type NewProjectAnswer, RenameProject, ShownOnce } from "@/components/project-forms";
+import { usesQuery } from "@/components/series-queries";
+import { Sparkline } from "@/components/sparkline";
 import { Empty, Skeleton } from "@/components/states";
 import { PageHeader } from "@/components/page";
 import { CopyButton, When } from "@/components/text";
@@ -15,7 +17,7 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Input } from "@/components/ui/input";
 import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from "@/components/ui/menu";
-import { bytes, count, plural } from "@/lib/format";
+import { bytes, plural } from "@/lib/format";
 import { useCursorPages, useWords } from "@/lib/pages";
 
 function Health({ project }: { project: Project }) {
@@ -37,10 +39,9 @@ function Health({ project }: { project: Project }) {
   );
 }
 
-function Use({ project, what }: { project: Project; what: "requests" | "storage" }) {
+function Use({ project }: { project: Project }) {
   const { data } = useQuery({ ...usageQuery(project.slug), staleTime: 30_000 });
   if (!data) return <Skeleton className="h-4 w-16" />;
-  if (what === "requests") return <span className="tabular-nums">{count(data.requests)}</span>;
   return (
     <span className="whitespace-nowrap tabular-nums">
       {bytes(data.storage.used_bytes)}
@@ -55,6 +56,9 @@ export function Projects() {
   const { cursor, pager } = useCursorPages();
   const navigate = useNavigate();
   const { data, error, refetch, isPlaceholderData } = useQuery(projectsQuery(words.q ?? "", cursor));
+  const ids = useMemo(() => (data?.items ?? []).map((project) => project.id).toSorted(), [data]);
+  const uses = useQuery(usesQuery(ids));
+  const byProject = useMemo(() => new Map((uses.data?.items ?? []).map((use) => [use.id, use])), [uses.data]);
   const [renaming, setRenaming] = useState<Project>();
   const [deleting, setDeleting] = useState<Project>();
   const [made, setMade] = useState<NewProjectAnswer>();
@@ -82,8 +86,16 @@ export function Projects() {
         ),
       },
       { id: "health", head: "Health", cell: (project) => <Health project={project} /> },
-      { id: "requests", head: "Requests", wide: true, cell: (project) => <Use project={project} what="requests" /> },
-      { id: "storage", head: "Storage", wide: true, cell: (project) => <Use project={project} what="storage" /> },
+      {
+        id: "requests",
+        head: "Requests, 24 h",
+        wide: true,
+        cell: (project) => {
+          const use = byProject.get(project.id);
+          return <Sparkline requests={use?.requests} errors={use?.server_errors} />;
+        },
+      },
+      { id: "storage", head: "Storage", wide: true, cell: (project) => <Use project={project} /> },
       {
         id: "url",
         head: "Address",
@@ -132,7 +144,7 @@ export function Projects() {
         ),
       },
     ],
-    [navigate],
+    [navigate, byProject],
   );
 
   const create = (

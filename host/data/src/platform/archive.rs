@@ -96,6 +96,10 @@ pub const TABLES: &[ArchivedTable] = &[
     table("idempotency_keys", Whose::Nobody),
     table("channel_messages", Whose::Nobody),
     table("plugin_logs", Whose::Nobody),
+    // What happened here, which no restored project did.
+    table("series", Whose::Nobody),
+    table("series_levels", Whose::Nobody),
+    table("series_writes", Whose::Nobody),
     table("project_credentials", Whose::Nobody),
     table("admin_sessions", Whose::Nobody),
     table("admin_invitations", Whose::Nobody),

@@ -48,6 +48,7 @@ mod saved_queries;
 mod schedules;
 pub mod seal;
 mod seal_of_plugins;
+mod series;
 mod sessions;
 mod sql_history;
 mod tries;
@@ -92,6 +93,10 @@ pub use queue::{
 pub use revisions::{NewRevision, Revision, Revisions};
 pub use saved_queries::{SavedQueries, SavedQuery};
 pub use schedules::{Advance, DueSchedule, FixedSchedule, NewSchedule, ScheduleFilter, Schedules};
+pub use series::{
+    LATENCY_BUCKETS, Level, PointOfUse, Series, SeriesBatch, SeriesCounts, SeriesPoint,
+    SeriesRange, SeriesRow,
+};
 pub use sessions::{AdminSession, NewSession, Sessions};
 pub use sql_history::{NewRun, Run, SqlHistory};
 pub use tries::{Tries, TryAllowance, TryVerdict};

@@ -504,6 +504,7 @@ impl<'a> Projects<'a> {
                 .exec(&unit.executor())
                 .await
                 .map_err(&context)?;
+            unit.series().delete_all(id).await?;
         }
         unit.commit().await?;
         Ok(result.rows_affected > 0)

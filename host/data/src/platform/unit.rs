@@ -11,7 +11,7 @@ use super::{
     ChannelMessages, Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities,
     Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens,
     Platform, PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries,
-    Schedules, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
+    Schedules, Series, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -185,6 +185,16 @@ pub(super) fn statement(
     Statement::from_sql_and_values(backend(engine), sql, values)
 }
 
+/// As [`statement`], for one that is put together once, of the host's own
+/// words alone.
+pub(super) fn dynamic(
+    engine: Engine,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Statement {
+    Statement::from_sql_and_values(backend(engine), sql, values)
+}
+
 fn backend(engine: Engine) -> DbBackend {
     match engine {
         Engine::Sqlite => DbBackend::Sqlite,
@@ -267,6 +277,8 @@ repositories! {
     queue: Queue,
     /// Times at which jobs come by themselves.
     schedules: Schedules,
+    /// What projects did over time.
+    series: Series,
     /// Changes to projects' tables.
     project_migrations: ProjectMigrations,
     /// What the SQL editor ran.

@@ -30,6 +30,7 @@ mod projects;
 mod queue;
 mod queue_order;
 mod schedules;
+mod series;
 mod tries;
 mod usage;
 mod users;

@@ -3,11 +3,11 @@
 use super::NetworkConfig;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
 use url::Url;
 
 /// Metrics, traces, fault reports.
-#[derive(Clone, Default, Deserialize, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TelemetryConfig {
     /// A listener of its own that answers `/metrics` to whoever reaches it.
@@ -18,6 +18,20 @@ pub(crate) struct TelemetryConfig {
     pub(crate) sentry_dsn: Option<String>,
     /// Where traces go, OTLP over HTTP.
     pub(crate) otlp_endpoint: Option<String>,
+    /// How often it is written down what projects did, seconds.
+    pub(crate) series_seconds: u32,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            metrics_listen: None,
+            metrics_token: None,
+            sentry_dsn: None,
+            otlp_endpoint: None,
+            series_seconds: 60,
+        }
+    }
 }
 
 impl fmt::Debug for TelemetryConfig {
@@ -27,6 +41,7 @@ impl fmt::Debug for TelemetryConfig {
             .field("metrics_token", &self.metrics_token.is_some())
             .field("sentry_dsn", &self.sentry_dsn.is_some())
             .field("otlp_endpoint", &self.otlp_endpoint)
+            .field("series_seconds", &self.series_seconds)
             .finish()
     }
 }
@@ -56,6 +71,14 @@ impl TelemetryConfig {
         {
             bail!("OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address");
         }
+        if !(1..=60).contains(&self.series_seconds) {
+            bail!("ATLASHUB_SERIES_SECONDS must lie between 1 and 60");
+        }
         Ok(())
+    }
+
+    /// How often it is written down what projects did.
+    pub(crate) fn series_every(&self) -> Duration {
+        Duration::from_secs(self.series_seconds.into())
     }
 }

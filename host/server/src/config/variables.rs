@@ -218,6 +218,11 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
         "telemetry.metrics_token",
         Reading::Text,
     ),
+    (
+        "ATLASHUB_SERIES_SECONDS",
+        "telemetry.series_seconds",
+        Reading::Number,
+    ),
     ("ATLASHUB_SENTRY_DSN", "telemetry.sentry_dsn", Reading::Text),
     (
         "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -8,6 +8,7 @@ mod assets;
 mod basic;
 mod caller;
 mod class;
+mod count;
 mod describe;
 mod once;
 
@@ -26,11 +27,12 @@ use atlashub_app::{
     users::{SignedInUser, totp_required},
 };
 use atlashub_core::{
-    Caller, Error, ErrorKind, Result,
+    Caller, Error, ErrorKind, PluginName, ProjectId, Result,
     manifest::{below, is_host_path, is_user_path},
 };
 use atlashub_runtime::RequestContext;
 use axum::{body::Body, response::Response};
+pub(crate) use count::Counted;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
@@ -62,7 +64,7 @@ pub(crate) enum Routed {
     Host(Request<Incoming>),
     /// The host's own inside a project: carries an [`InProject`], and its
     /// path starts where the project's does.
-    Project(Request<Incoming>, Option<Admission>),
+    Project(Request<Incoming>, Counted, Option<Admission>),
 }
 
 /// The project that a request of the host's own belongs to, and who makes it.
@@ -106,6 +108,10 @@ impl Gateway {
         })
     }
 
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Routed {
         let path = request.uri().path();
         if is_user_path(inside(path)) {
@@ -116,12 +122,16 @@ impl Gateway {
         }
         let tag = RequestTag::of(request.headers());
         let origin = request.headers().get(header::ORIGIN).cloned();
+        let counted = Counted::begin(request.method());
         let mut response = if let Some(preflight) = answer::preflight(&request) {
             preflight
         } else {
             let mut told = Told::default();
             let answer = self.answer(request, peer, &tag, &mut told).await;
             let mut response = answer.unwrap_or_else(|error| problem::render(&error, &tag));
+            if let Some(project) = told.project {
+                counted.end(&self.app, project, told.plugin.as_ref(), &response);
+            }
             told.tell(&mut response);
             response
         };
@@ -140,18 +150,20 @@ impl Gateway {
             answer::allow_origin(preflight.headers_mut());
             return Routed::Answered(preflight);
         }
-        let mut admission = None;
-        match self.enter_project(&mut request, peer, &mut admission).await {
-            Ok(()) => Routed::Project(request, admission),
+        let counted = Counted::begin(request.method());
+        let mut told = Told::default();
+        match self.enter_project(&mut request, peer, &mut told).await {
+            Ok(()) => Routed::Project(request, counted, told.admission),
             Err(error) => {
                 let tag = RequestTag::of(request.headers());
                 let path = inside(request.uri().path());
                 let mut response = routes::refused_in_dialect(path, request.headers(), &error)
                     .unwrap_or_else(|| problem::render(&error, &tag));
                 answer::allow_origin(response.headers_mut());
-                if let Some(admission) = admission {
-                    rate_limit::tell(response.headers_mut(), &admission);
+                if let Some(project) = told.project {
+                    counted.end(&self.app, project, None, &response);
                 }
+                told.tell(&mut response);
                 response
                     .headers_mut()
                     .insert(request_id::HEADER, tag.header());
@@ -164,7 +176,7 @@ impl Gateway {
         &self,
         request: &mut Request<Incoming>,
         peer: SocketAddr,
-        admission: &mut Option<Admission>,
+        told: &mut Told,
     ) -> Result<()> {
         client_address::believe_host(request, peer, &self.proxies);
         let Target {
@@ -173,6 +185,7 @@ impl Gateway {
             prefix,
             ..
         } = address::resolve(self.app.directory(), request).await?;
+        told.project = Some(project.id);
         if self.traced {
             request_span::note("atlashub.project", project.slug.as_str());
         }
@@ -184,7 +197,7 @@ impl Gateway {
             request.method(),
             &address::without_prefix(request.uri().path(), prefix),
         );
-        admission
+        told.admission
             .insert(project.admit(class, &found.caller, client.0))
             .check()?;
         let base = request
@@ -226,6 +239,7 @@ impl Gateway {
             prefix,
             by_host,
         } = address::resolve(directory, &request).await?;
+        told.project = Some(project.id);
         if self.traced {
             request_span::note("atlashub.project", project.slug.as_str());
         }
@@ -273,6 +287,7 @@ impl Gateway {
                 .find(path)
                 .filter(|_| prefix == 0 || !is_host_path(path))
                 .ok_or_else(|| no_route(path))?;
+            told.plugin = Some(mount.plugin.installation.plugin.clone());
             found.may_call(Some(&mount.plugin.installation.plugin))?;
             if self.traced {
                 let plugin = &mount.plugin.installation.plugin;
@@ -337,6 +352,9 @@ struct Told {
     admission: Option<Admission>,
     /// What asks a program for a user's address and an app password.
     challenge: Option<HeaderValue>,
+    /// For whom the request is counted, and for which plugin.
+    project: Option<ProjectId>,
+    plugin: Option<PluginName>,
 }
 
 impl Told {

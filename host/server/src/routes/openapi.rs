@@ -57,6 +57,7 @@ pub(crate) struct Problem {
         admin::projects::usage::handle, admin::projects::quota::handle, admin::projects::check::handle,
         admin::projects::export::handle, admin::projects::import::handle,
         admin::check::handle,
+        admin::series::all::handle, admin::series::of_project::handle, admin::series::projects::handle,
         admin::keys::create::handle, admin::keys::list::handle, admin::keys::rotate::handle, admin::keys::revoke::handle,
         admin::domains::add::handle, admin::domains::list::handle, admin::domains::remove::handle,
         admin::plugins::list::handle, admin::plugins::get::handle, admin::plugins::upload::handle,

@@ -14,6 +14,7 @@ pub(crate) mod plugins;
 pub(crate) mod projects;
 pub(crate) mod queue;
 pub(crate) mod schedules;
+pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod setup;
 pub(crate) mod sql;
@@ -153,6 +154,7 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         .merge(backups::router())
         .merge(queue::router())
         .merge(schedules::router())
+        .merge(series::router())
         .merge(sql::router())
         .merge(tables::router())
         .route("/v1/audit", get(audit::list::handle))
