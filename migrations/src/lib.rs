@@ -47,6 +47,7 @@ mod m0112_queue_jobs;
 mod m0120_backups;
 mod m0135_engine_moves;
 mod m0145_series;
+mod m0150_backup_turns;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +93,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0120_backups::Migration),
             Box::new(m0135_engine_moves::Migration),
             Box::new(m0145_series::Migration),
+            Box::new(m0150_backup_turns::Migration),
         ]
     }
 }

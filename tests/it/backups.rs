@@ -321,7 +321,7 @@ async fn a_backup_is_made_listed_fetched_and_restored_as_another_project() {
 
 #[tokio::test]
 async fn what_a_job_backs_up_by_the_clock_is_fetched_and_restored_as_another_project() {
-    let server = shared().await;
+    let mut server = TestServer::start().await;
     let admin = server.admin();
     let World { project, .. } = world(&admin).await;
     let body = json!({"enabled": true, "grants": "requested"});
@@ -364,6 +364,26 @@ async fn what_a_job_backs_up_by_the_clock_is_fetched_and_restored_as_another_pro
 
     let slug = unique("clock");
     let copy = restored(&admin, &project, backup, &slug).await;
+    assert_eq!(seen(&admin, &copy).await, before);
+
+    // The very bytes that came, on this host without the backup that they are of.
+    let path = backups(&project, &format!("/{backup}"));
+    until("the end of its test", PATIENCE, || async {
+        (admin.delete(&path).await.status == 204).then_some(())
+    })
+    .await;
+    server.stop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fetched.ahb");
+    std::fs::write(&file, &archive).unwrap();
+    let slug = unique("fetched");
+    let args = ["restore", file.to_str().unwrap(), "--slug", &slug];
+    let (code, said) = server.run_with_its_settings(&args, &[]).await;
+    assert_eq!(code, 0, "{said}");
+    server.start_again().await;
+    let found = admin.get(&format!("/admin/v1/projects/{slug}")).await;
+    let id = found.expect(200).json()["id"].clone();
+    let copy = with_keys(&admin, &project, &slug, id.as_str().unwrap()).await;
     assert_eq!(seen(&admin, &copy).await, before);
 }
 

@@ -2,49 +2,112 @@
 //! go on, the host is lost, and an empty one is restored from the command line.
 
 use crate::backups::{PATIENCE, World, backups, ended, seen, world};
+use atlashub_core::Digest;
 use atlashub_tests::{Admin, Engine, Project, Reply, Setup, TestServer, noise, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
     },
 };
 
-/// Writes that there are before the backup begins, and while it is made.
+/// Writes of each writer before the backup begins, and after it.
 const ENOUGH: usize = 10;
+
+/// Writers at once.
+const WRITERS: u64 = 3;
+
+/// What was acknowledged to one writer.
+#[derive(Default)]
+struct Acknowledged {
+    /// Titles of rows.
+    rows: Vec<String>,
+    /// Digests of files by their paths.
+    files: BTreeMap<String, String>,
+    /// Paths of those that it wanted deleted.
+    deleted: BTreeSet<String>,
+}
+
+type Written = Arc<Mutex<Acknowledged>>;
 
 /// Writes and deletes until it is told to stop: each file's name says what is
 /// in it, and a row is written for each.
-async fn write_on(project: Project, stop: Arc<AtomicBool>, count: Arc<AtomicUsize>) {
-    let mut last: Option<String> = None;
+async fn write_on(project: Project, writer: u64, stop: Arc<AtomicBool>, written: Written) {
+    let mut last: Option<(String, String)> = None;
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
             return;
         }
-        let bytes = noise(30_000, number);
-        let file = project.upload(&format!("load/{number}.bin"), bytes).await;
-        let file = file.expect_success().json();
-        let row = json!({"rows": [{"title": format!("load {number}")}]});
+        let bytes = noise(30_000, writer * 100_000 + number);
+        let digest = Digest::of(&bytes).to_hex();
+        let path = format!("load/{writer}-{number}.bin");
+        let file = project.upload(&path, bytes).await.expect_success().json();
+        written.lock().unwrap().files.insert(path.clone(), digest);
+        let title = format!("load {writer} {number}");
+        let row = json!({"rows": [{"title": title}]});
         let _ = project.post("/v1/db/notes", row).await.expect_success();
+        written.lock().unwrap().rows.push(title);
         // What was deleted before the backup's moment is not in it; what is
         // deleted after it is.
-        if let Some(last) = last.replace(file["id"].as_str().unwrap().to_owned())
+        let id = file["id"].as_str().unwrap().to_owned();
+        if let Some((path, id)) = last.replace((path, id))
             && number % 3 == 0
         {
-            let path = format!("/files/{last}?permanent=1");
+            written.lock().unwrap().deleted.insert(path);
+            let path = format!("/files/{id}?permanent=1");
             let _ = project.delete(&path).await.expect_success();
         }
-        count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-async fn more_than(count: &AtomicUsize, than: usize) {
+/// All titles of the project's rows.
+async fn titles(project: &Project) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for page in 0.. {
+        let path = format!("/v1/db/notes?limit=200&offset={}&order=id.asc", page * 200);
+        let found = project.get(&path).await.expect(200).json();
+        let rows = found["rows"].as_array().unwrap();
+        let titles = rows.iter().map(|row| row["title"].as_str().unwrap());
+        all.extend(titles.map(str::to_owned));
+        if rows.len() < 200 {
+            break;
+        }
+    }
+    all
+}
+
+/// The digests of all files by their paths, as their bytes are.
+async fn files(project: &Project) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    let mut more = String::new();
+    loop {
+        let path = format!("/files?limit=200{more}");
+        let page = project.get(&path).await.expect(200).json();
+        for file in page["items"].as_array().unwrap() {
+            let path = format!("/files/{}/download", file["id"].as_str().unwrap());
+            let content = project.get(&path).await.expect(200).body;
+            let path = file["path"].as_str().unwrap().trim_start_matches('/');
+            all.insert(path.to_owned(), Digest::of(&content).to_hex());
+        }
+        match page["next_cursor"].as_str() {
+            Some(cursor) => more = format!("&cursor={cursor}"),
+            None => return all,
+        }
+    }
+}
+
+/// Waits until every writer has written so many more rows.
+async fn more(written: &[Written], many: usize) {
+    let count = |one: &Written| one.lock().unwrap().rows.len();
+    let before: Vec<usize> = written.iter().map(count).collect();
     until("more writes", PATIENCE, || async {
-        (count.load(Ordering::Relaxed) > than).then_some(())
+        let mut both = written.iter().map(count).zip(&before);
+        both.all(|(now, before)| now > before + many).then_some(())
     })
     .await;
 }
@@ -58,29 +121,47 @@ async fn fetch(admin: &Admin, path: &str, file: &Path) {
 
 #[tokio::test]
 async fn a_backup_under_load_brings_an_empty_host_back() {
-    let server = TestServer::start().await;
+    // Backups have a place of their own, which outlives the host.
+    let kept = tempfile::tempdir().unwrap();
+    let place = format!("fs:{}", kept.path().display());
+    let server = TestServer::builder()
+        .env("ATLASHUB_BACKUP_URL", place.as_str())
+        .start()
+        .await;
     let admin = server.admin();
     let World { project, users } = world(&admin).await;
-    let (stop, count) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let writers: Vec<_> = (0..1)
-        .map(|_| {
+    let stop = Arc::new(AtomicBool::new(false));
+    let written: Vec<Written> = (0..WRITERS).map(|_| Written::default()).collect();
+    let writers: Vec<_> = (0..WRITERS)
+        .zip(&written)
+        .map(|(writer, written)| {
+            let written = Arc::clone(written);
             tokio::spawn(write_on(
                 project.clone(),
+                writer,
                 Arc::clone(&stop),
-                Arc::clone(&count),
+                written,
             ))
         })
         .collect();
-    more_than(&count, ENOUGH).await;
+    more(&written, ENOUGH).await;
+    let (mut rows_before, mut files_before) = (BTreeSet::new(), BTreeMap::new());
+    for one in &written {
+        let one = one.lock().unwrap();
+        rows_before.extend(one.rows.clone());
+        files_before.extend(one.files.clone());
+    }
     let backup = ended(&admin, &project).await;
-    more_than(&count, count.load(Ordering::Relaxed) + ENOUGH).await;
+    more(&written, ENOUGH).await;
     stop.store(true, Ordering::Relaxed);
     for writer in writers {
         writer.await.unwrap();
     }
+    for one in &written {
+        let deleted = one.lock().unwrap().deleted.clone();
+        files_before.retain(|path, _| !deleted.contains(path));
+    }
+    assert!(files_before.len() > ENOUGH);
     assert_eq!(backup["state"], "ready", "{backup}");
     let id = backup["id"].as_str().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -95,8 +176,13 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
     let copy =
         crate::backups::restored(&admin, &project, id, &atlashub_tests::unique("moment")).await;
     let then = seen(&admin, &copy).await;
-    let loaded = then["rows"].as_array().unwrap().len();
-    assert!(loaded > ENOUGH, "{then}");
+    // All that was acknowledged before it was asked for is in it.
+    let (rows_then, files_then) = (titles(&copy).await, files(&copy).await);
+    let lost: Vec<&String> = rows_before.difference(&rows_then).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    for (path, digest) in &files_before {
+        assert_eq!(files_then.get(path), Some(digest), "{path}");
+    }
     let platform = admin
         .post("/admin/v1/backups", json!({}))
         .await
@@ -133,7 +219,11 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
         .run(&["restore", platform_archive.to_str().unwrap()], &[])
         .await;
     assert_eq!(code, 0, "{said}");
-    let (code, said) = host.run(&["restore", archive.to_str().unwrap()], &[]).await;
+    // From the store, of which this host knows nothing but where it is.
+    let (code, said) = host.run(&["restore", id], &[]).await;
+    assert_ne!(code, 0, "{said}");
+    let settings = [("ATLASHUB_BACKUP_URL", place.as_str())];
+    let (code, said) = host.run(&["restore", id], &settings).await;
     assert_eq!(code, 0, "{said}");
     assert!(said.contains(&project.id), "{said}");
     // Twice is refused or another project: never over what is there.
@@ -144,11 +234,15 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
         )
         .await;
     assert_ne!(code, 0, "{said}");
+    let (code, said) = host.run(&["doctor"], &settings).await;
+    assert_eq!(code, 0, "{said}");
     let server = host.start().await;
     let admin = server.admin();
     let project = project.on(&server);
     let now = seen(&admin, &project).await;
     assert_eq!(now, then);
+    assert_eq!(titles(&project).await, rows_then);
+    assert_eq!(files(&project).await, files_then);
     // Every object that a row speaks of is there, with the bytes that the row
     // says, which `seen` compares; and nothing is there without a row.
     let found = crate::fsck::fsck(&server, &project, &[]).await;

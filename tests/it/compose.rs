@@ -24,6 +24,17 @@ fn on_this_machine(composed: &Composed, service: &str) -> BTreeMap<String, Strin
     let folder = variables.remove("ATLASHUB_DATA_DIR").unwrap();
     let mut volumes = said["volumes"].as_array().unwrap().iter();
     assert!(volumes.any(|volume| volume.as_str().unwrap().ends_with(&format!(":{folder}"))));
+    // Backups have a place of their own, and come by themselves.
+    let place = variables.remove("ATLASHUB_BACKUP_URL").unwrap();
+    if let Some(folder) = place.strip_prefix("fs:") {
+        let mut volumes = said["volumes"].as_array().unwrap().iter();
+        assert!(volumes.any(|volume| volume.as_str().unwrap().ends_with(&format!(":{folder}"))));
+    } else {
+        assert!(place.starts_with("s3://atlashub-backups?endpoint=http://seaweedfs:8333&"));
+        let buckets = composed.service("bucket")["command"].to_string();
+        assert!(buckets.contains("s3.bucket.create -name atlashub-backups"));
+    }
+    assert_eq!(variables["ATLASHUB_BACKUP_SCHEDULE"], "30 2 * * *");
     for name in ["ATLASHUB_DEV_ADMIN_TOKEN", "ATLASHUB_MASTER_KEY"] {
         variables.insert(name.to_owned(), String::new());
     }
@@ -146,5 +157,25 @@ fn what_lies_over_others_fits_them() {
         assert_eq!(caddy["environment"]["ATLASHUB_SITES"], ":80");
         let tunnel = composed.service("cloudflared");
         assert_eq!(tunnel["networks"], caddy["networks"]);
+    }
+}
+
+#[test]
+fn an_engine_looks_after_whatever_goes_on_running() {
+    for below in ["one-machine.yaml", "three-nodes.yaml"] {
+        let composed = Composed::read(&[below, "cloudflared.yaml"]);
+        for (name, service) in composed.services() {
+            // What ends by itself is well when it has ended.
+            if service["restart"] == "on-failure" {
+                continue;
+            }
+            let test = service["healthcheck"]["test"].as_array();
+            let words = test.unwrap_or_else(|| panic!("nobody looks after {name}"));
+            assert_eq!(words[0], "CMD", "{name}");
+            assert!(words.len() > 1, "{name}");
+        }
+        // Where the balancer says that it is up is where it is asked.
+        let asked = composed.service("caddy")["healthcheck"]["test"].to_string();
+        assert!(asked.contains("http://127.0.0.1:2020/"), "{asked}");
     }
 }

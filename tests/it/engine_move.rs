@@ -5,11 +5,13 @@
 
 use crate::{
     backups::{World, seen, signed_in, world},
+    mpesa_world::account,
     sql_editor::write,
 };
+use atlashub_daraja_sim::Simulator;
 use atlashub_tests::{
-    Admin, Engine, PASSWORD, Project, Reply, ServerBuilder, Setup, TestServer, User, noise,
-    totp_code, until,
+    Admin, DEADLINE, Engine, PASSWORD, Project, Reply, ServerBuilder, Setup, TestServer, User,
+    free_address, noise, totp_code, until,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,6 +29,11 @@ struct Before {
     totp: String,
     recovery: String,
     job: String,
+    /// A payment by M-Pesa, and one that is still open.
+    paid: Value,
+    open: Value,
+    tagged: String,
+    _stand_in: Simulator,
 }
 
 /// A table with every kind of column, another that refers to it, and what an
@@ -80,12 +87,21 @@ fn rows() -> Value {
 }
 
 async fn fill() -> Before {
-    let server = ServerBuilder::default().start_embedded().await;
+    let address = free_address();
+    let server = ServerBuilder::default()
+        .env("ATLASHUB_EGRESS_ALLOW", address.to_string())
+        .start_embedded()
+        .await;
     let admin = server.admin();
     let World { project, users } = world(&admin).await;
-    for plugin in ["search", "cron", "storage"] {
+    for plugin in ["search", "storage"] {
         let _ = admin.enable(&project, plugin).await;
     }
+    let config = json!({"allowed_targets": ["example.com"]});
+    let body = json!({"enabled": true, "grants": "requested", "config": config});
+    let _ = admin.install(&project, "cron", body).await.expect_success();
+    let stand_in = Simulator::start(address, vec![account()], 7).await.unwrap();
+    let (paid, open) = payments(&admin, &project, &stand_in).await;
     make_tables(&admin, &project).await;
     let _ = project
         .post("/v1/db/things?returning=false", json!({ "rows": rows() }))
@@ -116,8 +132,14 @@ async fn fill() -> Before {
         .json();
     let again = project.upload("found.txt", "another bicycle").await;
     let _ = again.expect_success();
-    let tags = format!("/files/{}/tags", text["id"].as_str().unwrap());
-    let _ = project.post(&tags, json!({"name": "moved"})).await;
+    let tagged = text["id"].as_str().unwrap().to_owned();
+    let tags = project
+        .patch(
+            &format!("/files/{tagged}"),
+            json!({"tags": ["moved", "ünï"]}),
+        )
+        .await;
+    assert_eq!(tags.expect(200).json()["tags"], json!(["moved", "ünï"]));
     let _ = project
         .upload("large.bin", noise(6_000_000, 7))
         .await
@@ -134,12 +156,8 @@ async fn fill() -> Before {
                  "headers": {"authorization": "secret words"}},
         "enabled": false,
     });
-    let job = project.post("/cron/jobs", body).await;
-    let job = if job.status == 201 {
-        job.json()["id"].as_str().unwrap().to_owned()
-    } else {
-        String::new()
-    };
+    let job = project.post("/cron/jobs", body).await.expect(201).json();
+    let job = job["id"].as_str().unwrap().to_owned();
     Before {
         server,
         project,
@@ -147,7 +165,61 @@ async fn fill() -> Before {
         totp,
         recovery,
         job,
+        paid,
+        open,
+        tagged,
+        _stand_in: stand_in,
     }
+}
+
+/// A payment that was made, and one of which nothing is heard.
+async fn payments(admin: &Admin, project: &Project, stand_in: &Simulator) -> (Value, Value) {
+    let account = account();
+    let body = json!({"enabled": true, "grants": "requested", "config": {
+        "environment": "custom", "base_url": stand_in.url(),
+        "consumer_key": account.consumer_key, "consumer_secret": account.consumer_secret,
+        "shortcode": account.shortcode, "passkey": account.passkey,
+        "allowed_origins": ["127.0.0.1"], "query_after_seconds": 1,
+    }});
+    let _ = admin.install(project, "mpesa", body).await.expect_success();
+    let pushed = async |phone: &str, amount: u64| {
+        let body = json!({"phone": phone, "amount": amount, "account_reference": "MOVE"});
+        let begun = project.post("/mpesa/stkpush", body).await;
+        let id = begun.expect_success().json()["transaction_id"].clone();
+        format!("/mpesa/transactions/{}", id.as_str().unwrap())
+    };
+    let path = pushed("0712345678", 1_234).await;
+    let paid = until("the payment", DEADLINE, || async {
+        let row = project.get(&path).await.expect(200).json();
+        (row["status"] == "succeeded").then_some(row)
+    })
+    .await;
+    stand_in.faults(|faults| {
+        faults.callback_lost = true;
+        faults.query_late = u32::MAX;
+    });
+    let path = pushed("0712345679", 77).await;
+    let open = project.get(&path).await.expect(200).json();
+    assert_eq!(open["status"], "pending", "{open}");
+    (paid, open)
+}
+
+/// What has to be the same of a payment.
+fn of_payment(row: &Value) -> Vec<&Value> {
+    let names = [
+        "id",
+        "kind",
+        "status",
+        "amount",
+        "phone_number",
+        "receipt_number",
+        "account_reference",
+        "checkout_request_id",
+        "merchant_request_id",
+        "result_code",
+        "created_at",
+    ];
+    names.iter().map(|name| &row[*name]).collect()
 }
 
 /// What there is to see of the tables.
@@ -282,10 +354,32 @@ async fn an_installation_moves_up_although_the_move_is_killed_on_the_way() {
     })
     .await;
     assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
-    if !before.job.is_empty() {
-        let job = project.get(&format!("/cron/jobs/{}", before.job)).await;
-        assert_eq!(job.expect(200).json()["name"], "nightly");
+    let job = project.get(&format!("/cron/jobs/{}", before.job)).await;
+    let job = job.expect(200).json();
+    assert_eq!(
+        (
+            &job["name"],
+            &job["schedule"],
+            &job["timezone"],
+            &job["enabled"]
+        ),
+        (
+            &json!("nightly"),
+            &json!("0 3 * * *"),
+            &json!("Africa/Nairobi"),
+            &json!(false)
+        ),
+        "{job}"
+    );
+    assert_eq!(job["http"]["headers"], json!({"authorization": "[sealed]"}));
+    let tagged = project.get(&format!("/files/{}", before.tagged)).await;
+    assert_eq!(tagged.expect(200).json()["tags"], json!(["moved", "ünï"]));
+    for payment in [&before.paid, &before.open] {
+        let path = format!("/mpesa/transactions/{}", payment["id"].as_str().unwrap());
+        let row = project.get(&path).await.expect(200).json();
+        assert_eq!(of_payment(&row), of_payment(payment), "{row}");
     }
+    assert!(before.paid["receipt_number"].is_string(), "{}", before.paid);
     let checked = crate::fsck::fsck(&server, &project, &[]).await;
     assert!(checked.findings.is_empty(), "{:?}", checked.findings);
 

@@ -244,6 +244,8 @@ const ROUTES: &[(&str, &str, Access)] = &[
     ),
     ("PUT", "/admin/v1/projects/{project}/quota", ForAdmin),
     ("POST", "/admin/v1/projects/{project}/check", ForAdmin),
+    ("POST", "/admin/v1/projects/{project}/export", ForAdmin),
+    ("POST", "/admin/v1/projects/{project}/import", ForAdmin),
     ("POST", "/admin/v1/check", ForAdmin),
     ("GET", "/admin/v1/projects/{project}/usage", Viewer),
     ("GET", "/admin/v1/projects/{project}/auth", Viewer),

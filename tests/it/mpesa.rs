@@ -490,3 +490,49 @@ async fn the_stand_in_is_a_command_for_developers() {
         .json(&json!({"outcom": "1"}));
     assert_eq!(Reply::to(unknown).await.status, 422);
 }
+
+#[tokio::test]
+async fn of_many_pushes_at_once_no_more_go_out_than_may() {
+    let shop = Shop::open().await;
+    shop.configure(json!({"pushes_per_minute": 3})).await;
+    let body = |phone: String| json!({"phone": phone, "amount": 1, "account_reference": "A"});
+    // One caller, many phones.
+    let ada = shop.user().await;
+    let all = join_all((0..12).map(|number| {
+        let ada = ada.clone();
+        let body = body(format!("07160000{number:02}"));
+        async move { ada.post("/mpesa/stkpush", body).await.status }
+    }))
+    .await;
+    let taken = |all: &[u16]| all.iter().filter(|status| **status < 300).count();
+    assert_eq!(taken(&all), 3, "{all:?}");
+    assert_eq!(shop.asked_to_pay(), 3);
+    assert!(
+        all.iter().all(|status| *status < 300 || *status == 429),
+        "{all:?}"
+    );
+    // Many callers, one phone.
+    let mut users = Vec::new();
+    for _ in 0..6 {
+        users.push(shop.user().await);
+    }
+    let all = join_all(users.iter().map(|user| {
+        let body = body("0717000000".to_owned());
+        async move { user.post("/mpesa/stkpush", body).await.status }
+    }))
+    .await;
+    assert_eq!(taken(&all), 3, "{all:?}");
+    assert_eq!(shop.asked_to_pay(), 6);
+    // Servers are not held to it.
+    let _ = shop.push("0717000000", 1).await.expect(201);
+    // One address: whoever asks, whichever phone.
+    shop.configure(json!({"pushes_per_minute": 100, "pushes_per_minute_by_address": 8}))
+        .await;
+    let all = join_all(users.iter().enumerate().map(|(number, user)| {
+        let body = body(format!("07180000{number:02}"));
+        async move { user.post("/mpesa/stkpush", body).await.status }
+    }))
+    .await;
+    assert_eq!(taken(&all), 2, "{all:?}");
+    assert_eq!(shop.asked_to_pay(), 9);
+}

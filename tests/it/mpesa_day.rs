@@ -31,8 +31,49 @@ fn bad_day() -> Faults {
 /// One fault more for one payment, and what that comes to.
 type More = (&'static str, fn(&mut Faults), &'static str);
 
+const HELD: &str = "held back";
+const LIES: &str = "lying questions";
+
 const PUSHES: &[More] = &[
     ("nothing more", |_| (), "succeeded"),
+    (
+        // Longer than anybody waits for an answer; the token is known.
+        "answer late",
+        |faults| {
+            faults.answer_ms = 21_000;
+            (faults.token_refused, faults.busy, faults.quota) = (0, 0, 0);
+        },
+        "succeeded",
+    ),
+    (
+        "slow customer",
+        |faults| faults.prompt_ms = 2_500,
+        "succeeded",
+    ),
+    (
+        // Nothing is heard, and questions do not help, until all is sent at
+        // once, the last first.
+        HELD,
+        |faults| {
+            faults.callback_held = true;
+            faults.query_late = u32::MAX;
+        },
+        "succeeded",
+    ),
+    (
+        LIES,
+        |faults| {
+            faults.callback_first = true;
+            faults.query_late = 0;
+            faults.query_outcome = Some("1".to_owned());
+        },
+        "succeeded",
+    ),
+    (
+        "short tokens",
+        |faults| faults.token_seconds = 5,
+        "succeeded",
+    ),
     ("first", |faults| faults.callback_first = true, "succeeded"),
     ("lost", |faults| faults.callback_lost = true, "succeeded"),
     (
@@ -181,8 +222,22 @@ async fn a_day_with_every_fault_adds_up_in_the_end() {
             more(faults);
         });
         let id = push(&shop, &user, number).await;
+        if *name == HELD {
+            assert_eq!(shop.transaction(&id).await["status"], "pending");
+            let released = until("callbacks that are held", DEADLINE, || async {
+                let released = shop.sim.release().await;
+                (released > 0).then_some(released)
+            })
+            .await;
+            assert_eq!(released, 3);
+        }
         let row = shop.until_status(&id, wanted).await;
         assert_eq!(row["amount"], 100 + number, "{name}: {row}");
+        if *name == LIES {
+            let path = format!("/mpesa/transactions/{id}/query");
+            let asked = shop.project.post(&path, json!({})).await.expect_success();
+            assert_eq!(asked.json()["status"], "succeeded");
+        }
         pushed.insert(id, (*name, *wanted));
     }
     // What the edge says is nothing to rely on: this one never left.
@@ -225,6 +280,12 @@ async fn a_day_with_every_fault_adds_up_in_the_end() {
     shop.until_status(&slow, "succeeded").await;
     let good = pay_out("good").await;
     shop.until_status(&good, "succeeded").await;
+    // And what the other side says no to in the end.
+    shop.faults(|faults| "2001".clone_into(&mut faults.result));
+    let refused = pay_out("refused").await;
+    let refused = shop.until_status(&refused, "failed").await;
+    assert_eq!(refused["result_code"], "2001", "{refused}");
+    shop.faults(|faults| "0".clone_into(&mut faults.result));
 
     // What nobody told is asked for. Only what is not known is new: the push of
     // which nothing was heard, those without a receipt, and three of the menu.
@@ -351,7 +412,7 @@ async fn the_day_adds_up(shop: &Shop, nowhere: &str) {
         .await;
     let paid_out = shop
         .project
-        .get("/mpesa/transactions?kind=payout&limit=100")
+        .get("/mpesa/transactions?kind=payout&status=succeeded&limit=100")
         .await;
     for (reply, amount) in [(menu, "30.00"), (paid_out, "-50.00")] {
         for row in reply.expect(200).json()["items"].as_array().unwrap() {

@@ -63,6 +63,14 @@ impl Composed {
         }
     }
 
+    /// All services by their names.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn services(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.whole["services"].as_object().expect("services").iter()
+    }
+
     /// What is said of a service.
     ///
     /// # Panics
@@ -133,7 +141,7 @@ impl Composed {
             .expect("nodes");
         assert_eq!(named.split(' ').count(), nodes.len());
         let nodes: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-        let address = free_address();
+        let (address, health) = (free_address(), free_address());
         let folder = TempDir::with_prefix("atlashub-caddy-").expect("make a folder");
         let mut command = Command::new("caddy");
         command
@@ -141,6 +149,7 @@ impl Composed {
             .arg(Self::folder().join("Caddyfile"))
             .env("ATLASHUB_SITES", format!("http://{address}"))
             .env("ATLASHUB_NODES", nodes.join(" "))
+            .env("ATLASHUB_HEALTH_PORT", health.port().to_string())
             .env("HOME", folder.path())
             .env("XDG_DATA_HOME", folder.path())
             .env("XDG_CONFIG_HOME", folder.path());
@@ -155,6 +164,10 @@ impl Composed {
             async move { answer.await.ok().filter(|answer| answer.status() == 200) }
         })
         .await;
+        // As the engine asks it.
+        let up = client.get(format!("http://127.0.0.1:{}/", health.port()));
+        let up = up.send().await.expect("an answer of the balancer's own");
+        assert_eq!(up.status(), 200);
         Balancer {
             client,
             url,

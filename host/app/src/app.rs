@@ -38,7 +38,7 @@ use crate::{
 };
 use atlashub_core::{Clock, ProjectId, Result, capability::jobs::PlatformJob};
 use atlashub_data::{
-    platform::{Change, ChangeKind, Platform, seal::Sealer},
+    platform::{BackupPolicy, Change, ChangeKind, Platform, seal::Sealer},
     project::ProjectDatabases,
 };
 use atlashub_runtime::{CompileCache, Compiler, EgressPolicy, Runtime, RuntimeOptions, Services};
@@ -86,6 +86,8 @@ pub struct BackupSettings {
     pub keys: Option<ArchiveKeys>,
     /// A folder for what has to lie somewhere while one is made.
     pub scratch: PathBuf,
+    /// The policy of what has none of its own.
+    pub usual_policy: Option<BackupPolicy>,
 }
 
 /// All use cases of the host; cheap to clone.
@@ -268,6 +270,7 @@ impl App {
                 public_url: settings.public_url.clone(),
                 clock: Arc::clone(&clock),
                 scratch: backups.scratch,
+                usual_policy: backups.usual_policy,
             },
             stop.clone(),
         );

@@ -56,7 +56,7 @@ pub use keys::{CreateKey, CreatedKey, RotateKey};
 pub use logs::PluginLog;
 pub use mail::MailSettings;
 pub use projects::{CreateProject, CreatedProject, ProjectUsage, QuotaPatch, UpdateProject};
-pub use queue::{PlatformAction, PlatformActions, PlatformTask, QueueSettings};
+pub use queue::{BegunProvided, PlatformAction, PlatformActions, PlatformTask, QueueSettings};
 pub use sessions::{AdminIdentity, SignIn, SignedIn};
 pub use settings::AppSettings;
 pub use tables::Author;

@@ -3,7 +3,7 @@
 
 use crate::{
     Error, Grant, GrantSet, Result,
-    capability::jobs::{JobTarget, MAX_PAYLOAD_BYTES, PlatformJob},
+    capability::jobs::{JobTarget, MAX_PAYLOAD_BYTES},
     schedule::{CatchUp, Timetable},
     subscription::is_name,
 };
@@ -25,6 +25,11 @@ pub const DEFAULT_BACKOFF_MS: u32 = 1_000;
 /// The shortest and the longest that may be asked for.
 const BACKOFFS_MS: std::ops::RangeInclusive<u32> = 10..=3_600_000;
 
+/// Writing a project out, as a plugin provides it.
+pub const EXPORT: &str = "export";
+/// Taking in what was written out.
+pub const IMPORT: &str = "import";
+
 /// A job that a plugin does.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -44,8 +49,8 @@ pub struct JobDeclaration {
     /// up to an hour.
     #[serde(default = "default_backoff")]
     pub backoff_ms: u32,
-    /// Which of the platform's jobs is done by this one, with what that
-    /// carries: `export`, which the host does not do itself.
+    /// What the platform is asked for and this job does, with what that
+    /// carries: `export` or `import`, which the host does not do itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provides: Option<String>,
 }
@@ -109,12 +114,11 @@ impl JobDeclaration {
                 return Err(invalid(format!("the job `{}` is there twice", job.name)));
             }
             if let Some(provided) = &job.provides {
-                let name = &job.name;
-                let wrong =
-                    |error: Error| invalid(format!("the job `{name}`: {}", error.message()));
-                if provided.parse::<PlatformJob>().map_err(wrong)? != PlatformJob::Export {
+                if ![EXPORT, IMPORT].contains(&provided.as_str()) {
                     return Err(invalid(format!(
-                        "the job `{name}` cannot provide `{provided}`: the host does it itself"
+                        "the job `{}` cannot provide `{provided}`: plugins provide `{EXPORT}` and \
+                         `{IMPORT}`",
+                        job.name
                     )));
                 }
             }

@@ -59,6 +59,7 @@ pub(crate) async fn app(config: &Config) -> anyhow::Result<App> {
         archives: archives(config, &storage)?,
         keys: config.backups.keys()?,
         scratch: scratch(config),
+        usual_policy: config.backups.policy(),
     };
     let cache = CompileCache::open(
         config.data_dir.0.join("compiled"),
@@ -299,6 +300,7 @@ pub(crate) async fn backups(config: &Config) -> anyhow::Result<(Backups, Platfor
             public_url: config.network.public_url(),
             clock: Arc::new(SystemClock),
             scratch: scratch(config),
+            usual_policy: None,
         },
         CancellationToken::new(),
     );

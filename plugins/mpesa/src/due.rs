@@ -4,7 +4,7 @@
 //! nothing to do. Should one be lost nevertheless, because the plugin was off,
 //! the sweep finds the payment, once an hour.
 
-use crate::{query, record::Row, settings::Settings, tell};
+use crate::{query, rates, record::Row, settings::Settings, tell};
 use atlashub_sdk::prelude::*;
 use std::{cell::Cell, time::Duration};
 
@@ -143,6 +143,7 @@ pub(crate) fn sweep(Payload(Sweep {}): Payload<Sweep>) -> Result<()> {
         later(id, Duration::ZERO)?;
     }
     let _ = tell::rest(None)?;
+    rates::forget()?;
     kv::delete(KEY)?;
     KNOWN.set(0);
     if open.first().is_some_and(|count| *count > 0) {

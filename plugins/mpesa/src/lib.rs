@@ -25,6 +25,7 @@ mod phone;
 mod pull;
 mod push;
 mod query;
+mod rates;
 mod reconcile;
 mod record;
 mod review;

@@ -8,6 +8,7 @@ use crate::{
     amount, callback, daraja,
     daraja::Trouble,
     due, eat, phone,
+    rates::Rates,
     record::Row,
     settings::{Account, Settings},
     settle::{self, Outcome},
@@ -23,8 +24,6 @@ const MAX_REFERENCE: usize = 12;
 const MAX_DESCRIPTION: usize = 13;
 /// Longest key of a client, bytes.
 const MAX_KEY: usize = 255;
-/// What a minute has, milliseconds.
-const MINUTE: i64 = 60_000;
 
 /// What a client asks for.
 #[derive(Debug, Deserialize)]
@@ -179,6 +178,11 @@ pub(crate) struct New<'a> {
 
 /// Writes it down; not if there is one with its key.
 pub(crate) fn insert(new: &New<'_>) -> Result<bool> {
+    insert_with(new, |_| Ok(()))
+}
+
+/// As [`insert`], and what else belongs to a new one: all or nothing.
+fn insert_with(new: &New<'_>, also: impl FnOnce(&Transaction) -> Result<()>) -> Result<bool> {
     let digest = word::digest(new.word)?;
     let now = moment::now_ms();
     sql::transaction(|transaction| {
@@ -216,6 +220,7 @@ pub(crate) fn insert(new: &New<'_>) -> Result<bool> {
                     now
                 ],
             )?;
+            also(transaction)?;
         }
         Ok(added == 1)
     })
@@ -239,16 +244,15 @@ pub(crate) fn push(mut request: Request, caller: Caller) -> Result<Response> {
     if let Some(known) = known(key.as_deref(), &fingerprint)? {
         return Ok(answer(StatusCode::OK, &known));
     }
-    if !caller.is_trusted() {
-        check_rate(&caller, &checked.phone, &settings)?;
-    }
+    let rates = Rates::of(&request, &caller, &checked.phone, &settings);
+    rates.look()?;
     let id = Uuid::now_v7().to_string();
     let word = word::new()?;
     due::expect_sweep();
     // Before it is written down: a kill in between leaves an event that finds
     // nothing.
     let due_at = due::later(&id, settings.wait(0))?;
-    let added = insert(&New {
+    let new = New {
         id: &id,
         kind: "push",
         account: &account,
@@ -262,8 +266,8 @@ pub(crate) fn push(mut request: Request, caller: Caller) -> Result<Response> {
         word: &word,
         about: None,
         due_at,
-    })?;
-    if !added {
+    };
+    if !insert_with(&new, |transaction| rates.take(transaction))? {
         let known = known(key.as_deref(), &fingerprint)?;
         let known = known.ok_or_else(|| Error::internal("the first call with its key is gone"))?;
         return Ok(answer(StatusCode::OK, &known));
@@ -309,28 +313,6 @@ pub(crate) fn known(key: Option<&str>, fingerprint: &str) -> Result<Option<Row>>
         ));
     }
     Ok(found)
-}
-
-/// # Errors
-/// 429 `rate_limited`.
-fn check_rate(caller: &Caller, phone: &str, settings: &Settings) -> Result<()> {
-    let since = moment::now_ms() - MINUTE;
-    let counted = |filter: &str, whose: &str| -> Result<i64> {
-        let sql = format!(
-            "SELECT count(*) FROM mpesa.transactions WHERE {filter} = $1 AND created_at > $2 AND kind = 'push'"
-        );
-        sql::query_one(&sql, params![whose, since])
-    };
-    let most = settings.pushes_per_minute();
-    if counted("caller", &caller_key(caller))? >= most || counted("phone", phone)? >= most {
-        return Err(Error::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "rate_limited",
-            format!("{most} requests to pay in a minute are the most: wait a little"),
-        )
-        .with_header("retry-after", "60"));
-    }
-    Ok(())
 }
 
 /// What proves to be of a shortcode, and the time that it holds for: one clock

@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     lost_after_seconds: Option<u32>,
     max_amount: Option<i64>,
     pushes_per_minute: Option<i64>,
+    pushes_per_minute_by_address: Option<i64>,
     #[serde(default)]
     pub(crate) c2b_references: Vec<String>,
     pub(crate) c2b_least: Option<i64>,
@@ -175,6 +176,11 @@ impl Settings {
 
     pub(crate) fn pushes_per_minute(&self) -> i64 {
         self.pushes_per_minute.unwrap_or(5)
+    }
+
+    /// Many customers of a mobile network have one address.
+    pub(crate) fn pushes_per_minute_by_address(&self) -> i64 {
+        self.pushes_per_minute_by_address.unwrap_or(60)
     }
 }
 

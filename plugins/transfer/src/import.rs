@@ -23,7 +23,7 @@ pub(crate) use work::work;
 
 use crate::{
     access,
-    job::NewJob,
+    job::{Job, NewJob},
     jobs::{Shown, note},
     names,
     propose::Sample,
@@ -165,6 +165,20 @@ pub(crate) fn ask(
     Json(mut wishes): Json<Wishes>,
 ) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
+    let job = write_down(wishes)?;
+    turns::begin(&job)?;
+    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+}
+
+/// What the platform asks for; it begins with whoever asked for it.
+pub(crate) fn of_platform(wishes: serde_json::Value) -> Result<Job> {
+    let wishes = serde_json::from_value(wishes)
+        .map_err(|error| Error::invalid("invalid_body", format!("the import: {error}")))?;
+    write_down(wishes)
+}
+
+/// Looks whether it can be done, and writes it down.
+fn write_down(wishes: Wishes) -> Result<Job> {
     let source = Source::find(&wishes.source)?;
     let bytes_total = Some(source.size);
     let (job, asked) = match wishes.what {
@@ -221,14 +235,13 @@ pub(crate) fn ask(
         }
     };
     let job = job.make(&asked)?;
-    turns::begin(&job)?;
     if !wishes.dry_run {
         note(
             "transfer.import",
             wishes.table.as_deref().unwrap_or("database"),
         );
     }
-    Ok((StatusCode::ACCEPTED, Json(Shown::brief(&job))))
+    Ok(job)
 }
 
 /// An import into a table that is made for it.

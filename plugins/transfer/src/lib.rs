@@ -54,6 +54,7 @@ pub fn work() -> Jobs {
     Jobs::new()
         .on("work", turns::take)
         .on("export", turns::export)
+        .on("import", turns::import)
         .on("sweep", due::sweep)
 }
 

@@ -51,12 +51,22 @@ pub(crate) fn take(task: Task, Payload(work): Payload<Work>) -> Result<()> {
     }
 }
 
-/// Turns that an export by the platform takes at once.
+/// Turns that a job of the platform's takes at once.
 const AT_ONCE: u32 = 3;
 
-/// The platform was asked for an export: all of it in this job, which ends
-/// with it. Of an attempt that was cut short the job of ours is found again.
+/// The platform was asked for an export.
 pub(crate) fn export(task: Task, Payload(wishes): Payload<serde_json::Value>) -> Result<()> {
+    follow(&task, || export::of_platform(wishes))
+}
+
+/// The platform was asked for an import.
+pub(crate) fn import(task: Task, Payload(wishes): Payload<serde_json::Value>) -> Result<()> {
+    follow(&task, || import::of_platform(wishes))
+}
+
+/// All of it in this job of the platform's, which ends with it. Of an attempt
+/// that was cut short the job of ours is found again.
+fn follow(task: &Task, make: impl FnOnce() -> Result<Job>) -> Result<()> {
     let found: Option<String> = sql::query_optional(
         "SELECT id FROM transfer.jobs WHERE item = $1",
         params![&task.id],
@@ -64,7 +74,7 @@ pub(crate) fn export(task: Task, Payload(wishes): Payload<serde_json::Value>) ->
     let id = match found {
         Some(id) => id,
         None => {
-            let job = export::of_platform(wishes)?;
+            let job = make()?;
             sql::execute(
                 "UPDATE transfer.jobs SET item = $2 WHERE id = $1",
                 params![&job.id, &task.id],
@@ -93,12 +103,9 @@ pub(crate) fn export(task: Task, Payload(wishes): Payload<serde_json::Value>) ->
         "queued" | "running" => Err(Error::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "goes_on",
-            "the export goes on in another attempt",
+            "it goes on in another attempt",
         )),
-        status => Err(Error::invalid(
-            "export_ended",
-            format!("the export is {status}"),
-        )),
+        status => Err(Error::invalid("job_ended", format!("it is {status}"))),
     }
 }
 

@@ -26,6 +26,7 @@ use atlashub_storage::{ObjectPath, Storage, StorageUrl, WriteMode};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use secrecy::SecretBox;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,7 @@ async fn world() -> World {
             public_url: String::new(),
             clock: Arc::new(SystemClock),
             scratch: folder.path().join("scratch"),
+            usual_policy: None,
         },
         CancellationToken::new(),
     );
@@ -250,6 +252,13 @@ fn replace(bytes: &mut Vec<u8>, old: &str, new: &str) {
     *bytes = text.replace(old, new).into_bytes();
 }
 
+/// Changes the one row.
+fn change(bytes: &mut Vec<u8>, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
+    let mut row: Value = serde_json::from_slice(bytes).unwrap();
+    change(row.as_object_mut().unwrap());
+    *bytes = format!("{row}\n").into_bytes();
+}
+
 /// What is wrong, how it is told, and how it came about.
 const CHANGES: &[(&str, &str, Change)] = &[
     ("another engine", "archive_other_engine", |about, _| {
@@ -313,9 +322,37 @@ const CHANGES: &[(&str, &str, Change)] = &[
         let rows = rows(parts, "saved_queries");
         rows.extend(rows.clone());
     }),
-    ("a row without what it must have", "internal", |_, parts| {
-        replace(rows(parts, "saved_queries"), "\"SELECT 1\"", "null");
-    }),
+    (
+        "a row without what it must have",
+        "archive_damaged",
+        |_, parts| {
+            replace(rows(parts, "saved_queries"), "\"SELECT 1\"", "null");
+        },
+    ),
+    (
+        "a row that does not name what it must have",
+        "archive_damaged",
+        |_, parts| change(rows(parts, "saved_queries"), |row| drop(row.remove("name"))),
+    ),
+    (
+        "a row with a word for a time",
+        "archive_damaged",
+        |_, parts| {
+            change(rows(parts, "saved_queries"), |row| {
+                row.insert("created_at".to_owned(), "soon".into());
+            });
+        },
+    ),
+    (
+        "a row of a project that there is not",
+        "archive_damaged",
+        |_, parts| {
+            change(rows(parts, "saved_queries"), |row| {
+                let id = ProjectId::new().as_uuid().simple().to_string();
+                row.insert("project_id".to_owned(), id.to_uppercase().into());
+            });
+        },
+    ),
     ("settings that are none", "archive_damaged", |_, parts| {
         replace(rows(parts, "projects"), "\"settings\"", "\"sett\"");
     }),

@@ -26,6 +26,7 @@ mod platform;
 mod policy;
 mod restore;
 mod rows;
+mod turns;
 mod watch;
 
 pub use archive::ArchiveFacts;
@@ -36,7 +37,9 @@ pub use restore::{RestoreInto, Restored};
 use crate::Actor;
 use atlashub_core::{Clock, Error, ErrorKind, ProjectId, Result, capability::blob::ByteStream};
 use atlashub_data::{
-    platform::{Backup, BackupReason, BackupRun, Platform, Project, RunKind, seal::Sealer},
+    platform::{
+        Backup, BackupPolicy, BackupReason, BackupRun, Platform, Project, RunKind, seal::Sealer,
+    },
     project::ProjectDatabases,
 };
 use atlashub_storage::{ObjectPath, PathPrefix, Storage, links::LinkKey};
@@ -70,6 +73,9 @@ pub struct BackupsParts {
     pub clock: Arc<dyn Clock>,
     /// A folder for what has to lie somewhere while an archive is made.
     pub scratch: PathBuf,
+    /// The policy of projects, and of the platform, that have none of their
+    /// own.
+    pub usual_policy: Option<BackupPolicy>,
 }
 
 /// Makes backups and restores them. Cheap to clone.

@@ -4,7 +4,7 @@
 use super::Backups;
 use crate::{Actor, changes::chain};
 use atlashub_core::{Error, ProjectId, Result};
-use atlashub_data::platform::{Backup, BackupPolicy, BackupReason};
+use atlashub_data::platform::{Backup, BackupPolicy, TurnFailure};
 use serde_json::json;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -20,6 +20,8 @@ const INTERVALS: std::ops::RangeInclusive<u64> = 300..=366 * 24 * 3_600;
 const MAX_KEPT: u32 = 1_000;
 /// Longest age, days.
 const MAX_DAYS: u32 = 3_660;
+/// Longest time between two tests of the newest, days.
+const MAX_TEST_DAYS: u32 = 366;
 /// Backups looked at at once.
 const PAGE: u64 = 200;
 
@@ -40,6 +42,14 @@ impl Backups {
         self.platform().backups().next_due(project).await
     }
 
+    /// When the newest backup of a policy is tested again.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn next_test(&self, project: Option<ProjectId>) -> Result<Option<OffsetDateTime>> {
+        self.platform().backups().next_test(project).await
+    }
+
     /// Sets a policy. The first backup of one that is switched on comes soon,
     /// or at the first time of its schedule.
     ///
@@ -54,8 +64,9 @@ impl Backups {
         check(policy)?;
         let unit = self.platform().begin().await?;
         let before = unit.backups().policy(project).await?;
-        let last = unit.backups().list(project, None, 1).await?;
-        let last = last.first().map(|backup| backup.created_at);
+        let last = unit.backups().list(project, None, PAGE).await?;
+        let last = last.iter().find(|backup| backup.state == "ready");
+        let last = last.map(|backup| backup.created_at);
         let now = self.platform().now();
         let due = match policy.timetable()? {
             _ if !policy.enabled => None,
@@ -71,55 +82,22 @@ impl Backups {
         self.keep_to_policy(project).await
     }
 
-    /// Makes the backup that a schedule asks for, verifies it where the
-    /// policy says so, and removes what need not be kept any more. Answers
-    /// when all is done.
-    ///
-    /// # Errors
-    /// `backup_running`, and whatever keeps it from being made.
-    pub async fn run_scheduled(&self, project: Option<ProjectId>) -> Result<Backup> {
-        let actor = Actor::host();
-        let backup = self
-            .make_now(&actor, project, BackupReason::Scheduled)
-            .await?;
-        let policy = self.policy(project).await?;
-        if policy.verify {
-            let run = self
-                .platform()
-                .backups()
-                .begin_run(
-                    backup.id,
-                    atlashub_data::platform::RunKind::Verify,
-                    None,
-                    None,
-                    &actor.name(),
-                    super::watch::LEASE,
-                )
-                .await?;
-            self.verify_now(run, &backup).await?;
+    /// Gives what has no policy the usual one, where there is one.
+    pub(super) async fn give_usual_policy(&self) {
+        let Some(policy) = &self.parts().usual_policy else {
+            return;
+        };
+        if let Err(error) = self.platform().backups().set_missing_policies(policy).await {
+            tracing::warn!(error = %chain(&error), "what has no backup policy did not get the usual one");
         }
-        self.keep_to_policy(project).await?;
-        self.platform().backups().get(backup.id).await
     }
 
-    /// Begins the backups that are due.
-    pub(super) async fn begin_due(&self) {
-        loop {
-            let due = match self.platform().backups().take_due().await {
-                Ok(Some(due)) => due,
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "it was not looked up which backups are due");
-                    return;
-                }
-            };
-            let this = self.clone();
-            self.0.tasks.spawn(async move {
-                if let Err(error) = this.run_scheduled(due).await {
-                    tracing::warn!(project = ?due, error = %chain(&error), "a scheduled backup was not made");
-                }
-            });
-        }
+    /// How the last turn of a policy failed, while none has succeeded since.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn turn_failure(&self, project: Option<ProjectId>) -> Result<Option<TurnFailure>> {
+        self.platform().backups().turn_failure(project).await
     }
 
     /// Removes the backups that the policy does not keep.
@@ -165,6 +143,8 @@ fn surplus(policy: &BackupPolicy, all: &[Backup], now: OffsetDateTime) -> Vec<Uu
     for backup in all {
         let (count, most) = match (backup.state.as_str(), backup.reason.as_str()) {
             ("failed", _) => (&mut failed, KEEP_FAILED),
+            // One that cannot be restored takes no sound one's place.
+            ("ready", _) if backup.verify_error.is_some() => (&mut failed, KEEP_FAILED),
             ("ready", "before_restore") => (&mut replaced, KEEP_BEFORE_RESTORE),
             ("ready", _) => (&mut usual, policy.keep_last),
             _ => continue,
@@ -202,6 +182,12 @@ fn check(policy: &BackupPolicy) -> Result<()> {
         .is_some_and(|days| !(1..=MAX_DAYS).contains(&days))
     {
         return invalid(format!("`keep_days` is 1 to {MAX_DAYS}"));
+    }
+    if policy
+        .verify_every_days
+        .is_some_and(|days| !(1..=MAX_TEST_DAYS).contains(&days))
+    {
+        return invalid(format!("`verify_every_days` is 1 to {MAX_TEST_DAYS}"));
     }
     Ok(())
 }
@@ -257,6 +243,12 @@ mod tests {
         assert_eq!(gone(policy(9, Some(30))), [4, 5]);
         assert_eq!(gone(policy(9, Some(45))), [5]);
         assert!(gone(policy(9, None)).is_empty());
+        // One that failed its test takes no sound one's place.
+        let mut broken = backup(0, "scheduled", "ready");
+        broken.verify_error = Some("damaged".to_owned());
+        let all = [broken, backup(1, "scheduled", "ready")];
+        let ids = surplus(&policy(1, None), &all, OffsetDateTime::UNIX_EPOCH);
+        assert!(ids.is_empty());
     }
 
     #[test]

@@ -129,6 +129,9 @@ impl Backups {
         // On SQLite there is no other node that could be at work.
         let alone = self.platform().engine() == Engine::Sqlite;
         self.give_up_left(alone).await;
+        if alone && let Err(error) = self.platform().backups().free_turns().await {
+            tracing::warn!(error = %chain(&error), "what policies ask for is not taken up at once");
+        }
         self.clear_scratch(alone).await;
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -138,6 +141,7 @@ impl Backups {
                 _ = ticks.tick() => {}
             }
             self.give_up_left(false).await;
+            self.give_usual_policy().await;
             self.begin_due().await;
         }
     }
@@ -208,7 +212,7 @@ impl Backups {
 }
 
 /// A failure as it is told to an admin: without what is the host's own.
-fn in_words(error: &Error) -> String {
+pub(super) fn in_words(error: &Error) -> String {
     let text = if error.kind() == ErrorKind::Internal {
         format!("{error}: the node's log says why")
     } else {

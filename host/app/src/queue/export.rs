@@ -2,20 +2,15 @@
 //! the job of the project's plugin that says in its manifest that it provides
 //! it, and follows that to its end.
 
-use super::actions::{PlatformAction, PlatformTask};
-use crate::{
-    App,
-    app::WeakApp,
-    directory::{InstalledPlugin, RouteTable},
+use super::{
+    actions::{PlatformAction, PlatformTask},
+    provided::provider,
 };
+use crate::{App, app::WeakApp};
 use async_trait::async_trait;
-use atlashub_core::{
-    Error, ErrorKind, Grant, ItemId, ProjectId, Result,
-    capability::jobs::{JobTerms, PlatformJob},
-    job::JobDeclaration,
-};
+use atlashub_core::{Error, ItemId, ProjectId, Result, capability::jobs::JobTerms, job::EXPORT};
 use atlashub_data::platform::{Backlog, ItemKind, ItemState, JobWork, NewItem, QueueItem};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// How often it is looked at.
@@ -35,7 +30,7 @@ impl Export {
 #[async_trait]
 impl PlatformAction for Export {
     async fn check(&self, project: ProjectId) -> Result<()> {
-        provider(&self.app()?, project).await.map(drop)
+        provider(&self.app()?, project, EXPORT).await.map(drop)
     }
 
     async fn run(&self, task: &PlatformTask) -> Result<()> {
@@ -74,7 +69,7 @@ async fn begun(app: &App, task: &PlatformTask) -> Result<Option<ItemId>> {
 }
 
 async fn begin(app: &App, task: &PlatformTask) -> Result<ItemId> {
-    let (installed, declared) = provider(app, task.project).await?;
+    let (installed, declared) = provider(app, task.project, EXPORT).await?;
     let terms = JobTerms::of(&declared);
     let id = id_of(task, task.attempt);
     let more = Backlog {
@@ -147,46 +142,4 @@ fn outcome(item: &QueueItem) -> Option<Result<()>> {
         }
         _ => None,
     }
-}
-
-/// The plugin of the project that exports it, and its job.
-async fn provider(app: &App, project: ProjectId) -> Result<(Arc<InstalledPlugin>, JobDeclaration)> {
-    let directory = app.directory();
-    if directory.by_id(project).is_none() {
-        directory.refresh(project).await?;
-    }
-    if let Some(entry) = directory.by_id(project) {
-        let routes = directory.routes(&entry).await?;
-        if let Some(found) = first(&routes) {
-            return Ok(found);
-        }
-        // This node may not know yet what another one changed.
-        let routes = directory.bring_up(&entry, None).await?;
-        if let Some(found) = first(&routes) {
-            return Ok(found);
-        }
-    }
-    Err(Error::new(
-        ErrorKind::Invalid,
-        "platform_job_unavailable",
-        "no plugin that is on in this project provides `export`, as `transfer` does",
-    ))
-}
-
-/// The first by name.
-fn first(routes: &RouteTable) -> Option<(Arc<InstalledPlugin>, JobDeclaration)> {
-    routes
-        .plugins()
-        .filter_map(|installed| Some((Arc::clone(installed), provided(installed)?)))
-        .min_by(|(one, _), (other, _)| one.installation.plugin.cmp(&other.installation.plugin))
-}
-
-fn provided(installed: &InstalledPlugin) -> Option<JobDeclaration> {
-    let state = &installed.installation.state;
-    if !state.enabled || !state.grants.contains(&Grant::Jobs) {
-        return None;
-    }
-    let mut jobs = installed.revision.manifest.jobs.iter();
-    jobs.find(|job| job.provides.as_deref() == Some(PlatformJob::Export.as_str()))
-        .cloned()
 }

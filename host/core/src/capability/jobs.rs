@@ -279,7 +279,11 @@ pub fn to_ms(at: OffsetDateTime) -> u64 {
     u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }
 
-fn check_payload(payload: &str) -> Result<()> {
+/// Looks whether a job can carry this.
+///
+/// # Errors
+/// `job_too_large`; `invalid_job` when it is no JSON.
+pub fn check_payload(payload: &str) -> Result<()> {
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(Error::new(
             ErrorKind::TooLarge,

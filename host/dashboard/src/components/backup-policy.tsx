@@ -55,6 +55,7 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
   const [last, setLast] = useState(String(policy.keep_last ?? 7));
   const [days, setDays] = useState(policy.keep_days ? String(policy.keep_days) : "");
   const [verify, setVerify] = useState(policy.verify ?? true);
+  const [testDays, setTestDays] = useState(policy.verify_every_days ? String(policy.verify_every_days) : "");
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   return (
@@ -78,6 +79,7 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
                 keep_last: Number(last),
                 keep_days: days ? Number(days) : null,
                 verify,
+                verify_every_days: testDays ? Number(testDays) : null,
               });
               toast.success(enabled ? "Backups are made by themselves now" : "Backups are made only when somebody asks");
               close();
@@ -136,6 +138,9 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
             </Field>
           </div>
           <Toggle label="Test each" help="Loads it once into a database that is thrown away, to see that it can be." checked={verify} change={setVerify} />
+          <Field label="Test the newest again after, days" help="Empty: never again.">
+            <Input type="number" min={1} max={366} value={testDays} onChange={(event) => setTestDays(event.target.value)} />
+          </Field>
           <p className="text-xs text-muted">The newest always stays. What a restore replaced is kept apart, the last three.</p>
           <Refusal error={error} />
           <div className="flex justify-end gap-2">

@@ -6,7 +6,7 @@ import { queryClient } from "@/api/queries";
 export type Backup = Schemas["BackupView"];
 export type BackupRun = Schemas["BackupRunView"];
 /** With when it is done, where the server knows of more than intervals. */
-export type BackupPolicy = Schemas["BackupPolicyView"] & { schedule?: string | null; timezone?: string | null };
+export type BackupPolicy = Schemas["BackupPolicyView"] & { schedule?: string | null; timezone?: string | null; verify_every_days?: number | null };
 
 export type Owner = string | undefined;
 

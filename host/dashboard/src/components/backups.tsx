@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { Archive, CalendarClock, Download } from "lucide-react";
+import { Archive, CalendarClock, Download, TriangleAlert } from "lucide-react";
 import { useMemo, useState } from "react";
 import { reason } from "@/api/client";
 import { bytes, count, plural } from "@/lib/format";
@@ -143,6 +143,21 @@ export function Backups({ project }: { project: Owner }) {
           </Button>
           {create}
         </div>
+        {policy.data?.failure && (
+          <div role="alert" className="flex gap-2 border-b border-border bg-bad-soft px-3 py-2 text-[0.8125rem] text-bad">
+            <TriangleAlert className="mt-0.5 size-4 shrink-0" aria-hidden />
+            <span className="min-w-0 break-words">
+              By schedule it failed, <When at={policy.data.failure.at} />: {reason(policy.data.failure.error)}.{" "}
+              {policy.data.failure.attempt === 0 ? "It was given up until the next time" : "It is tried again"}
+              {policy.data.next_at && (
+                <>
+                  , <When at={policy.data.next_at} />
+                </>
+              )}
+              .
+            </span>
+          </div>
+        )}
         <DataTable
           label="Backups"
           columns={columns}

@@ -108,6 +108,7 @@ pub const TABLES: &[ArchivedTable] = &[
     table("nodes", Whose::Nobody),
     table("backups", Whose::Nobody),
     table("backup_runs", Whose::Nobody),
+    table("backup_turns", Whose::Nobody),
     table("engine_moves", Whose::Nobody),
     table("engine_move_steps", Whose::Nobody),
     table("seaql_migrations", Whose::Nobody),
@@ -392,7 +393,8 @@ impl Unit {
     /// is given anew.
     ///
     /// # Errors
-    /// `archive_too_new` when the table has no such column, `row_taken` when
+    /// `archive_too_new` when the table has no such column, `archive_damaged`
+    /// when the row is none that it takes, `row_taken` when
     /// a row of the same key is there.
     pub async fn add_archived_row(&self, into: &RowsInto, row: &ArchivedRow) -> Result<()> {
         let table = into.table;
@@ -443,6 +445,15 @@ impl Unit {
                 Error::conflict(
                     "row_taken",
                     format!("`{table}` has a row of the same key already"),
+                )
+                .with_source(error)
+            } else if super::failure::is_misfit(&error) {
+                Error::invalid(
+                    "archive_damaged",
+                    format!(
+                        "the archive is damaged: a row of `{table}` lacks what it must have, or \
+                         has what it cannot"
+                    ),
                 )
                 .with_source(error)
             } else {

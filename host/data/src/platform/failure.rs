@@ -44,6 +44,21 @@ pub(super) fn is_dangling(error: &DbErr) -> bool {
     )
 }
 
+/// Whether the database refused a row for what is in it: a value that is
+/// missing, of another type, or that a constraint does not let in.
+pub(super) fn is_misfit(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| refuses_values(&code))
+}
+
+/// SQLite's `SQLITE_CONSTRAINT` and `SQLITE_MISMATCH` with their extended forms,
+/// and Postgres' classes of data exceptions and of integrity.
+fn refuses_values(code: &str) -> bool {
+    match code.parse::<i32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 19 | 20),
+        _ => code.starts_with("22") || code.starts_with("23"),
+    }
+}
+
 /// As [`failed`], for a row that belongs to another: `not_found` names `owner`
 /// when that is not there.
 pub(super) fn orphaned(owner: &'static str, context: &'static str) -> impl Fn(DbErr) -> Error {
@@ -109,6 +124,20 @@ fn is_transient(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_refused_for_its_values_alone() {
+        for code in [
+            "19", "275", "787", "1299", "3091", "20", "23502", "23514", "22P02",
+        ] {
+            assert!(refuses_values(code), "{code}");
+        }
+        for code in [
+            "1", "5", "11", "13", "261", "26000", "40001", "42P01", "53100",
+        ] {
+            assert!(!refuses_values(code), "{code}");
+        }
+    }
 
     #[test]
     fn only_what_passes_by_itself_is_transient() {

@@ -59,7 +59,10 @@ mod users;
 pub use admins::{Admin, AdminPatch, Admins, Invitation, Invitations, NewAdmin, NewInvitation};
 pub use audit::{Audit, AuditEvent, AuditFilter, NewAuditEvent};
 pub use auth::{AuthStore, NewSigningKey, SigningKey};
-pub use backups::{Backup, BackupPolicy, BackupReason, BackupRun, BackupTotals, Backups, RunKind};
+pub use backups::{
+    Backup, BackupPolicy, BackupReason, BackupRun, BackupTotals, BackupTurn, Backups, PolicyTask,
+    RunKind, TurnEnd, TurnFailure,
+};
 pub use buckets::{Bucket, BucketSettings, Buckets, DEFAULT_BUCKETS};
 pub use changes::{Change, ChangeKind, ChangePage, Changes};
 pub use channel_messages::{ChannelMessage, ChannelMessages, Missed};

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, new_project, on_both_engines};
 use atlashub_core::ProjectId;
 use atlashub_data::platform::{
-    BackupPolicy, BackupReason, BackupTotals, RunKind,
+    BackupPolicy, BackupReason, BackupTotals, PolicyTask, RunKind, TurnEnd,
     archive::{ArchivedRow, TABLES, Whose},
 };
 use std::{sync::Arc, time::Duration};
@@ -15,7 +15,8 @@ on_both_engines! {
     rows_come_out_as_they_went_in,
     at_most_one_backup_of_a_project_is_made_at_a_time,
     what_nobody_renews_has_failed,
-    a_policy_is_taken_once_when_it_is_due,
+    a_policys_turn_is_one_nodes_until_it_has_ended,
+    the_newest_backup_is_tested_again_in_its_time,
 }
 
 async fn project(fixture: &Fixture) -> ProjectId {
@@ -194,7 +195,7 @@ async fn what_nobody_renews_has_failed(fixture: Arc<Fixture>) {
     assert!(!backups.end_run(run, None).await.unwrap());
 }
 
-async fn a_policy_is_taken_once_when_it_is_due(fixture: Arc<Fixture>) {
+async fn a_policys_turn_is_one_nodes_until_it_has_ended(fixture: Arc<Fixture>) {
     let project = project(&fixture).await;
     let platform = &fixture.platform;
     let backups = platform.backups();
@@ -204,14 +205,104 @@ async fn a_policy_is_taken_once_when_it_is_due(fixture: Arc<Fixture>) {
         enabled: true,
         ..default
     };
-    let now = platform.now();
+    let hour = Duration::from_secs(3_600);
     for whose in [Some(project), None] {
+        let now = platform.now();
         backups.set_policy(whose, &policy, Some(now)).await.unwrap();
         assert_eq!(backups.policy(whose).await.unwrap(), policy);
-        assert_eq!(backups.take_due().await.unwrap(), Some(whose));
-        assert_eq!(backups.take_due().await.unwrap(), None);
+        let turn = backups.take_turn(LEASE).await.unwrap().unwrap();
+        assert_eq!(
+            (turn.project, turn.task, turn.attempt, turn.made),
+            (whose, PolicyTask::Backup, 1, None)
+        );
+        assert!(backups.take_turn(LEASE).await.unwrap().is_none());
+        // Nothing is over before its end is noted.
+        assert_eq!(backups.next_due(whose).await.unwrap(), Some(now));
+        let made = uuid::Uuid::now_v7();
+        assert!(backups.note_made(&turn, Some(made)).await.unwrap());
+
+        // Its node was killed: another takes it, and what the first says of it
+        // later is not taken.
+        fixture.clock.advance(LEASE * 2);
+        let again = backups.take_turn(LEASE).await.unwrap().unwrap();
+        assert_eq!((again.attempt, again.made), (2, Some(made)));
+        assert!(!backups.renew_turn(&turn, LEASE).await.unwrap());
+        assert!(!backups.end_turn(&turn, TurnEnd::Done).await.unwrap());
+        assert!(backups.renew_turn(&again, LEASE).await.unwrap());
+
+        // A failure is told, and tried again after a while.
+        let retry = TurnEnd::Retry("no room", hour);
+        assert!(backups.end_turn(&again, retry).await.unwrap());
+        let failure = backups.turn_failure(whose).await.unwrap().unwrap();
+        assert_eq!((failure.error.as_str(), failure.attempt), ("no room", 2));
+        assert!(backups.take_turn(LEASE).await.unwrap().is_none());
+        fixture.clock.advance(hour);
+        let third = backups.take_turn(LEASE).await.unwrap().unwrap();
+        assert_eq!(third.attempt, 3);
+        assert!(
+            backups
+                .end_turn(&third, TurnEnd::Postponed(Duration::ZERO))
+                .await
+                .unwrap()
+        );
+        let third = backups.take_turn(LEASE).await.unwrap().unwrap();
+        assert_eq!(third.attempt, 3);
+        assert!(
+            backups
+                .end_turn(&third, TurnEnd::GivenUp("no room"))
+                .await
+                .unwrap()
+        );
+        let failure = backups.turn_failure(whose).await.unwrap().unwrap();
+        assert_eq!(failure.attempt, 0);
+        let next = platform.now() + hour * 24;
+        assert_eq!(backups.next_due(whose).await.unwrap(), Some(next));
+        assert!(backups.take_turn(LEASE).await.unwrap().is_none());
+
+        fixture.clock.advance(hour * 24);
+        let fourth = backups.take_turn(LEASE).await.unwrap().unwrap();
+        assert_eq!((fourth.attempt, fourth.made), (1, None));
+        assert!(backups.end_turn(&fourth, TurnEnd::Done).await.unwrap());
+        assert_eq!(backups.turn_failure(whose).await.unwrap(), None);
+        backups
+            .set_policy(whose, &BackupPolicy::default(), None)
+            .await
+            .unwrap();
     }
     let ghost = ProjectId::new();
     let refused = backups.set_policy(Some(ghost), &policy, None).await;
     assert_eq!(refused.unwrap_err().code(), "not_found");
+}
+
+async fn the_newest_backup_is_tested_again_in_its_time(fixture: Arc<Fixture>) {
+    let project = project(&fixture).await;
+    let platform = &fixture.platform;
+    let backups = platform.backups();
+    let day = Duration::from_secs(86_400);
+    let policy = BackupPolicy {
+        enabled: true,
+        interval_seconds: 90 * 86_400,
+        verify_every_days: Some(3),
+        ..BackupPolicy::default()
+    };
+    let whose = Some(project);
+    let due = Some(platform.now());
+    backups.set_policy(whose, &policy, due).await.unwrap();
+    let made = backups.take_turn(LEASE).await.unwrap().unwrap();
+    assert!(backups.end_turn(&made, TurnEnd::Done).await.unwrap());
+    let next = backups.next_due(whose).await.unwrap();
+    fixture.clock.advance(day * 2);
+    assert!(backups.take_turn(LEASE).await.unwrap().is_none());
+    fixture.clock.advance(day);
+    let test = backups.take_turn(LEASE).await.unwrap().unwrap();
+    assert_eq!(test.task, PolicyTask::Verify);
+    assert!(backups.end_turn(&test, TurnEnd::Done).await.unwrap());
+    // The backup comes when it would have come.
+    assert_eq!(backups.next_due(whose).await.unwrap(), next);
+    assert!(backups.take_turn(LEASE).await.unwrap().is_none());
+    // A policy that is switched off tests nothing, either.
+    let off = BackupPolicy::default();
+    backups.set_policy(whose, &off, None).await.unwrap();
+    fixture.clock.advance(day * 30);
+    assert!(backups.take_turn(LEASE).await.unwrap().is_none());
 }

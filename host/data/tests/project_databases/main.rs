@@ -11,6 +11,7 @@
 
 mod cursors;
 mod descriptions;
+mod dumps;
 mod ended;
 mod harness;
 mod isolation;

@@ -4,6 +4,7 @@
 
 use anyhow::{Context as _, bail};
 use atlashub_app::backups::ArchiveKeys;
+use atlashub_data::platform::BackupPolicy;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,6 +22,10 @@ pub(crate) struct BackupsConfig {
     /// Seals archives: 32 bytes in base64, or several behind commas, of which
     /// the first seals and all open.
     pub(crate) key: Option<String>,
+    /// When what has no policy of its own is backed up: a cron expression.
+    pub(crate) schedule: Option<String>,
+    /// The zone of its times; UTC unless set.
+    pub(crate) timezone: Option<String>,
     /// The folder of Postgres's client programs; `PATH` unless set.
     pub(crate) pg_bin: Option<PathBuf>,
 }
@@ -42,7 +47,26 @@ impl BackupsConfig {
         if self.access_key_id.is_some() && self.url.is_none() {
             bail!("ATLASHUB_BACKUP_ACCESS_KEY_ID is of no use without ATLASHUB_BACKUP_URL");
         }
+        if self.timezone.is_some() && self.schedule.is_none() {
+            bail!("ATLASHUB_BACKUP_TIMEZONE is of no use without ATLASHUB_BACKUP_SCHEDULE");
+        }
+        if let Some(policy) = self.policy() {
+            policy
+                .timetable()
+                .context("ATLASHUB_BACKUP_SCHEDULE or ATLASHUB_BACKUP_TIMEZONE cannot be read")?;
+        }
         self.keys().map(drop)
+    }
+
+    /// The policy of what has none of its own.
+    pub(crate) fn policy(&self) -> Option<BackupPolicy> {
+        let schedule = self.schedule.clone()?;
+        Some(BackupPolicy {
+            enabled: true,
+            schedule: Some(schedule),
+            timezone: self.timezone.clone(),
+            ..BackupPolicy::default()
+        })
     }
 
     /// The keys that were set.

@@ -55,6 +55,16 @@ const VARIABLES: &[(&str, &str, Reading)] = &[
     ("ATLASHUB_STORAGE_PRESIGN", "storage.presign", Reading::Text),
     ("ATLASHUB_BACKUP_URL", "backups.url", Reading::Text),
     (
+        "ATLASHUB_BACKUP_SCHEDULE",
+        "backups.schedule",
+        Reading::Text,
+    ),
+    (
+        "ATLASHUB_BACKUP_TIMEZONE",
+        "backups.timezone",
+        Reading::Text,
+    ),
+    (
         "ATLASHUB_BACKUP_ACCESS_KEY_ID",
         "backups.access_key_id",
         Reading::Text,

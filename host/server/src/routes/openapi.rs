@@ -55,6 +55,7 @@ pub(crate) struct Problem {
         admin::projects::create::handle, admin::projects::list::handle, admin::projects::get::handle,
         admin::projects::update::handle, admin::projects::delete::handle,
         admin::projects::usage::handle, admin::projects::quota::handle, admin::projects::check::handle,
+        admin::projects::export::handle, admin::projects::import::handle,
         admin::check::handle,
         admin::series::all::handle, admin::series::of_project::handle, admin::series::projects::handle,
         admin::keys::create::handle, admin::keys::list::handle, admin::keys::rotate::handle, admin::keys::revoke::handle,

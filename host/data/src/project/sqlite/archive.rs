@@ -1,13 +1,13 @@
 //! Dumps of a project's files, and loading them.
 //!
-//! Reading begins on all files before any is copied, so that all are shown as
-//! they were then. Each is copied through SQLite's backup interface to a file
+//! Reading begins on all files at one moment, at which nobody writes to any, so
+//! that all are shown as they were then. Each is copied through SQLite's backup interface to a file
 //! of its own, handed on, and removed. What is loaded is looked through by
 //! SQLite's own check, and its statements are never run: triggers are off.
 
 use super::{
-    Connection, Files, Mode, SqliteProjects, blocking, error::Failure, policy::Author,
-    public::rules::Rules,
+    Connection, Files, Mode, SqliteProjects, blocking, error::Failure, moment::ReadFile,
+    policy::Author, public::rules::Rules,
 };
 use crate::project::{
     Options,
@@ -19,7 +19,7 @@ use atlashub_core::{Error, PluginName, ProjectId, Result, capability::PluginScop
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rusqlite::{
-    Connection as Inner, OpenFlags,
+    Connection as Inner,
     backup::{Backup, StepResult},
     config::DbConfig,
     functions::FunctionFlags,
@@ -82,27 +82,14 @@ impl SqliteProjects {
         let (files, scratch) = (self.files.clone(), scratch.to_owned());
         blocking(move || {
             fs::create_dir_all(&scratch).map_err(failed)?;
-            let mut waiting = VecDeque::new();
-            for (schema, path) in files.databases(project)? {
-                // Through the same VFS as all others, which shares its locks
-                // within this process.
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let inner =
-                    Inner::open_with_flags_and_vfs(&path, flags, c"unix-excl").map_err(refused)?;
-                let begin = "PRAGMA query_only = 1; BEGIN; SELECT count(*) FROM sqlite_schema";
-                inner
-                    .busy_timeout(std::time::Duration::from_secs(10))
-                    .map_err(refused)?;
-                for sql in begin.split("; ") {
-                    let mut statement = inner.prepare(sql).map_err(refused)?;
-                    let mut rows = statement.query([]).map_err(refused)?;
-                    while rows.next().map_err(refused)?.is_some() {}
-                }
-                waiting.push_back(Source {
+            let read = files.at_one_moment(project)?;
+            let waiting = read
+                .into_iter()
+                .map(|ReadFile { schema, connection }| Source {
                     schema,
-                    connection: Arc::new(Mutex::new(inner)),
-                });
-            }
+                    connection: Arc::new(Mutex::new(connection)),
+                })
+                .collect();
             Ok(Box::new(SqliteDump { scratch, waiting }) as Box<dyn Dump>)
         })
         .await
@@ -340,6 +327,6 @@ fn failed(error: std::io::Error) -> Error {
     Error::internal("work on files of a backup", error)
 }
 
-fn refused(error: rusqlite::Error) -> Error {
+pub(super) fn refused(error: rusqlite::Error) -> Error {
     Error::internal("read a project's database for a backup", error)
 }

@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod functions;
 mod inline;
+mod moment;
 mod moving;
 mod policy;
 mod public;

@@ -51,6 +51,14 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
         )
         .route("/v1/projects/{project}/domains", post(domains::add::handle))
         .route("/v1/invitations", post(invitations::create::handle))
+        .route(
+            "/v1/projects/{project}/export",
+            post(projects::export::handle),
+        )
+        .route(
+            "/v1/projects/{project}/import",
+            post(projects::import::handle),
+        )
         .merge(backups::creating())
         .merge(sql::creating())
         .merge(tables::creating())

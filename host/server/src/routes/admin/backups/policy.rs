@@ -38,10 +38,36 @@ pub(crate) struct BackupPolicyView {
     keep_days: Option<u32>,
     /// Whether each is loaded once, to see that it can be.
     verify: bool,
+    /// Days after which the newest is loaded again, to see that it still can
+    /// be; null for never.
+    #[schema(minimum = 1, maximum = 366)]
+    verify_every_days: Option<u32>,
     /// When the next one comes; told, and not to be set.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(read_only)]
     next_at: Option<OffsetDateTime>,
+    /// When the newest is tested again; told, and not to be set.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(read_only)]
+    next_test_at: Option<OffsetDateTime>,
+    /// How the last one failed, while none was made and tested since; told,
+    /// and not to be set.
+    #[schema(read_only)]
+    failure: Option<PolicyFailureView>,
+}
+
+/// How what a policy asks for failed.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyFailureView {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// Why.
+    error: String,
+    /// Tries so far, after which it is tried again at `next_at`; 0 when it was
+    /// given up until the policy's next time.
+    attempt: u32,
 }
 
 impl Default for BackupPolicyView {
@@ -111,6 +137,13 @@ async fn show(
     let policy = state.app.backups().policy(project).await?;
     let mut view = BackupPolicyView::from(policy);
     view.next_at = state.app.backups().next_due(project).await?;
+    view.next_test_at = state.app.backups().next_test(project).await?;
+    let failure = state.app.backups().turn_failure(project).await?;
+    view.failure = failure.map(|failure| PolicyFailureView {
+        at: failure.at,
+        error: failure.error,
+        attempt: failure.attempt,
+    });
     Ok(axum::Json(view))
 }
 
@@ -128,6 +161,7 @@ async fn put(
         keep_last: body.keep_last,
         keep_days: body.keep_days,
         verify: body.verify,
+        verify_every_days: body.verify_every_days,
     };
     let backups = state.app.backups();
     backups.set_policy(&caller.actor, project, &policy).await?;
@@ -144,7 +178,10 @@ impl From<BackupPolicy> for BackupPolicyView {
             keep_last: policy.keep_last,
             keep_days: policy.keep_days,
             verify: policy.verify,
+            verify_every_days: policy.verify_every_days,
             next_at: None,
+            next_test_at: None,
+            failure: None,
         }
     }
 }

@@ -3,13 +3,16 @@
 pub(crate) mod check;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod export;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod quota;
 pub(crate) mod update;
 pub(crate) mod usage;
 
 use crate::state::HostState;
+use atlashub_app::BegunProvided;
 use atlashub_data::platform::Project;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -44,6 +47,24 @@ impl ProjectView {
             name: project.name,
             created_at: project.created_at,
             updated_at: project.updated_at,
+        }
+    }
+}
+
+/// A job that one of the project's plugins does for the platform.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProvidedJobView {
+    /// The plugin.
+    plugin: String,
+    /// The job, in the queue.
+    job: Uuid,
+}
+
+impl From<BegunProvided> for ProvidedJobView {
+    fn from(begun: BegunProvided) -> Self {
+        Self {
+            plugin: begun.plugin.to_string(),
+            job: *begun.job.as_uuid(),
         }
     }
 }

@@ -5,14 +5,19 @@
 //! and is said to have, so that nothing stays under way for ever. A backup
 //! outlives its project.
 
+mod policy;
+mod turns;
+
+pub use policy::BackupPolicy;
+pub use turns::{BackupTurn, PolicyTask, TurnEnd, TurnFailure};
+
 use super::{
     failure::failed,
     instant,
     unit::{Db, statement},
 };
-use atlashub_core::{Error, ProjectId, Result, schedule::Timetable};
+use atlashub_core::{Error, ProjectId, Result};
 use sea_orm::{ConnectionTrait as _, DbErr, QueryResult, Value};
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -129,71 +134,6 @@ pub struct BackupRun {
     pub created_at: OffsetDateTime,
     /// When it ended.
     pub finished_at: Option<OffsetDateTime>,
-}
-
-/// How a project, or the platform, is backed up by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BackupPolicy {
-    /// Whether backups are made by themselves.
-    pub enabled: bool,
-    /// How far apart, seconds; without a schedule.
-    pub interval_seconds: u64,
-    /// Times, as a cron expression of five or six fields.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<String>,
-    /// The zone of the schedule's times; UTC unless given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timezone: Option<String>,
-    /// Most backups that are kept of those that were asked for or came by
-    /// themselves.
-    pub keep_last: u32,
-    /// Days after which one goes; the newest stays.
-    pub keep_days: Option<u32>,
-    /// Whether each scheduled one is loaded once to see that it can be.
-    pub verify: bool,
-}
-
-impl Default for BackupPolicy {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            interval_seconds: 24 * 3_600,
-            schedule: None,
-            timezone: None,
-            keep_last: 7,
-            keep_days: None,
-            verify: true,
-        }
-    }
-}
-
-impl BackupPolicy {
-    /// The schedule's times; `None` for an interval.
-    ///
-    /// # Errors
-    /// `invalid_schedule` that says what is wrong.
-    pub fn timetable(&self) -> Result<Option<Timetable>> {
-        let zone = self.timezone.as_deref().unwrap_or("UTC");
-        let times = self.schedule.as_deref();
-        times.map(|times| Timetable::new(times, zone)).transpose()
-    }
-
-    /// When the backup after one at `now` is due. What was missed meanwhile is
-    /// one backup: a schedule that cannot be read any more never comes.
-    fn next_after(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
-        if !self.enabled {
-            return None;
-        }
-        match self.timetable() {
-            Ok(Some(times)) => times.next_after(now),
-            Ok(None) => Some(now + Duration::from_secs(self.interval_seconds.max(60))),
-            Err(error) => {
-                tracing::warn!(%error, "a backup policy rests: its schedule cannot be read");
-                None
-            }
-        }
-    }
 }
 
 /// What was counted of an archive.
@@ -624,110 +564,6 @@ impl<'a> Backups<'a> {
         rows.iter().map(run_record).collect()
     }
 
-    /// The policy of a project; `None` for the platform's.
-    ///
-    /// # Errors
-    /// When the database cannot.
-    pub async fn policy(&self, project: Option<ProjectId>) -> Result<BackupPolicy> {
-        let rows = self
-            .rows(
-                "SELECT settings FROM backup_policies WHERE owner_id = $1",
-                vec![owner(project).into()],
-            )
-            .await?;
-        let Some(row) = rows.first() else {
-            return Ok(BackupPolicy::default());
-        };
-        let settings: String = row
-            .try_get("", "settings")
-            .map_err(failed("read a backup policy"))?;
-        instant::from_json("backup policy", &settings)
-    }
-
-    /// Sets a policy; the next backup is due at `due`.
-    ///
-    /// # Errors
-    /// When the database cannot.
-    pub async fn set_policy(
-        &self,
-        project: Option<ProjectId>,
-        policy: &BackupPolicy,
-        due: Option<OffsetDateTime>,
-    ) -> Result<()> {
-        self.run(
-            "INSERT INTO backup_policies (owner_id, project_id, settings, due_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner_id) DO UPDATE SET \
-             settings = excluded.settings, due_at = excluded.due_at, \
-             updated_at = excluded.updated_at",
-            vec![
-                owner(project).into(),
-                project.map(|id| *id.as_uuid()).into(),
-                instant::to_json(policy)?.into(),
-                due.map(instant::to_micros).into(),
-                self.db.now().into(),
-            ],
-        )
-        .await
-        .map(drop)
-        .map_err(super::failure::orphaned("project", "set a backup policy"))
-    }
-
-    /// When the next backup of a policy is due.
-    ///
-    /// # Errors
-    /// When the database cannot.
-    pub async fn next_due(&self, project: Option<ProjectId>) -> Result<Option<OffsetDateTime>> {
-        let rows = self
-            .rows(
-                "SELECT due_at FROM backup_policies WHERE owner_id = $1",
-                vec![owner(project).into()],
-            )
-            .await?;
-        let due = rows.first().map(|row| row.try_get("", "due_at"));
-        let due = due.transpose().map_err(failed("read a backup policy"))?;
-        instant::from_micros_opt(due.flatten())
-    }
-
-    /// Takes one policy whose backup is due, and sets its next time: no two
-    /// nodes take the same. The outer `None` when none is.
-    ///
-    /// # Errors
-    /// When the database cannot.
-    pub async fn take_due(&self) -> Result<Option<Option<ProjectId>>> {
-        let now = self.db.now();
-        let due = self
-            .rows(
-                "SELECT owner_id, project_id, settings, due_at FROM backup_policies \
-                 WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at LIMIT 10",
-                vec![now.into()],
-            )
-            .await?;
-        for row in &due {
-            let read = || -> Result<(Uuid, Option<Uuid>, String, i64), DbErr> {
-                Ok((
-                    row.try_get("", "owner_id")?,
-                    row.try_get("", "project_id")?,
-                    row.try_get("", "settings")?,
-                    row.try_get("", "due_at")?,
-                ))
-            };
-            let (id, project, settings, seen) = read().map_err(failed("read a backup policy"))?;
-            let policy: BackupPolicy = instant::from_json("backup policy", &settings)?;
-            let next = policy.next_after(self.db.platform().now());
-            let next = next.map(instant::to_micros);
-            let taken = self
-                .changed(
-                    "UPDATE backup_policies SET due_at = $3 WHERE owner_id = $1 AND due_at = $2",
-                    vec![id.into(), seen.into(), next.into()],
-                )
-                .await?;
-            if taken && policy.enabled {
-                return Ok(Some(project.map(ProjectId::from_uuid)));
-            }
-        }
-        Ok(None)
-    }
-
     async fn run(&self, sql: &'static str, values: Vec<Value>) -> Result<u64, DbErr> {
         let done = self
             .db
@@ -765,11 +601,6 @@ impl<'a> Backups<'a> {
             .await
             .map_err(failed("look up backups"))
     }
-}
-
-/// What a policy's row is kept by: the platform's has the nil id.
-fn owner(project: Option<ProjectId>) -> Uuid {
-    project.map_or(Uuid::nil(), |project| *project.as_uuid())
 }
 
 fn ids(rows: &[QueryResult]) -> Result<Vec<Uuid>> {
