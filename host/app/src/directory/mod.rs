@@ -393,7 +393,13 @@ impl Directory {
                         assets,
                     ))
                 }
-                _ => Arc::new(self.bring_up_plugin(entry, installation).await?),
+                _ => {
+                    let before = old
+                        .as_ref()
+                        .and_then(|old| old.plugin(&installation.plugin));
+                    let new = self.bring_up_plugin(entry, installation).await?;
+                    Arc::new(new.or_stay_with(before.map(|before| &**before)))
+                }
             };
             plugins.push(plugin);
         }
