@@ -1,7 +1,7 @@
 //! Plugins that misbehave: each hurts only itself. Every route of the fixture
 //! `misbehave`, and every fixture written as text, is named here.
 
-mod compiling;
+pub(crate) mod compiling;
 mod hundred;
 mod limits;
 mod outside;

@@ -1,7 +1,7 @@
 //! Several nodes on the same stores. On an engine for one node, the same
 //! changes are looked for on that node after a restart.
 
-use crate::{keys::until_refused, plugin_changes::versions};
+use crate::{contained::compiling::keep_own_cache, keys::until_refused, plugin_changes::versions};
 use atlashub_tests::{AT_ONCE, Engine, Project, Reply, TestServer, until};
 use reqwest::Method;
 use serde_json::json;
@@ -73,6 +73,52 @@ async fn an_upgrade_is_seen_everywhere() {
         (there.get("/upgrade").await.status == 404).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_ran_before_goes_on_where_an_upgrade_cannot_be_loaded() {
+    if !Engine::of_this_run().serves_many_nodes() {
+        return;
+    }
+    let (mut there, lines) = TestServer::builder().start_over_lines().await;
+    keep_own_cache(&mut there, 0).await;
+    // The other node has the object store without that line.
+    let store = std::env::var("ATLASHUB_TEST_S3_URL").unwrap();
+    let (_, query) = store.split_once('?').unwrap();
+    let setting = there.store_setting("ATLASHUB_STORAGE_URL").unwrap();
+    let (bucket, _) = setting.split_once('?').unwrap();
+    let direct = [(
+        "ATLASHUB_STORAGE_URL".to_owned(),
+        format!("{bucket}?{query}"),
+    )];
+    let here = there.node_with(1, direct.into()).await;
+    let admin = here.admin();
+    let versions = versions(&admin).await;
+    let project = admin.project().await;
+    let body = json!({"revision": versions[0], "grants": "requested"});
+    let _ = admin.install(&project, "upgrade", body).await.expect(201);
+    let project_there = project.on(&there);
+    until_answers(&project_there, "/upgrade", "1").await;
+    lines.store.cut();
+    let body = json!({"revision": versions[1]});
+    let _ = admin.install(&project, "upgrade", body).await.expect(200);
+    let told = until("the failure to be told", COMPILED, || async {
+        let answer = project_there.get("/upgrade").await.expect(200);
+        assert_eq!(answer.text(), "1");
+        let seen = there.admin().installed(&project_there, "upgrade").await;
+        seen["last_error"].is_string().then_some(seen)
+    })
+    .await;
+    assert_eq!(told["health"], "failing", "{told}");
+    assert_eq!(project.get("/upgrade").await.expect(200).text(), "2");
+    lines.store.mend();
+    until("the upgrade", COMPILED, || async {
+        let answer = project_there.get("/upgrade").await.expect(200);
+        (answer.text() == "2").then_some(())
+    })
+    .await;
+    let seen = there.admin().installed(&project_there, "upgrade").await;
+    assert_eq!(seen["health"], "ok", "{seen}");
 }
 
 #[tokio::test]

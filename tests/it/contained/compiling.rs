@@ -1,7 +1,9 @@
 //! Compiling what strangers send: bounded in time and memory, nothing of the
 //! features that are off, and no machine code but what this host has made.
 
-use atlashub_tests::{TestServer, shared, unique, wat};
+use crate::keys::until_refused;
+use atlashub_tests::{AT_ONCE, Engine, TestServer, shared, unique, wat};
+use serde_json::json;
 use std::{fmt::Write as _, path::PathBuf};
 
 /// A component of two functions that take long to compile, and much memory:
@@ -40,7 +42,12 @@ fn laborious(steps: usize) -> Vec<u8> {
 
 /// Files in the folder of compiled code.
 fn compiled(server: &TestServer) -> Vec<PathBuf> {
-    let folder = server.folder().join("node-0/data/compiled");
+    compiled_by(server, 0)
+}
+
+/// Files in the folder of what node number `node` has compiled.
+fn compiled_by(server: &TestServer, node: usize) -> Vec<PathBuf> {
+    let folder = server.folder().join(format!("node-{node}/data/compiled"));
     let files = std::fs::read_dir(folder).unwrap();
     files.map(|file| file.unwrap().path()).collect()
 }
@@ -145,12 +152,17 @@ async fn compiled_code_is_no_component() {
 /// A server with a folder of compiled code of its own.
 async fn with_own_cache() -> TestServer {
     let mut server = TestServer::start().await;
+    keep_own_cache(&mut server, 0).await;
+    server
+}
+
+/// Gives node number `node` a folder of compiled code of its own, empty.
+pub(crate) async fn keep_own_cache(server: &mut TestServer, node: usize) {
     server.stop().await;
-    let folder = server.folder().join("node-0/data/compiled");
+    let folder = server.folder().join(format!("node-{node}/data/compiled"));
     std::fs::remove_file(&folder).expect("the link to the shared folder");
     std::fs::create_dir(&folder).expect("a folder");
     server.start_again().await;
-    server
 }
 
 /// Uploads a component, and answers the file of its compiled code.
@@ -205,4 +217,43 @@ async fn compiled_code_that_was_touched_is_compiled_anew_and_never_loaded() {
         assert!(told > warnings, "{what} was loaded");
         assert_eq!(std::fs::read(&file).unwrap().len(), genuine.len(), "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_key_is_refused_on_a_node_that_still_compiles_what_was_installed_before() {
+    if !Engine::of_this_run().serves_many_nodes() {
+        return;
+    }
+    let first = TestServer::start().await;
+    let mut second = first.second_node().await;
+    keep_own_cache(&mut second, 1).await;
+    let admin = first.admin();
+    let project = admin.project_with(&["hello"]).await;
+    let keys = format!("/admin/v1/projects/{}/keys", project.slug);
+    let made = admin.post(&keys, json!({"kind": "secret"})).await;
+    let made = made.expect(201).json();
+    let key = made["key"].as_str().unwrap();
+    let mut slow = Vec::new();
+    for more in 0..4 {
+        let name = unique("slow");
+        let uploaded = admin.upload_named(laborious(10_000 + more), &name).await;
+        let digest = uploaded.expect(201).json()["digest"].clone();
+        slow.push((name, digest));
+    }
+    let there = project.on(&second);
+    let _ = there.with_key(key).get("/hello").await.expect(200);
+    for (name, _) in &slow {
+        let _ = admin.install(&project, name, json!({})).await.expect(201);
+    }
+    let made = format!("{keys}/{}", made["id"].as_str().unwrap());
+    let _ = admin.delete(&made).await.expect_success();
+    until_refused(&there, key, AT_ONCE).await;
+    let compiled = compiled_by(&second, 1);
+    let (_, last) = slow.last().unwrap();
+    let last = last.as_str().unwrap().trim_start_matches("sha256:");
+    let is_compiled = compiled
+        .iter()
+        .any(|path| path.file_name().unwrap().to_str().unwrap().contains(last));
+    assert!(!is_compiled, "the key was refused after all was compiled");
+    let _ = there.get("/hello").await.expect(200);
 }

@@ -10,6 +10,7 @@ mod calls;
 mod keys;
 mod measure;
 mod project;
+mod renew;
 mod routes;
 
 pub use calls::ProjectCalls;
@@ -32,7 +33,12 @@ use atlashub_runtime::LivePlugin;
 use keys::KeyRing;
 use moka::sync::Cache;
 use parking_lot::RwLock;
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use renew::Renewals;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// How long it is remembered that a slug or a host belongs to nobody.
 const STRANGERS_FOR: Duration = Duration::from_secs(2);
@@ -63,6 +69,9 @@ pub struct Directory {
     index: RwLock<Index>,
     strangers: Cache<String, ()>,
     keys: KeyRing,
+    renewals: Renewals,
+    /// Itself, for the tasks that bring plugins up.
+    own: Weak<Self>,
 }
 
 #[derive(Default)]
@@ -92,7 +101,9 @@ impl Directory {
         limits: Arc<RequestLimits>,
         databases: ProjectDatabases,
     ) -> Result<Arc<Self>> {
-        let directory = Self {
+        let directory = Arc::new_cyclic(|own| Self {
+            own: Weak::clone(own),
+            renewals: Renewals::default(),
             keys: KeyRing::new(),
             strangers: Cache::builder()
                 .max_capacity(STRANGERS)
@@ -105,9 +116,9 @@ impl Directory {
             options,
             limits,
             databases,
-        };
+        });
         directory.reload().await?;
-        Ok(Arc::new(directory))
+        Ok(directory)
     }
 
     /// Takes everything up anew.
@@ -159,7 +170,8 @@ impl Directory {
         Ok(())
     }
 
-    /// Takes up what changed, here or on another node.
+    /// Takes up what changed, here or on another node. Waits for no plugin:
+    /// those are brought up by a task of their project.
     ///
     /// # Errors
     /// When the database cannot; apply the same changes again then.
@@ -170,13 +182,7 @@ impl Directory {
             };
             match change.kind {
                 ChangeKind::KeyCreated | ChangeKind::KeyRevoked => self.keys.forget(project),
-                ChangeKind::InstallationChanged => {
-                    if let Some(entry) = self.by_id(project)
-                        && entry.is_up()
-                    {
-                        self.bring_up(&entry, None).await?;
-                    }
-                }
+                ChangeKind::InstallationChanged => self.renew(project),
                 ChangeKind::QuotaChanged
                 | ChangeKind::UserChanged
                 | ChangeKind::UserSessionEnded
@@ -387,7 +393,13 @@ impl Directory {
                         assets,
                     ))
                 }
-                _ => Arc::new(self.bring_up_plugin(entry, installation).await?),
+                _ => {
+                    let before = old
+                        .as_ref()
+                        .and_then(|old| old.plugin(&installation.plugin));
+                    let new = self.bring_up_plugin(entry, installation).await?;
+                    Arc::new(new.or_stay_with(before.map(|before| &**before)))
+                }
             };
             plugins.push(plugin);
         }

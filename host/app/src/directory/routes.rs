@@ -28,6 +28,8 @@ pub struct InstalledPlugin {
     live: Option<Result<Arc<LivePlugin>>>,
     assets: Option<Result<Arc<RevisionAssets>>>,
     served: AtomicU64,
+    /// Why what it was changed to does not run in its place.
+    behind: Option<String>,
 }
 
 impl InstalledPlugin {
@@ -43,6 +45,36 @@ impl InstalledPlugin {
             live,
             assets,
             served: AtomicU64::new(0),
+            behind: None,
+        }
+    }
+
+    /// This one, or where it could not be brought up what ran before it, until
+    /// the next try. What it no longer may do does not go on.
+    pub(super) fn or_stay_with(self, before: Option<&Self>) -> Self {
+        let (Some(failure), Some(before)) = (self.failure(), before) else {
+            return self;
+        };
+        let Some(Ok(live)) = &before.live else {
+            return self;
+        };
+        let (was, is) = (&before.installation, &self.installation);
+        let may_go_on = was.id == is.id
+            && is.state.enabled
+            && was.state.grants.difference(&is.state.grants).is_empty();
+        if !may_go_on {
+            return self;
+        }
+        Self {
+            installation: was.clone(),
+            revision: before.revision.clone(),
+            live: Some(Ok(Arc::clone(live))),
+            assets: before.assets.as_ref().map(|read| match read {
+                Ok(assets) => Ok(Arc::clone(assets)),
+                Err(_) => Err(unavailable()),
+            }),
+            served: AtomicU64::new(before.served.load(Ordering::Relaxed)),
+            behind: Some(failure),
         }
     }
 
@@ -88,6 +120,9 @@ impl InstalledPlugin {
     /// Why it could not be brought up.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
+        if self.behind.is_some() {
+            return self.behind.clone();
+        }
         let live = self.live.as_ref().and_then(|live| live.as_ref().err());
         let assets = self.assets.as_ref().and_then(|read| read.as_ref().err());
         live.or(assets).map(|error| error.message().to_owned())
@@ -106,7 +141,9 @@ impl InstalledPlugin {
 
     /// Whether there is nothing to try again.
     pub(super) fn is_ready(&self) -> bool {
-        !matches!(self.live, Some(Err(_))) && !matches!(self.assets, Some(Err(_)))
+        self.behind.is_none()
+            && !matches!(self.live, Some(Err(_)))
+            && !matches!(self.assets, Some(Err(_)))
     }
 }
 

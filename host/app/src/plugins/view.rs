@@ -17,7 +17,8 @@ pub enum Health {
     Disabled,
     /// Answering.
     Ok,
-    /// Its last request failed, or some did.
+    /// Its last request failed, or some did; or what it was changed to could
+    /// not be started, and what was there before goes on.
     Failing,
     /// Cut off for a while because it kept failing.
     CutOff,
@@ -91,6 +92,7 @@ impl Plugins {
             None => Health::Unavailable,
             Some(live) if live.is_cut_off() => Health::CutOff,
             Some(live) if live.is_failing() => Health::Failing,
+            Some(_) if plugin.failure().is_some() => Health::Failing,
             Some(_) => Health::Ok,
         };
         Ok(InstallationView {
