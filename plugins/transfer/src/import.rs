@@ -178,7 +178,7 @@ pub(crate) fn of_platform(wishes: serde_json::Value) -> Result<Job> {
 }
 
 /// Looks whether it can be done, and writes it down.
-fn write_down(wishes: Wishes) -> Result<Job> {
+fn write_down(mut wishes: Wishes) -> Result<Job> {
     let source = Source::find(&wishes.source)?;
     let bytes_total = Some(source.size);
     let (job, asked) = match wishes.what {
