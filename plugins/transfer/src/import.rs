@@ -160,10 +160,7 @@ pub(crate) fn delimiter(named: Option<&str>) -> Result<Option<u8>> {
     }
 }
 
-pub(crate) fn ask(
-    caller: Caller,
-    Json(wishes): Json<Wishes>,
-) -> Result<(StatusCode, Json<Shown>)> {
+pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusCode, Json<Shown>)> {
     access::require(&caller)?;
     let job = write_down(wishes)?;
     turns::begin(&job)?;
