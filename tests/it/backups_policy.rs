@@ -270,6 +270,9 @@ async fn a_link_to_a_backup_ends_with_its_hour() {
 async fn a_damaged_archive_of_the_platform_leaves_an_empty_host_empty() {
     let server = TestServer::start().await;
     let admin = server.admin();
+    let owner = json!({"email": "owner@example.com", "password": "correct horse battery staple"});
+    let anonymous = admin.anonymous();
+    let _ = anonymous.post("/admin/v1/setup", owner).await.expect(201);
     let project = admin.project().await;
     let begun = admin.post("/admin/v1/backups", json!({})).await;
     let begun = begun.expect(202).json();

@@ -113,14 +113,14 @@ impl JobDeclaration {
             if !names.insert(job.name.clone()) {
                 return Err(invalid(format!("the job `{}` is there twice", job.name)));
             }
-            if let Some(provided) = &job.provides {
-                if ![EXPORT, IMPORT].contains(&provided.as_str()) {
-                    return Err(invalid(format!(
-                        "the job `{}` cannot provide `{provided}`: plugins provide `{EXPORT}` and \
-                         `{IMPORT}`",
-                        job.name
-                    )));
-                }
+            if let Some(provided) = &job.provides
+                && ![EXPORT, IMPORT].contains(&provided.as_str())
+            {
+                return Err(invalid(format!(
+                    "the job `{}` cannot provide `{provided}`: plugins provide `{EXPORT}` and \
+                     `{IMPORT}`",
+                    job.name
+                )));
             }
             job.max_attempts = job.max_attempts.clamp(1, MAX_ATTEMPTS);
             job.timeout_ms = job
