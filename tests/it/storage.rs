@@ -280,6 +280,34 @@ async fn a_users_object_is_the_users() {
 }
 
 #[tokio::test]
+async fn a_link_is_good_for_as_long_as_is_asked_for_and_a_users_no_longer_than_is_set() {
+    let project = project().await;
+    bucket(&project, json!({"name": "homes", "uploads": "users"})).await;
+    let user = project.sign_up().await;
+    let body = json!({"bucket": "homes", "path": "me", "contentType": "text/plain", "maxSize": 9});
+    let announced = user
+        .request(Method::POST, "/v1/storage/signed-upload")
+        .json(&body);
+    let announced = Reply::to(announced).await.expect(200).json();
+    let _ = put(&link(&announced), "text/plain", "mine")
+        .await
+        .expect_success();
+    let path = |seconds: &str| {
+        format!("/v1/storage/signed-download?bucket=homes&objectKey=me&expiresIn={seconds}")
+    };
+    let week = project.get(&path("604800")).await.expect(200).json();
+    assert_eq!(week["expiresIn"], 604_800);
+    for seconds in ["9", "604801"] {
+        let refused = project.get(&path(seconds)).await;
+        assert_eq!(refused.expect_problem(422), "invalid_lifetime");
+    }
+    let mine = Reply::to(user.request(Method::GET, &path("60"))).await;
+    assert_eq!(mine.expect(200).json()["expiresIn"], 60);
+    let beyond = Reply::to(user.request(Method::GET, &path("901"))).await;
+    assert_eq!(beyond.expect_problem(422), "invalid_lifetime");
+}
+
+#[tokio::test]
 async fn what_a_public_bucket_holds_needs_no_key() {
     let project = project().await;
     bucket(&project, json!({"name": "site", "public": true})).await;

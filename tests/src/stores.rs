@@ -67,11 +67,15 @@ impl Stores {
     }
 
     /// Has node number `node` keep compiled code where all servers of this
-    /// run do: each would compile the built-in plugins by itself.
+    /// run do: each would compile the built-in plugins by itself. Where, says
+    /// `ATLASHUB_TEST_COMPILED` to those of several runs.
     #[cfg(unix)]
     pub(crate) fn share_compiled_code(&self, node: usize) {
         let data = self.folder(node).join("data");
-        let shared = std::env::temp_dir().join("atlashub-it-compiled");
+        let shared = std::env::var_os("ATLASHUB_TEST_COMPILED").map_or_else(
+            || std::env::temp_dir().join("atlashub-it-compiled"),
+            Into::into,
+        );
         let link = data.join("compiled");
         for folder in [&data, &shared] {
             std::fs::create_dir_all(folder).expect("make a folder");

@@ -5,16 +5,12 @@
  *
  *     node e2e/measure.js ADDRESS EMAIL PASSWORD PROJECT TABLE ROWS ROUNDS
  */
-import { chromium } from "playwright-core";
+import { launch } from "../../../tests/browser/browser.js";
 
 const [address, email, password, project, table, rows, rounds] = process.argv.slice(2);
 const size = { width: 1360, height: 850 };
 const patience = 300_000;
-const browser = await chromium.launch({
-  executablePath: process.env.ATLASHUB_TEST_CHROMIUM ?? "/usr/bin/chromium",
-  headless: true,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-});
+const browser = await launch();
 
 const middle = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
 

@@ -127,6 +127,26 @@ test("roles, sign-in and mails are set", async () => {
   await page.close();
 });
 
+/** A page of paper with a line on it. */
+function pdf(line) {
+  const text = `BT /F1 28 Tf 60 740 Td (${line}) Tj ET`;
+  const parts = [
+    "<< /Type /Catalog /Pages 2 0 R >>",
+    "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+    `<< /Length ${text.length} >>\nstream\n${text}\nendstream`,
+    "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+  ];
+  let file = "%PDF-1.4\n";
+  const places = parts.map((part, place) => {
+    const at = file.length;
+    file += `${place + 1} 0 obj\n${part}\nendobj\n`;
+    return `${String(at).padStart(10, "0")} 00000 n \n`;
+  });
+  const table = file.length;
+  return Buffer.from(`${file}xref\n0 ${parts.length + 1}\n0000000000 65535 f \n${places.join("")}trailer\n<< /Size ${parts.length + 1} /Root 1 0 R >>\nstartxref\n${table}\n%%EOF\n`);
+}
+
 test("a bucket is made, files go in by picking, are looked at, linked and deleted", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/storage`);
@@ -138,23 +158,49 @@ test("a bucket is made, files go in by picking, are looked at, linked and delete
   await page.getByLabel("Files to upload").setInputFiles([
     { name: "square.png", mimeType: "image/png", buffer: png },
     { name: "notes & <more>.txt", mimeType: "text/plain", buffer: Buffer.from("A text to look at.\n") },
+    { name: "paper.pdf", mimeType: "application/pdf", buffer: pdf("What is on paper") },
+    ...["one", "two", "three"].map((name) => ({ name: `${name}.txt`, mimeType: "text/plain", buffer: Buffer.from(name) })),
   ]);
   await page.getByRole("button", { name: /square\.png/ }).waitFor();
   await page.getByRole("button", { name: /notes & <more>\.txt/ }).click();
   await page.getByText("A text to look at.").waitFor();
-  await page.getByRole("button", { name: "Signed link" }).click();
+  await page.getByRole("button", { name: "Signed link", exact: true }).click();
   const link = (await page.getByTestId("signed link").textContent()) ?? "";
   assert.equal(await (await fetch(link)).text(), "A text to look at.\n");
+  await page.getByLabel(/good for/).selectOption({ label: "a week" });
+  const [asked] = await Promise.all([
+    page.waitForResponse((response) => response.url().includes("expiresIn=604800")),
+    page.getByRole("button", { name: "Signed link", exact: true }).click(),
+  ]);
+  assert.equal((await asked.json()).expiresIn, 604_800);
+  await until("the other link", async () => (await page.getByTestId("signed link").textContent()) !== link);
   await pictures(page, "storage-preview");
   await page.getByRole("button", { name: "Close", exact: true }).click();
   await page.getByRole("button", { name: /square\.png/ }).click();
   await until("the picture", () => page.locator("img[alt='square.png']").evaluate((image) => image.complete && image.naturalWidth > 0));
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await page.getByRole("button", { name: "Delete the object" }).click();
-  await until("the deletion", async () => {
+  const stored = async () => {
     const answer = await fetch(`${server.url}/v1/storage/list?bucket=pictures`, { headers: { "x-api-key": secret } });
-    return (await answer.json()).items.length === 1;
-  });
+    return (await answer.json()).items.map(({ objectKey }) => objectKey);
+  };
+  await until("the deletion", async () => !(await stored()).includes("square.png"));
+
+  await page.getByRole("button", { name: /paper\.pdf/ }).click();
+  const paper = page.locator("iframe[title='Preview of paper.pdf']");
+  await paper.waitFor();
+  assert.match((await paper.getAttribute("src")) ?? "", /^blob:/);
+  await pictures(page, "storage-pdf");
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+
+  for (const name of ["one", "two", "three"]) await page.getByRole("checkbox", { name: `Choose ${name}.txt` }).click();
+  await page.getByRole("checkbox", { name: "Choose two.txt" }).click();
+  await pictures(page, "storage-chosen");
+  await page.getByRole("button", { name: "Delete 2", exact: true }).click();
+  await page.getByRole("button", { name: "Delete 2 objects" }).click();
+  await until("the deletion of two", async () => (await stored()).length === 3);
+  assert.deepEqual((await stored()).toSorted(), ["notes & <more>.txt", "paper.pdf", "two.txt"]);
+  await page.getByRole("button", { name: /one\.txt/ }).waitFor({ state: "detached" });
   await pictures(page, "storage");
   faultless(page);
   await page.close();

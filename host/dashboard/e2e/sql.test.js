@@ -92,7 +92,20 @@ test("a statement is explained, saved, and opened again; names are completed", a
   await page.getByLabel("Name").fill("orders of x");
   await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
   await page.getByRole("tab", { name: "Saved" }).click();
-  await page.getByRole("button", { name: /^orders of x/ }).waitFor();
+  const kept = page.getByRole("tabpanel", { name: "Saved" });
+  await kept.getByRole("button", { name: /^orders of x/ }).waitFor();
+
+  // Under the same name it is overwritten, once one has seen what was there.
+  await write(page, "SELECT * FROM orders WHERE customer = 'y'");
+  await page.getByRole("button", { name: "Save" }).click();
+  const dialog = page.getByRole("dialog");
+  assert.equal(await dialog.getByLabel("Name").inputValue(), "orders of x");
+  await dialog.getByText("WHERE customer = 'x'").waitFor();
+  await pictures(page, "sql-overwrite");
+  await dialog.getByRole("button", { name: "Overwrite" }).click();
+  await kept.getByRole("button", { name: /^orders of x.*'y'/ }).waitFor();
+  const saved = (await server.call("GET", "/admin/v1/projects/shop/sql/saved")).items;
+  assert.deepEqual(saved.map(({ name, sql }) => [name, sql]), [["orders of x", "SELECT * FROM orders WHERE customer = 'y'"]]);
 
   await write(page, "");
   await page.keyboard.type("SELECT * FROM ord", { delay: 20 });

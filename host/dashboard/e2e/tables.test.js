@@ -97,6 +97,58 @@ test("a CSV file is imported, and a hundred thousand rows scroll", async () => {
   await page.close();
 });
 
+test("of a hundred thousand rows one is gone to by its number and by its key", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/tables/customers?order=id.asc`);
+  const grid = page.getByRole("grid", { name: "customers" });
+  await grid.waitFor();
+  const ids = async (at) => (await rows(`SELECT id FROM customers ORDER BY id LIMIT 1 OFFSET ${at - 1}`))[0][0];
+  await page.getByRole("button", { name: "Go to" }).click();
+  await page.getByRole("spinbutton", { name: "Row" }).fill("50000");
+  await page.keyboard.press("Enter");
+  const found = await ids(50_000);
+  const cell = (id) => page.getByRole("gridcell", { name: String(id), exact: true });
+  await cell(found).waitFor();
+  await until("its selection", async () => (await cell(found).getAttribute("aria-selected")) === "true");
+  assert.equal(await grid.getByRole("row").filter({ has: cell(found) }).getAttribute("aria-rowindex"), "50001");
+  await pictures(page, "table-goto");
+
+  // The rows before it come when they are looked at, and it may be changed there.
+  const before = await ids(49_300);
+  await until("rows before", async () => {
+    await grid.evaluate((box) => {
+      const first = box.querySelector("[aria-rowindex='1']").offsetHeight;
+      box.scrollTo(0, 49_299 * 33 - first);
+    });
+    return cell(before).isVisible();
+  });
+  await grid.getByRole("row").filter({ has: cell(before) }).getByRole("gridcell").nth(1).dblclick();
+  await page.getByRole("textbox", { name: "name, row 49300" }).fill("Looked at");
+  await page.keyboard.press("Enter");
+  await until("the change", async () => (await rows(`SELECT name FROM customers WHERE id = ${before}`))[0][0] === "Looked at");
+  // A long way up at once: the rows there are brought, not all between.
+  await until("the first row", async () => {
+    await grid.evaluate((box) => box.scrollTo(0, 0));
+    return cell(1).isVisible();
+  });
+
+  await page.getByRole("button", { name: "Go to" }).click();
+  await page.getByRole("combobox", { name: "By" }).selectOption("key");
+  await page.getByRole("textbox", { name: "id" }).fill("99999");
+  await page.keyboard.press("Enter");
+  await page.getByRole("gridcell", { name: "Row 99999" }).waitFor();
+  await page.reload();
+  await page.getByRole("gridcell", { name: "Row 99999" }).waitFor();
+  await page.getByRole("button", { name: "Go to" }).click();
+  await page.getByRole("spinbutton", { name: "Row" }).fill("500000");
+  await page.keyboard.press("Enter");
+  await page.getByText("There are fewer rows").waitFor();
+  await page.getByRole("button", { name: "To the first row" }).click();
+  await cell(1).waitFor();
+  faultless(page);
+  await page.close();
+});
+
 test("columns and policies are changed, and a table is dropped", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/tables/orders?tab=structure`);

@@ -9,13 +9,19 @@ use crate::{
     path,
     settings::Settings,
 };
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{identity::CallerKind, prelude::*};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::time::Duration;
 
 /// How long a browser may keep where a public object is. The link that it
 /// keeps is good for longer than that.
 const KEPT_FOR: Duration = Duration::from_mins(5);
+
+/// The least that a link can be good for, if one asks for it.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+/// The most: what S3 gives.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// What is to be fetched.
 #[derive(Debug, Deserialize)]
@@ -26,6 +32,8 @@ pub(crate) struct Which {
     /// `attachment` has a browser save it.
     #[serde(default)]
     disposition: Disposition,
+    /// Seconds that the link is to be good for.
+    expires_in: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -56,11 +64,35 @@ pub(crate) fn sign(
     let record =
         Record::find(&bucket.name, path)?.ok_or_else(|| access::missing(&caller, &bucket))?;
     access::check_readable(&caller, &bucket, &record.owner)?;
-    let time = settings.link_time();
+    let time = time(which.expires_in, &caller, &settings)?;
     Ok(Json(Link {
         download_url: link(&record, which.disposition, time)?,
         expires_in: time.as_secs(),
     }))
+}
+
+/// How long a link is good for: as long as is asked for. A user's own wish
+/// does not go beyond what an admin has set.
+fn time(wish: Option<u64>, caller: &Caller, settings: &Settings) -> Result<Duration> {
+    let Some(wish) = wish.map(Duration::from_secs) else {
+        return Ok(settings.link_time());
+    };
+    let longest = if caller.is_trusted() || caller.kind == CallerKind::Admin {
+        LONGEST
+    } else {
+        settings.link_time()
+    };
+    if !(SHORTEST..=longest).contains(&wish) {
+        return Err(Error::invalid(
+            "invalid_lifetime",
+            format!(
+                "`expiresIn` is a number of seconds from {} to {}",
+                SHORTEST.as_secs(),
+                longest.as_secs()
+            ),
+        ));
+    }
+    Ok(wish)
 }
 
 pub(crate) fn public(

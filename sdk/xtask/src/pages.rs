@@ -46,25 +46,31 @@ impl Pages {
         if is_current {
             return Ok(());
         }
-        self.install(&folder)?;
+        install(&folder, self.name)?;
         announce(&format!("building {}", self.name));
         npm(&folder, &["run", "--silent", "build"]).output(&format!("build {}", self.name))?;
         std::fs::write(&stamp, digest).with_context(|| format!("write {}", stamp.display()))
     }
 
     /// The types, the lint, and the pages in a browser against the server's
-    /// binary.
-    pub(crate) fn test(&self, repository: &Workspace, words: &[String]) -> Result<()> {
+    /// binary; servers keep in `compiled` what they have compiled.
+    pub(crate) fn test(
+        &self,
+        repository: &Workspace,
+        compiled: &Path,
+        words: &[String],
+    ) -> Result<()> {
         let folder = repository.root().join(self.folder);
-        self.install(&folder)?;
+        install(&folder, self.name)?;
         npm(&folder, &["run", "--silent", "check"])
             .run(&format!("check the types of {}", self.name))?;
-        let browser = setup::browser()?;
+        let browser = browser(repository)?;
         let data = Folder::new("tests-of-pages", None)?;
         npm(&folder, &["run", "--silent", "e2e", "--"])
             .args(words)
             .env("ATLASHUB_BIN", repository.binary())
             .env("ATLASHUB_TEST_CHROMIUM", browser)
+            .env("ATLASHUB_TEST_COMPILED", compiled)
             .env(
                 "ATLASHUB_TEST_COMPONENTS",
                 repository.root().join("plugins/dist"),
@@ -75,34 +81,12 @@ impl Pages {
 
     /// What their script `e2e/measure.js` measures in a browser, as JSON.
     pub(crate) fn measure(&self, repository: &Workspace, words: &[&str]) -> Result<String> {
-        let folder = repository.root().join(self.folder);
-        self.install(&folder)?;
         Program::new("node")
             .args(["e2e/measure.js"])
             .args(words)
-            .current_dir(&folder)
-            .env("ATLASHUB_TEST_CHROMIUM", setup::browser()?)
+            .current_dir(repository.root().join(self.folder))
+            .env("ATLASHUB_TEST_CHROMIUM", browser(repository)?)
             .output(&format!("measure {}", self.name))
-    }
-
-    /// Fetches the parts that the lock file names, unless they are there.
-    fn install(&self, folder: &Path) -> Result<()> {
-        let lock = std::fs::read_to_string(folder.join("package-lock.json"))
-            .with_context(|| format!("read the lock file of {}", self.name))?;
-        let mark = folder.join("node_modules/.atlashub-installed");
-        if std::fs::read_to_string(&mark).is_ok_and(|text| text == lock) {
-            return Ok(());
-        }
-        announce(&format!("fetching the parts of {}", self.name));
-        npm(
-            folder,
-            &["ci", "--no-audit", "--no-fund", "--loglevel=error"],
-        )
-        .output(&format!(
-            "fetch the parts of {} from npm (Node 20.19 or later is needed)",
-            self.name
-        ))?;
-        std::fs::write(&mark, lock).with_context(|| format!("write {}", mark.display()))
     }
 
     /// The digest of everything that they are made of.
@@ -123,6 +107,32 @@ impl Pages {
         }
         Ok(Digest::of(list.as_bytes()).to_string())
     }
+}
+
+/// The browser, and what drives it.
+fn browser(repository: &Workspace) -> Result<PathBuf> {
+    install(&repository.root().join("tests/browser"), "tests/browser")?;
+    setup::browser()
+}
+
+/// Fetches the parts that the lock file in `folder` names, unless they are
+/// there.
+fn install(folder: &Path, name: &str) -> Result<()> {
+    let lock = std::fs::read_to_string(folder.join("package-lock.json"))
+        .with_context(|| format!("read the lock file of {name}"))?;
+    let mark = folder.join("node_modules/.atlashub-installed");
+    if std::fs::read_to_string(&mark).is_ok_and(|text| text == lock) {
+        return Ok(());
+    }
+    announce(&format!("fetching the parts of {name}"));
+    npm(
+        folder,
+        &["ci", "--no-audit", "--no-fund", "--loglevel=error"],
+    )
+    .output(&format!(
+        "fetch the parts of {name} from npm (Node 20.19 or later is needed)"
+    ))?;
+    std::fs::write(&mark, lock).with_context(|| format!("write {}", mark.display()))
 }
 
 fn npm(folder: &Path, words: &[&str]) -> Program {

@@ -73,6 +73,8 @@ struct Run<'a> {
     test_words: Vec<String>,
     postgres: Option<Postgres>,
     objects: Option<ObjectStore>,
+    /// Where the servers of all steps keep what one of them has compiled.
+    compiled: Folder,
     server_is_built: bool,
     client_is_fetched: bool,
 }
@@ -142,6 +144,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
         test_words: test_words.iter().skip(1).cloned().collect(),
         postgres: None,
         objects: None,
+        compiled: Folder::new("compiled-by-tests", None)?,
         server_is_built: false,
         client_is_fetched: false,
     };
@@ -291,13 +294,13 @@ fn postgres(run: &mut Run<'_>) -> Result<()> {
 /// The dashboard, in a browser against the release binary.
 fn dashboard(run: &mut Run<'_>) -> Result<()> {
     run.build_server()?;
-    DASHBOARD.test(run.repository, &run.test_words)
+    DASHBOARD.test(run.repository, run.compiled.path(), &run.test_words)
 }
 
 /// The pages of the plugin `drive`, in a browser against the release binary.
 fn drive(run: &mut Run<'_>) -> Result<()> {
     run.build_server()?;
-    DRIVE.test(run.repository, &run.test_words)
+    DRIVE.test(run.repository, run.compiled.path(), &run.test_words)
 }
 
 /// How many integration tests run at once: they wait for servers more than
@@ -324,6 +327,7 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         .envs(services)
         .env("RUST_TEST_THREADS", threads()?)
         .env("ATLASHUB_TEST_ENGINE", engine)
+        .env("ATLASHUB_TEST_COMPILED", run.compiled.path())
         .env("ATLASHUB_BIN", run.repository.binary())
         .env(
             "ATLASHUB_TEST_COMPONENTS",

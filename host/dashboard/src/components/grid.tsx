@@ -5,7 +5,7 @@
  */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp, KeyRound, Link2 } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { cn } from "@/lib/cn";
 
 export interface GridColumn {
@@ -18,6 +18,7 @@ export interface GridColumn {
 }
 
 export interface Place {
+  /** Among all rows, also those before the first that is there. */
   row: number;
   column: number;
 }
@@ -26,9 +27,17 @@ interface Props {
   label: string;
   columns: GridColumn[];
   rows: readonly (readonly unknown[])[];
+  /** How many rows come before them, which are not there. */
+  offset?: number;
+  /** Which is brought into view and selected, when it or `asked` changes. */
+  target?: number | undefined;
+  /** How often somebody has asked for a row. */
+  asked?: number;
   sort?: { column: string; descending: boolean } | undefined;
   onSort?: ((column: string) => void) | undefined;
   onEnd?: (() => void) | undefined;
+  /** Somebody looks at where no rows are yet, from `row` on. */
+  onStart?: ((row: number) => void) | undefined;
   /** With the row as it was when editing began: rows may have moved since. */
   onEdit?: ((place: Place, value: string | null, row: readonly unknown[]) => Promise<boolean>) | undefined;
   onSelect?: ((place: Place | undefined) => void) | undefined;
@@ -45,13 +54,19 @@ export function shown(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** Pixels, as the class of a row has it. */
+const rowHeight = 33;
+
+/** Rows that can be scrolled to before a target: browsers know no boxes of any height. */
+const above = 100_000;
+
 const widthOf = (column: GridColumn, rows: readonly (readonly unknown[])[], place: number) => {
   let longest = column.name.length + (column.note?.length ?? 0) + 4;
   for (const row of rows.slice(0, 60)) longest = Math.max(longest, Math.min(48, shown(row[place]).length));
   return Math.max(90, Math.min(360, longest * 7.4 + 26));
 };
 
-export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSelect, follow, lead, className, height }: Props) {
+export function Grid({ label, columns, rows, offset = 0, target, asked, sort, onSort, onEnd, onStart, onEdit, onSelect, follow, lead, className, height }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<Place>();
   const [editing, setEditing] = useState<string>();
@@ -62,19 +77,41 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
   const names = columns.map((column) => column.name).join("\u0000");
   // oxlint-disable-next-line react/exhaustive-deps
   const widths = useMemo(() => columns.map((column, place) => widthOf(column, rows, place)), [names, first]);
-  const leadWidth = lead ? 44 : 52;
+  // Numbers of rows are read where one can go to them.
+  const leadWidth = onStart ? 96 : lead ? 44 : 52;
   const total = widths.reduce((sum, width) => sum + width, leadWidth);
+  const base = Math.max(0, (target ?? 0) - above);
+  const end = offset + rows.length;
   const virtual = useVirtualizer({
-    count: rows.length,
+    count: end - base,
     getScrollElement: () => box.current,
-    estimateSize: () => 33,
+    estimateSize: () => rowHeight,
     overscan: 12,
   });
   const items = virtual.getVirtualItems();
-  const last = items.at(-1)?.index ?? 0;
+  const top = base + (items[0]?.index ?? 0);
+  const last = base + (items.at(-1)?.index ?? 0);
   useEffect(() => {
-    if (rows.length > 0 && last >= rows.length - 20) onEnd?.();
-  }, [last, rows.length, onEnd]);
+    if (rows.length > 0 && last >= end - 20) onEnd?.();
+  }, [last, rows.length, end, onEnd]);
+  useEffect(() => {
+    if (rows.length === 0 || offset === 0 || !onStart) return undefined;
+    // Once who scrolls is still: on a long way up the rows between are of no use.
+    const timer = setTimeout(() => {
+      const seen = base + Math.floor((box.current?.scrollTop ?? 0) / rowHeight);
+      if (seen - 20 < offset) onStart(seen);
+    }, 120);
+    return () => clearTimeout(timer);
+  }, [top, rows.length, base, offset, onStart]);
+  useLayoutEffect(() => {
+    if (target === undefined || !first || target < offset || target >= end) return;
+    virtual.scrollToIndex(target - base, { align: "center" });
+    setAt({ row: target, column: 0 });
+    setEditing(undefined);
+    box.current?.focus({ preventScroll: true });
+    // Not when rows are added, only when another is asked for or its rows have come.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [target, asked, first]);
 
   const select = (place: Place | undefined) => {
     setAt(place);
@@ -84,8 +121,8 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
   const begin = (place: Place, text?: string) => {
     const column = columns[place.column];
     if (!onEdit || !column?.editable) return;
-    const value = rows[place.row]?.[place.column];
-    begun.current = rows[place.row];
+    const value = rows[place.row - offset]?.[place.column];
+    begun.current = rows[place.row - offset];
     setAt(place);
     setEditing(text ?? (value === null || value === undefined ? "" : shown(value)));
   };
@@ -108,25 +145,25 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
   };
   const press = (event: KeyboardEvent) => {
     if (editing !== undefined || event.target !== box.current) return;
-    const place = at ?? { row: 0, column: 0 };
+    const place = at ?? { row: offset, column: 0 };
     const moves: Record<string, Place> = {
-      ArrowDown: { ...place, row: Math.min(rows.length - 1, place.row + 1) },
-      ArrowUp: { ...place, row: Math.max(0, place.row - 1) },
+      ArrowDown: { ...place, row: Math.min(end - 1, place.row + 1) },
+      ArrowUp: { ...place, row: Math.max(offset, place.row - 1) },
       ArrowRight: { ...place, column: Math.min(columns.length - 1, place.column + 1) },
       ArrowLeft: { ...place, column: Math.max(0, place.column - 1) },
-      PageDown: { ...place, row: Math.min(rows.length - 1, place.row + 20) },
-      PageUp: { ...place, row: Math.max(0, place.row - 20) },
+      PageDown: { ...place, row: Math.min(end - 1, place.row + 20) },
+      PageUp: { ...place, row: Math.max(offset, place.row - 20) },
     };
     const next = moves[event.key];
     if (next) {
       event.preventDefault();
       select(at ? next : place);
-      virtual.scrollToIndex(next.row);
+      virtual.scrollToIndex(next.row - base);
       return;
     }
     if (!at) return;
     if ((event.ctrlKey || event.metaKey) && event.key === "c" && !getSelection()?.toString()) {
-      const value = rows[at.row]?.[at.column];
+      const value = rows[at.row - offset]?.[at.column];
       void navigator.clipboard?.writeText(value === null ? "" : shown(value)).catch(() => undefined);
     } else if (event.key === "Enter" || event.key === "F2") {
       event.preventDefault();
@@ -139,7 +176,7 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
       ref={box}
       role="grid"
       aria-label={label}
-      aria-rowcount={rows.length + 1}
+      aria-rowcount={end + 1}
       aria-colcount={columns.length}
       tabIndex={0}
       onKeyDown={press}
@@ -183,13 +220,13 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
       </div>
       <div role="rowgroup" className="relative" style={{ height: virtual.getTotalSize(), width: total, minWidth: "100%" }}>
         {items.map((item) => {
-          const row = rows[item.index];
-          if (!row) return null;
+          const number = base + item.index;
+          const row = rows[number - offset];
           return (
             <div
-              key={item.index}
+              key={number}
               role="row"
-              aria-rowindex={item.index + 2}
+              aria-rowindex={number + 2}
               className="absolute top-0 left-0 flex h-[33px] border-b border-border/60 hover:bg-raised/40"
               style={{ transform: `translateY(${item.start}px)`, width: total, minWidth: "100%" }}
             >
@@ -198,12 +235,13 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
                 className="flex shrink-0 items-center justify-end border-r border-border/60 pr-2 text-muted tabular-nums"
                 style={{ width: leadWidth }}
               >
-                {lead ? lead(item.index) : item.index + 1}
+                {onStart && <span className="mr-auto truncate pl-2">{number + 1}</span>}
+                {lead ? row && lead(number) : !onStart && number + 1}
               </div>
               {columns.map((column, place) => {
-                const value = row[place];
-                const here = at?.row === item.index && at.column === place;
-                const mine = { row: item.index, column: place };
+                const value = row?.[place];
+                const here = at?.row === number && at.column === place;
+                const mine = { row: number, column: place };
                 return (
                   <div
                     key={column.name}
@@ -225,7 +263,7 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
                   >
                     {here && editing !== undefined ? (
                       <input
-                        aria-label={`${column.name}, row ${item.index + 1}`}
+                        aria-label={`${column.name}, row ${number + 1}`}
                         // oxlint-disable-next-line jsx-a11y/no-autofocus
                         autoFocus
                         readOnly={saving}
@@ -243,8 +281,8 @@ export function Grid({ label, columns, rows, sort, onSort, onEnd, onEdit, onSele
                       />
                     ) : (
                       <>
-                        <span className={cn("min-w-0 truncate", (value === null || value === undefined) && "text-muted italic")}>{shown(value)}</span>
-                        {here && follow && value !== null && <span className="ml-auto shrink-0">{follow(mine)}</span>}
+                        <span className={cn("min-w-0 truncate", (value === null || value === undefined) && "text-muted italic")}>{row ? shown(value) : "…"}</span>
+                        {here && follow && row && value !== null && <span className="ml-auto shrink-0">{follow(mine)}</span>}
                       </>
                     )}
                   </div>

@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { queryOptions, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Bookmark, Braces, ChevronRight, Download, History, Play, Plus, Route, Square, Table2, Trash2, X } from "lucide-react";
 import { Suspense, lazy, useCallback, useEffect, useRef, useState } from "react";
 import { toast } from "sonner";
@@ -166,13 +166,14 @@ function Browse({ project, insert }: { project: string; insert: (sql: string) =>
   );
 }
 
-const savedKey = (project: string) => ["project", project, "saved"];
-
-function Saved({ project, open }: { project: string; open: (name: string, sql: string) => void }) {
-  const { data, error, refetch } = useQuery({
-    queryKey: savedKey(project),
+const savedQuery = (project: string) =>
+  queryOptions({
+    queryKey: ["project", project, "saved"],
     queryFn: ({ signal }) => take(api.GET("/admin/v1/projects/{project}/sql/saved", { params: { path: { project } }, signal })),
   });
+
+function Saved({ project, open }: { project: string; open: (name: string, sql: string) => void }) {
+  const { data, error, refetch } = useQuery(savedQuery(project));
   const [removing, setRemoving] = useState<Schemas["SavedQueryView"]>();
   if (error && !data) return <Failure error={error} retry={() => void refetch()} />;
   if (!data) return <Loading />;
@@ -210,7 +211,7 @@ function Saved({ project, open }: { project: string; open: (name: string, sql: s
             await take(
               api.DELETE("/admin/v1/projects/{project}/sql/saved/{id}", { params: { path: { project, id: removing.id } } }),
             );
-            await queryClient.invalidateQueries({ queryKey: savedKey(project) });
+            await queryClient.invalidateQueries({ queryKey: savedQuery(project).queryKey });
           }}
         >
           <p>It is gone for all admins.</p>
@@ -267,10 +268,12 @@ function Past({ project, open }: { project: string; open: (sql: string) => void 
   );
 }
 
-function Save({ project, sql, name: given, close }: { project: string; sql: string; name: string; close: () => void }) {
+function Save({ project, sql, name: given, done, close }: { project: string; sql: string; name: string; done: (name: string) => void; close: () => void }) {
   const [name, setName] = useState(given);
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
+  const { data: saved } = useQuery(savedQuery(project));
+  const old = saved?.items.find((one) => one.name === name.trim());
   return (
     <DialogRoot open onOpenChange={(open) => !open && close()}>
       <DialogContent title="Save the statement" description="For all admins of the project.">
@@ -281,9 +284,12 @@ function Save({ project, sql, name: given, close }: { project: string; sql: stri
             setPending(true);
             setError(undefined);
             try {
-              await take(api.POST("/admin/v1/projects/{project}/sql/saved", { params: { path: { project } }, body: { name, sql } }));
-              await queryClient.invalidateQueries({ queryKey: savedKey(project) });
+              const body = { name: name.trim(), sql };
+              if (old) await take(api.PUT("/admin/v1/projects/{project}/sql/saved/{id}", { params: { path: { project, id: old.id } }, body }));
+              else await take(api.POST("/admin/v1/projects/{project}/sql/saved", { params: { path: { project } }, body }));
+              await queryClient.invalidateQueries({ queryKey: savedQuery(project).queryKey });
               toast.success("Saved");
+              done(body.name);
               close();
             } catch (failure) {
               setError(failure);
@@ -295,11 +301,17 @@ function Save({ project, sql, name: given, close }: { project: string; sql: stri
           <Field label="Name">
             <Input required value={name} onChange={(event) => setName(event.target.value)} />
           </Field>
+          {old && old.sql !== sql && (
+            <div className="grid gap-1.5">
+              <p className="text-[0.8125rem] text-muted">There is one of this name. It is overwritten for all admins:</p>
+              <pre className="max-h-32 overflow-auto rounded-md border border-border bg-background p-2 font-mono text-xs break-words whitespace-pre-wrap">{old.sql}</pre>
+            </div>
+          )}
           <Refusal error={error} />
           <div className="flex justify-end gap-2">
             <Button onClick={close}>Cancel</Button>
-            <Button type="submit" variant="primary" pending={pending}>
-              Save
+            <Button type="submit" variant={old ? "danger" : "primary"} pending={pending}>
+              {old ? "Overwrite" : "Save"}
             </Button>
           </div>
         </form>
@@ -491,7 +503,7 @@ function Bench({ project }: { project: string }) {
         </Tabs>
       </Card>
       {saving !== undefined && (
-        <Save project={project} sql={saving} name={sheet.name.startsWith("Query ") ? "" : sheet.name} close={() => setSaving(undefined)} />
+        <Save project={project} sql={saving} name={sheet.name.startsWith("Query ") ? "" : sheet.name} done={(name) => change({ name })} close={() => setSaving(undefined)} />
       )}
     </div>
   );

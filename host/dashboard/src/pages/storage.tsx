@@ -1,25 +1,27 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ChevronRight, Download, File as FileIcon, FileImage, FileText, FileVideo, Folder, FolderOpen, HardDrive, Link2, Plus, Settings2, Trash2, Upload } from "lucide-react";
+import { ChevronRight, File as FileIcon, FileImage, FileText, FileVideo, Folder, FolderOpen, HardDrive, Plus, Settings2, Trash2, Upload } from "lucide-react";
 import { type DragEvent, useEffect, useMemo, useRef, useState } from "react";
 import { toast } from "sonner";
 import { ApiError, plugin, reason } from "@/api/client";
 import { installationsQuery, queryClient, usageQuery } from "@/api/queries";
 import { Confirm } from "@/components/confirm";
+import { ObjectPreview, type StoredObject, remove } from "@/components/object-preview";
 import { PageHeader } from "@/components/page";
 import { Progress } from "@/components/progress";
 import { Meter } from "@/components/stat";
-import { Empty, Failure, Loading, Refusal, Skeleton } from "@/components/states";
-import { Secret, When } from "@/components/text";
+import { Empty, Failure, Loading, Refusal } from "@/components/states";
+import { When } from "@/components/text";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card, CardBody } from "@/components/ui/card";
+import { Checkbox } from "@/components/ui/checkbox";
 import { DialogContent, DialogRoot } from "@/components/ui/dialog";
 import { Field } from "@/components/ui/field";
 import { Input, Select } from "@/components/ui/input";
 import { Switch } from "@/components/ui/switch";
 import { cn } from "@/lib/cn";
-import { bytes, moment, plural } from "@/lib/format";
+import { bytes, plural } from "@/lib/format";
 import { useWords } from "@/lib/pages";
 import { send } from "@/lib/send";
 import { useProject } from "@/lib/use-project";
@@ -33,14 +35,6 @@ interface Bucket {
   createdAt: string;
 }
 
-interface StoredObject {
-  objectKey: string;
-  size: number;
-  contentType: string;
-  ownerId: string | null;
-  createdAt: string;
-}
-
 const bucketsKey = (project: string) => ["project", project, "buckets"];
 const objectsKey = (project: string, bucket: string) => ["project", project, "objects", bucket];
 
@@ -50,9 +44,6 @@ function iconOf(type: string) {
   if (type.startsWith("text/") || type.includes("json") || type.includes("pdf")) return FileText;
   return FileIcon;
 }
-
-const signed = (project: string, bucket: string, objectKey: string, disposition: "inline" | "attachment") =>
-  plugin<{ downloadUrl: string; expiresIn: number }>(project, "/v1/storage/signed-download", { query: { bucket, objectKey, disposition } });
 
 interface Sending {
   id: string;
@@ -137,108 +128,6 @@ function BucketDialog({ project, bucket, close }: { project: string; bucket: Buc
   );
 }
 
-function Preview({ project, bucket, object, close, remove }: { project: string; bucket: string; object: StoredObject; close: () => void; remove: () => void }) {
-  const { data, error } = useQuery({
-    queryKey: ["project", project, "preview", bucket, object.objectKey],
-    queryFn: () => signed(project, bucket, object.objectKey, "inline"),
-    staleTime: 60_000,
-  });
-  const [link, setLink] = useState<{ url: string; until: string }>();
-  const isText = /^text\/|json|xml|javascript/.test(object.contentType) && object.size < 512 * 1024;
-  const text = useQuery({
-    queryKey: ["project", project, "preview-text", data?.downloadUrl],
-    queryFn: async () => (await fetch(data?.downloadUrl ?? "")).text(),
-    enabled: data !== undefined && isText,
-  });
-  const kind = object.contentType.split("/")[0];
-  return (
-    <DialogRoot open onOpenChange={(open) => !open && close()}>
-      <DialogContent
-        side
-        title={object.objectKey.split("/").at(-1) ?? object.objectKey}
-        description={`${bytes(object.size)}, ${object.contentType}`}
-        footer={
-          <>
-            <Button variant="danger" onClick={remove}>
-              <Trash2 aria-hidden /> Delete
-            </Button>
-            <Button
-              onClick={async () => {
-                try {
-                  const made = await signed(project, bucket, object.objectKey, "attachment");
-                  setLink({ url: made.downloadUrl, until: new Date(Date.now() + made.expiresIn * 1_000).toISOString() });
-                } catch (failure) {
-                  toast.error(reason(failure));
-                }
-              }}
-            >
-              <Link2 aria-hidden /> Signed link
-            </Button>
-            <Button
-              variant="primary"
-              onClick={async () => {
-                try {
-                  location.assign((await signed(project, bucket, object.objectKey, "attachment")).downloadUrl);
-                } catch (failure) {
-                  toast.error(reason(failure));
-                }
-              }}
-            >
-              <Download aria-hidden /> Download
-            </Button>
-          </>
-        }
-      >
-        <div className="grid gap-4">
-          {link && (
-            <div className="grid gap-1.5">
-              <Secret text={link.url} label="signed link" />
-              <p className="text-xs text-muted">Whoever has it may download this object until {moment(link.until)}.</p>
-            </div>
-          )}
-          <div className="grid min-h-40 place-items-center overflow-hidden rounded-md border border-border bg-background">
-            {error ? (
-              <Refusal error={error} className="m-4" />
-            ) : !data ? (
-              <Skeleton className="h-40 w-full" />
-            ) : kind === "image" ? (
-              <img src={data.downloadUrl} alt={object.objectKey} className="max-h-96 max-w-full object-contain" />
-            ) : kind === "video" ? (
-              // oxlint-disable-next-line jsx-a11y/media-has-caption
-              <video src={data.downloadUrl} controls className="max-h-96 w-full" />
-            ) : kind === "audio" ? (
-              // oxlint-disable-next-line jsx-a11y/media-has-caption
-              <audio src={data.downloadUrl} controls className="w-full p-4" />
-            ) : isText ? (
-              <pre className="max-h-96 w-full overflow-auto p-3 font-mono text-xs break-words whitespace-pre-wrap">{text.data?.slice(0, 100_000) ?? "…"}</pre>
-            ) : (
-              <p className="p-6 text-center text-[0.8125rem] text-muted">There is no preview of this type. Download it to look into it.</p>
-            )}
-          </div>
-          <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 text-[0.8125rem]">
-            <dt className="text-muted">Path</dt>
-            <dd className="font-mono text-xs break-all">
-              {bucket}/{object.objectKey}
-            </dd>
-            <dt className="text-muted">Owner</dt>
-            <dd>
-              {object.ownerId ? (
-                <Link to="/projects/$project/users" params={{ project }} search={{ user: object.ownerId }} className="font-mono text-xs hover:underline">
-                  {object.ownerId}
-                </Link>
-              ) : (
-                "the server"
-              )}
-            </dd>
-            <dt className="text-muted">Stored</dt>
-            <dd>{moment(object.createdAt)}</dd>
-          </dl>
-        </div>
-      </DialogContent>
-    </DialogRoot>
-  );
-}
-
 function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
   const [words, change] = useWords<"prefix" | "object">();
   const prefix = words.prefix ?? "";
@@ -254,7 +143,8 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
   });
   const [sending, setSending] = useState<Sending[]>([]);
   const [over, setOver] = useState(false);
-  const [removing, setRemoving] = useState<StoredObject>();
+  const [removing, setRemoving] = useState<string[]>();
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [editing, setEditing] = useState(false);
   const [dropping, setDropping] = useState(false);
   const input = useRef<HTMLInputElement>(null);
@@ -270,6 +160,8 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
     }
     return { folders: [...found], files: here };
   }, [items, prefix]);
+  // Those that are chosen and seen: nobody deletes what another folder hides.
+  const here = files.filter((item) => chosen.has(item.objectKey)).map((item) => item.objectKey);
   const object = items.find((item) => item.objectKey === words.object);
 
   const upload = async (list: Iterable<File>) => {
@@ -312,7 +204,7 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
       onDrop={drop}
     >
       <div className="flex flex-wrap items-center gap-2 border-b border-border p-2.5">
-        <nav aria-label="Folders" className="flex min-w-0 flex-1 flex-wrap items-center gap-1 text-sm">
+        <nav aria-label="Folders" className="flex min-w-32 flex-1 flex-wrap items-center gap-1 text-sm">
           <button type="button" className="rounded px-1 font-medium hover:underline" onClick={() => change({ prefix: undefined })}>
             {bucket.name}
           </button>
@@ -329,6 +221,11 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
           })}
           {bucket.public && <Badge tone="warn">public</Badge>}
         </nav>
+        {here.length > 0 && (
+          <Button size="sm" variant="danger" onClick={() => setRemoving(here)}>
+            <Trash2 aria-hidden /> Delete {here.length}
+          </Button>
+        )}
         <Button size="sm" onClick={() => setEditing(true)}>
           <Settings2 aria-hidden /> Rules
         </Button>
@@ -400,13 +297,29 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
               </button>
             </li>
           ))}
+          {files.length > 1 && (
+            <li className="flex items-center gap-3 border-b border-border px-4 py-2 text-xs text-muted">
+              <Checkbox
+                aria-label="Choose all files here"
+                checked={here.length === files.length ? true : here.length > 0 ? "indeterminate" : false}
+                onCheckedChange={(on) => setChosen(new Set(on === true ? files.map((item) => item.objectKey) : []))}
+              />
+              {here.length > 0 ? `${plural(here.length, "object")} chosen` : plural(files.length, "object")}
+            </li>
+          )}
           {files.map((item) => {
             const Icon = iconOf(item.contentType);
             return (
-              <li key={item.objectKey} className="border-b border-border last:border-0">
+              <li key={item.objectKey} className="flex items-center border-b border-border last:border-0 hover:bg-raised/40">
+                <Checkbox
+                  aria-label={`Choose ${item.objectKey.slice(prefix.length)}`}
+                  className="ml-4"
+                  checked={chosen.has(item.objectKey)}
+                  onCheckedChange={(on) => setChosen((old) => new Set(on ? [...old, item.objectKey] : [...old].filter((one) => one !== item.objectKey)))}
+                />
                 <button
                   type="button"
-                  className="flex w-full items-center gap-3 px-4 py-2.5 text-left text-sm hover:bg-raised/40"
+                  className="flex min-w-0 flex-1 items-center gap-3 py-2.5 pr-4 pl-3 text-left text-sm"
                   onClick={() => change({ object: item.objectKey })}
                 >
                   <Icon className="size-4 shrink-0 text-muted" aria-hidden />
@@ -459,30 +372,45 @@ function Objects({ project, bucket }: { project: string; bucket: Bucket }) {
         <p>It has to be empty. Its rules go with it.</p>
       </Confirm>
       {object && (
-        <Preview
+        <ObjectPreview
           key={object.objectKey}
           project={project}
           bucket={bucket.name}
           object={object}
           close={() => change({ object: undefined })}
-          remove={() => setRemoving(object)}
+          remove={() => setRemoving([object.objectKey])}
         />
       )}
       {removing && (
         <Confirm
           open
           onOpenChange={(open) => !open && setRemoving(undefined)}
-          title={`Delete ${removing.objectKey}?`}
-          action="Delete the object"
+          title={removing.length === 1 ? `Delete ${removing[0]}?` : `Delete ${removing.length} objects?`}
+          action={removing.length === 1 ? "Delete the object" : `Delete ${removing.length} objects`}
           run={async () => {
-            await plugin(project, "/v1/storage/object", { method: "DELETE", query: { bucket: bucket.name, objectKey: removing.objectKey } });
-            change({ object: undefined });
-            toast.success("The object is deleted");
-            await queryClient.invalidateQueries({ queryKey: objectsKey(project, bucket.name) });
-            void queryClient.invalidateQueries({ queryKey: usageQuery(project).queryKey });
+            try {
+              for (const objectKey of removing) {
+                // One after the other: what is refused stops the rest.
+                // oxlint-disable-next-line no-await-in-loop
+                await remove(project, bucket.name, objectKey);
+                setChosen((old) => new Set([...old].filter((one) => one !== objectKey)));
+              }
+              change({ object: undefined });
+              toast.success(removing.length === 1 ? "The object is deleted" : `${removing.length} objects are deleted`);
+            } finally {
+              await queryClient.invalidateQueries({ queryKey: objectsKey(project, bucket.name) });
+              void queryClient.invalidateQueries({ queryKey: usageQuery(project).queryKey });
+            }
           }}
         >
-          <p>Links to it stop working. This cannot be undone.</p>
+          {removing.length > 1 && (
+            <ul className="mb-2 max-h-40 overflow-y-auto font-mono text-xs break-all">
+              {removing.map((objectKey) => (
+                <li key={objectKey}>{objectKey}</li>
+              ))}
+            </ul>
+          )}
+          <p>Links to {removing.length === 1 ? "it" : "them"} stop working. This cannot be undone.</p>
         </Confirm>
       )}
     </Card>

@@ -1,10 +1,10 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { ArrowUpRight, Columns3, Download, Ellipsis, Filter, Pencil, Plus, Table2, Trash2, Upload, X } from "lucide-react";
+import { ArrowUpRight, Columns3, Download, Ellipsis, Pencil, Plus, Table2, Trash2, Upload, X } from "lucide-react";
 import { type DragEvent, useCallback, useMemo, useRef, useState } from "react";
 import { toast } from "sonner";
 import { ApiError, api, reason, take } from "@/api/client";
-import { type Column, type TableDetails, installationsQuery, queryClient, tableQuery, tablesQuery } from "@/api/queries";
+import { type TableDetails, installationsQuery, queryClient, tableQuery, tablesQuery } from "@/api/queries";
 import { Confirm } from "@/components/confirm";
 import { CsvImport } from "@/components/csv-import";
 import { Grid, type Place, shown } from "@/components/grid";
@@ -14,15 +14,14 @@ import { Empty, Failure, Loading } from "@/components/states";
 import { CreateTable, RowForm, alter, valueOf } from "@/components/table-dialogs";
 import { Rename, Structure } from "@/components/table-structure";
 import { CopyButton } from "@/components/text";
+import { AddFilter, GoTo, operators } from "@/components/table-ways";
 import { TransferImport } from "@/components/transfer-import";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Checkbox } from "@/components/ui/checkbox";
-import { Field } from "@/components/ui/field";
-import { Input, Select } from "@/components/ui/input";
+import { Input } from "@/components/ui/input";
 import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from "@/components/ui/menu";
-import { Popover, PopoverContent, PopoverTrigger } from "@/components/ui/popover";
 import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
 import { cn } from "@/lib/cn";
 import { csv, download } from "@/lib/download";
@@ -33,85 +32,17 @@ import { useProject } from "@/lib/use-project";
 
 const page = 200;
 
-const operators: [string, string][] = [
-  ["eq", "is"],
-  ["neq", "is not"],
-  ["lt", "less than"],
-  ["lte", "at most"],
-  ["gt", "more than"],
-  ["gte", "at least"],
-  ["like", "is like (% for anything)"],
-  ["is", "is NULL or not"],
-];
-
 /** Conditions as the server reads them: a comma in a value is escaped. */
 const split = (text: string | undefined): string[] => (text ? text.split(/(?<!\\),/) : []);
 
-function AddFilter({ columns, add }: { columns: Column[]; add: (condition: string) => void }) {
-  const [open, setOpen] = useState(false);
-  const [column, setColumn] = useState(columns[0]?.name ?? "");
-  const [operator, setOperator] = useState("eq");
-  const [value, setValue] = useState("");
-  return (
-    <Popover open={open} onOpenChange={setOpen}>
-      <PopoverTrigger asChild>
-        <Button size="sm">
-          <Filter aria-hidden /> Filter
-        </Button>
-      </PopoverTrigger>
-      <PopoverContent className="w-72">
-        <form
-          className="grid gap-3"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const text = operator === "is" ? value || "null" : value;
-            add(`${column}.${operator}.${text.replaceAll(",", "\\,")}`);
-            setValue("");
-            setOpen(false);
-          }}
-        >
-          <Field label="Column">
-            <Select value={column} onChange={(event) => setColumn(event.target.value)}>
-              {columns.map((one) => (
-                <option key={one.name}>{one.name}</option>
-              ))}
-            </Select>
-          </Field>
-          <Field label="Condition">
-            <Select value={operator} onChange={(event) => setOperator(event.target.value)}>
-              {operators.map(([name, label]) => (
-                <option key={name} value={name}>
-                  {label}
-                </option>
-              ))}
-            </Select>
-          </Field>
-          {operator === "is" ? (
-            <Field label="Value">
-              <Select value={value || "null"} onChange={(event) => setValue(event.target.value)}>
-                <option value="null">NULL</option>
-                <option value="not_null">not NULL</option>
-              </Select>
-            </Field>
-          ) : (
-            <Field label="Value">
-              <Input value={value} onChange={(event) => setValue(event.target.value)} />
-            </Field>
-          )}
-          <Button type="submit" variant="primary" size="sm">
-            Add
-          </Button>
-        </form>
-      </PopoverContent>
-    </Popover>
-  );
-}
-
 function Rows({ project, table }: { project: string; table: TableDetails }) {
-  const [words, change] = useWords<"filter" | "order">();
+  const [words, change] = useWords<"filter" | "order" | "row">();
   const { filter, order } = words;
-  const key = useMemo(() => ["project", project, "tables", table.name, "rows", filter, order], [project, table.name, filter, order]);
-  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage } = useInfiniteQuery({
+  // The address counts from one, as people do.
+  const target = words.row && /^\d{1,12}$/.test(words.row) ? Math.max(0, Number(words.row) - 1) : undefined;
+  const start = target === undefined ? 0 : Math.floor(target / page) * page;
+  const key = useMemo(() => ["project", project, "tables", table.name, "rows", filter, order, start], [project, table.name, filter, order, start]);
+  const { data, error, refetch, fetchNextPage, hasNextPage, isFetchingNextPage, fetchPreviousPage, isFetchingPreviousPage } = useInfiniteQuery({
     queryKey: key,
     queryFn: ({ pageParam, signal }) =>
       take(
@@ -123,9 +54,11 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
           signal,
         }),
       ),
-    initialPageParam: 0,
+    initialPageParam: start,
     getNextPageParam: (last) => last.next_offset ?? undefined,
+    getPreviousPageParam: (_first, _pages, from) => (from > 0 ? Math.max(0, from - page) : undefined),
   });
+  const offset = Number(data?.pageParams[0] ?? start);
   const rows = useMemo(() => (data?.pages.flatMap((one) => one.rows) ?? []) as unknown[][], [data]);
   const columns = data?.pages[0]?.columns ?? table.columns;
   const [at, setAt] = useState<Place>();
@@ -183,12 +116,38 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
     if (found && writable) setFile(found);
   };
   const conditions = split(filter);
-  const setConditions = (list: string[]) => change({ filter: list.join(",") || undefined });
-  const value = at ? rows[at.row]?.[at.column] : undefined;
+  const setConditions = (list: string[]) => change({ filter: list.join(",") || undefined, row: undefined });
+  const value = at ? rows[at.row - offset]?.[at.column] : undefined;
   const foreign = (name: string) => table.foreign_keys.find((one) => one.columns.length === 1 && one.columns[0] === name);
   const onEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const onStart = useCallback(
+    (row: number) => {
+      if (isFetchingPreviousPage) return;
+      // The page before, or, after a long way up, those around what is looked at.
+      if (row >= offset - page) void fetchPreviousPage();
+      else change({ row: String(row + 1) }, { replace: true });
+    },
+    [isFetchingPreviousPage, offset, fetchPreviousPage, change],
+  );
+  const [asked, setAsked] = useState(0);
+  const goTo = async (by: "number" | "key", text: string) => {
+    setAsked((times) => times + 1);
+    if (by === "number") {
+      change({ row: String(Math.max(1, Math.floor(Number(text)))) });
+      return;
+    }
+    const column = columns[place(keys[0] ?? "")];
+    if (!column) return;
+    const answer = await take(
+      api.POST("/admin/v1/projects/{project}/sql", {
+        params: { path: { project } },
+        body: { sql: `SELECT count(*) FROM ${quote(table.name)} WHERE ${quote(column.name)} < $1`, params: [valueOf(column, text)] as never[], mode: "read" },
+      }),
+    );
+    change({ filter: undefined, order: `${column.name}.asc`, row: String(Number(answer.rows[0]?.[0] ?? 0) + 1) });
+  };
 
   return (
     <Card
@@ -203,6 +162,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
     >
       <div className="flex flex-wrap items-center gap-2 border-b border-border p-2">
         <AddFilter columns={columns} add={(condition) => setConditions([...conditions, condition])} />
+        <GoTo keyName={keys.length === 1 ? keys[0] : undefined} go={goTo} />
         {conditions.map((condition) => {
           const [column = "", operator = "", ...rest] = condition.split(".");
           return (
@@ -217,7 +177,10 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
           );
         })}
         <span className="ml-auto text-xs text-muted tabular-nums">
-          {data && `${plural(rows.length, "row")}${hasNextPage ? " so far" : ""}`}
+          {data &&
+            (offset > 0
+              ? `rows ${count(offset + 1)} to ${count(offset + rows.length)}`
+              : `${plural(rows.length, "row")}${hasNextPage ? " so far" : ""}`)}
         </span>
         {chosen.size > 0 && (
           <Button size="sm" variant="danger" onClick={() => setDeleting(true)}>
@@ -260,6 +223,16 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
         <Failure error={error} retry={() => void refetch()} />
       ) : !data ? (
         <Loading rows={8} />
+      ) : rows.length === 0 && start > 0 ? (
+        <Empty
+          icon={Table2}
+          title="There are fewer rows"
+          action={
+            <Button size="sm" onClick={() => change({ row: undefined })}>
+              To the first row
+            </Button>
+          }
+        />
       ) : rows.length === 0 ? (
         <Empty icon={Table2} title={conditions.length > 0 ? "No row is like that" : "No rows yet"}>
           {conditions.length === 0 && writable && "Add one, or drop a CSV file here."}
@@ -277,8 +250,12 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
               editable: writable && !column.generated,
             }))}
             rows={rows}
+            offset={offset}
+            target={target}
+            asked={asked}
+            onStart={start > 0 || offset > 0 || target !== undefined ? onStart : undefined}
             sort={sort}
-            onSort={(column) => change({ order: sort?.column === column ? (sort.descending ? undefined : `${column}.desc`) : `${column}.asc` })}
+            onSort={(column) => change({ row: undefined, order: sort?.column === column ? (sort.descending ? undefined : `${column}.desc`) : `${column}.asc` })}
             onEnd={onEnd}
             onSelect={setAt}
             onEdit={writable ? edit : undefined}
@@ -287,10 +264,10 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
                 ? (row) => (
                     <Checkbox
                       aria-label={`Choose row ${row + 1}`}
-                      checked={chosen.has(JSON.stringify(keyOf(rows[row])))}
+                      checked={chosen.has(JSON.stringify(keyOf(rows[row - offset])))}
                       onCheckedChange={(on) => {
                         const next = new Map(chosen);
-                        const found = keyOf(rows[row]);
+                        const found = keyOf(rows[row - offset]);
                         if (on) next.set(JSON.stringify(found), found);
                         else next.delete(JSON.stringify(found));
                         setChosen(next);
@@ -306,7 +283,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
                 <Link
                   to="/projects/$project/tables/$table"
                   params={{ project, table: target.table }}
-                  search={{ filter: `${target.references[0]}.eq.${shown(rows[row]?.[column]).replaceAll(",", "\\,")}` }}
+                  search={{ filter: `${target.references[0]}.eq.${shown(rows[row - offset]?.[column]).replaceAll(",", "\\,")}` }}
                   aria-label={`To the row of ${target.table}`}
                   title={`To the row of ${target.table}`}
                 >
@@ -325,7 +302,7 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
               </pre>
               <CopyButton text={value === null ? "" : shown(value)} label="Copy the value" />
               {writable && (
-                <Button size="sm" variant="ghost" onClick={() => setForm(rows[at.row])}>
+                <Button size="sm" variant="ghost" onClick={() => setForm(rows[at.row - offset])}>
                   <Pencil aria-hidden /> Row
                 </Button>
               )}

@@ -81,7 +81,7 @@ test("things are shared with people, who hear of it at once, and by links", asyn
   const taker = await server.user("Daudi");
   await giver.upload("Trip/lake.png", pixel);
   await giver.upload("Trip/notes.txt", "bring water");
-  const other = await Browser.start();
+  const other = await browser.another();
   const theirs = await other.page(server);
   await signIn(theirs, taker);
   await theirs.getByRole("link", { name: "Notifications", exact: true }).waitFor();
@@ -124,7 +124,7 @@ test("things are shared with people, who hear of it at once, and by links", asyn
   const links = await giver.call("GET", `/folders/${folders.items[0].id}/share`);
   assert.equal(links.items[0].max_downloads, 5);
 
-  const guests = await Browser.start();
+  const guests = await browser.another();
   const guest = await guests.page(server);
   await guest.goto(address);
   await guest.getByRole("heading", { name: "This link has a password" }).waitFor();

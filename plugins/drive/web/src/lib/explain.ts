@@ -20,6 +20,7 @@ const known: Record<string, Key> = {
   invalid_handle: "error_handle",
   handle_taken: "error_handle",
   path_taken: "error_path_taken",
+  invalid_phone: "error_phone",
 };
 
 /** What went wrong, as a user can do something with it. */
