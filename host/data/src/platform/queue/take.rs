@@ -47,6 +47,23 @@ const PROJECTS_WITH_WORK: &str = "WITH RECURSIVE behind (project_id, place) AS (
      SELECT project_id, 1 AS turn FROM before WHERE project_id IS NOT NULL) AS found \
      ORDER BY turn, project_id LIMIT $2";
 
+const TAKE_ON_SQLITE: &str = "WITH picked AS (SELECT seq FROM queue_items \
+     WHERE state = 'ready' AND project_id = $1 ORDER BY priority, due_at, seq LIMIT $2) \
+     UPDATE queue_items SET state = 'running', fence = fence + 1, attempt = attempt + 1, \
+     worker = $3, lease_until = $4, started_at = $5, progress = NULL, progress_note = NULL \
+     WHERE seq IN (SELECT seq FROM picked) AND state = 'ready' RETURNING *";
+
+/// What was picked is locked, and so still ready. The rows are found by their
+/// numbers and nothing else: asked for the state as well, the database goes
+/// through all that is ready, since it takes that for little when it last
+/// counted while everything was scheduled.
+const TAKE_ON_POSTGRES: &str = "WITH picked AS (SELECT seq FROM queue_items \
+     WHERE state = 'ready' AND project_id = $1 ORDER BY priority, due_at, seq LIMIT $2 \
+     FOR UPDATE SKIP LOCKED) \
+     UPDATE queue_items SET state = 'running', fence = fence + 1, attempt = attempt + 1, \
+     worker = $3, lease_until = $4, started_at = $5, progress = NULL, progress_note = NULL \
+     WHERE seq = ANY (ARRAY(SELECT seq FROM picked)) RETURNING *";
+
 impl Queue<'_> {
     /// When the next item that is scheduled or held falls due.
     ///
@@ -156,16 +173,10 @@ impl Queue<'_> {
         limit: u32,
     ) -> Result<Vec<QueueItem>> {
         let now = self.db.now();
-        let sql = on_both!(
-            self.db.engine(),
-            "WITH picked AS (SELECT seq FROM queue_items WHERE state = 'ready' \
-             AND project_id = $1 ORDER BY priority, due_at, seq LIMIT $2",
-            skip,
-            ") UPDATE queue_items SET state = 'running', fence = fence + 1, \
-             attempt = attempt + 1, worker = $3, lease_until = $4, started_at = $5, \
-             progress = NULL, progress_note = NULL \
-             WHERE seq IN (SELECT seq FROM picked) AND state = 'ready' RETURNING *"
-        );
+        let sql = match self.db.engine() {
+            Engine::Sqlite => TAKE_ON_SQLITE,
+            Engine::Postgres => TAKE_ON_POSTGRES,
+        };
         let rows = self
             .db
             .write()
