@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn a_push_is_paid_written_down_and_told_once() {
     let shop = Shop::open().await;
-    // Late enough that the push has been answered on any machine.
-    shop.faults(|faults| faults.callback_ms = 3_000);
+    shop.faults(|faults| faults.callback_ms = 300);
     let begun = shop.push("0712 345-678", 100).await.expect(201).json();
     assert_eq!(begun["status"], "pending", "{begun}");
     let id = begun["transaction_id"].as_str().unwrap();
