@@ -47,6 +47,9 @@ impl Engine {
 pub(crate) struct Stores {
     folder: TempDir,
     variables: Vec<(&'static str, String)>,
+    /// The platform's database on the tests' Postgres server, which goes away
+    /// with this, and each project's with it: a run makes a thousand of them.
+    database: Option<String>,
 }
 
 impl Stores {
@@ -63,7 +66,15 @@ impl Stores {
             Engine::Postgres => outside_stores().await,
         };
         variables.push(("ATLASHUB_MASTER_KEY", STANDARD.encode(MASTER_KEY)));
-        Self { folder, variables }
+        let database = variables
+            .iter()
+            .find(|(name, _)| *name == "ATLASHUB_DATABASE_URL")
+            .map(|(_, url)| url.clone());
+        Self {
+            folder,
+            variables,
+            database,
+        }
     }
 
     /// Has node number `node` keep compiled code where all servers of this
@@ -111,6 +122,43 @@ impl Stores {
     pub(crate) fn variables(&self) -> &[(&'static str, String)] {
         &self.variables
     }
+}
+
+impl Drop for Stores {
+    fn drop(&mut self) {
+        let Some(platform) = self.database.take() else {
+            return;
+        };
+        // Whoever drops this runs in a runtime that must not wait.
+        drop(std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            if let Ok(runtime) = runtime {
+                // What stays takes room on the disk until the cluster ends.
+                let _ = runtime.block_on(remove_databases(&platform));
+            }
+        }));
+    }
+}
+
+/// Removes the platform's database at `platform`, and those of its projects,
+/// which carry the project's id in their names.
+async fn remove_databases(platform: &str) -> sqlx::Result<()> {
+    let (server, own) = platform.rsplit_once('/').unwrap_or((platform, ""));
+    let mut inside = PgConnection::connect(&format!("{platform}?sslmode=disable")).await?;
+    let mut names: Vec<String> =
+        sqlx::query_scalar("SELECT 'proj_' || replace(id::text, '-', '') FROM projects")
+            .fetch_all(&mut inside)
+            .await?;
+    inside.close().await?;
+    names.push(own.to_owned());
+    let mut outside = PgConnection::connect(&format!("{server}/postgres?sslmode=disable")).await?;
+    for name in names {
+        let statement = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+        let _ = outside.execute(sqlx::AssertSqlSafe(statement)).await?;
+    }
+    outside.close().await
 }
 
 async fn outside_stores() -> Vec<(&'static str, String)> {
