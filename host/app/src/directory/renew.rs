@@ -53,6 +53,11 @@ impl Renewals {
         changed
     }
 
+    /// Ends a task that did not end by itself.
+    fn give_up(&self, project: ProjectId) {
+        self.projects.lock().remove(&project);
+    }
+
     /// Keeps the present change for another try.
     fn again(&self, project: ProjectId) {
         self.projects.lock().insert(project, true);
@@ -73,7 +78,29 @@ impl Directory {
     }
 }
 
+/// A task of a project. One that breaks leaves the place to the next.
+struct Task {
+    directory: Weak<Directory>,
+    project: ProjectId,
+    ended: bool,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.ended
+            && let Some(directory) = self.directory.upgrade()
+        {
+            directory.renewals.give_up(self.project);
+        }
+    }
+}
+
 async fn renew(directory: Weak<Directory>, turns: Arc<Semaphore>, project: ProjectId) {
+    let mut task = Task {
+        directory: Weak::clone(&directory),
+        project,
+        ended: false,
+    };
     loop {
         let Ok(_turn) = turns.acquire().await else {
             return;
@@ -82,6 +109,7 @@ async fn renew(directory: Weak<Directory>, turns: Arc<Semaphore>, project: Proje
             return;
         };
         if !known.renewals.begin(project) {
+            task.ended = true;
             return;
         }
         // What is not up reads the newest when it is asked for.
@@ -114,6 +142,15 @@ mod tests {
         assert!(!renewals.note(project));
         assert!(renewals.begin(project));
         assert!(!renewals.begin(project));
+        assert!(renewals.note(project));
+    }
+
+    #[test]
+    fn a_task_that_broke_leaves_its_place_to_the_next() {
+        let (renewals, project) = (Renewals::default(), ProjectId::new());
+        assert!(renewals.note(project));
+        assert!(renewals.begin(project));
+        renewals.give_up(project);
         assert!(renewals.note(project));
     }
 
