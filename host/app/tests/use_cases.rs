@@ -53,6 +53,7 @@ async fn start(folder: &Path) -> (App, Platform) {
             archives,
             keys: None,
             scratch: folder.join("scratch"),
+            usual_policy: None,
         },
         settings: AppSettings {
             public_url: "https://hub.test".into(),
