@@ -51,12 +51,16 @@ pub(crate) struct Job {
     pub(crate) item: Option<String>,
     /// What there is to say of files, JSON.
     pub(crate) outcome: Option<String>,
+    /// 1 while what it made is being taken back.
+    taking_back: u8,
 }
 
 /// Columns of [`Job`].
 pub(crate) const COLUMNS: &str = "id, kind, what, subject, format, status, rows_done, rows_total, \
      bytes_done, bytes_total, rows_failed, error_code, error_detail, result_key, result_name, \
-     result_type, result_size, result_sha256, created_at, started_at, finished_at, expires_at, item, outcome";
+     result_type, result_size, result_sha256, created_at, started_at, finished_at, expires_at, item, outcome, \
+     CASE WHEN kind = 'import' AND what <> 'files' AND status IN ('failed', 'cancelled') \
+     AND state <> '' THEN 1 ELSE 0 END AS taking_back";
 
 /// What is to be done.
 #[derive(Debug)]
@@ -114,6 +118,12 @@ impl Job {
             None | Some("") => Ok(None),
             Some(text) => Ok(Some(serde_json::from_str(text)?)),
         }
+    }
+
+    /// Whether it will not come to its end, but what it made is still there: it
+    /// is not over before that is gone.
+    pub(crate) const fn is_taken_back(&self) -> bool {
+        self.taking_back != 0
     }
 
     /// How far it is.

@@ -110,7 +110,11 @@ impl Shown {
             what: job.what.clone(),
             table: job.subject.clone(),
             format: job.format.clone(),
-            status: job.status.clone(),
+            status: if job.is_taken_back() {
+                "running".to_owned()
+            } else {
+                job.status.clone()
+            },
             progress: Progress {
                 rows: job.rows_done,
                 rows_total: job.rows_total,
@@ -132,7 +136,10 @@ impl Shown {
             }),
             created_at: moment::rfc3339(job.created_at),
             started_at: job.started_at.map(moment::rfc3339),
-            finished_at: job.finished_at.map(moment::rfc3339),
+            finished_at: job
+                .finished_at
+                .filter(|_| !job.is_taken_back())
+                .map(moment::rfc3339),
             expires_at: job.expires_at.map(moment::rfc3339),
         }
     }
