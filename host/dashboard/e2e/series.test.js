@@ -59,7 +59,7 @@ test("requests, errors, storage and jobs are drawn, and told as numbers", async 
   assert(refused.length >= 60 && counted.client_errors >= 3);
   await accessible(page, "the table behind a chart");
   await page.keyboard.press("Enter");
-  await requests.getByRole("img").waitFor();
+  await requests.getByRole("img", { name: /^Requests within/ }).waitFor();
   faultless(page);
   await page.close();
 });
