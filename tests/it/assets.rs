@@ -266,7 +266,7 @@ async fn at_a_domain_of_the_project_a_page_keeps_its_origin() {
     let (admin, project) = with_pages().await;
     let host = format!("{}.example.org", unique("pages"));
     let domains = format!("/admin/v1/projects/{}/domains", project.slug);
-    admin
+    let _ = admin
         .post(&domains, json!({"host": host}))
         .await
         .expect(201);

@@ -303,7 +303,7 @@ fn what_users_confided_who_were_deleted_goes_with_them() {
     let begun = "INSERT INTO backends.journeys \
          (id, user_id, kind, display_name, verifier, callback, expires_at) \
          VALUES ($1, $2, 'dropbox', 'Box', 'sealed', '', 0)";
-    for (id, whose) in [("1", "ada"), ("2", "zoe")] {
+    for (id, whose) in [("x", "ada"), ("y", "zoe")] {
         sql::execute(begun, params![id, whose]).unwrap();
     }
     atlashub_sdk::jobs::enqueue("sweep", &Value::Null).unwrap();
@@ -313,7 +313,7 @@ fn what_users_confided_who_were_deleted_goes_with_them() {
         params![],
     )
     .unwrap();
-    assert_eq!(left, ["1".to_owned(), kept]);
+    assert_eq!(left, [kept, "x".to_owned()]);
 }
 
 #[test]
