@@ -235,11 +235,18 @@ async fn who_is_invited_chooses_a_password() {
         .json();
     project.sign_in("new@example.com").await.expect_problem(401);
     let invite = format!("{users}/{}/invite", made["id"].as_str().unwrap());
-    let _ = admin.post(&invite, json!({})).await.expect(202);
+    let send = || {
+        let request = admin.request(Method::POST, &invite);
+        Reply::to(request.header("idempotency-key", "once").json(&json!({})))
+    };
+    let _ = send().await.expect(202);
+    let again = send().await.expect(202);
+    assert_eq!(again.header("idempotent-replayed"), "true");
     let token = mails.mail_to("new@example.com", 1).await.token();
     let body = json!({"token": token, "password": PASSWORD});
     let _ = project.auth("/reset-password", body).await.expect(204);
     let _ = project.sign_in("new@example.com").await.expect(200);
+    assert_eq!(mails.mails_to("new@example.com").len(), 1);
     assert_eq!(
         admin.post(&invite, json!({})).await.expect_problem(409),
         "already_joined"

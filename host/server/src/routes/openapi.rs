@@ -248,6 +248,59 @@ mod tests {
         }
     }
 
+    /// Calls that make something, or begin it, without an `Idempotency-Key`,
+    /// and why.
+    const WITHOUT_A_KEY: &[(&str, &str)] = &[
+        ("set_up", "it succeeds once, and its caller is nobody yet"),
+        (
+            "accept_invitation",
+            "its token is good once, and its caller is nobody yet",
+        ),
+        (
+            "sign_up_user",
+            "an address is taken once, and its caller is nobody yet",
+        ),
+        (
+            "upload_plugin",
+            "the same component again is answered with the revision there is",
+        ),
+        (
+            "create_page_token",
+            "each ends by itself after minutes, before its answer would",
+        ),
+        ("cancel_sql", "it makes nothing, and cancels once"),
+        ("forgot_password", "its caller is nobody; mails are counted"),
+        ("magic_link", "its caller is nobody; mails are counted"),
+        ("verify_email", "its caller is nobody; mails are counted"),
+    ];
+
+    #[test]
+    fn every_call_that_makes_something_takes_an_idempotency_key() {
+        let none = Vec::new();
+        let mut left: Vec<&str> = WITHOUT_A_KEY.iter().map(|(name, _)| *name).collect();
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            let call = &item["post"];
+            let makes = ["201", "202"]
+                .iter()
+                .any(|status| call["responses"].get(status).is_some());
+            let parameters = call["parameters"].as_array().unwrap_or(&none);
+            let takes = parameters
+                .iter()
+                .any(|one| one["in"] == "header" && one["name"] == "Idempotency-Key");
+            let name = call["operationId"].as_str().unwrap_or_default();
+            let excepted = left.iter().position(|one| *one == name);
+            if let Some(place) = excepted {
+                left.remove(place);
+                assert!(makes && !takes, "{name} is no exception any more");
+            }
+            assert!(
+                !makes || takes || excepted.is_some(),
+                "POST {path} makes something, and takes no `Idempotency-Key`"
+            );
+        }
+        assert!(left.is_empty(), "there is no {left:?}");
+    }
+
     #[test]
     fn every_operation_says_how_it_fails() {
         let paths = document()["paths"].as_object().unwrap();
