@@ -1,6 +1,6 @@
 //! Admins' accounts: invitations, roles, passwords, second factors.
 
-use atlashub_tests::{AT_ONCE, Admin, Engine, Reply, TestServer, totp_code, until};
+use atlashub_tests::{Admin, Engine, Reply, TestServer, totp_code, until_told};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -174,8 +174,8 @@ async fn an_admin_who_is_shut_out_is_out_everywhere_within_a_second() {
         .await
         .expect(200);
     bob.get("/admin/v1/projects").await.expect_problem(401);
-    if let Some((_second, bob)) = &there {
-        until("the end of the session", AT_ONCE, || async {
+    if let Some((second, bob)) = &there {
+        until_told("the end of the session", second, || async {
             (bob.get("/admin/v1/projects").await.status == 401).then_some(())
         })
         .await;

@@ -41,6 +41,8 @@ async fn a_new_plugin_builds_and_deploys_as_it_stands() {
         .json();
     assert_eq!(reply["times"], 2);
 
+    passes_its_own_test(source).await;
+
     let in_project = |word: &'static str| {
         let (name, slug) = (name.clone(), project.slug.clone());
         async move {
@@ -205,6 +207,23 @@ async fn a_line_that_is_written_later_arrives_at_whoever_follows() {
     let typo = ["plugin", "logs", "misbehaves", "-p", &project.slug, "-f"];
     let said = server.failing_command(&typo).await;
     assert!(said.contains("misbehaves"), "{said}");
+}
+
+/// Runs the test that a new plugin comes with, with the versions that the
+/// built-in plugins have: nothing is fetched.
+async fn passes_its_own_test(source: &str) {
+    let versions = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/Cargo.lock");
+    std::fs::copy(versions, format!("{source}/Cargo.lock")).expect("copy the versions");
+    let output = tokio::process::Command::new("cargo")
+        .args(["test", "--offline", "--lib"])
+        .current_dir(source)
+        .output()
+        .await
+        .expect("run cargo");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("tests::it_counts_by_name ... ok"), "{said}");
 }
 
 #[tokio::test]

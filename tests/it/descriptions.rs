@@ -22,6 +22,19 @@ fn operation<'a>(document: &'a Value, method: &str, path: &str) -> &'a Value {
     }
 }
 
+/// Every call that it describes: its method, its path, and what is told of it.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let others = item["x-operations"].as_object().into_iter().flatten();
+        let members = item.as_object().unwrap().iter().chain(others);
+        for (method, told) in members.filter(|(_, told)| told["responses"].is_object()) {
+            all.push((method.to_uppercase(), path.clone(), told));
+        }
+    }
+    all
+}
+
 /// Every reference in it.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
@@ -60,6 +73,16 @@ async fn a_project_describes_every_route_of_its_plugins() {
             assert_eq!(described["tags"], json!([route.plugin]), "{described}");
             assert!(described["responses"]["default"].is_object(), "{described}");
         }
+    }
+    // Nor does it describe what no plugin has.
+    let known: BTreeSet<(String, String)> = routes
+        .iter()
+        .map(|route| (route.method.clone(), route.path.replace("{*", "{")))
+        .collect();
+    for (method, path, told) in operations(&document) {
+        let is_a_plugins = plugins.iter().any(|plugin| told["tags"] == json!([plugin]));
+        let is_known = known.contains(&(method.clone(), path.clone()));
+        assert!(!is_a_plugins || is_known, "nothing answers {method} {path}");
     }
     let mut found = BTreeSet::new();
     references(&document, &mut found);

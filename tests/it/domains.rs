@@ -1,7 +1,7 @@
 //! Host names of a project's own: who has one, from when on and until when, and
 //! whose word is taken for the host that a request meant.
 
-use atlashub_tests::{AT_ONCE, Admin, Engine, Project, Reply, TestServer, shared, unique, until};
+use atlashub_tests::{Admin, Engine, Project, Reply, TestServer, shared, unique, until_told};
 use reqwest::Method;
 use serde_json::json;
 
@@ -117,13 +117,13 @@ async fn other_nodes_learn_of_a_name_and_of_its_end() {
     let second = first.second_node().await;
     let (project, host) = with_domain(&first.admin()).await;
     let there = project.on(&second);
-    until("the name on the other node", AT_ONCE, || async {
+    until_told("the name on the other node", &second, || async {
         (at(&there, &host).await.status == 200).then_some(())
     })
     .await;
     let path = format!("{}/{host}", domains(&project));
     let _ = first.admin().delete(&path).await.expect(204);
-    until("the name's end on the other node", AT_ONCE, || async {
+    until_told("the name's end on the other node", &second, || async {
         (at(&there, &host).await.status == 404).then_some(())
     })
     .await;

@@ -10,6 +10,12 @@ async fn make_key(admin: &Admin, project: &Project, body: Value) -> Value {
     admin.post(&path, body).await.expect(201).json()
 }
 
+/// Expects that `key` is refused.
+async fn refused(project: &Project, key: &str) {
+    let reply = project.with_key(key).get("/hello").await;
+    reply.expect_problem(401);
+}
+
 /// Waits until `key` is refused.
 pub(crate) async fn until_refused(project: &Project, key: &str, deadline: Duration) {
     let project = project.with_key(key);
@@ -111,7 +117,7 @@ async fn a_key_that_has_expired_is_401() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_within_a_second() {
+async fn a_revoked_key_is_refused_at_the_next_call() {
     let admin = shared().await.admin();
     let project = admin.project_with(&["hello"]).await;
     let made = make_key(&admin, &project, json!({"kind": "secret"})).await;
@@ -123,7 +129,7 @@ async fn a_revoked_key_is_refused_within_a_second() {
         made["id"].as_str().unwrap()
     );
     let _ = admin.delete(&path).await.expect_success();
-    until_refused(&project, key, AT_ONCE).await;
+    refused(&project, key).await;
     let _ = project.get("/hello").await.expect(200);
 }
 
@@ -139,7 +145,7 @@ async fn a_rotated_key_gives_way_to_a_new_one() {
     let new = rotated["key"].as_str().unwrap();
     assert!(new.starts_with("ahp_") && new != old);
     let _ = project.with_key(new).get("/hello").await.expect(200);
-    until_refused(&project, old, AT_ONCE).await;
+    refused(&project, old).await;
 }
 
 #[tokio::test]
@@ -151,8 +157,8 @@ async fn a_rotated_key_may_stay_valid_for_a_while() {
     let old = made["key"].as_str().unwrap();
     let path = format!("{keys}/{}/rotate", made["id"].as_str().unwrap());
     let too_long = json!({"overlap_seconds": 31 * 24 * 3_600});
-    let refused = admin.post(&path, too_long).await;
-    assert_eq!(refused.expect_problem(422), "invalid_overlap");
+    let longer = admin.post(&path, too_long).await;
+    assert_eq!(longer.expect_problem(422), "invalid_overlap");
     let body = json!({"overlap_seconds": 3_600});
     let rotated = admin.post(&path, body).await.expect(201).json();
     let new = rotated["key"].as_str().unwrap();
@@ -171,7 +177,7 @@ async fn a_rotated_key_may_stay_valid_for_a_while() {
     assert_eq!(again.expect_problem(409), "key_revoked");
     let path = format!("{keys}/{}", made["id"].as_str().unwrap());
     let _ = admin.delete(&path).await.expect_success();
-    until_refused(&project, old, AT_ONCE).await;
+    refused(&project, old).await;
     let _ = project.with_key(new).get("/hello").await.expect(200);
 }
 

@@ -46,6 +46,7 @@ mod files_trash;
 mod foreign_components;
 mod frozen_components;
 mod fsck;
+mod hostile;
 mod hostile_crud;
 mod job_kills;
 mod jobs;

@@ -6,6 +6,7 @@ mod asks;
 mod callers;
 mod credentials;
 mod inside;
+mod repeated;
 mod roles;
 
 use atlashub_tests::{Admin, Project, Reply, TestServer};

@@ -2,7 +2,7 @@
 //! and the users as plugins look them up.
 
 use crate::users::showing_callers;
-use atlashub_tests::{AT_ONCE, Admin, Project, Reply, User, shared, unique, until};
+use atlashub_tests::{Admin, Project, Reply, User, shared, unique};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -18,11 +18,9 @@ async fn user(project: &Project, admin: &Admin, roles: Value) -> User {
         .patch(&path(project, &format!("users/{}", user.id)), change)
         .await
         .expect(200);
-    // What the session was remembered with is forgotten within a second.
-    until("the roles", AT_ONCE, || async {
-        (user.get("/users/me").await.json()["roles"] == roles).then_some(())
-    })
-    .await;
+    // What the session was remembered with is forgotten.
+    let me = user.get("/users/me").await.expect(200).json();
+    assert_eq!(me["roles"], roles);
     user
 }
 

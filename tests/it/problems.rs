@@ -1,5 +1,6 @@
 //! Errors: one shape everywhere, and nothing of the inside.
 
+use crate::backups::{backups, made, run_ended};
 use atlashub_tests::{RawConnection, Reply, shared};
 use reqwest::Method;
 use serde_json::json;
@@ -358,4 +359,31 @@ async fn invitations_tables_queries_and_app_passwords_are_made_once_with_one_key
     }
     let made = user.get("/v1/auth/app-passwords").await.expect(200).json();
     assert_eq!(made["items"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_test_and_a_restore_of_a_backup_begin_once_with_one_key() {
+    let admin = shared().await.admin();
+    let project = admin.project().await;
+    let backup = made(&admin, &project).await;
+    let slug = atlashub_tests::unique("once");
+    for (what, body) in [
+        ("verify", json!({})),
+        ("restore", json!({"new": {"slug": slug}})),
+    ] {
+        let path = backups(&project, &format!("/{backup}/{what}"));
+        let key = atlashub_tests::unique(what);
+        let send = || {
+            let request = admin.request(Method::POST, &path);
+            Reply::to(request.header("idempotency-key", &key).json(&body))
+        };
+        let first = send().await.expect(202);
+        let again = send().await.expect(202);
+        assert_eq!(first.body, again.body, "{what}");
+        assert_eq!(again.header("idempotent-replayed"), "true", "{what}");
+        let run = run_ended(&admin, first.json()).await;
+        assert_eq!(run["state"], "done", "{run}");
+        // Also when it is over.
+        assert_eq!(send().await.expect(202).body, again.body, "{what}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Looking after users and roles, and how a project lets its users in.
 
 use crate::users::showing_callers;
-use atlashub_tests::{AT_ONCE, PASSWORD, Project, Reply, User, shared, until};
+use atlashub_tests::{PASSWORD, Project, Reply, User, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,10 +38,7 @@ async fn an_admin_looks_after_users() {
         .expect(200)
         .json();
     assert!(shut_out["disabled_at"].is_string());
-    until("the end of the session", AT_ONCE, || async {
-        (user.get("/users/me").await.status == 401).then_some(())
-    })
-    .await;
+    user.get("/users/me").await.expect_problem(401);
     project.sign_in(&user.email).await.expect_problem(401);
     let body = json!({"refresh_token": user.refresh});
     project.auth("/refresh", body).await.expect_problem(401);
@@ -51,10 +48,7 @@ async fn an_admin_looks_after_users() {
         .expect(200);
     let back = user.again().await;
     let _ = admin.delete(&path).await.expect(204);
-    until("the end of the session", AT_ONCE, || async {
-        (back.get("/users/me").await.status == 401).then_some(())
-    })
-    .await;
+    back.get("/users/me").await.expect_problem(401);
     admin.get(&path).await.expect_problem(404);
     let foreign = project_of_another().await;
     let path = format!("{}/{}", users(&project), foreign.id);
@@ -79,10 +73,7 @@ async fn other_roles_hold_at_once_in_the_session_there_is() {
     let roles = || async { user.get("/misbehave/request").await.json()["caller"]["roles"].clone() };
     assert_eq!(roles().await, json!(["editor"]));
     set_roles(&project, &user, json!(["viewer", "admin"])).await;
-    until("the other roles", AT_ONCE, || async {
-        (roles().await == json!(["admin", "viewer"])).then_some(())
-    })
-    .await;
+    assert_eq!(roles().await, json!(["admin", "viewer"]));
     let me = user.get("/users/me").await.expect(200).json();
     assert_eq!(me["role"], "admin");
     let admin = shared().await.admin();
@@ -103,10 +94,6 @@ async fn a_projects_own_admins_and_servers_look_after_its_users_and_nobody_else(
     let nobody = project.bare_request(Method::GET, &format!("/p/{}{path}", project.slug));
     Reply::to(nobody).await.expect_problem(401);
     set_roles(&project, &boss, json!(["admin"])).await;
-    until("the role", AT_ONCE, || async {
-        (boss.get(path).await.status == 200).then_some(())
-    })
-    .await;
     let list = boss.get(path).await.expect(200).json();
     assert_eq!(list["items"].as_array().unwrap().len(), 2);
     let made = json!({"email": "new@example.com", "password": PASSWORD, "roles": ["viewer"]});
@@ -190,11 +177,8 @@ async fn a_project_says_who_may_sign_up_and_for_how_long() {
         json!({"sign_up": "invite", "access_token_seconds": 120, "password_min_characters": 12});
     let _ = admin.put(&path, body).await.expect(200);
     let new = json!({"email": "new@example.com", "password": PASSWORD});
-    until("the end of signing up", AT_ONCE, || async {
-        let reply = project.auth("/signup", new.clone()).await;
-        (reply.status == 403).then(|| assert_eq!(reply.expect_problem(403), "sign_up_closed"))
-    })
-    .await;
+    let reply = project.auth("/signup", new).await;
+    assert_eq!(reply.expect_problem(403), "sign_up_closed");
     let tokens = project.sign_in(&user.email).await.expect(200).json();
     assert_eq!(tokens["expires_in"], 120);
     let short = json!({"current_password": PASSWORD, "password": "Zf3-9qLmx"});
@@ -213,10 +197,7 @@ async fn a_project_says_who_may_sign_up_and_for_how_long() {
         .put(&path, json!({"enabled": false}))
         .await
         .expect(200);
-    until("the end of signing in", AT_ONCE, || async {
-        (project.sign_in(&user.email).await.status == 404).then_some(())
-    })
-    .await;
+    project.sign_in(&user.email).await.expect_problem(404);
     assert_eq!(
         user.get("/users/me").await.expect_problem(401),
         "invalid_token"

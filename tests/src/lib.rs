@@ -58,7 +58,7 @@ pub use smtp_server::SmtpServer;
 pub use stores::Engine;
 pub use totp::totp_code;
 pub use user::{PASSWORD, User};
-pub use wait::{AT_ONCE, DEADLINE, until};
+pub use wait::{AT_ONCE, DEADLINE, until, until_told};
 
 /// A name that no other test uses, starting with `prefix`.
 #[must_use]

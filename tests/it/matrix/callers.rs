@@ -1,7 +1,7 @@
 //! Everybody who may turn up inside a project with good credentials, and
 //! what each must not come to see.
 
-use atlashub_tests::{AT_ONCE, Admin, PASSWORD, Project, TestServer, User, unique, until};
+use atlashub_tests::{Admin, PASSWORD, Project, TestServer, User, unique};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
@@ -84,11 +84,8 @@ pub(super) async fn user_with(admin: &Admin, project: &Project, roles: Value) ->
     let path = format!("/admin/v1/projects/{}/users/{}", project.slug, user.id);
     let changed = admin.patch(&path, json!({ "roles": roles })).await;
     assert_eq!(changed.expect(200).json()["roles"], roles);
-    until("the roles", AT_ONCE, || async {
-        let me = user.get("/v1/auth/me").await.expect(200).json();
-        (me["roles"] == roles).then_some(())
-    })
-    .await;
+    let me = user.get("/v1/auth/me").await.expect(200).json();
+    assert_eq!(me["roles"], roles);
     user
 }
 

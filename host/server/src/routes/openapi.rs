@@ -166,6 +166,7 @@ pub(super) async fn handle() -> Json<&'static Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{collections::BTreeSet, path::Path};
 
     #[test]
     fn the_committed_description_is_current() {
@@ -177,26 +178,54 @@ mod tests {
         );
     }
 
-    /// The handlers that the files below `folder` route to: all that stand in
-    /// a `route(…)`, whatever they are called.
-    fn handlers(folder: &std::path::Path, found: &mut Vec<String>) {
+    /// A call that a file of this folder routes.
+    #[derive(Debug, PartialEq)]
+    struct Routed {
+        method: String,
+        /// Its template, below where the file's router is mounted.
+        template: String,
+        handler: String,
+    }
+
+    /// Where the router of a file of this folder is mounted. End users' calls
+    /// are at several places, each of them described at one.
+    fn mounts(file: &str) -> &'static [&'static str] {
+        match file {
+            "mod.rs" => &[""],
+            "blob/mod.rs" => &["/_/blob"],
+            "users/mod.rs" => &["/v1/auth", "/users"],
+            "users/manage/mod.rs" => &["/admin/v1/projects/{project}"],
+            admin if admin.starts_with("admin/") => &["/admin"],
+            other => panic!("where is the router of {other} mounted?"),
+        }
+    }
+
+    /// What is routed and not described: the description, and an old name.
+    const UNDESCRIBED: &[&str] = &["GET /openapi.json", "GET /logs"];
+
+    /// What the files below `folder` route, by file: all that stands in a
+    /// `route(…)`, whatever the handlers are called.
+    fn all_routed(root: &Path, folder: &Path, found: &mut Vec<(String, Routed)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             // Supabase's dialect is described by its own clients, and has a
             // table of routes of its own in the tests.
             if path.is_dir() && !path.ends_with("auth_v1") {
-                handlers(&path, found);
-            } else if path.is_file() {
+                all_routed(root, &path, found);
+            } else if path.is_file() && !path.ends_with("openapi.rs") {
+                let file = path.strip_prefix(root).unwrap().to_str().unwrap();
                 let text = std::fs::read_to_string(&path).unwrap();
                 for (at, name) in text.match_indices(".route(") {
-                    found.extend(routed(&text[at + name.len()..]));
+                    let routed = routed(&text[at + name.len()..]);
+                    assert!(!routed.is_empty(), "a route of {file} is not understood");
+                    found.extend(routed.into_iter().map(|one| (file.to_owned(), one)));
                 }
             }
         }
     }
 
-    /// The handlers of the call whose arguments `text` begins with.
-    fn routed(text: &str) -> Vec<String> {
+    /// What the call whose arguments `text` begins with routes.
+    fn routed(text: &str) -> Vec<Routed> {
         let mut open = 1;
         let end = text.find(|character| {
             open += match character {
@@ -207,6 +236,7 @@ mod tests {
             open == 0
         });
         let arguments = &text[..end.unwrap()];
+        let template = arguments.split('"').nth(1).unwrap();
         let mut found = Vec::new();
         for method in ["get", "put", "post", "delete", "patch", "read"] {
             for (at, name) in arguments.match_indices(&format!("{method}(")) {
@@ -216,36 +246,121 @@ mod tests {
                 }
                 let rest = &arguments[at + name.len()..];
                 let handler = rest.split([')', ',']).next().unwrap().trim();
-                found.push(handler.to_owned());
+                found.push(Routed {
+                    method: method.to_uppercase().replace("READ", "GET"),
+                    template: template.to_owned(),
+                    handler: handler.to_owned(),
+                });
             }
         }
         found
     }
 
     #[test]
-    fn handlers_are_found_by_whatever_name() {
+    fn calls_are_found_whatever_their_handlers_are_called() {
         let text =
-            r#""/a/{id}", get(a::list).merge(post(a::add::handle).layer(max(1)))) .route("/b""#;
-        assert_eq!(routed(text), ["a::list", "a::add::handle"]);
+            r#""/a/{id}", read(a::list).merge(post(a::add::handle).layer(max(1)))) .route("/b""#;
+        let found = |method: &str, handler: &str| Routed {
+            method: method.to_owned(),
+            template: "/a/{id}".to_owned(),
+            handler: handler.to_owned(),
+        };
+        let both = [found("POST", "a::add::handle"), found("GET", "a::list")];
+        assert_eq!(routed(text), both);
     }
 
     #[test]
-    fn every_route_is_described() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
+    fn what_is_routed_is_what_is_described() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
         let mut found = Vec::new();
-        handlers(&folder, &mut found);
+        all_routed(&folder, &folder, &mut found);
         assert!(found.len() > 100, "only {found:?}");
         let text = include_str!("openapi.rs");
-        let (_, paths) = text.split_once("    paths(").unwrap();
-        let (paths, _) = paths.split_once(")\n)]").unwrap();
-        let described: Vec<&str> = paths.split(',').map(str::trim).collect();
-        for handler in found {
-            let is_described = handler == "openapi::handle"
-                || described
-                    .iter()
-                    .any(|path| *path == handler || path.ends_with(&format!("::{handler}")));
-            assert!(is_described, "`{handler}` is missing in the list of paths");
+        let (_, handlers) = text.split_once("    paths(").unwrap();
+        let (handlers, _) = handlers.split_once(")\n)]").unwrap();
+        let handlers: Vec<&str> = handlers.split(',').map(str::trim).collect();
+        let paths = document()["paths"].as_object().unwrap();
+        let described: BTreeSet<String> = paths
+            .iter()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().unwrap().keys();
+                methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+            })
+            .collect();
+        let mut met = BTreeSet::new();
+        for (file, one) in found {
+            let call = format!("{} {}", one.method, one.template);
+            if UNDESCRIBED.contains(&call.as_str()) {
+                continue;
+            }
+            let handler = &one.handler;
+            let is_listed = handlers
+                .iter()
+                .any(|path| path == handler || path.ends_with(&format!("::{handler}")));
+            assert!(is_listed, "`{handler}` is missing in the list of paths");
+            let names: Vec<String> = mounts(&file)
+                .iter()
+                .map(|mount| format!("{} {mount}{}", one.method, one.template))
+                .filter(|name| described.contains(name))
+                .collect();
+            assert_eq!(names.len(), 1, "{call} of {file} is described as {names:?}");
+            met.extend(names);
         }
+        let unrouted: Vec<_> = described.difference(&met).collect();
+        assert!(unrouted.is_empty(), "nothing answers {unrouted:?}");
+    }
+
+    /// Calls that make something, or begin it, without an `Idempotency-Key`,
+    /// and why.
+    const WITHOUT_A_KEY: &[(&str, &str)] = &[
+        ("set_up", "it succeeds once, and its caller is nobody yet"),
+        (
+            "accept_invitation",
+            "its token is good once, and its caller is nobody yet",
+        ),
+        (
+            "sign_up_user",
+            "an address is taken once, and its caller is nobody yet",
+        ),
+        (
+            "upload_plugin",
+            "the same component again is answered with the revision there is",
+        ),
+        (
+            "create_page_token",
+            "each ends by itself after minutes, before its answer would",
+        ),
+        ("cancel_sql", "it makes nothing, and cancels once"),
+        ("forgot_password", "its caller is nobody; mails are counted"),
+        ("magic_link", "its caller is nobody; mails are counted"),
+        ("verify_email", "its caller is nobody; mails are counted"),
+    ];
+
+    #[test]
+    fn every_call_that_makes_something_takes_an_idempotency_key() {
+        let none = Vec::new();
+        let mut left: Vec<&str> = WITHOUT_A_KEY.iter().map(|(name, _)| *name).collect();
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            let call = &item["post"];
+            let makes = ["201", "202"]
+                .iter()
+                .any(|status| call["responses"].get(status).is_some());
+            let parameters = call["parameters"].as_array().unwrap_or(&none);
+            let takes = parameters
+                .iter()
+                .any(|one| one["in"] == "header" && one["name"] == "Idempotency-Key");
+            let name = call["operationId"].as_str().unwrap_or_default();
+            let excepted = left.iter().position(|one| *one == name);
+            if let Some(place) = excepted {
+                left.remove(place);
+                assert!(makes && !takes, "{name} is no exception any more");
+            }
+            assert!(
+                !makes || takes || excepted.is_some(),
+                "POST {path} makes something, and takes no `Idempotency-Key`"
+            );
+        }
+        assert!(left.is_empty(), "there is no {left:?}");
     }
 
     #[test]

@@ -59,7 +59,12 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
             "/v1/projects/{project}/import",
             post(projects::import::handle),
         )
+        .route(
+            "/v1/projects/{project}/auth/keys/rotate",
+            post(manage::auth::rotate),
+        )
         .merge(backups::creating())
+        .merge(schedules::creating())
         .merge(sql::creating())
         .merge(tables::creating())
         .layer(middleware::from_fn_with_state(

@@ -67,6 +67,7 @@ impl From<AppPassword> for AppPasswordView {
 
 #[utoipa::path(
     post, path = "/v1/auth/app-passwords", tag = "users", operation_id = "create_my_app_password", security(("user" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again")),
     request_body = NewAppPassword,
     responses((status = 201, description = "The password, shown this once: good with the user's address as `Authorization: Basic` at routes that take it, such as `/dav`", body = MadeAppPassword))
 )]

@@ -32,8 +32,6 @@ pub(super) fn router() -> Router<HostState> {
             get(get::of_platform).delete(remove::of_platform),
         )
         .route("/v1/backups/{id}/download", get(download::of_platform))
-        .route("/v1/backups/{id}/verify", post(verify::of_platform))
-        .route("/v1/backups/{id}/restore", post(restore::as_new))
         .route("/v1/backup-runs/{id}", get(run::handle))
         .route(
             "/v1/backup-policy",
@@ -49,6 +47,19 @@ pub(super) fn router() -> Router<HostState> {
             get(download::of_project),
         )
         .route(
+            "/v1/projects/{project}/backup-policy",
+            get(policy::show_projects).put(policy::put_projects),
+        )
+}
+
+/// Calls that make a backup or begin a run, which take an `Idempotency-Key`.
+pub(super) fn creating() -> Router<HostState> {
+    Router::new()
+        .route("/v1/backups", post(create::of_platform))
+        .route("/v1/backups/{id}/verify", post(verify::of_platform))
+        .route("/v1/backups/{id}/restore", post(restore::as_new))
+        .route("/v1/projects/{project}/backups", post(create::of_project))
+        .route(
             "/v1/projects/{project}/backups/{id}/verify",
             post(verify::of_project),
         )
@@ -56,17 +67,6 @@ pub(super) fn router() -> Router<HostState> {
             "/v1/projects/{project}/backups/{id}/restore",
             post(restore::of_project),
         )
-        .route(
-            "/v1/projects/{project}/backup-policy",
-            get(policy::show_projects).put(policy::put_projects),
-        )
-}
-
-/// Calls that make a backup, which take an `Idempotency-Key`.
-pub(super) fn creating() -> Router<HostState> {
-    Router::new()
-        .route("/v1/backups", post(create::of_platform))
-        .route("/v1/projects/{project}/backups", post(create::of_project))
 }
 
 /// A backup.

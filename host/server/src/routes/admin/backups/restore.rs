@@ -39,7 +39,11 @@ pub(crate) struct NewFromBackup {
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/backups/{id}/restore", tag = "backups", operation_id = "restore_backup",
-    params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The backup's id")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("id" = String, Path, description = "The backup's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = RestoreBackup,
     responses((status = 202, description = "The restore, which goes on", body = BackupRunView))
 )]
@@ -69,7 +73,10 @@ pub(crate) async fn of_project(
 
 #[utoipa::path(
     post, path = "/admin/v1/backups/{id}/restore", tag = "backups", operation_id = "restore_gone_project",
-    params(("id" = String, Path, description = "The id of a backup of any project")),
+    params(
+        ("id" = String, Path, description = "The id of a backup of any project"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = NewFromBackup,
     responses((status = 202, description = "The restore as a new project, which goes on", body = BackupRunView))
 )]

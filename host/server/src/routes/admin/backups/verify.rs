@@ -9,7 +9,11 @@ use http::StatusCode;
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/backups/{id}/verify", tag = "backups", operation_id = "verify_backup",
-    params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The backup's id")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("id" = String, Path, description = "The backup's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     responses((status = 202, description = "The test, which goes on", body = BackupRunView))
 )]
 pub(crate) async fn of_project(
@@ -27,7 +31,10 @@ pub(crate) async fn of_project(
 
 #[utoipa::path(
     post, path = "/admin/v1/backups/{id}/verify", tag = "backups", operation_id = "verify_platform_backup",
-    params(("id" = String, Path, description = "The backup's id: of the platform, or of a project that is gone")),
+    params(
+        ("id" = String, Path, description = "The backup's id: of the platform, or of a project that is gone"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     responses((status = 202, description = "The test, which goes on", body = BackupRunView))
 )]
 pub(crate) async fn of_platform(

@@ -23,7 +23,10 @@ pub(crate) struct NewDomain {
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/domains", tag = "projects", operation_id = "add_domain",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = NewDomain,
     responses((status = 201, description = "The project answers at the name", body = DomainView))
 )]

@@ -29,6 +29,7 @@ pub(crate) struct NewInvitationView {
 
 #[utoipa::path(
     post, path = "/admin/v1/invitations", tag = "admins", operation_id = "invite_admin",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again")),
     request_body = NewInvitation,
     responses((status = 201, description = "The invitation; one of the same address before has ended", body = NewInvitationView))
 )]

@@ -27,7 +27,11 @@ pub(crate) struct Rotation {
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/keys/{id}/rotate", tag = "keys", operation_id = "rotate_key",
-    params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The key's id")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("id" = String, Path, description = "The key's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = Option<Rotation>,
     responses((status = 201, description = "The new key; the old one ends after the overlap", body = NewKeyView))
 )]

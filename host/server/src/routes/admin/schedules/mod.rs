@@ -32,10 +32,14 @@ pub(super) fn router() -> Router<HostState> {
             "/v1/projects/{project}/schedules/{id}/resume",
             post(resume::handle),
         )
-        .route(
-            "/v1/projects/{project}/schedules/{id}/run",
-            post(run::handle),
-        )
+}
+
+/// Creating calls, which take an `Idempotency-Key`.
+pub(super) fn creating() -> Router<HostState> {
+    Router::new().route(
+        "/v1/projects/{project}/schedules/{id}/run",
+        post(run::handle),
+    )
 }
 
 /// A schedule.

@@ -17,7 +17,11 @@ pub(crate) struct ScheduleRunView {
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/schedules/{id}/run", tag = "schedules", operation_id = "run_schedule",
-    params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The schedule's id")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("id" = String, Path, description = "The schedule's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     responses((status = 202, description = "Its job, in the queue", body = ScheduleRunView))
 )]
 pub(crate) async fn handle(

@@ -12,7 +12,10 @@ use http::StatusCode;
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/sql/saved", tag = "sql", operation_id = "save_query",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = QueryText,
     responses((status = 201, description = "The statement is kept", body = SavedQueryView))
 )]

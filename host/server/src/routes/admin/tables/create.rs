@@ -13,7 +13,10 @@ use http::StatusCode;
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/tables", tag = "tables", operation_id = "create_table",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = NewTable,
     responses((status = 201, description = "The table; nobody but servers sees rows until it has policies", body = TableDetailsView))
 )]

@@ -46,7 +46,10 @@ pub(crate) async fn put(
 
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/auth/keys/rotate", tag = "users", operation_id = "rotate_token_key",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     responses((status = 200, description = "The public keys; tokens of the key before stay valid until they run out", body = Value))
 )]
 pub(crate) async fn rotate(

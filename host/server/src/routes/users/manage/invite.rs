@@ -25,7 +25,11 @@ pub(crate) struct InviteBody {
 #[utoipa::path(
     post, path = "/admin/v1/projects/{project}/users/{id}/invite", tag = "users", operation_id = "invite_user",
     description = "Also `/v1/auth/admin/users/{id}/invite`.",
-    params(("project" = String, Path, description = "Id or slug"), ("id" = String, Path, description = "The user's id")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("id" = String, Path, description = "The user's id"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again"),
+    ),
     request_body = Option<InviteBody>,
     responses((status = 202, description = "A mail is on its way", body = Value))
 )]

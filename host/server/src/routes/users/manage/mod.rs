@@ -45,6 +45,7 @@ pub(crate) fn calls(state: &HostState) -> Router<HostState> {
     // Creating calls, which take an `Idempotency-Key`.
     let creating = Router::new()
         .route("/users", post(add::handle))
+        .route("/users/{id}/invite", post(invite::handle))
         .route("/roles", post(roles::create))
         .layer(middleware::from_fn_with_state(
             state.clone(),
@@ -59,7 +60,6 @@ pub(crate) fn calls(state: &HostState) -> Router<HostState> {
                 .delete(delete::handle),
         )
         .route("/users/{id}/avatar", delete(remove_avatar::handle))
-        .route("/users/{id}/invite", post(invite::handle))
         .route("/users/{id}/totp", delete(reset_totp::handle))
         .route("/users/{id}/app-passwords", read(app_passwords::list))
         .route(
@@ -81,7 +81,6 @@ pub(crate) fn calls(state: &HostState) -> Router<HostState> {
 pub(crate) fn settings() -> Router<HostState> {
     Router::new()
         .route("/auth", read(auth::show).put(auth::put))
-        .route("/auth/keys/rotate", post(auth::rotate))
         .route("/auth/providers", read(providers::list))
         .route(
             "/auth/providers/{name}",
