@@ -9,9 +9,11 @@ use atlashub_core::{
     capability::PluginScope,
     manifest::{Route, check_route},
 };
-use atlashub_data::platform::{Installation, InstallationState, Revision};
+use atlashub_data::platform::{
+    Installation, InstallationState, Installations, Revision, Revisions,
+};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// What an admin wants of an installation; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +86,10 @@ impl Plugins {
         let mut migrations = Vec::new();
         let mut live = None;
         if next.state.enabled {
-            self.check_routes(entry, &next, &revision).await?;
+            // Looked at once more when it is written down: here so that nothing
+            // is tried in vain.
+            let (others, revisions) = (self.platform.installations(), self.platform.revisions());
+            check_routes(&others, &revisions, &next, &revision).await?;
             let ready = self.prepare(entry, &next, &revision, old.as_ref(), old_revision.as_ref());
             let (plugin, ran) = ready.await?;
             migrations = ran;
@@ -92,6 +97,12 @@ impl Plugins {
         }
         let expected = old.as_ref().map(|old| old.generation);
         let unit = self.platform.begin().await?;
+        if next.state.enabled {
+            // Two that want one route wait for each other here, and the later
+            // sees what the earlier wrote.
+            unit.projects().lock(entry.id).await?;
+            check_routes(&unit.installations(), &unit.revisions(), &next, &revision).await?;
+        }
         let installation = unit
             .installations()
             .put(entry.id, plugin, next.state, expected, actor)
@@ -247,32 +258,6 @@ impl Plugins {
         })
     }
 
-    /// Two plugins of one project cannot own the same route.
-    async fn check_routes(
-        &self,
-        entry: &Arc<ProjectEntry>,
-        next: &Installation,
-        revision: &Revision,
-    ) -> Result<()> {
-        let own = paths(&next.state, &revision.manifest);
-        let table = self.directory.routes(entry).await?;
-        for other in table.plugins() {
-            if other.installation.plugin == next.plugin || !other.installation.state.enabled {
-                continue;
-            }
-            if let Some(route) = own.iter().find(|route| other.paths().contains(*route)) {
-                return Err(Error::conflict(
-                    "route_taken",
-                    format!(
-                        "the plugins `{}` and `{}` both own the route `{}`: disable one, or mount one elsewhere with `routes`",
-                        next.plugin, other.installation.plugin, route
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Provisions, migrates, starts and activates the new state.
     async fn prepare(
         &self,
@@ -311,6 +296,42 @@ impl Plugins {
             .await?;
         Ok((live, migrations))
     }
+}
+
+/// Two plugins of one project cannot own the same route: looks at what is
+/// written down.
+async fn check_routes(
+    installations: &Installations<'_>,
+    revisions: &Revisions<'_>,
+    next: &Installation,
+    revision: &Revision,
+) -> Result<()> {
+    let own = paths(&next.state, &revision.manifest);
+    let mut others = installations.list(next.project).await?;
+    others.retain(|other| other.plugin != next.plugin && other.state.enabled);
+    let ids: Vec<RevisionId> = others.iter().map(|other| other.state.revision).collect();
+    let manifests: HashMap<RevisionId, Manifest> = revisions
+        .find_many(&ids)
+        .await?
+        .into_iter()
+        .map(|revision| (revision.id, revision.manifest))
+        .collect();
+    for other in &others {
+        let Some(manifest) = manifests.get(&other.state.revision) else {
+            continue;
+        };
+        let theirs = paths(&other.state, manifest);
+        if let Some(route) = own.iter().find(|route| theirs.contains(*route)) {
+            return Err(Error::conflict(
+                "route_taken",
+                format!(
+                    "the plugins `{}` and `{}` both own the route `{}`: disable one, or mount one elsewhere with `routes`",
+                    next.plugin, other.plugin, route
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn reason(
