@@ -2,7 +2,10 @@
 //! that builds the new state whole, tries it, writes it down, swaps it in.
 
 use super::{Plugins, config, schedules};
-use crate::directory::{Prepared, ProjectEntry, paths};
+use crate::{
+    Actor,
+    directory::{Prepared, ProjectEntry, paths},
+};
 use atlashub_core::{
     Digest, Error, ErrorKind, Grant, GrantSet, InstallationId, Limits, Manifest, PluginName,
     Result, RevisionId,
@@ -10,7 +13,7 @@ use atlashub_core::{
     manifest::{Route, check_route},
 };
 use atlashub_data::platform::{
-    Installation, InstallationState, Installations, Revision, Revisions,
+    Installation, InstallationState, Installations, NewAuditEvent, Revision, Revisions,
 };
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc};
@@ -56,6 +59,24 @@ pub struct InstallOutcome {
     pub migrations: Vec<String>,
 }
 
+impl InstallOutcome {
+    /// What the audit says of it.
+    fn noted(&self, actor: &Actor) -> NewAuditEvent {
+        let (installation, state) = (&self.installation, &self.installation.state);
+        let action = if self.created {
+            "plugin.install"
+        } else {
+            "plugin.change"
+        };
+        let details = json!({
+            "revision": state.revision, "version": self.revision.manifest.version,
+            "enabled": state.enabled, "grants": state.grants, "migrations": self.migrations,
+        });
+        let plugin = installation.plugin.to_string();
+        actor.did(action, Some(installation.project), plugin, details)
+    }
+}
+
 impl Plugins {
     /// Makes an installation what `wanted` says. Takes effect here at once
     /// and on other nodes within a second; running requests finish on what
@@ -72,7 +93,7 @@ impl Plugins {
         entry: &Arc<ProjectEntry>,
         plugin: &PluginName,
         wanted: InstallPlugin,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<InstallOutcome> {
         let old = self.platform.installations().find(entry.id, plugin).await?;
         let revision = self
@@ -105,10 +126,18 @@ impl Plugins {
         }
         let installation = unit
             .installations()
-            .put(entry.id, plugin, next.state, expected, actor)
+            .put(entry.id, plugin, next.state, expected, &actor.name())
             .await?;
         schedules::settle(&unit, &installation, &revision.manifest).await?;
+        let outcome = InstallOutcome {
+            installation,
+            revision,
+            created: old.is_none(),
+            migrations,
+        };
+        unit.audit().append(outcome.noted(actor)).await?;
         unit.commit().await?;
+        let installation = &outcome.installation;
         let replaced = entry
             .routes()
             .and_then(|routes| routes.plugin(plugin).cloned());
@@ -126,12 +155,7 @@ impl Plugins {
         {
             tracing::warn!(%error, %plugin, "the lifecycle hook failed");
         }
-        Ok(InstallOutcome {
-            installation,
-            revision,
-            created: old.is_none(),
-            migrations,
-        })
+        Ok(outcome)
     }
 
     /// Goes back to the revision before the present one.
@@ -142,7 +166,7 @@ impl Plugins {
         &self,
         entry: &Arc<ProjectEntry>,
         plugin: &PluginName,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<InstallOutcome> {
         let old = self
             .platform
