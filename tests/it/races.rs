@@ -1,7 +1,7 @@
 //! Many at once for what is left: exactly as many get it as there is room
 //! for, also on two nodes.
 
-use atlashub_tests::{Engine, Project, Reply, TestServer, User};
+use atlashub_tests::{Engine, Project, Reply, TestServer, User, built_in, unique};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -213,4 +213,57 @@ async fn many_who_know_the_password_of_a_link_get_in_and_guesses_are_counted() {
     assert_eq!(others, 30, "{wrong:?}");
     // Now it rests for all.
     assert_eq!(guess(&project, &link, "open%20sesame", 1).await, [429]);
+}
+
+/// Changes installations of plugins that all want one route, at once; how
+/// many were changed. The others were told why not.
+async fn contend(nodes: &[TestServer], project: &Project, plugins: &[String]) -> usize {
+    let attempts = plugins.iter().enumerate().map(|(number, plugin)| {
+        let path = format!("/admin/v1/projects/{}/plugins/{plugin}", project.slug);
+        let admin = nodes[number % nodes.len()].admin();
+        let request = admin.request(Method::PUT, &path);
+        tokio::spawn(decided(request.json(&json!({"enabled": true}))))
+    });
+    let mut through = 0;
+    for reply in futures::future::join_all(attempts).await {
+        let reply = reply.unwrap();
+        if reply.status < 300 {
+            through += 1;
+        } else {
+            assert_eq!(reply.expect_problem(409), "route_taken");
+        }
+    }
+    through
+}
+
+#[tokio::test]
+async fn of_plugins_that_want_one_route_at_once_one_gets_it() {
+    let nodes = nodes().await;
+    let admin = nodes[0].admin();
+    let mut plugins = Vec::new();
+    for _ in 0..6 {
+        let name = unique("rival");
+        let text =
+            format!("name = \"{name}\"\nversion = \"1.0.0\"\n[[routes]]\npath = \"/wanted\"\n");
+        let _ = admin
+            .upload(built_in("hello"), Some(&text))
+            .await
+            .expect(201);
+        plugins.push(name);
+    }
+    // Installed at once,
+    let project = admin.project().await;
+    assert_eq!(contend(&nodes, &project, &plugins).await, 1);
+    // and switched on at once.
+    for plugin in &plugins {
+        let off = json!({"enabled": false});
+        let _ = admin.install(&project, plugin, off).await.expect_success();
+    }
+    assert_eq!(contend(&nodes, &project, &plugins).await, 1);
+    let mut enabled = 0;
+    for plugin in &plugins {
+        let shown = admin.installed(&project, plugin).await;
+        enabled += usize::from(shown["enabled"] == true);
+    }
+    assert_eq!(enabled, 1);
 }

@@ -1,5 +1,5 @@
 //! The plugin life cycle as admins drive it: the use cases of
-//! [`crate::plugins`] with the project looked up and the audit kept.
+//! [`crate::plugins`] with the project looked up.
 
 use crate::{
     Actor, App,
@@ -9,7 +9,6 @@ use crate::{
 use atlashub_core::RevisionId;
 use atlashub_core::{Error, PluginName, ProjectId, Result};
 use atlashub_data::platform::{Page, Revision};
-use serde_json::json;
 use std::sync::Arc;
 
 impl App {
@@ -55,16 +54,7 @@ impl App {
         actor: &Actor,
         upload: UploadPlugin,
     ) -> Result<UploadOutcome> {
-        let outcome = self.plugins().upload(upload).await?;
-        if outcome.created {
-            let revision = &outcome.revision;
-            let details = json!({
-                "revision": revision.id, "version": revision.manifest.version, "digest": revision.digest,
-            });
-            self.note(actor, "plugin.upload", None, &revision.plugin, details)
-                .await?;
-        }
-        Ok(outcome)
+        self.plugins().upload(actor, upload).await
     }
 
     /// The plugins of a project, by name.
@@ -103,23 +93,11 @@ impl App {
         let entry = self.entry(project).await?;
         let outcome = self
             .plugins()
-            .install(&entry, plugin, wanted, &actor.name())
+            .install(&entry, plugin, wanted, actor)
             .await?;
-        let state = &outcome.installation.state;
-        if state.enabled {
+        if outcome.installation.state.enabled {
             self.release_queue(project, plugin).await;
         }
-        let details = json!({
-            "revision": state.revision, "version": outcome.revision.manifest.version,
-            "enabled": state.enabled, "grants": state.grants, "migrations": outcome.migrations,
-        });
-        let action = if outcome.created {
-            "plugin.install"
-        } else {
-            "plugin.change"
-        };
-        self.note(actor, action, Some(project), plugin, details)
-            .await?;
         Ok(outcome)
     }
 
@@ -136,16 +114,8 @@ impl App {
     ) -> Result<()> {
         let entry = self.entry(project).await?;
         self.plugins()
-            .remove(&entry, plugin, delete_data, &actor.name())
-            .await?;
-        self.note(
-            actor,
-            "plugin.remove",
-            Some(project),
-            plugin,
-            json!({ "data_deleted": delete_data }),
-        )
-        .await
+            .remove(&entry, plugin, delete_data, actor)
+            .await
     }
 
     pub(crate) async fn entry(&self, project: ProjectId) -> Result<Arc<ProjectEntry>> {
@@ -156,17 +126,5 @@ impl App {
         self.directory()
             .by_id(project)
             .ok_or_else(|| Error::not_found("project"))
-    }
-
-    async fn note(
-        &self,
-        actor: &Actor,
-        action: &str,
-        project: Option<ProjectId>,
-        plugin: &PluginName,
-        details: serde_json::Value,
-    ) -> Result<()> {
-        let event = actor.did(action, project, plugin.to_string(), details);
-        self.platform().audit().append(event).await
     }
 }

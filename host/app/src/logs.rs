@@ -1,19 +1,22 @@
 //! What plugins write: taken without waiting, stored in batches, read in
 //! pages and followed live on any node. Lines beyond the queue are dropped
-//! and counted.
+//! and counted. It is one queue for all; what a single plugin of a project may
+//! hold of it shrinks with what is left, so that a noisy one drops its own
+//! lines and no others'.
 
 use crate::{App, changes::chain, directory::Directory};
 use atlashub_core::{
     InstallationId, Result,
     capability::{
         PluginScope,
-        log::{LogLine, LogSink},
+        log::{Level, LogLine, LogSink, Source},
     },
 };
 use atlashub_data::platform::{LogFilter, LogPage, Platform, StoredLogLine};
 use futures::{Stream, StreamExt as _, stream};
+use parking_lot::Mutex;
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -28,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Lines that may wait to be stored.
 const QUEUE: usize = 8_192;
+/// One plugin may hold one line for so many places that are left, and one more.
+const LEFT_FOR_ONE: usize = 4;
 /// Lines stored at once.
 const BATCH: usize = 512;
 /// How long the first line of a batch waits for others.
@@ -41,6 +46,7 @@ const FOLLOW_PAGE: u64 = 500;
 #[derive(Clone)]
 pub struct PluginLog {
     queue: mpsc::Sender<LogLine>,
+    shares: Arc<Shares>,
     dropped: Arc<AtomicU64>,
     stored: watch::Receiver<u64>,
 }
@@ -48,8 +54,79 @@ pub struct PluginLog {
 /// The other end of a [`PluginLog`]: stores the lines.
 pub(crate) struct LogWriter {
     queue: mpsc::Receiver<LogLine>,
+    shares: Arc<Shares>,
     dropped: Arc<AtomicU64>,
     stored: watch::Sender<u64>,
+}
+
+/// What each plugin has in the queue; of those that have nothing there, nothing.
+#[derive(Default)]
+struct Shares(Mutex<HashMap<PluginScope, Share>>);
+
+#[derive(Default)]
+struct Share {
+    lines: usize,
+    dropped: u64,
+}
+
+impl Shares {
+    /// Takes a place for a line of `scope`, while `left` places are free.
+    fn take(&self, scope: &PluginScope, left: usize) -> bool {
+        let mut shares = self.0.lock();
+        match shares.get_mut(scope) {
+            Some(share) if share.lines > left / LEFT_FOR_ONE => {
+                share.dropped = share.dropped.saturating_add(1);
+                false
+            }
+            Some(share) => {
+                share.lines += 1;
+                true
+            }
+            None => {
+                let share = Share {
+                    lines: 1,
+                    dropped: 0,
+                };
+                shares.insert(scope.clone(), share);
+                true
+            }
+        }
+    }
+
+    /// Gives the place of a line back that did not get into the queue.
+    fn refuse(&self, scope: &PluginScope) {
+        let mut shares = self.0.lock();
+        if let Some(share) = shares.get_mut(scope) {
+            share.lines = share.lines.saturating_sub(1);
+            share.dropped = share.dropped.saturating_add(1);
+            if share.lines == 0 {
+                shares.remove(scope);
+            }
+        }
+    }
+
+    /// Gives the places back of lines that left the queue; of whom how many
+    /// were dropped meanwhile.
+    fn give_back<'a>(
+        &self,
+        scopes: impl IntoIterator<Item = &'a PluginScope>,
+    ) -> Vec<(PluginScope, u64)> {
+        let mut shares = self.0.lock();
+        let mut told = Vec::new();
+        for scope in scopes {
+            let Some(share) = shares.get_mut(scope) else {
+                continue;
+            };
+            share.lines = share.lines.saturating_sub(1);
+            if share.dropped > 0 {
+                told.push((scope.clone(), std::mem::take(&mut share.dropped)));
+            }
+            if share.lines == 0 {
+                shares.remove(scope);
+            }
+        }
+        told
+    }
 }
 
 impl PluginLog {
@@ -57,8 +134,10 @@ impl PluginLog {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let (stored, seen) = watch::channel(0);
         let dropped = Arc::new(AtomicU64::new(0));
+        let shares = Arc::new(Shares::default());
         let log = Self {
             queue: sender,
+            shares: Arc::clone(&shares),
             dropped: Arc::clone(&dropped),
             stored: seen,
         };
@@ -66,6 +145,7 @@ impl PluginLog {
             log,
             LogWriter {
                 queue: receiver,
+                shares,
                 dropped,
                 stored,
             },
@@ -75,10 +155,15 @@ impl PluginLog {
 
 impl LogSink for PluginLog {
     fn write(&self, line: LogLine) {
-        if self.queue.try_send(line).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            metrics::counter!("atlashub_plugin_log_lines_dropped_total").increment(1);
+        if self.shares.take(&line.scope, self.queue.capacity()) {
+            let scope = line.scope.clone();
+            if self.queue.try_send(line).is_ok() {
+                return;
+            }
+            self.shares.refuse(&scope);
         }
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!("atlashub_plugin_log_lines_dropped_total").increment(1);
     }
 }
 
@@ -112,6 +197,17 @@ impl LogWriter {
                 }
                 self.gather(&mut batch, &stop).await;
             }
+            let told = self.shares.give_back(batch.iter().map(|line| &line.scope));
+            batch.extend(told.into_iter().map(|(scope, dropped)| LogLine {
+                scope,
+                at: platform.now(),
+                level: Level::Warn,
+                source: Source::Host,
+                request: None,
+                message: format!(
+                    "{dropped} lines were dropped: they came faster than lines are stored"
+                ),
+            }));
             self.store(&platform, &batch).await;
             batch.clear();
         }
@@ -286,5 +382,68 @@ impl Follower {
                 _ => return Ok(()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use atlashub_core::{Clock as _, ProjectId, SystemClock};
+
+    fn scope(name: &str) -> PluginScope {
+        PluginScope {
+            project: ProjectId::new(),
+            plugin: name.parse().unwrap(),
+        }
+    }
+
+    fn line(scope: &PluginScope) -> LogLine {
+        LogLine {
+            scope: scope.clone(),
+            at: SystemClock.now(),
+            level: Level::Info,
+            source: Source::Log,
+            request: None,
+            message: "a line".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn noisy_plugins_leave_room_for_the_lines_of_others() {
+        let (log, mut writer) = PluginLog::new();
+        for number in 0..16 {
+            let noisy = scope(&format!("noisy-{number}"));
+            for _ in 0..QUEUE {
+                log.write(line(&noisy));
+            }
+        }
+        let dropped = log.dropped.load(Ordering::Relaxed);
+        assert!(dropped > 0);
+        let quiet = scope("quiet");
+        for _ in 0..10 {
+            log.write(line(&quiet));
+        }
+        assert_eq!(log.dropped.load(Ordering::Relaxed), dropped);
+        let mut of_quiet = 0;
+        while let Ok(line) = writer.queue.try_recv() {
+            of_quiet += u32::from(line.scope == quiet);
+        }
+        assert_eq!(of_quiet, 10);
+    }
+
+    #[test]
+    fn what_a_plugin_could_not_write_is_told_and_its_places_come_back() {
+        let shares = Shares::default();
+        let noisy = scope("noisy");
+        let taken = (0..100).filter(|_| shares.take(&noisy, 40)).count();
+        assert_eq!(taken, 40 / LEFT_FOR_ONE + 1);
+        assert!(shares.take(&scope("quiet"), 1));
+        let left = [&noisy; 3];
+        let told = shares.give_back(left);
+        assert_eq!(told, [(noisy.clone(), 100 - taken as u64)]);
+        assert_eq!((0..100).filter(|_| shares.take(&noisy, 40)).count(), 3);
+        shares.give_back(vec![&noisy; taken]);
+        assert!(!shares.0.lock().contains_key(&noisy));
     }
 }

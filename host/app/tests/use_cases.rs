@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+#[path = "use_cases/noted.rs"]
+mod noted;
 #[path = "use_cases/tokens.rs"]
 mod tokens;
 

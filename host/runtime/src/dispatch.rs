@@ -8,6 +8,7 @@
 //! cannot hold an instance beyond it.
 
 use crate::{
+    breaker::Pass,
     cpu::{Meter, wall_clock},
     heavy::Placed,
     instance::Instance,
@@ -51,6 +52,7 @@ pub(crate) struct Visit {
     pub(crate) context: RequestContext,
     _place: OwnedSemaphorePermit,
     _held: Arc<Held>,
+    _pass: Pass,
 }
 
 impl Drop for Visit {
@@ -168,16 +170,16 @@ impl LivePlugin {
     ) -> Result<Visit> {
         let counters = self.counters();
         let admitted = async {
-            self.breaker.check()?;
+            let pass = self.breaker.enter()?;
             let place = self.places.take().await?;
             let own = async {
                 let share = self.project_places.take().await?;
                 Ok((share, runtime.running.take().await?))
             };
-            Ok((place, context.seat.take(own).await?))
+            Ok((place, context.seat.take(own).await?, pass))
         };
         match admitted.await {
-            Ok((place, held)) => {
+            Ok((place, held, pass)) => {
                 counters.begin();
                 context.seat = held.seat();
                 Ok(Visit {
@@ -185,6 +187,7 @@ impl LivePlugin {
                     context,
                     _place: place,
                     _held: held,
+                    _pass: pass,
                 })
             }
             Err(error) => {

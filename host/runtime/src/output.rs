@@ -30,31 +30,61 @@ const MAX_LINE_BYTES: usize = 8 * 1024;
 const LINES_A_SECOND: f64 = 200.0;
 /// Lines at once that are kept.
 const BURST: f64 = 1_000.0;
+/// Lines a second that the host writes about a plugin in the long run.
+const HOST_LINES_A_SECOND: f64 = 20.0;
+/// Lines at once that the host writes about a plugin.
+const HOST_BURST: f64 = 200.0;
 
 /// The output of one live plugin.
 pub(crate) struct PluginOutput {
     scope: PluginScope,
     sink: Arc<dyn LogSink>,
     rate: Mutex<Rate>,
+    of_host: Mutex<Rate>,
 }
 
+/// A bucket of lines.
 struct Rate {
     tokens: f64,
     at: Instant,
     dropped: u64,
+    a_second: f64,
+    burst: f64,
+}
+
+impl Rate {
+    fn new(a_second: f64, burst: f64) -> Self {
+        Self {
+            tokens: burst,
+            at: Instant::now(),
+            dropped: 0,
+            a_second,
+            burst,
+        }
+    }
+
+    /// Takes a line: how many were dropped before it, or nothing when it is
+    /// to be dropped as well.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        let earned = now.saturating_duration_since(self.at).as_secs_f64() * self.a_second;
+        self.tokens = (self.tokens + earned).min(self.burst);
+        self.at = now;
+        if self.tokens < 1.0 {
+            self.dropped = self.dropped.saturating_add(1);
+            return None;
+        }
+        self.tokens -= 1.0;
+        Some(std::mem::take(&mut self.dropped))
+    }
 }
 
 impl PluginOutput {
     pub(crate) fn new(scope: PluginScope, sink: Arc<dyn LogSink>) -> Self {
-        let rate = Rate {
-            tokens: BURST,
-            at: Instant::now(),
-            dropped: 0,
-        };
         Self {
             scope,
             sink,
-            rate: Mutex::new(rate),
+            rate: Mutex::new(Rate::new(LINES_A_SECOND, BURST)),
+            of_host: Mutex::new(Rate::new(HOST_LINES_A_SECOND, HOST_BURST)),
         }
     }
 
@@ -66,38 +96,32 @@ impl PluginOutput {
         request: Option<RequestId>,
         message: &str,
     ) {
-        let dropped = {
-            let mut rate = self.rate.lock();
-            let now = Instant::now();
-            let earned = now.duration_since(rate.at).as_secs_f64() * LINES_A_SECOND;
-            rate.tokens = (rate.tokens + earned).min(BURST);
-            rate.at = now;
-            if rate.tokens < 1.0 {
-                rate.dropped = rate.dropped.saturating_add(1);
-                return;
-            }
-            rate.tokens -= 1.0;
-            std::mem::take(&mut rate.dropped)
-        };
-        if dropped > 0 {
-            self.write(
-                Level::Warn,
-                Source::Host,
-                request,
-                format!("{dropped} lines were dropped: more than {LINES_A_SECOND} a second"),
-            );
+        if self.may(&self.rate, request) {
+            self.write(level, source, request, escape(message));
         }
-        self.write(level, source, request, escape(message));
     }
 
-    /// The host's own word about the plugin, in its log.
+    /// The host's own word about the plugin, in its log, unless there are too
+    /// many: what a plugin does brings them about. What the plugin writes
+    /// itself does not use them up.
     pub(crate) fn host(&self, level: Level, request: &RequestContext, message: &str) {
-        self.write(
-            level,
-            Source::Host,
-            Some(request.request_id),
-            escape(message),
-        );
+        let request = Some(request.request_id);
+        if self.may(&self.of_host, request) {
+            self.write(level, Source::Host, request, escape(message));
+        }
+    }
+
+    /// Whether another line may come, having told of those that were dropped.
+    fn may(&self, rate: &Mutex<Rate>, request: Option<RequestId>) -> bool {
+        let (taken, a_second) = {
+            let mut rate = rate.lock();
+            (rate.take(Instant::now()), rate.a_second)
+        };
+        if let Some(dropped @ 1..) = taken {
+            let told = format!("{dropped} lines were dropped: more than {a_second} a second");
+            self.write(Level::Warn, Source::Host, request, told);
+        }
+        taken.is_some()
     }
 
     fn write(&self, level: Level, source: Source, request: Option<RequestId>, message: String) {
@@ -310,5 +334,38 @@ mod tests {
         }
         let kept = kept.0.lock().len();
         assert!((1_000..2_000).contains(&kept), "{kept} lines were kept");
+    }
+
+    #[test]
+    fn what_was_dropped_is_told_when_there_is_room_again() {
+        let start = Instant::now();
+        let mut rate = Rate::new(2.0, 3.0);
+        rate.at = start;
+        for _ in 0..3 {
+            assert_eq!(rate.take(start), Some(0));
+        }
+        for _ in 0..5 {
+            assert_eq!(rate.take(start), None);
+        }
+        let later = start + std::time::Duration::from_secs(1);
+        assert_eq!(rate.take(later), Some(5));
+        assert_eq!(rate.take(later), Some(0));
+        assert_eq!(rate.take(later), None);
+    }
+
+    #[test]
+    fn what_the_host_says_of_a_plugin_is_capped_apart_from_what_the_plugin_writes() {
+        let (kept, output) = output();
+        let request = RequestId::new();
+        let told = |rate: &Mutex<Rate>| {
+            (0..10_000)
+                .filter(|_| output.may(rate, Some(request)))
+                .count()
+        };
+        let of_plugin = told(&output.rate);
+        assert!((1_000..2_000).contains(&of_plugin), "{of_plugin}");
+        let of_host = told(&output.of_host);
+        assert!((200..1_000).contains(&of_host), "{of_host}");
+        drop(kept);
     }
 }

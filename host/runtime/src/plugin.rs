@@ -67,7 +67,7 @@ pub struct LivePlugin {
     pub(crate) places: Places,
     /// What it shares with the project's other plugins.
     pub(crate) project_places: Arc<Places>,
-    pub(crate) breaker: Breaker,
+    pub(crate) breaker: Arc<Breaker>,
     weight: Arc<Weight>,
     pub(crate) pace: Arc<Pace>,
     stats: PluginStats,
@@ -111,7 +111,7 @@ impl LivePlugin {
             limits,
             shared: Arc::new(shared),
             idle: Mutex::default(),
-            breaker: Breaker::default(),
+            breaker: Arc::default(),
             weight: Arc::new(Weight::new()),
             pace: Arc::new(Pace::new(inner.options.guest_bytes_per_second)),
             stats: PluginStats::default(),
@@ -149,7 +149,7 @@ impl LivePlugin {
         self.last_error.lock().clone()
     }
 
-    /// Whether it is cut off because it kept failing.
+    /// Whether it is cut off because it kept failing, or on trial after that.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
         self.breaker.is_open()
@@ -158,7 +158,7 @@ impl LivePlugin {
     /// Whether it had faults since its last success.
     #[must_use]
     pub fn is_failing(&self) -> bool {
-        self.breaker.is_troubled()
+        self.breaker.is_failing()
     }
 
     pub(crate) fn shared(&self) -> &Arc<PluginShared> {

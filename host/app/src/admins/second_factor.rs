@@ -74,19 +74,15 @@ impl App {
         self.strict_limits()
             .count(Attempt::SecondFactor, None, &admin.id.to_string(), from)
             .await?;
-        if !self.accept_code(admin.id, sealed, code).await? {
+        let enabled = admin.totp_enabled_at.is_none().then(|| {
+            identity
+                .actor(request)
+                .did("admin.totp_enable", None, admin.id.to_string(), json!({}))
+        });
+        if !self.accept_code(admin.id, sealed, code, enabled).await? {
             self.note_refusal(Refusal::SecondFactor, Some(admin.id), from, request)
                 .await;
             return Err(wrong_code());
-        }
-        if admin.totp_enabled_at.is_none() {
-            let event = identity.actor(request).did(
-                "admin.totp_enable",
-                None,
-                admin.id.to_string(),
-                json!({}),
-            );
-            self.platform().audit().append(event).await?;
         }
         Ok(())
     }

@@ -63,7 +63,7 @@ impl Plugins {
                 openapi: described.openapi,
             };
             let added = self
-                .keep(digest, component, told, interface, true)
+                .keep(digest, component, told, interface, None)
                 .await?
                 .revision;
             tracing::info!(plugin = %added.plugin, version = %added.manifest.version, "built-in plugin added");

@@ -2,16 +2,21 @@
 //! that builds the new state whole, tries it, writes it down, swaps it in.
 
 use super::{Plugins, config, schedules};
-use crate::directory::{Prepared, ProjectEntry, paths};
+use crate::{
+    Actor,
+    directory::{Prepared, ProjectEntry, paths},
+};
 use atlashub_core::{
     Digest, Error, ErrorKind, Grant, GrantSet, InstallationId, Limits, Manifest, PluginName,
     Result, RevisionId,
     capability::PluginScope,
     manifest::{Route, check_route},
 };
-use atlashub_data::platform::{Installation, InstallationState, Revision};
+use atlashub_data::platform::{
+    Installation, InstallationState, Installations, NewAuditEvent, Revision, Revisions,
+};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// What an admin wants of an installation; `None` leaves a thing as it is.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +59,24 @@ pub struct InstallOutcome {
     pub migrations: Vec<String>,
 }
 
+impl InstallOutcome {
+    /// What the audit says of it.
+    fn noted(&self, actor: &Actor) -> NewAuditEvent {
+        let (installation, state) = (&self.installation, &self.installation.state);
+        let action = if self.created {
+            "plugin.install"
+        } else {
+            "plugin.change"
+        };
+        let details = json!({
+            "revision": state.revision, "version": self.revision.manifest.version,
+            "enabled": state.enabled, "grants": state.grants, "migrations": self.migrations,
+        });
+        let plugin = installation.plugin.to_string();
+        actor.did(action, Some(installation.project), plugin, details)
+    }
+}
+
 impl Plugins {
     /// Makes an installation what `wanted` says. Takes effect here at once
     /// and on other nodes within a second; running requests finish on what
@@ -70,7 +93,7 @@ impl Plugins {
         entry: &Arc<ProjectEntry>,
         plugin: &PluginName,
         wanted: InstallPlugin,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<InstallOutcome> {
         let old = self.platform.installations().find(entry.id, plugin).await?;
         let revision = self
@@ -84,7 +107,10 @@ impl Plugins {
         let mut migrations = Vec::new();
         let mut live = None;
         if next.state.enabled {
-            self.check_routes(entry, &next, &revision).await?;
+            // Looked at once more when it is written down: here so that nothing
+            // is tried in vain.
+            let (others, revisions) = (self.platform.installations(), self.platform.revisions());
+            check_routes(&others, &revisions, &next, &revision).await?;
             let ready = self.prepare(entry, &next, &revision, old.as_ref(), old_revision.as_ref());
             let (plugin, ran) = ready.await?;
             migrations = ran;
@@ -92,12 +118,26 @@ impl Plugins {
         }
         let expected = old.as_ref().map(|old| old.generation);
         let unit = self.platform.begin().await?;
+        if next.state.enabled {
+            // Two that want one route wait for each other here, and the later
+            // sees what the earlier wrote.
+            unit.projects().lock(entry.id).await?;
+            check_routes(&unit.installations(), &unit.revisions(), &next, &revision).await?;
+        }
         let installation = unit
             .installations()
-            .put(entry.id, plugin, next.state, expected, actor)
+            .put(entry.id, plugin, next.state, expected, &actor.name())
             .await?;
         schedules::settle(&unit, &installation, &revision.manifest).await?;
+        let outcome = InstallOutcome {
+            installation,
+            revision,
+            created: old.is_none(),
+            migrations,
+        };
+        unit.audit().append(outcome.noted(actor)).await?;
         unit.commit().await?;
+        let installation = &outcome.installation;
         let replaced = entry
             .routes()
             .and_then(|routes| routes.plugin(plugin).cloned());
@@ -115,12 +155,7 @@ impl Plugins {
         {
             tracing::warn!(%error, %plugin, "the lifecycle hook failed");
         }
-        Ok(InstallOutcome {
-            installation,
-            revision,
-            created: old.is_none(),
-            migrations,
-        })
+        Ok(outcome)
     }
 
     /// Goes back to the revision before the present one.
@@ -131,7 +166,7 @@ impl Plugins {
         &self,
         entry: &Arc<ProjectEntry>,
         plugin: &PluginName,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<InstallOutcome> {
         let old = self
             .platform
@@ -247,32 +282,6 @@ impl Plugins {
         })
     }
 
-    /// Two plugins of one project cannot own the same route.
-    async fn check_routes(
-        &self,
-        entry: &Arc<ProjectEntry>,
-        next: &Installation,
-        revision: &Revision,
-    ) -> Result<()> {
-        let own = paths(&next.state, &revision.manifest);
-        let table = self.directory.routes(entry).await?;
-        for other in table.plugins() {
-            if other.installation.plugin == next.plugin || !other.installation.state.enabled {
-                continue;
-            }
-            if let Some(route) = own.iter().find(|route| other.paths().contains(*route)) {
-                return Err(Error::conflict(
-                    "route_taken",
-                    format!(
-                        "the plugins `{}` and `{}` both own the route `{}`: disable one, or mount one elsewhere with `routes`",
-                        next.plugin, other.installation.plugin, route
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Provisions, migrates, starts and activates the new state.
     async fn prepare(
         &self,
@@ -311,6 +320,42 @@ impl Plugins {
             .await?;
         Ok((live, migrations))
     }
+}
+
+/// Two plugins of one project cannot own the same route: looks at what is
+/// written down.
+async fn check_routes(
+    installations: &Installations<'_>,
+    revisions: &Revisions<'_>,
+    next: &Installation,
+    revision: &Revision,
+) -> Result<()> {
+    let own = paths(&next.state, &revision.manifest);
+    let mut others = installations.list(next.project).await?;
+    others.retain(|other| other.plugin != next.plugin && other.state.enabled);
+    let ids: Vec<RevisionId> = others.iter().map(|other| other.state.revision).collect();
+    let manifests: HashMap<RevisionId, Manifest> = revisions
+        .find_many(&ids)
+        .await?
+        .into_iter()
+        .map(|revision| (revision.id, revision.manifest))
+        .collect();
+    for other in &others {
+        let Some(manifest) = manifests.get(&other.state.revision) else {
+            continue;
+        };
+        let theirs = paths(&other.state, manifest);
+        if let Some(route) = own.iter().find(|route| theirs.contains(*route)) {
+            return Err(Error::conflict(
+                "route_taken",
+                format!(
+                    "the plugins `{}` and `{}` both own the route `{}`: disable one, or mount one elsewhere with `routes`",
+                    next.plugin, other.plugin, route
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn reason(

@@ -1,9 +1,10 @@
 //! Removing a plugin from a project.
 
 use super::Plugins;
-use crate::directory::ProjectEntry;
+use crate::{Actor, directory::ProjectEntry};
 use atlashub_core::{Error, PluginName, Result, capability::PluginScope};
 use atlashub_storage::PathPrefix;
+use serde_json::json;
 use std::sync::Arc;
 
 impl Plugins {
@@ -17,7 +18,7 @@ impl Plugins {
         entry: &Arc<ProjectEntry>,
         plugin: &PluginName,
         delete_data: bool,
-        actor: &str,
+        actor: &Actor,
     ) -> Result<()> {
         let routes = self.directory.routes(entry).await?;
         if let Some(Ok(live)) = routes.plugin(plugin).map(|installed| installed.live())
@@ -27,7 +28,8 @@ impl Plugins {
         }
         let unit = self.platform.begin().await?;
         let installations = unit.installations();
-        if !installations.delete(entry.id, plugin, None, actor).await? {
+        let by = actor.name();
+        if !installations.delete(entry.id, plugin, None, &by).await? {
             return Err(Error::not_found(format!("plugin `{plugin}`")));
         }
         let scope = PluginScope {
@@ -39,6 +41,9 @@ impl Plugins {
         } else {
             unit.schedules().plugin_is_off(&scope).await?;
         }
+        let details = json!({ "data_deleted": delete_data });
+        let did = actor.did("plugin.remove", Some(entry.id), plugin.to_string(), details);
+        unit.audit().append(did).await?;
         unit.commit().await?;
         self.directory.bring_up(entry, None).await?;
         self.platform.queue().remove_open(entry.id, plugin).await?;

@@ -1,12 +1,14 @@
 //! Adding a revision to the catalogue.
 
 use super::Plugins;
+use crate::Actor;
 use atlashub_core::{
     Digest, Error, Grant, Manifest, PluginName, Result, component_file, openapi::Document,
 };
 use atlashub_data::platform::{NewRevision, Revision};
 use atlashub_runtime::ComponentInterface;
 use bytes::Bytes;
+use serde_json::json;
 
 /// A component to be added.
 #[derive(Clone, Debug)]
@@ -46,7 +48,7 @@ impl Plugins {
     /// `not_a_component`, `component_too_large`, `invalid_manifest`,
     /// `invalid_openapi`, `invalid_assets`, `name_needed`, `undeclared_import`, and what
     /// compiling can say.
-    pub async fn upload(&self, upload: UploadPlugin) -> Result<UploadOutcome> {
+    pub async fn upload(&self, actor: &Actor, upload: UploadPlugin) -> Result<UploadOutcome> {
         let limit = self.code.runtime().max_component_bytes();
         if upload.component.len() > limit {
             return Err(Error::invalid(
@@ -77,23 +79,25 @@ impl Plugins {
         let compiled = self.code.runtime().compile(&component).await?;
         let interface = compiled.interface().clone();
         let told = Told { manifest, openapi };
-        self.keep(digest, component, told, interface, false).await
+        self.keep(digest, component, told, interface, Some(actor))
+            .await
     }
 
-    /// Puts a component into the catalogue whose interfaces are known.
+    /// Puts a component into the catalogue whose interfaces are known; without
+    /// an actor, as one that came with the host.
     pub(super) async fn keep(
         &self,
         digest: Digest,
         component: Bytes,
         told: Told,
         interface: ComponentInterface,
-        builtin: bool,
+        by: Option<&Actor>,
     ) -> Result<UploadOutcome> {
         check_imports(&interface, &told.manifest)?;
         let size_bytes = component.len() as u64;
         self.code.keep(&digest, component).await?;
-        let (revision, created) = self
-            .platform
+        let unit = self.platform.begin().await?;
+        let (revision, created) = unit
             .revisions()
             .add(NewRevision {
                 digest,
@@ -102,9 +106,17 @@ impl Plugins {
                 openapi: told.openapi,
                 imports: interface.imports,
                 exports: interface.exports,
-                builtin,
+                builtin: by.is_none(),
             })
             .await?;
+        if let Some(actor) = by.filter(|_| created) {
+            let details = json!({
+                "revision": revision.id, "version": revision.manifest.version, "digest": revision.digest,
+            });
+            let did = actor.did("plugin.upload", None, revision.plugin.to_string(), details);
+            unit.audit().append(did).await?;
+        }
+        unit.commit().await?;
         Ok(UploadOutcome { revision, created })
     }
 }

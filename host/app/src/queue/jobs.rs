@@ -6,6 +6,7 @@ use super::{
     actions::{PlatformActions, lost},
     terms::{Standing, TermsOfJobs},
 };
+use crate::Actor;
 use async_trait::async_trait;
 use atlashub_core::{
     Error, ItemId, Result,
@@ -21,6 +22,7 @@ use atlashub_core::{
 use atlashub_data::platform::{
     Backlog, Enqueued, ItemKind, JobWork, Lease, NewItem, NewSchedule, Platform, QueueItem, Tick,
 };
+use serde_json::json;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
@@ -47,12 +49,13 @@ impl JobsOfPlugins {
         }
     }
 
-    /// Adds the job of a schedule now.
+    /// Adds the job of a schedule now. Where an admin wants it, the audit says
+    /// so.
     ///
     /// # Errors
     /// `schedule_suspended` when its plugin is off or may not have it done;
     /// `queue_full`, `platform_job_unavailable`.
-    pub(crate) async fn run(&self, schedule: &Schedule) -> Result<AddedJob> {
+    pub(crate) async fn run(&self, schedule: &Schedule, by: Option<&Actor>) -> Result<AddedJob> {
         let standing = self.terms.of(&self.platform, schedule).await?;
         let Standing::Ready(terms) = standing else {
             return Err(Error::conflict(
@@ -71,7 +74,18 @@ impl JobsOfPlugins {
         self.queue
             .take_share(&self.platform, schedule.project, more)
             .await?;
-        let added = self.add(item).await?;
+        let unit = self.platform.begin().await?;
+        let added = outcome(&unit.queue().enqueue(vec![item]).await?)?;
+        if let Some(actor) = by {
+            let about = json!({
+                "plugin": schedule.plugin, "name": schedule.name, "job": added.id.to_string(),
+            });
+            let id = schedule.id.to_string();
+            let did = actor.did("schedule.run", Some(schedule.project), id, about);
+            unit.audit().append(did).await?;
+        }
+        unit.commit().await?;
+        self.queue.wake();
         if !added.existing {
             let schedules = self.platform.schedules();
             schedules.note_run(schedule.id, added.id).await?;
@@ -82,17 +96,22 @@ impl JobsOfPlugins {
     async fn add(&self, item: NewItem) -> Result<AddedJob> {
         let added = self.platform.queue().enqueue(vec![item]).await?;
         self.queue.wake();
-        match added.first() {
-            Some(Enqueued::Added(id)) => Ok(AddedJob {
-                id: *id,
-                existing: false,
-            }),
-            Some(Enqueued::Exists(id)) => Ok(AddedJob {
-                id: *id,
-                existing: true,
-            }),
-            None => Err(Error::internal("add a job", "nothing was added")),
-        }
+        outcome(&added)
+    }
+}
+
+/// What came of adding one job.
+fn outcome(added: &[Enqueued]) -> Result<AddedJob> {
+    match added.first() {
+        Some(Enqueued::Added(id)) => Ok(AddedJob {
+            id: *id,
+            existing: false,
+        }),
+        Some(Enqueued::Exists(id)) => Ok(AddedJob {
+            id: *id,
+            existing: true,
+        }),
+        None => Err(Error::internal("add a job", "nothing was added")),
     }
 }
 
@@ -282,7 +301,7 @@ impl Jobs for JobsOfPlugins {
     async fn run_schedule(&self, scope: &PluginScope, name: &str) -> Result<AddedJob> {
         let found = self.platform.schedules().find(scope, name).await?;
         let schedule = found.ok_or_else(|| Error::not_found("schedule"))?;
-        self.run(&schedule).await
+        self.run(&schedule, None).await
     }
 }
 

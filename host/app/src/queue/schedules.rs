@@ -88,12 +88,6 @@ impl App {
     ) -> Result<AddedJob> {
         let schedule = self.schedule(project, id).await?;
         let jobs: &JobsOfPlugins = self.jobs();
-        let added = jobs.run(&schedule).await?;
-        let about = json!({
-            "plugin": schedule.plugin, "name": schedule.name, "job": added.id.to_string(),
-        });
-        let did = actor.did("schedule.run", Some(project), id.to_string(), about);
-        self.platform().audit().append(did).await?;
-        Ok(added)
+        jobs.run(&schedule, Some(actor)).await
     }
 }

@@ -4,7 +4,7 @@ use super::refusals::Refusal;
 use super::{LONGEST, TOKEN_PREFIX};
 use crate::{Actor, App, limits::Attempt, one_time_code};
 use atlashub_core::{AdminId, AdminRole, Caller, Error, ErrorKind, RequestId, Result, token};
-use atlashub_data::platform::{Admin, NewSession};
+use atlashub_data::platform::{Admin, NewAuditEvent, NewSession};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use std::net::IpAddr;
@@ -112,7 +112,7 @@ impl App {
         self.strict_limits()
             .count(Attempt::SecondFactor, None, &admin.id.to_string(), from)
             .await?;
-        if self.accept_code(admin.id, sealed, &code).await? {
+        if self.accept_code(admin.id, sealed, &code, None).await? {
             return Ok(Proof::Totp);
         }
         if let Some(hash) = one_time_code::recovery_hash(code.expose_secret()) {
@@ -127,23 +127,29 @@ impl App {
     }
 
     /// Whether `code` is one of the authenticator's that was not used before;
-    /// it is used now.
+    /// it is used now, and what comes of that is noted with it.
     pub(crate) async fn accept_code(
         &self,
         admin: AdminId,
         sealed: &str,
         code: &SecretString,
+        noted: Option<NewAuditEvent>,
     ) -> Result<bool> {
         let secret = self.sealer().open(&totp_identity(admin), sealed)?;
         let now = self.clock().now();
         let step = one_time_code::accepted_step(secret.expose_secret(), code.expose_secret(), now)?;
-        match step {
-            Some(step) => {
-                let admins = self.platform().admins();
-                admins.accept_step(admin, sealed, step).await
-            }
-            None => Ok(false),
+        let Some(step) = step else {
+            return Ok(false);
+        };
+        let unit = self.platform().begin().await?;
+        if !unit.admins().accept_step(admin, sealed, step).await? {
+            return Ok(false);
         }
+        if let Some(event) = noted {
+            unit.audit().append(event).await?;
+        }
+        unit.commit().await?;
+        Ok(true)
     }
 
     pub(crate) async fn begin_session(

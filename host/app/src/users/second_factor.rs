@@ -13,7 +13,7 @@ use crate::{
     sessions::refusals::Refusal,
 };
 use atlashub_core::{Error, ErrorKind, ProjectId, Result, UserId};
-use atlashub_data::platform::{EndUser, SecondFactor, SessionLevel};
+use atlashub_data::platform::{EndUser, NewAuditEvent, SecondFactor, SessionLevel};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use std::time::Duration;
@@ -79,19 +79,18 @@ impl App {
         )
         .await?;
         let factor = user.second_factor.as_ref().ok_or_else(not_enrolled)?;
-        if !self.accept(&user, factor, code).await? {
-            self.note_user_refusal(Refusal::SecondFactor, me.project, Some(user.id), client)
-                .await;
-            return Err(wrong());
-        }
-        if user.active_factor().is_none() {
-            let event = deeds::who(me, client).did(
+        let enabled = user.active_factor().is_none().then(|| {
+            deeds::who(me, client).did(
                 "user.totp_enable",
                 Some(me.project),
                 user.id.to_string(),
                 json!({}),
-            );
-            self.platform().audit().append(event).await?;
+            )
+        });
+        if !self.accept(&user, factor, code, enabled).await? {
+            self.note_user_refusal(Refusal::SecondFactor, me.project, Some(user.id), client)
+                .await;
+            return Err(wrong());
         }
         Ok(())
     }
@@ -222,7 +221,7 @@ impl App {
         let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
             return Err(totp_required());
         };
-        if self.accept(user, factor, code).await? {
+        if self.accept(user, factor, code, None).await? {
             return Ok(());
         }
         let users = self.platform().users();
@@ -236,18 +235,33 @@ impl App {
         }
     }
 
-    async fn accept(&self, user: &EndUser, factor: &SecondFactor, code: &str) -> Result<bool> {
+    /// Whether `code` is one of the device's that was not used before; it is
+    /// used now, and what comes of that is noted with it.
+    async fn accept(
+        &self,
+        user: &EndUser,
+        factor: &SecondFactor,
+        code: &str,
+        noted: Option<NewAuditEvent>,
+    ) -> Result<bool> {
         let identity = identity(user.project, user.id);
         let secret = self.sealer().open(&identity, &factor.sealed_secret)?;
-        match accepted_step(secret.expose_secret(), code, self.clock().now())? {
-            Some(step) => {
-                self.platform()
-                    .users()
-                    .accept_step(user.id, &factor.sealed_secret, step)
-                    .await
-            }
-            None => Ok(false),
+        let Some(step) = accepted_step(secret.expose_secret(), code, self.clock().now())? else {
+            return Ok(false);
+        };
+        let unit = self.platform().begin().await?;
+        let users = unit.users();
+        if !users
+            .accept_step(user.id, &factor.sealed_secret, step)
+            .await?
+        {
+            return Ok(false);
         }
+        if let Some(event) = noted {
+            unit.audit().append(event).await?;
+        }
+        unit.commit().await?;
+        Ok(true)
     }
 }
 

@@ -6,7 +6,7 @@
 //! and objects are gone.
 
 use super::{
-    BucketSettings, DEFAULT_BUCKETS,
+    BucketSettings, DEFAULT_BUCKETS, Engine,
     changes::{ChangeKind, NewChange, uuid},
     domains::remove_all,
     entity::{
@@ -18,13 +18,13 @@ use super::{
     instant,
     logs::contains,
     page::{Page, fetch_limit},
-    unit::Db,
+    unit::{Db, statement},
 };
 use atlashub_core::{Error, ProjectId, Result, Slug};
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, Condition, DbErr, EntityTrait as _, ExprTrait as _, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _, ExprTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, Func, LikeExpr},
 };
 use serde::{Deserialize, Serialize};
@@ -266,6 +266,29 @@ impl<'a> Projects<'a> {
             .await
             .map_err(failed("look up a project"))?;
         Ok(count > 0)
+    }
+
+    /// Holds a project that is not deleted until the unit ends: whoever else
+    /// locks, changes or deletes it waits meanwhile. What belongs to it can
+    /// be added all the same. Of use within a unit alone; on SQLite a unit
+    /// has the file to itself anyway.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such project.
+    pub async fn lock(&self, id: ProjectId) -> Result<()> {
+        let sql = match self.db.engine() {
+            Engine::Sqlite => "SELECT 1 FROM projects WHERE id = $1 AND deleted_at IS NULL",
+            Engine::Postgres => {
+                "SELECT 1 FROM projects WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE"
+            }
+        };
+        self.db
+            .write()
+            .query_one_raw(statement(self.db.engine(), sql, [uuid(id).into()]))
+            .await
+            .map_err(failed("lock a project"))?
+            .map(drop)
+            .ok_or_else(|| Error::not_found("project"))
     }
 
     /// The project with this slug, unless deleted.

@@ -14,6 +14,7 @@ on_both_engines! {
     an_installed_revision_cannot_be_deleted,
     a_change_needs_the_generation_it_was_made_from,
     of_many_changes_from_one_generation_one_wins,
+    who_locks_a_project_sees_what_was_installed_by_who_locked_it_before,
     the_history_holds_every_state,
     only_what_serves_is_loaded,
 }
@@ -217,6 +218,49 @@ async fn of_many_changes_from_one_generation_one_wins(fixture: Arc<Fixture>) {
         }
         assert_eq!(won, 1);
     }
+}
+
+async fn who_locks_a_project_sees_what_was_installed_by_who_locked_it_before(
+    fixture: Arc<Fixture>,
+) {
+    let project = fixture.project("demo").await.id;
+    let mut attempts = Vec::new();
+    for number in 0..8 {
+        let name = plugin(&format!("rival-{number}"));
+        let revision = fixture.revision(name.as_str(), number).await;
+        let platform = fixture.platform.clone();
+        attempts.push(tokio::spawn(async move {
+            let unit = platform.begin().await.unwrap();
+            unit.projects().lock(project).await.unwrap();
+            let others = unit.installations().list(project).await.unwrap();
+            // Time for the others to look as well, if nothing holds them.
+            tokio::task::yield_now().await;
+            if !others.is_empty() {
+                return false;
+            }
+            let wanted = state(&revision);
+            let put = unit
+                .installations()
+                .put(project, &name, wanted, None, "ada");
+            put.await.unwrap();
+            unit.commit().await.unwrap();
+            true
+        }));
+    }
+    let mut won = 0;
+    for attempt in futures::future::join_all(attempts).await {
+        won += u32::from(attempt.unwrap());
+    }
+    assert_eq!(won, 1);
+    let installations = fixture.platform.installations();
+    assert_eq!(installations.list(project).await.unwrap().len(), 1);
+    // What is not there, or no longer, is not held.
+    let unit = fixture.platform.begin().await.unwrap();
+    let unknown = unit.projects().lock(ProjectId::new()).await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    unit.projects().delete(project).await.unwrap();
+    let deleted = unit.projects().lock(project).await.unwrap_err();
+    assert_eq!(deleted.kind(), ErrorKind::NotFound);
 }
 
 async fn the_history_holds_every_state(fixture: Arc<Fixture>) {
