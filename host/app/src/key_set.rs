@@ -1,7 +1,8 @@
 //! The keys with which somebody else signs: a JWK set (RFC 7517) fetched from
 //! an address and kept for an hour. A key id that is not among them fetches
 //! anew, as does age, but never more often than once in a few seconds, and one
-//! fetch at a time, whatever strangers send.
+//! fetch at a time, whatever strangers send. Only who needs a key that is not
+//! there waits for a fetch.
 
 use crate::outgoing::Outgoing;
 use atlashub_core::{Error, ErrorKind, Result};
@@ -9,11 +10,12 @@ use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse},
 };
+use parking_lot::Mutex;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex;
+use tokio::sync::Mutex as Turn;
 use url::Url;
 
 /// Keys are fetched anew when they are this old,
@@ -22,6 +24,8 @@ const RENEW_AFTER: Duration = Duration::from_secs(30 * 60);
 const GOOD_FOR: Duration = Duration::from_secs(60 * 60);
 /// Least time between two fetches.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Longest wait for a fetch that somebody else began.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Most keys that are kept of an answer.
 const MAX_KEYS: usize = 32;
 /// Longest key id.
@@ -50,10 +54,15 @@ impl PublicKey {
 }
 
 /// The keys behind one address.
-pub(crate) struct KeySet {
+pub(crate) struct KeySet(Arc<Inner>);
+
+struct Inner {
     outgoing: Arc<Outgoing>,
     address: Url,
+    /// Never held over a fetch.
     state: Mutex<State>,
+    /// Held by who fetches.
+    turn: Arc<Turn<()>>,
 }
 
 #[derive(Default)]
@@ -75,53 +84,104 @@ impl State {
             }
         }
     }
+
+    /// Whether the keys were fetched within that time.
+    fn is_younger(&self, age: Duration) -> bool {
+        self.fetched_at.is_some_and(|at| at.elapsed() < age)
+    }
+
+    /// Whether there was a try just now.
+    fn was_tried(&self) -> bool {
+        self.tried_at.is_some_and(|at| at.elapsed() < PAUSE)
+    }
 }
 
 impl KeySet {
     pub(crate) fn new(outgoing: Arc<Outgoing>, address: Url) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             outgoing,
             address,
             state: Mutex::default(),
-        }
+            turn: Arc::default(),
+        }))
     }
 
-    /// The key with this id, if it is among them.
+    /// The key with this id, if it is among them. A known one is answered at
+    /// once; while keys that grow old are fetched anew, the old ones hold.
     ///
     /// # Errors
-    /// 503 `keys_unavailable` when the keys are too old and the server does
-    /// not answer.
+    /// 503 `keys_unavailable` when the keys are too old, or this one is not
+    /// known yet, and the server does not answer.
     pub(crate) async fn find(&self, id: Option<&str>) -> Result<Option<Arc<PublicKey>>> {
         if id.is_some_and(|id| id.len() > MAX_KEY_ID) {
             return Ok(None);
         }
-        // Held across the fetch: whoever comes meanwhile wants its outcome.
-        let mut state = self.state.lock().await;
-        let is_young = |at: Option<Instant>, age| at.is_some_and(|at| at.elapsed() < age);
-        let found = state.find(id);
-        let wanted = found.is_none() || !is_young(state.fetched_at, RENEW_AFTER);
-        if wanted && !is_young(state.tried_at, PAUSE) {
-            state.tried_at = Some(Instant::now());
-            match self.fetch().await {
-                Ok(keys) => {
-                    state.keys = keys;
-                    state.fetched_at = Some(Instant::now());
-                }
-                Err(error) => {
-                    let error = crate::changes::chain(&error);
-                    tracing::warn!(address = %self.address, error, "keys were not fetched");
-                }
-            }
+        let inner = &self.0;
+        if let Some(known) = inner.known(id) {
+            self.renew();
+            return Ok(Some(known));
         }
-        if !is_young(state.fetched_at, GOOD_FOR) {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                "keys_unavailable",
-                "fetch the keys that verify who signed in",
-            )
-            .with_retry_after(5));
+        let turn = tokio::time::timeout(PATIENCE, inner.turn.lock());
+        let Ok(_turn) = turn.await else {
+            return Err(unavailable());
+        };
+        // Whoever had the turn before may have brought it.
+        if inner.known(id).is_none() {
+            inner.refresh().await;
+        }
+        let state = inner.state.lock();
+        if !state.is_younger(GOOD_FOR) {
+            return Err(unavailable());
         }
         Ok(state.find(id))
+    }
+
+    /// Fetches keys that grow old, apart from whoever asked.
+    fn renew(&self) {
+        {
+            let state = self.0.state.lock();
+            if state.is_younger(RENEW_AFTER) || state.was_tried() {
+                return;
+            }
+        }
+        if let Ok(turn) = Arc::clone(&self.0.turn).try_lock_owned() {
+            let inner = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                let _turn = turn;
+                inner.refresh().await;
+            });
+        }
+    }
+}
+
+impl Inner {
+    /// A key that may be used as it is.
+    fn known(&self, id: Option<&str>) -> Option<Arc<PublicKey>> {
+        let state = self.state.lock();
+        let is_good = state.is_younger(GOOD_FOR);
+        state.find(id).filter(|_| is_good)
+    }
+
+    /// Fetches the keys, unless that was tried just now; for who has the turn.
+    async fn refresh(&self) {
+        {
+            let mut state = self.state.lock();
+            if state.was_tried() {
+                return;
+            }
+            state.tried_at = Some(Instant::now());
+        }
+        match self.fetch().await {
+            Ok(keys) => {
+                let mut state = self.state.lock();
+                state.keys = keys;
+                state.fetched_at = Some(Instant::now());
+            }
+            Err(error) => {
+                let error = crate::changes::chain(&error);
+                tracing::warn!(address = %self.address, error, "keys were not fetched");
+            }
+        }
     }
 
     async fn fetch(&self) -> Result<Vec<Arc<PublicKey>>> {
@@ -133,6 +193,15 @@ impl KeySet {
         }
         Ok(keys)
     }
+}
+
+fn unavailable() -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "keys_unavailable",
+        "fetch the keys that verify who signed in",
+    )
+    .with_retry_after(5)
 }
 
 /// A key that can verify: an RSA key of decent size, or one on a curve that
@@ -178,6 +247,55 @@ mod tests {
 
     fn key(value: Value) -> Option<Arc<PublicKey>> {
         usable(&serde_json::from_value(value).unwrap())
+    }
+
+    fn curve_key(id: &str) -> Value {
+        let x = format!("{}w", "v".repeat(42));
+        json!({"kty": "EC", "kid": id, "crv": "P-256", "x": x, "y": x})
+    }
+
+    /// A set whose server takes connections and never answers.
+    async fn of_a_silent_server() -> (KeySet, tokio::net::TcpListener) {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}/", silent.local_addr().unwrap());
+        let outgoing = Arc::new(Outgoing::new(crate::outgoing::Reach::Everywhere).unwrap());
+        (KeySet::new(outgoing, Url::parse(&address).unwrap()), silent)
+    }
+
+    #[tokio::test]
+    async fn a_known_key_waits_for_no_fetch() {
+        let (set, silent) = of_a_silent_server().await;
+        {
+            let mut state = set.0.state.lock();
+            state.keys = vec![key(curve_key("a")).unwrap()];
+            state.fetched_at = Some(Instant::now());
+        }
+        let set = Arc::new(set);
+        let stranger = tokio::spawn({
+            let set = Arc::clone(&set);
+            async move { set.find(Some("unknown")).await.map(|found| found.is_some()) }
+        });
+        // The stranger's fetch is under way once it has come to the server.
+        let _connection = silent.accept().await.unwrap();
+        assert!(!stranger.is_finished());
+        assert!(set.find(Some("a")).await.unwrap().is_some());
+        assert!(!stranger.is_finished(), "the known key waited");
+        stranger.abort();
+    }
+
+    #[tokio::test]
+    async fn keys_that_grow_old_hold_while_they_are_fetched_anew() {
+        let (set, silent) = of_a_silent_server().await;
+        {
+            let mut state = set.0.state.lock();
+            state.keys = vec![key(curve_key("a")).unwrap()];
+            state.fetched_at = Instant::now().checked_sub(RENEW_AFTER);
+        }
+        assert!(set.find(Some("a")).await.unwrap().is_some());
+        // The fetch began beside it, and there is one.
+        let _connection = silent.accept().await.unwrap();
+        assert!(set.find(Some("a")).await.unwrap().is_some());
+        assert!(set.0.turn.try_lock().is_err());
     }
 
     #[test]
