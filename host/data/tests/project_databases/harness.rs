@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Names the server for the tests on Postgres.
-const POSTGRES: &str = "ATLASHUB_TEST_POSTGRES_URL";
+pub(crate) const POSTGRES: &str = "ATLASHUB_TEST_POSTGRES_URL";
 
 /// Passwords in memory.
 #[derive(Default)]

@@ -234,6 +234,48 @@ async fn a_removed_project_leaves_nothing(world: World) {
     }
 }
 
+#[tokio::test]
+async fn a_project_goes_although_another_names_its_roles() {
+    use sqlx::Connection as _;
+    let Some(world) = World::postgres().await else {
+        return;
+    };
+    let gone = scope("files");
+    let databases = &world.databases;
+    databases.provision(gone.project).await.unwrap();
+    databases.provision_plugin(&gone).await.unwrap();
+    let url = std::env::var(crate::harness::POSTGRES).unwrap();
+    let mut outside = sqlx::PgConnection::connect(&url).await.unwrap();
+    let prefix = format!("proj_{}", gone.project.as_uuid().simple());
+    let own = "SELECT rolname::text FROM pg_roles WHERE starts_with(rolname, $1)";
+    let roles: Vec<String> = sqlx::query_scalar(own)
+        .bind(&prefix)
+        .fetch_all(&mut outside)
+        .await
+        .unwrap();
+    assert_eq!(roles.len(), 4, "{roles:?}");
+    let mut statements = vec!["CREATE TABLE notes (id BIGINT PRIMARY KEY)".to_owned()];
+    for role in &roles {
+        statements.push(format!("GRANT SELECT ON notes TO {role}"));
+        statements.push(format!(
+            "CREATE POLICY \"{role}\" ON notes TO {role} USING (true)"
+        ));
+    }
+    let project = world.scope.project;
+    databases.change_tables(project, &statements).await.unwrap();
+    databases.drop_plugin(&gone).await.unwrap();
+    databases.drop(gone.project).await.unwrap();
+    let left: Vec<String> = sqlx::query_scalar(own)
+        .bind(&prefix)
+        .fetch_all(&mut outside)
+        .await
+        .unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    // The table of the other project stays.
+    let described = databases.describe(project).await.unwrap();
+    assert_eq!(described.len(), 1);
+}
+
 async fn provisioning_again_keeps_what_is_there(world: World) {
     let world = world.with_items(3).await;
     world

@@ -216,13 +216,37 @@ impl Admin {
         .await
         .map_err(failed)?;
         for role in roles {
-            run(
-                &self.pool,
-                &format!("DROP ROLE IF EXISTS {}", quoted(&role)),
-            )
-            .await?;
+            self.drop_role(&role).await?;
         }
         self.credentials.forget(project, None).await
+    }
+
+    /// Removes a role, and first what other projects' databases say of it: who
+    /// owns tables can name any role of the server in a policy or a grant, and
+    /// one that is named anywhere cannot be removed.
+    async fn drop_role(&self, role: &str) -> Result<()> {
+        let naming: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT datname::text FROM pg_shdepend \
+             JOIN pg_database ON pg_database.oid = pg_shdepend.dbid \
+             JOIN pg_roles ON pg_roles.oid = pg_shdepend.refobjid \
+             WHERE refclassid = 'pg_authid'::regclass AND rolname = $1",
+        )
+        .bind(role)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(failed)?;
+        let role = quoted(role);
+        for database in naming {
+            match self.connect(&database).await {
+                Ok(mut inside) => {
+                    run(&mut inside, &format!("DROP OWNED BY {role} CASCADE")).await?;
+                    inside.close().await.map_err(failed)?;
+                }
+                Err(error) if is_database_missing(&error) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        run(&self.pool, &format!("DROP ROLE IF EXISTS {role}")).await
     }
 
     /// A plugin's schema and role.
@@ -297,7 +321,7 @@ impl Admin {
                 Err(error) if is_database_missing(&error) => {}
                 Err(error) => return Err(failed(error)),
             }
-            run(&self.pool, &format!("DROP ROLE IF EXISTS {quoted_role}")).await?;
+            self.drop_role(&role).await?;
         }
         self.credentials.forget(scope.project, Some(&role)).await
     }
