@@ -180,5 +180,6 @@ fn absent(error: Error) -> Error {
         "files_unavailable",
         "this needs the plugin `files`, which does not answer in this project",
     )
+    .with_header("retry-after", "5")
     .with_cause(error)
 }

@@ -55,6 +55,7 @@ pub fn unavailable() -> Error {
         "files_unavailable",
         "the plugin `files` does not answer in this project",
     )
+    .with_header("retry-after", "5")
 }
 
 /// Sends a call and reads what comes back.

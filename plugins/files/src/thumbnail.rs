@@ -269,6 +269,7 @@ fn unavailable() -> Error {
         "images_unavailable",
         "the plugin `images` does not answer in this project",
     )
+    .with_header("retry-after", "5")
 }
 
 /// Keeps a thumbnail for the next who asks. A failure, such as a project that

@@ -74,11 +74,14 @@ fn obtain(
         )]
         std::thread::sleep(PAUSE);
     }
-    Err(Trouble::NotSent(Error::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "mpesa_busy",
-        "somebody else is signing in to Safaricom: try again later",
-    )))
+    Err(Trouble::NotSent(
+        Error::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "mpesa_busy",
+            "somebody else is signing in to Safaricom: try again later",
+        )
+        .with_header("retry-after", "5"),
+    ))
 }
 
 /// Forgets a token that does not hold, unless there is another by now.
