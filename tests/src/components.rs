@@ -47,6 +47,16 @@ pub fn wat(name: &str) -> Vec<u8> {
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The text of a fixture that is written as text.
+///
+/// # Panics
+/// When there is none of that name.
+#[must_use]
+pub fn wat_source(name: &str) -> String {
+    let path = source().join("wat").join(format!("{name}.wat"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// A component that a test writes as text itself.
 ///
 /// # Panics

@@ -43,7 +43,7 @@ pub use clouds::{Bucket, WebdavServer, free_address};
 pub use command::{RunningCommand, Setup};
 pub use components::{
     PluginRoute, built_in, fixture, fixture_names, misbehave_routes, plugin_routes, wat, wat_names,
-    wat_text, with_manifest, with_openapi,
+    wat_source, wat_text, with_manifest, with_openapi,
 };
 pub use composed::{Balancer, Composed};
 pub use line::{Line, Lines};

@@ -1,7 +1,7 @@
 //! What a plugin may not use up: time, memory, places, the log.
 
 use super::Pair;
-use atlashub_tests::{DEADLINE, shared, unique, until, wat};
+use atlashub_tests::{DEADLINE, shared, unique, until, wat, wat_source, wat_text};
 use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -127,6 +127,8 @@ async fn sizes_end_at_the_hosts_own_limits() {
         // 32 KiB of header fields, names and what they cost included.
         ("large-field", 31_000, 33_000),
         ("random", 64 * 1024, 64 * 1024 + 1),
+        // What one call carries.
+        ("string/log", 7 * 1024 * 1024, 8 * 1024 * 1024 + 1),
         ("resources/fields", 900, 1_100),
         // Each has two: itself, and when it is due.
         ("resources/pollables", 450, 1_100),
@@ -284,6 +286,28 @@ async fn a_component_that_takes_too_much_is_refused_or_faulted() {
             uploaded.expect_problem(422);
         }
         let _ = neighbour.get("/hello").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn instances_and_memories_end_at_their_number() {
+    let admin = shared().await.admin();
+    for (name, one) in [
+        ("too-many-instances", "(core instance (instantiate $empty))"),
+        ("too-many-memories", "(memory 1)"),
+    ] {
+        let within = wat_source(name).replacen(one, "", 1);
+        let plugin = unique("w");
+        let uploaded = admin.upload_named(wat_text(&within), &plugin).await;
+        let _ = uploaded.expect(201);
+        let project = admin.project().await;
+        let installed = admin.install(&project, &plugin, json!({})).await;
+        let _ = installed.expect_success();
+        // It begins, and comes to the trap in its handler.
+        let reply = project.get(&format!("/{plugin}")).await;
+        assert_eq!(reply.expect_problem(502), "plugin_trapped", "{name}");
+        let refused = admin.upload_named(wat(name), &unique("w")).await;
+        assert_eq!(refused.expect_problem(422), "invalid_component", "{name}");
     }
 }
 
