@@ -137,7 +137,7 @@ async fn sizes_end_at_the_hosts_own_limits() {
             .guilty
             .get(&format!("/misbehave/{route}?n={most}"))
             .await;
-        let _ = within.expect(200);
+        let _ = within.expect_success();
         let _ = pair
             .expect(&format!("/misbehave/{route}?n={beyond}"), &[502])
             .await;
@@ -307,7 +307,11 @@ async fn instances_and_memories_end_at_their_number() {
         let reply = project.get(&format!("/{plugin}")).await;
         assert_eq!(reply.expect_problem(502), "plugin_trapped", "{name}");
         let refused = admin.upload_named(wat(name), &unique("w")).await;
-        assert_eq!(refused.expect_problem(422), "invalid_component", "{name}");
+        assert_eq!(
+            refused.expect_problem(422),
+            "component_too_demanding",
+            "{name}"
+        );
     }
 }
 
