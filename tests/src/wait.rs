@@ -52,7 +52,7 @@ where
 /// How slow the machine is, is measured by what else the node does meanwhile:
 /// before each look it reads the platform's database for another call, as it
 /// does to take a change up. Too late is what has not come when the second is
-/// over and the node has answered from before the change [`OLD_ANSWERS`] times.
+/// over and the node has answered from before the change fifty times.
 ///
 /// # Panics
 /// When it comes too late, saying `what` was awaited.

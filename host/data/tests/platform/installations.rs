@@ -239,10 +239,10 @@ async fn who_locks_a_project_sees_what_was_installed_by_who_locked_it_before(
                 return false;
             }
             let wanted = state(&revision);
-            let put = unit
-                .installations()
-                .put(project, &name, wanted, None, "ada");
-            put.await.unwrap();
+            unit.installations()
+                .put(project, &name, wanted, None, "ada")
+                .await
+                .unwrap();
             unit.commit().await.unwrap();
             true
         }));
