@@ -6,6 +6,7 @@ use crate::{
 };
 use atlashub_core::capability::{
     PluginScope,
+    database::Database as _,
     sql::{Sql as _, SqlValue},
 };
 
