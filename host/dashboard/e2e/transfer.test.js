@@ -108,11 +108,46 @@ test("a file is dropped, mapped, tried, mended and imported", async () => {
   await page.close();
 });
 
+test("a table is made for a file, as proposed and corrected", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  const csv = "ID,Full name,Since,Score,Notes\n1,Ada,1815-12-10,1.5,x\n2,Grace,,2,y\n";
+  await page.getByLabel("File to import").setInputFiles({ name: "Old members (2).csv", mimeType: "text/csv", buffer: Buffer.from(csv) });
+  await page.getByLabel("Into the table").selectOption({ label: "a new table" });
+  assert.equal(await page.getByLabel("Name of the new table").inputValue(), "old_members_2");
+  await page.getByLabel("Name of the column for Full name").waitFor();
+  assert.equal(await page.getByLabel("Name of the column for Full name").inputValue(), "full_name");
+  assert.equal(await page.getByLabel("Type of the column for Since").inputValue(), "date");
+  await page.getByLabel("Name of the new table").fill("members");
+  await page.getByLabel("Name of the column for Full name").fill("id");
+  await page.getByText("Two columns are called id.").waitFor();
+  assert(await page.getByRole("button", { name: "Import", exact: true }).isDisabled());
+  await page.getByLabel("Name of the column for Full name").fill("name");
+  await page.getByLabel("Type of the column for Score").selectOption("real");
+  await page.getByRole("columnheader", { name: "Notes" }).getByLabel("Leave out").click();
+  await pictures(page, "transfer-new-table");
+  await page.getByRole("button", { name: "Check only" }).click();
+  await page.getByText("Every row would go in").waitFor();
+  await page.getByRole("button", { name: "Import now" }).click();
+  await page.getByText("Imported", { exact: true }).waitFor();
+  assert.deepEqual(await rows("SELECT id, name, since, score FROM members ORDER BY id"), [
+    [1, "Ada", "1815-12-10", 1.5],
+    [2, "Grace", null, 2],
+  ]);
+  const made = await server.call("GET", "/admin/v1/projects/shop/tables/members");
+  assert.deepEqual(made.primary_key, ["id"]);
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
+  await server.call("DELETE", "/admin/v1/projects/shop/tables/members?confirm=members");
+  faultless(page);
+  await page.close();
+});
+
 test("an archive of all tables goes back in, and a job is deleted", async () => {
   const job = (await server.call("GET", "/p/shop/transfer/jobs")).items.find((one) => one.what === "database");
   const { result } = await server.call("GET", `/p/shop/transfer/jobs/${job.id}`);
   const bytes = Buffer.from(await (await fetch(new URL(result.url, server.url))).arrayBuffer());
-  await server.sql("shop", "DELETE FROM customers");
+  // The table itself is gone, and is made anew.
+  await server.call("DELETE", "/admin/v1/projects/shop/tables/customers?confirm=customers");
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
   await page.getByLabel("File to import").setInputFiles({ name: "shop.zip", mimeType: "application/zip", buffer: bytes });

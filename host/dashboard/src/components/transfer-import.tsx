@@ -10,12 +10,16 @@ import { ColumnMapping } from "./column-mapping";
 import { Progress } from "./progress";
 import { Loading, Note, Refusal } from "./states";
 import { JobProgress, JobErrors } from "./transfer-job";
+import { type NewColumn, NewTable, faultOf, proposed, tableName, wishesOf } from "./transfer-new-table";
 import { type Job, beginFolder, beginImport, cancelJob, goesOn, jobQuery, preview, refreshJobs } from "./transfer-queries";
 import { Button } from "./ui/button";
 import { Checkbox } from "./ui/checkbox";
 import { DialogContent, DialogRoot } from "./ui/dialog";
 import { Field } from "./ui/field";
-import { Select } from "./ui/input";
+import { Input, Select } from "./ui/input";
+
+/** In place of a table's name: one that is made. No table is called so. */
+const fresh = "\0new";
 
 const formatOf = (name: string): string => {
   const end = name.toLowerCase().split(".").at(-1) ?? "";
@@ -103,10 +107,13 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
   const [key, setKey] = useState<string[]>();
   const [onError, setOnError] = useState<"stop" | "skip" | "transaction">("stop");
   const [mapping, setMapping] = useState<string[]>();
+  const [newName, setNewName] = useState(tableName(name));
+  const [newColumns, setNewColumns] = useState<NewColumn[]>();
   const [pending, setPending] = useState<"dry" | "whole">();
-  const about = useQuery({ ...tableQuery(project, table), enabled: table !== "" });
+  const makes = table === fresh;
+  const about = useQuery({ ...tableQuery(project, table), enabled: table !== "" && !makes });
   const reading = { ...(encoding ? { encoding } : {}), ...(delimiter ? { delimiter } : {}) };
-  const wishes = { source, format, ...(table ? { table } : {}), ...reading };
+  const wishes = { source, format, ...(makes ? { create: true } : table ? { table } : {}), ...reading };
   const looked = useQuery({
     queryKey: ["project", project, "transfer-preview", wishes],
     queryFn: ({ signal }) => preview(project, wishes, signal),
@@ -119,6 +126,8 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
   const used = chosen.filter(Boolean);
   const twice = used.find((column, place) => used.indexOf(column) !== place);
   const keys = key ?? about.data?.primary_key ?? [];
+  const made = shown && makes ? (newColumns?.length === shown.columns.length ? newColumns : proposed(shown)) : undefined;
+  const fault = made && (newName.trim() === "" ? "the table needs a name" : faultOf(made));
   const go = async (dry: boolean) => {
     if (!shown) return;
     setPending(dry ? "dry" : "whole");
@@ -126,7 +135,9 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
       {
         what: "table",
         ...wishes,
-        mapping: Object.fromEntries(shown.columns.map(({ name: from }, place) => [from, chosen[place] || null])),
+        ...(made
+          ? { table: newName.trim(), ...wishesOf(shown, made) }
+          : { mapping: Object.fromEntries(shown.columns.map(({ name: from }, place) => [from, chosen[place] || null])) }),
         mode,
         ...(mode === "upsert" ? { key: keys } : {}),
         ...(onError === "transaction" ? { in: "transaction" } : { on_error: onError }),
@@ -135,7 +146,8 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
     );
     setPending(undefined);
   };
-  const blocked = !table || !shown || used.length === 0 || twice !== undefined || (mode === "upsert" && keys.length === 0) || pending !== undefined;
+  const unfit = made ? fault !== undefined : used.length === 0 || twice !== undefined || (mode === "upsert" && keys.length === 0);
+  const blocked = !table || !shown || unfit || pending !== undefined;
   return (
     <div className="grid gap-4">
       <div className="grid gap-4 sm:grid-cols-3">
@@ -145,10 +157,13 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
             onChange={(event) => {
               setTable(event.target.value);
               setMapping(undefined);
+              setNewColumns(undefined);
               setKey(undefined);
+              if (event.target.value === fresh) setMode("insert");
             }}
           >
             <option value="">choose one</option>
+            {!given && <option value={fresh}>a new table</option>}
             {tables.data?.items
               .filter((one) => one.kind === "table")
               .map((one) => (
@@ -176,25 +191,34 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
           </Field>
         )}
       </div>
+      {makes && (
+        <Field label="Name of the new table" help="Without a policy only secret keys and admins reach its rows.">
+          <Input autoComplete="off" value={newName} onChange={(event) => setNewName(event.target.value)} />
+        </Field>
+      )}
       {looked.error ? (
         <Refusal error={looked.error} />
-      ) : !shown || (table && !about.data) ? (
+      ) : !shown || (table && !makes && !about.data) ? (
         <Loading rows={4} />
+      ) : made ? (
+        <NewTable preview={shown} columns={made} change={setNewColumns} />
       ) : (
         <ColumnMapping columns={shown.columns} rows={shown.rows.slice(0, 5)} into={columns} mapping={chosen} change={setMapping} />
       )}
       <div className="grid gap-4 sm:grid-cols-2">
-        <Field label="Rows that are there already">
-          <Select value={mode} onChange={(event) => setMode(event.target.value as typeof mode)}>
-            <option value="insert">are errors</option>
-            <option value="upsert">get the new values</option>
-          </Select>
-        </Field>
+        {!makes && (
+          <Field label="Rows that are there already">
+            <Select value={mode} onChange={(event) => setMode(event.target.value as typeof mode)}>
+              <option value="insert">are errors</option>
+              <option value="upsert">get the new values</option>
+            </Select>
+          </Field>
+        )}
         <Field label="When a row cannot be taken">
           <Select value={onError} onChange={(event) => setOnError(event.target.value as typeof onError)}>
             <option value="stop">stop there, keep what is in</option>
             <option value="skip">leave it out, go on</option>
-            <option value="transaction">take nothing at all</option>
+            <option value="transaction">{makes ? "take nothing at all, and no table" : "take nothing at all"}</option>
           </Select>
         </Field>
       </div>
@@ -214,6 +238,7 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
           <p className="mt-1.5 text-xs text-muted">The table needs a primary key or a unique index on them.</p>
         </fieldset>
       )}
+      {fault && <Refusal error={new Error(fault)} />}
       {twice && <Refusal error={new Error(`two columns of the file go into ${twice}`)} />}
       <div className="flex flex-wrap justify-end gap-2">
         <Button disabled={blocked} pending={pending === "dry"} onClick={() => void go(true)}>
@@ -231,10 +256,11 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
 function IntoProject({ files, begin, beginFiles }: { files: boolean; begin: (wishes: Record<string, unknown>, dry: boolean) => Promise<boolean>; beginFiles: (dry: boolean) => Promise<boolean> }) {
   const [what, setWhat] = useState<"database" | "files">("database");
   const [mode, setMode] = useState<"insert" | "upsert">("insert");
+  const [create, setCreate] = useState(true);
   const [pending, setPending] = useState<"dry" | "whole">();
   const go = async (dry: boolean) => {
     setPending(dry ? "dry" : "whole");
-    await (what === "files" ? beginFiles(dry) : begin({ what: "database", format: "zip", mode }, dry));
+    await (what === "files" ? beginFiles(dry) : begin({ what: "database", format: "zip", mode, create }, dry));
     setPending(undefined);
   };
   return (
@@ -253,6 +279,10 @@ function IntoProject({ files, begin, beginFiles }: { files: boolean; begin: (wis
               <option value="upsert">get the new values</option>
             </Select>
           </Field>
+          <label className="flex cursor-pointer items-center gap-2 text-sm">
+            <Checkbox checked={create} onCheckedChange={(on) => setCreate(on === true)} />
+            Make the tables that are not there, with their keys, indexes and policies
+          </label>
           <Note>Every piece of the archive is compared with its checksum before the first row goes in.</Note>
         </>
       ) : (

@@ -35,6 +35,7 @@ export interface Job {
     files?: { file: string; path: string; size: number; id: string | null }[];
     bytes?: number;
     dry_run?: boolean;
+    tables_made?: string[];
   };
   result?: { name: string; content_type: string; size: number; sha256: string | null; url?: string };
   created_at: string;
@@ -52,6 +53,8 @@ export interface Preview {
   columns: { name: string; kind: string }[];
   rows: (string | null)[][];
   mapping?: Record<string, string | null>;
+  /** The table that would be made for it. */
+  definition?: { columns: { name: string; type: string; primary_key?: boolean }[] };
 }
 
 const key = (project: string) => ["project", project, "transfer"];
