@@ -60,7 +60,22 @@ async fn titles(project: &Project) -> Vec<String> {
             "/v1/db/notes?limit=200&offset={}&order=title.asc",
             all.len()
         );
-        let page = project.get(&path).await.expect(200).json();
+        // Whichever node restored it, the others hear of the end a moment later.
+        let page = until(
+            "a page of the project that is there again",
+            PATIENCE,
+            || async {
+                let reply = project.get(&path).await;
+                match reply.status {
+                    503 => {
+                        assert_eq!(reply.expect_problem(503), "project_restoring");
+                        None
+                    }
+                    _ => Some(reply.expect(200).json()),
+                }
+            },
+        )
+        .await;
         let rows = page["rows"].as_array().unwrap();
         let more = rows
             .iter()
