@@ -6,7 +6,6 @@ use crate::{
 };
 use atlashub_core::capability::{
     PluginScope,
-    database::Database as _,
     sql::{Sql as _, SqlValue},
 };
 
@@ -273,7 +272,9 @@ async fn a_project_goes_although_another_names_its_roles() {
         .unwrap();
     assert!(left.is_empty(), "{left:?}");
     // The table of the other project stays.
-    let described = databases.describe(project).await.unwrap();
+    let described = atlashub_core::capability::database::Database::describe(databases, project)
+        .await
+        .unwrap();
     assert_eq!(described.len(), 1);
 }
 
