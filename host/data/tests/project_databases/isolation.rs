@@ -256,7 +256,6 @@ async fn a_project_goes_although_another_names_its_roles() {
     assert_eq!(roles.len(), 4, "{roles:?}");
     let mut statements = vec!["CREATE TABLE notes (id BIGINT PRIMARY KEY)".to_owned()];
     for role in &roles {
-        statements.push(format!("GRANT SELECT ON notes TO {role}"));
         statements.push(format!(
             "CREATE POLICY \"{role}\" ON notes TO {role} USING (true)"
         ));
