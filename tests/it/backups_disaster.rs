@@ -208,7 +208,7 @@ async fn a_backup_under_load_brings_an_empty_host_back() {
         let url = std::env::var("ATLASHUB_TEST_POSTGRES_URL").unwrap();
         let mut cluster = sqlx::PgConnection::connect(&url).await.unwrap();
         let name = format!("proj_{}", project.id.replace('-', ""));
-        let statement = format!("DROP DATABASE {name} WITH (FORCE)");
+        let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
         let _ = cluster
             .execute(sqlx::AssertSqlSafe(statement))
             .await

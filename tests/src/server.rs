@@ -103,11 +103,12 @@ impl ServerBuilder {
 /// A server that ends when this is dropped.
 #[derive(Debug)]
 pub struct TestServer {
+    /// Ends before its stores go away.
+    process: Process,
     pub(crate) stores: Arc<Stores>,
     node: usize,
     pub(crate) variables: BTreeMap<String, String>,
     address: SocketAddr,
-    process: Process,
 }
 
 impl TestServer {

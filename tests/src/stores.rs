@@ -129,8 +129,9 @@ impl Drop for Stores {
         let Some(platform) = self.database.take() else {
             return;
         };
-        // Whoever drops this runs in a runtime that must not wait.
-        drop(std::thread::spawn(move || {
+        // Whoever drops this may run in a runtime already. It is waited for:
+        // the test may make databases of the same names anew.
+        let removal = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
@@ -138,7 +139,8 @@ impl Drop for Stores {
                 // What stays takes room on the disk until the cluster ends.
                 let _ = runtime.block_on(remove_databases(&platform));
             }
-        }));
+        });
+        let _ = removal.join();
     }
 }
 
