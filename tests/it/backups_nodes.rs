@@ -2,7 +2,8 @@
 //! acknowledges is in what was there before, or in what is there after.
 
 use crate::backups::{PATIENCE, backups, made, restored, run_ended, world};
-use atlashub_tests::{Admin, Engine, Project, TestServer, unique, until};
+use atlashub_tests::{Admin, Engine, Project, Reply, TestServer, unique, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::{
     Arc,
@@ -16,10 +17,11 @@ struct Written {
     closed: usize,
 }
 
+/// The status of a write; 0 when it broke off.
 async fn write(project: &Project, title: &str) -> u16 {
     let row = json!({"rows": [{ "title": title }]});
-    let reply = project.post("/v1/db/notes", row).await;
-    reply.status
+    let request = project.request(Method::POST, "/v1/db/notes").json(&row);
+    Reply::try_to(request).await.map_or(0, |reply| reply.status)
 }
 
 /// Writes until it is told to stop.
@@ -107,7 +109,7 @@ async fn no_other_node_writes_into_a_project_that_is_being_restored() {
     let project = world(&admin).await.project;
     let there = project.on(&second);
     until("the project on the other node", PATIENCE, || async {
-        (write(&there, "hello").await < 300).then_some(())
+        matches!(write(&there, "hello").await, 200..300).then_some(())
     })
     .await;
     let backup = made(&admin, &project).await;
@@ -147,5 +149,8 @@ async fn no_other_node_writes_into_a_project_that_is_being_restored() {
     second.thaw();
     let status = late.await.unwrap();
     let is_there = titles(&project).await.iter().any(|title| title == "late");
-    assert_eq!(is_there, (200..300).contains(&status), "{status}");
+    // A node that slept for long closes what waited for it: nobody promised.
+    if status != 0 {
+        assert_eq!(is_there, (200..300).contains(&status), "{status}");
+    }
 }
