@@ -1,7 +1,7 @@
 //! A file in the index: its row, its tags, its words.
 
 use crate::{remote, spelling, words};
-use atlashub_files_client::File;
+use atlashub_files_client::{File, file};
 use atlashub_sdk::prelude::*;
 use uuid::Uuid;
 
@@ -28,7 +28,18 @@ pub(crate) fn put_content(
     }
     let file = remote::require_file(&id)?;
     sql::transaction(|transaction| put(transaction, &file, Some(&content.text)))?;
+    forget_if_gone(&id)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a file out again that went while it was put in: whoever was told of
+/// that may have found nothing yet to take out.
+pub(crate) fn forget_if_gone(id: &str) -> Result<()> {
+    let there: Option<File> = file(id)?;
+    match there.filter(|file| file.deleted_at.is_none()) {
+        Some(_) => Ok(()),
+        None => forget(id),
+    }
 }
 
 /// Brings a file's row and words up to date; `content` of none leaves what is

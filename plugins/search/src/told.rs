@@ -46,7 +46,8 @@ fn look_at(id: &str) -> Result<()> {
         return entry::forget(id);
     };
     let text = remote::text(&file);
-    sql::transaction(|transaction| entry::put(transaction, &file, text.as_deref()))
+    sql::transaction(|transaction| entry::put(transaction, &file, text.as_deref()))?;
+    entry::forget_if_gone(id)
 }
 
 fn forget(Payload(told): Payload<Told>) -> Result<()> {
