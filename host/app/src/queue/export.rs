@@ -4,12 +4,12 @@
 
 use super::{
     actions::{PlatformAction, PlatformTask},
-    provided::provider,
+    provided::{item_of, provider},
 };
 use crate::{App, app::WeakApp};
 use async_trait::async_trait;
-use atlashub_core::{Error, ItemId, ProjectId, Result, capability::jobs::JobTerms, job::EXPORT};
-use atlashub_data::platform::{Backlog, ItemKind, ItemState, JobWork, NewItem, QueueItem};
+use atlashub_core::{Error, ItemId, ProjectId, Result, job::EXPORT};
+use atlashub_data::platform::{ItemState, NewItem, QueueItem};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -69,38 +69,12 @@ async fn begun(app: &App, task: &PlatformTask) -> Result<Option<ItemId>> {
 }
 
 async fn begin(app: &App, task: &PlatformTask) -> Result<ItemId> {
-    let (installed, declared) = provider(app, task.project, EXPORT).await?;
-    let terms = JobTerms::of(&declared);
     let id = id_of(task, task.attempt);
-    let more = Backlog {
-        items: 1,
-        bytes: task.payload.len() as u64,
-    };
-    let platform = app.platform();
-    app.queue().take_share(platform, task.project, more).await?;
     let item = NewItem {
-        id,
-        project: task.project,
-        kind: ItemKind::Job,
-        consumer: installed.installation.plugin.clone(),
-        name: declared.name,
         source: Some(task.plugin.clone()),
-        subject: *id.as_uuid(),
-        request: None,
-        payload: task.payload.clone(),
-        ordering_key: None,
-        unique_key: None,
-        priority: 0,
-        hops: 0,
-        due_at: None,
-        max_attempts: terms.max_attempts,
-        job: Some(JobWork {
-            timeout: terms.timeout,
-            backoff: terms.backoff,
-            tick: None,
-        }),
+        ..item_of(app, task.project, EXPORT, id, task.payload.clone()).await?
     };
-    platform.queue().enqueue(vec![item]).await?;
+    app.platform().queue().enqueue(vec![item]).await?;
     app.queue().wake();
     Ok(id)
 }

@@ -39,39 +39,11 @@ impl App {
         payload: String,
     ) -> Result<BegunProvided> {
         check_payload(&payload)?;
-        let (installed, declared) = provider(self, project, what).await?;
-        let plugin = installed.installation.plugin.clone();
-        let terms = JobTerms::of(&declared);
-        let job = ItemId::new();
-        let more = Backlog {
-            items: 1,
-            bytes: payload.len() as u64,
-        };
-        self.queue()
-            .take_share(self.platform(), project, more)
-            .await?;
         let item = NewItem {
-            id: job,
-            project,
-            kind: ItemKind::Job,
-            consumer: plugin.clone(),
-            name: declared.name,
-            source: None,
-            subject: *job.as_uuid(),
             request: actor.request,
-            payload,
-            ordering_key: None,
-            unique_key: None,
-            priority: 0,
-            hops: 0,
-            due_at: None,
-            max_attempts: terms.max_attempts,
-            job: Some(JobWork {
-                timeout: terms.timeout,
-                backoff: terms.backoff,
-                tick: None,
-            }),
+            ..item_of(self, project, what, ItemId::new(), payload).await?
         };
+        let (plugin, job) = (item.consumer.clone(), item.id);
         let unit = self.platform().begin().await?;
         unit.queue().enqueue(vec![item]).await?;
         let about = json!({ "plugin": plugin, "job": job.to_string() });
@@ -81,6 +53,51 @@ impl App {
         self.queue().wake();
         Ok(BegunProvided { plugin, job })
     }
+}
+
+/// The item of the queue with which the project's plugin that provides `what`
+/// does it; its room in the queue is taken.
+///
+/// # Errors
+/// `platform_job_unavailable`, `queue_full`.
+pub(super) async fn item_of(
+    app: &App,
+    project: ProjectId,
+    what: &str,
+    id: ItemId,
+    payload: String,
+) -> Result<NewItem> {
+    let (installed, declared) = provider(app, project, what).await?;
+    let terms = JobTerms::of(&declared);
+    let more = Backlog {
+        items: 1,
+        bytes: payload.len() as u64,
+    };
+    app.queue()
+        .take_share(app.platform(), project, more)
+        .await?;
+    Ok(NewItem {
+        id,
+        project,
+        kind: ItemKind::Job,
+        consumer: installed.installation.plugin.clone(),
+        name: declared.name,
+        source: None,
+        subject: *id.as_uuid(),
+        request: None,
+        payload,
+        ordering_key: None,
+        unique_key: None,
+        priority: 0,
+        hops: 0,
+        due_at: None,
+        max_attempts: terms.max_attempts,
+        job: Some(JobWork {
+            timeout: terms.timeout,
+            backoff: terms.backoff,
+            tick: None,
+        }),
+    })
 }
 
 /// The plugin of the project that provides it, and its job.
