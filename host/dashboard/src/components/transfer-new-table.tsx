@@ -1,3 +1,4 @@
+import { FirstRows } from "./first-rows";
 import { types } from "./table-dialogs";
 import type { Preview } from "./transfer-queries";
 import { Checkbox } from "./ui/checkbox";
@@ -73,69 +74,45 @@ interface Props {
 /** The first rows of a source, and the columns that are made for them. */
 export function NewTable({ preview, columns, change }: Props) {
   const set = (place: number, part: Partial<NewColumn>) => change(columns.map((column, other) => (other === place ? { ...column, ...part } : column)));
-  const rows = preview.rows.slice(0, 5);
-  return (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="relative overflow-x-auto rounded-md border border-border" tabIndex={0} role="region" aria-label="First rows">
-      <table className="w-full text-xs">
-        <thead>
-          <tr>
-            {preview.columns.map(({ name: from }, place) => {
-              const column = columns[place];
-              if (!column) return null;
-              return (
-                // Two columns of a file may have one name.
-                // oxlint-disable-next-line react/no-array-index-key
-                <th key={place} scope="col" className="min-w-44 border-r border-b border-border p-2 text-left align-top font-medium last:border-r-0">
-                  <span className="mb-1.5 block truncate">{from}</span>
-                  <div className="grid gap-1.5">
-                    <Input
-                      aria-label={`Name of the column for ${from}`}
-                      className="h-8 text-xs"
-                      autoComplete="off"
-                      disabled={column.out}
-                      value={column.name}
-                      onChange={(event) => set(place, { name: event.target.value })}
-                    />
-                    <Select
-                      aria-label={`Type of the column for ${from}`}
-                      className="h-8 text-xs"
-                      disabled={column.out}
-                      value={column.type}
-                      onChange={(event) => set(place, { type: event.target.value })}
-                    >
-                      {types.map((one) => (
-                        <option key={one}>{one}</option>
-                      ))}
-                    </Select>
-                    <label className="flex cursor-pointer items-center gap-2 font-normal">
-                      <Checkbox checked={column.primary && !column.out} disabled={column.out} onCheckedChange={(on) => set(place, { primary: on === true })} />
-                      Key
-                    </label>
-                    <label className="flex cursor-pointer items-center gap-2 font-normal">
-                      <Checkbox checked={column.out} onCheckedChange={(on) => set(place, { out: on === true })} />
-                      Leave out
-                    </label>
-                  </div>
-                </th>
-              );
-            })}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row, line) => (
-            // oxlint-disable-next-line react/no-array-index-key
-            <tr key={line}>
-              {preview.columns.map((_, place) => (
-                // oxlint-disable-next-line react/no-array-index-key
-                <td key={place} className="max-w-56 truncate border-r border-border/60 px-2 py-1.5 font-mono last:border-r-0">
-                  {row[place] === null ? <span className="text-muted italic">nothing</span> : row[place]}
-                </td>
+  const head = (place: number) => {
+    const column = columns[place];
+    const from = preview.columns[place]?.name ?? "";
+    return (
+      <>
+        <span className="mb-1.5 block truncate">{from}</span>
+        {column && (
+          <div className="grid gap-1.5">
+            <Input
+              aria-label={`Name of the column for ${from}`}
+              className="h-8 text-xs"
+              autoComplete="off"
+              disabled={column.out}
+              value={column.name}
+              onChange={(event) => set(place, { name: event.target.value })}
+            />
+            <Select
+              aria-label={`Type of the column for ${from}`}
+              className="h-8 text-xs"
+              disabled={column.out}
+              value={column.type}
+              onChange={(event) => set(place, { type: event.target.value })}
+            >
+              {types.map((one) => (
+                <option key={one}>{one}</option>
               ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+            </Select>
+            <label className="flex cursor-pointer items-center gap-2 font-normal">
+              <Checkbox checked={column.primary && !column.out} disabled={column.out} onCheckedChange={(on) => set(place, { primary: on === true })} />
+              Key
+            </label>
+            <label className="flex cursor-pointer items-center gap-2 font-normal">
+              <Checkbox checked={column.out} onCheckedChange={(on) => set(place, { out: on === true })} />
+              Leave out
+            </label>
+          </div>
+        )}
+      </>
+    );
+  };
+  return <FirstRows columns={preview.columns} rows={preview.rows.slice(0, 5)} width="min-w-44" head={head} />;
 }
