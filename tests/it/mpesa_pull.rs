@@ -250,6 +250,7 @@ async fn many_who_ask_and_who_tell_at_once_make_one_payment_each() {
 #[tokio::test]
 async fn the_schedule_asks_by_itself_and_says_why_it_could_not() {
     let shop = Shop::open().await;
+    shop.configure(json!({"pull_minutes": null})).await;
     shop.register().await;
     shop.faults(|faults| {
         faults.callback_lost = true;

@@ -10,6 +10,7 @@ import urllib.parse
 import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
 BASE = os.environ["BASE"]
@@ -20,12 +21,20 @@ SESSION = URLLib3Session()
 
 
 def send(method, url, data=None, headers=None):
-    """Host and store are asked again when they say that they cannot answer
-    now, in the words of each."""
+    """Host and store are asked again as boto3 asks: when they say that they
+    cannot answer now, in the words of each, and when a connection that was kept
+    has been closed meanwhile, as it is after a refusal that came before the
+    body was sent."""
     passing = (503,) if url.startswith(BASE) else (500, 502, 503)
-    for _ in range(10):
+    for attempt in range(10):
         request = AWSRequest(method=method, url=url, data=data, headers=headers or {})
-        answer = SESSION.send(request.prepare())
+        try:
+            answer = SESSION.send(request.prepare())
+        except ConnectionClosedError as error:
+            if attempt == 9:
+                raise
+            print("asked again:", method, error)
+            continue
         if answer.status_code not in passing:
             break
         print("asked again:", method, answer.status_code, answer.text)
