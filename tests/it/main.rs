@@ -99,6 +99,7 @@ mod tenant_files;
 mod thumbnails;
 mod transfer;
 mod transfer_by_admins;
+mod transfer_dump;
 mod transfer_whole;
 mod two_projects;
 mod types_ts;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// How long a job may take on a busy machine.
 const PATIENCE: std::time::Duration = DEADLINE.saturating_mul(4);
 
-async fn project() -> Project {
+pub(crate) async fn project() -> Project {
     let admin = shared().await.admin();
     let project = admin.project_with(&["db", "transfer"]).await;
     make_tables(shared().await, &project).await;
@@ -39,7 +39,7 @@ async fn make_tables(server: &TestServer, project: &Project) {
 }
 
 /// Rows with all that is hard to write.
-fn hard_rows() -> Value {
+pub(crate) fn hard_rows() -> Value {
     json!([
         {"id": 1, "title": "plain", "done": true, "stars": 1.5, "price": "10.50", "data": {"a": [1, "x\"y"]},
          "due": "2026-03-01", "at": "2026-03-01T12:00:00.25+00:00",
@@ -60,7 +60,7 @@ fn hard_rows() -> Value {
     ])
 }
 
-async fn insert(project: &Project, table: &str, rows: Value) {
+pub(crate) async fn insert(project: &Project, table: &str, rows: Value) {
     let path = format!("/v1/db/{table}?returning=false");
     let _ = project.post(&path, json!({"rows": rows})).await.expect(201);
 }
@@ -120,7 +120,7 @@ pub(crate) async fn fetched(job: &Value) -> Vec<u8> {
     reply.body.to_vec()
 }
 
-async fn text_of(job: &Value) -> String {
+pub(crate) async fn text_of(job: &Value) -> String {
     String::from_utf8(fetched(job).await).expect("UTF-8")
 }
 
@@ -764,74 +764,4 @@ async fn all_files_come_as_one_archive() {
     assert_eq!(read("/a/large.bin")[0], large.len());
     assert_eq!(read("/none"), json!([0, ""]));
     assert_eq!(read("/many/249.txt"), json!([8, "file 249"]));
-}
-
-#[tokio::test]
-async fn a_dump_is_taken_by_the_engines_own_program() {
-    use sqlx::{Connection as _, Row as _};
-    let project = project().await;
-    insert(&project, "things", hard_rows()).await;
-    let counted = json!({"name": "counted", "columns": [
-        {"name": "id", "type": "bigint", "primary_key": true, "default": {"function": "autoincrement"}},
-        {"name": "thing", "type": "bigint", "references": {"table": "things", "column": "id"}},
-    ]});
-    let tables = format!("/admin/v1/projects/{}/tables", project.slug);
-    let _ = shared()
-        .await
-        .admin()
-        .post(&tables, counted)
-        .await
-        .expect(201);
-    insert(&project, "counted", json!([{"thing": 1}, {"thing": -7}])).await;
-    let body = json!({"what": "database", "format": "sql"});
-    let job = project.post("/transfer/export", body).await.expect(202);
-    let dump = text_of(&done(&project, &job.json()).await).await;
-    let check = "SELECT count(*), (SELECT title FROM things WHERE id = 4), \
-         (SELECT CAST(count(*) AS text) FROM counted) FROM things";
-    let add = "INSERT INTO counted (thing) VALUES (2)";
-    let (count, title, children): (i64, String, String) = match Engine::of_this_run() {
-        Engine::Sqlite => {
-            let mut database = sqlx::SqliteConnection::connect("sqlite::memory:")
-                .await
-                .expect("SQLite");
-            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(dump))
-                .execute(&mut database)
-                .await
-                .expect("the dump");
-            let _ = sqlx::raw_sql(add)
-                .execute(&mut database)
-                .await
-                .expect("a row");
-            let row = sqlx::query(check)
-                .fetch_one(&mut database)
-                .await
-                .expect("a row");
-            (row.get(0), row.get(1), row.get(2))
-        }
-        Engine::Postgres => {
-            let url = std::env::var("ATLASHUB_TEST_POSTGRES_URL").expect("Postgres");
-            let mut database = sqlx::PgConnection::connect(&url).await.expect("Postgres");
-            let own = atlashub_tests::unique("dump").replace('-', "_");
-            let own = format!("CREATE SCHEMA {own}; SET search_path = {own};");
-            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(own))
-                .execute(&mut database)
-                .await
-                .expect("a schema");
-            let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(dump))
-                .execute(&mut database)
-                .await
-                .expect("the dump");
-            let _ = sqlx::raw_sql(add)
-                .execute(&mut database)
-                .await
-                .expect("a row");
-            let row = sqlx::query(check)
-                .fetch_one(&mut database)
-                .await
-                .expect("a row");
-            (row.get(0), row.get(1), row.get(2))
-        }
-    };
-    assert_eq!((count, children.as_str()), (7, "3"));
-    assert_eq!(title, hard_rows()[3]["title"]);
 }

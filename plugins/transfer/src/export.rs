@@ -7,6 +7,7 @@ mod files;
 mod lines;
 mod pages;
 mod parts;
+mod statements;
 
 use crate::{
     access,

@@ -425,6 +425,7 @@ fn a_dump_makes_the_same_tables_with_the_same_rows() {
     let host = filled();
     let before = people();
     let sql = export(&host, &json!({"what": "database", "format": "sql"}));
+    database::execute("DROP VIEW public.grown", params![]).unwrap();
     for table in ["people", "loose"] {
         database::execute(&format!("DROP TABLE public.{table}"), params![]).unwrap();
     }
@@ -435,6 +436,7 @@ fn a_dump_makes_the_same_tables_with_the_same_rows() {
         .collect();
     let body = body
         .replace("CREATE TABLE \"", "CREATE TABLE public.\"")
+        .replace("CREATE VIEW ", "CREATE VIEW public.")
         .replace("INSERT INTO \"", "INSERT INTO public.\"");
     for statement in body
         .split(";\n")
@@ -444,6 +446,8 @@ fn a_dump_makes_the_same_tables_with_the_same_rows() {
         database::execute(statement, params![]).unwrap();
     }
     assert_eq!(people(), before);
+    let grown: Vec<i64> = database::query("SELECT id FROM grown", params![]).unwrap();
+    assert_eq!(grown.len(), before.len());
     let twice = database::execute(
         "INSERT INTO public.people (id, name) VALUES (1, 'x')",
         params![],

@@ -94,7 +94,7 @@ impl Writer {
 
 /// What tables look like, read again when they have changed.
 #[derive(Default)]
-struct Definitions {
+pub(super) struct Definitions {
     version: Option<u64>,
     tables: BTreeMap<String, Definition>,
     left_out: Vec<LeftOut>,
@@ -114,7 +114,7 @@ impl Definitions {
         Ok(())
     }
 
-    fn of(&mut self, name: &str) -> Result<Definition> {
+    pub(super) fn of(&mut self, name: &str) -> Result<Definition> {
         self.look()?;
         let found = self.tables.get(name).cloned();
         found.ok_or_else(|| {
@@ -124,6 +124,12 @@ impl Definitions {
                 format!("there is no table `{name}` any more"),
             )
         })
+    }
+
+    /// What belongs to no table and has no words.
+    pub(super) fn of_no_table(&mut self) -> Result<&[LeftOut]> {
+        self.look()?;
+        Ok(&self.left_out)
     }
 }
 
@@ -165,8 +171,7 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
         }
     }
     if !state.complete {
-        known.look()?;
-        finish(&mut state, &mut writer, known.left_out)?;
+        finish(&mut state, &mut writer, known.of_no_table()?.to_vec())?;
         state.complete = true;
         if !flush(turn, &mut state, &mut writer)? {
             return Ok(Ended::Lost);

@@ -3,19 +3,16 @@
 //! statements itself.
 
 use super::{
-    database::{Asked, asked},
+    database::{Asked, Definitions, asked},
     pages::{Pages, Place},
     parts::{self, Parts},
+    statements::{Table, head, views},
 };
 use crate::{
     job::{Ended, Turn},
-    names::{self, literal, quoted},
+    names,
 };
-use atlashub_sdk::{
-    database::{self, Column, Table},
-    prelude::*,
-    sql::Dialect,
-};
+use atlashub_sdk::{database, prelude::*};
 
 /// Which tables there are to be exported.
 pub(super) fn ask() -> Result<Asked> {
@@ -42,12 +39,19 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
     if state.parts == 0 {
         parts.push(head(dialect).as_bytes());
     }
+    let mut known = Definitions::default();
     while let Some(name) = asked.tables.get(state.tables) {
-        let table = names::table(name)?;
+        let own = names::table(name)?;
+        let definition = known.of(name)?;
+        let table = Table {
+            own: &own,
+            definition: &definition,
+            dialect,
+        };
         if state.place.is_none() {
-            parts.push(create(&table, dialect).as_bytes());
+            parts.push(table.create().as_bytes());
         }
-        let mut pages = Pages::new(&table, &insert(&table, dialect), "\n", state.page)?;
+        let mut pages = Pages::new(&own, &table.insert(), "\n", state.page)?;
         loop {
             let page = pages.next(state.place.as_ref(), |text| {
                 parts.push(text.as_bytes());
@@ -75,11 +79,7 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
         state.page = 0;
     }
     if !state.complete {
-        let tables = database::describe()?;
-        let written = tables
-            .iter()
-            .filter(|table| asked.tables.contains(&table.name));
-        parts.push(foot(written, dialect).as_bytes());
+        parts.push(foot(&asked, &mut known)?.as_bytes());
         state.complete = true;
         if !flush(turn, &mut parts, &mut state)? {
             return Ok(Ended::Lost);
@@ -95,166 +95,23 @@ fn flush(turn: &mut Turn, parts: &mut Parts, state: &mut State) -> Result<bool> 
     parts.write(turn, state)
 }
 
-fn head(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Sqlite => "PRAGMA foreign_keys = OFF;\nBEGIN;\n",
-        Dialect::Postgres => {
-            "SET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\nBEGIN;\n"
-        }
-    }
-}
-
-/// Columns that rows have values for.
-fn stored(table: &Table) -> impl Iterator<Item = &Column> {
-    table.columns.iter().filter(|column| !column.generated)
-}
-
-fn list(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-    names.join(", ")
-}
-
-/// The statement that makes a table. Foreign keys come with it on SQLite,
-/// which cannot add them, and at the end on Postgres.
-fn create(table: &Table, dialect: Dialect) -> String {
-    let mut lines: Vec<String> = stored(table)
-        .map(|own| column(table, own, dialect))
-        .collect();
-    let counts = dialect == Dialect::Sqlite && has_own_number(table);
-    if !table.primary_key.is_empty() && !counts {
-        lines.push(format!("PRIMARY KEY ({})", list(&table.primary_key)));
-    }
-    for columns in &table.unique {
-        lines.push(format!("UNIQUE ({})", list(columns)));
-    }
-    if dialect == Dialect::Sqlite {
-        lines.extend(foreign_keys(table));
-    }
-    let strict = dialect == Dialect::Sqlite
-        && stored(table).all(|column| {
-            ["INT", "INTEGER", "REAL", "TEXT", "BLOB", "ANY"]
-                .contains(&column.data_type.to_uppercase().as_str())
-        });
-    format!(
-        "\nCREATE TABLE {} (\n  {}\n){};\n",
-        quoted(&table.name),
-        lines.join(",\n  "),
-        if strict { " STRICT" } else { "" }
-    )
-}
-
-/// Whether the primary key is SQLite's own number of a row.
-fn has_own_number(table: &Table) -> bool {
-    let [key] = table.primary_key.as_slice() else {
-        return false;
-    };
-    let mut columns = table.columns.iter();
-    columns.any(|column| column.name == *key && column.data_type.eq_ignore_ascii_case("INTEGER"))
-}
-
-fn column(table: &Table, column: &Column, dialect: Dialect) -> String {
-    let mut text = format!("{} {}", quoted(&column.name), column.data_type);
-    let is_key = table.primary_key.as_slice() == [column.name.clone()];
-    match dialect {
-        Dialect::Sqlite => {
-            // What the type holds is said in a comment behind it.
-            let plain = matches!(
-                column.kind.as_str(),
-                "text" | "integer" | "real" | "bytes" | "other"
-            );
-            if !plain {
-                text.push_str(&format!(" /* {} */", column.kind));
-            }
-            if is_key && has_own_number(table) {
-                text.push_str(" PRIMARY KEY");
-                return text;
-            }
-        }
-        Dialect::Postgres if is_counted(column) => {
-            text.push_str(" GENERATED BY DEFAULT AS IDENTITY");
-        }
-        Dialect::Postgres => {}
-    }
-    if !column.nullable {
-        text.push_str(" NOT NULL");
-    }
-    if let Some(default) = column.default.as_deref().filter(|_| !is_counted(column)) {
-        text.push_str(&match dialect {
-            Dialect::Sqlite => format!(" DEFAULT ({default})"),
-            Dialect::Postgres => format!(" DEFAULT {default}"),
-        });
-    }
-    text
-}
-
-/// Whether the database counts its values.
-fn is_counted(column: &Column) -> bool {
-    let default = column.default.as_deref().unwrap_or_default();
-    default == "identity" || default.starts_with("nextval(")
-}
-
-fn foreign_keys(table: &Table) -> impl Iterator<Item = String> {
-    table.foreign_keys.iter().map(|key| {
-        format!(
-            "FOREIGN KEY ({}) REFERENCES {} ({})",
-            list(&key.columns),
-            quoted(&key.table),
-            list(&key.references)
-        )
-    })
-}
-
-/// The expression that writes the statement of a row of `t`.
-fn insert(table: &Table, dialect: Dialect) -> String {
-    let names: Vec<String> = stored(table).map(|column| column.name.clone()).collect();
-    let values: Vec<String> = stored(table)
-        .map(|column| {
-            let value = format!("t.{}", quoted(&column.name));
-            match (dialect, column.kind.as_str()) {
-                (Dialect::Sqlite, _) => format!("quote({value})"),
-                (Dialect::Postgres, "integer" | "boolean") => {
-                    format!("coalesce(CAST({value} AS text), 'NULL')")
-                }
-                (Dialect::Postgres, _) => format!("quote_nullable(CAST({value} AS text))"),
-            }
-        })
-        .collect();
-    if values.is_empty() {
-        return literal(&format!(
-            "INSERT INTO {} DEFAULT VALUES;",
-            quoted(&table.name)
-        ));
-    }
-    let begin = format!(
-        "INSERT INTO {} ({}) VALUES (",
-        quoted(&table.name),
-        list(&names)
-    );
-    format!(
-        "{} || {} || ');'",
-        literal(&begin),
-        values.join(" || ', ' || ")
-    )
-}
-
 /// What comes when all rows are there.
-fn foot<'a>(tables: impl Iterator<Item = &'a Table>, dialect: Dialect) -> String {
+fn foot(asked: &Asked, known: &mut Definitions) -> Result<String> {
+    let dialect = database::dialect();
+    let described = database::describe()?;
     let mut text = "\n".to_owned();
-    if dialect == Dialect::Postgres {
-        for table in tables {
-            for key in foreign_keys(table) {
-                text.push_str(&format!("ALTER TABLE {} ADD {key};\n", quoted(&table.name)));
-            }
-            for column in stored(table).filter(|column| is_counted(column)) {
-                let (name, own) = (quoted(&table.name), quoted(&column.name));
-                text.push_str(&format!(
-                    "SELECT setval(pg_get_serial_sequence({}, {}), max({own})) FROM {name};\n",
-                    literal(&name),
-                    literal(&column.name)
-                ));
-            }
-        }
+    for own in described
+        .iter()
+        .filter(|own| asked.tables.contains(&own.name))
+    {
+        let table = Table {
+            own,
+            definition: &known.of(&own.name)?,
+            dialect,
+        };
+        text.push_str(&table.finish());
     }
+    text.push_str(&views(known.of_no_table()?, dialect));
     text.push_str("COMMIT;\n");
-    text
+    Ok(text)
 }

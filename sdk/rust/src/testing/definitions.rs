@@ -30,7 +30,7 @@ pub(super) fn read(connection: &Connection, policies: &Policies) -> HostResult<S
             definitions.left_out.push(LeftOut {
                 object: format!("view:{}", table.name),
                 why: "views are made with SQL, by an admin".to_owned(),
-                sql: None,
+                sql: describe::statement(connection, &table.name)?,
             });
         }
     }

@@ -21,6 +21,17 @@ pub(super) fn tables(connection: &Connection) -> HostResult<Vec<Table>> {
         .collect()
 }
 
+/// The statement that made a table or a view.
+pub(super) fn statement(connection: &Connection, name: &str) -> HostResult<Option<String>> {
+    let found: Vec<Option<String>> = rows(
+        connection,
+        "SELECT sql FROM public.sqlite_schema WHERE name = ?1",
+        &[&name],
+        |row| row.get(0),
+    )?;
+    Ok(found.into_iter().flatten().next())
+}
+
 /// Another number after tables have changed.
 pub(super) fn version(connection: &Connection) -> u64 {
     let version = connection.query_row("PRAGMA public.schema_version", [], |row| {
