@@ -127,11 +127,11 @@ async fn a_second_factor_is_neither_used_nor_dropped_without_an_entry_in_the_aud
 
     let actor = Actor::host();
     refuse_entries(folder.path(), true);
-    let dropped = app.reset_admin_second_factor(&actor, identity.id).await;
+    let dropped = app.reset_admin_second_factor(&actor, identity.admin).await;
     assert!(dropped.is_err());
     refuse_entries(folder.path(), false);
     assert!(is_asked_for().await);
-    let dropped = app.reset_admin_second_factor(&actor, identity.id).await;
+    let dropped = app.reset_admin_second_factor(&actor, identity.admin).await;
     dropped.unwrap();
     assert!(!is_asked_for().await);
     app.shutdown().await;
