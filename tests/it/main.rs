@@ -58,6 +58,7 @@ mod mails;
 mod matrix;
 mod mpesa;
 mod mpesa_day;
+mod mpesa_developer;
 mod mpesa_faults;
 mod mpesa_kills;
 mod mpesa_pull;

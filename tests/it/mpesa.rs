@@ -457,40 +457,6 @@ async fn a_connection_test_says_what_is_wrong_in_words() {
 }
 
 #[tokio::test]
-async fn the_stand_in_is_a_command_for_developers() {
-    let server = atlashub_tests::shared().await;
-    let mut command = server.start_command(&["daraja-sim", "--listen", "127.0.0.1:0"]);
-    let line = command.line_with("listens at").await;
-    let url = line.rsplit(' ').next().unwrap().to_owned();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let faults = http.get(format!("{url}/_sim/faults"));
-    let faults = Reply::to(faults).await.expect(200).json();
-    assert_eq!(faults["outcome"], "0");
-    let token = http
-        .get(format!(
-            "{url}/oauth/v1/generate?grant_type=client_credentials"
-        ))
-        .basic_auth("sim-key", Some("sim-secret"));
-    let token = Reply::to(token).await.expect(200).json();
-    assert_eq!(token["expires_in"], "3599");
-    let wrong = http
-        .get(format!(
-            "{url}/oauth/v1/generate?grant_type=client_credentials"
-        ))
-        .basic_auth("sim-key", Some("wrong"));
-    let wrong = Reply::to(wrong).await.expect(400);
-    assert!(wrong.body.is_empty());
-    let set = http
-        .put(format!("{url}/_sim/faults"))
-        .json(&json!({"outcome": "1032"}));
-    assert_eq!(Reply::to(set).await.expect(200).json()["outcome"], "1032");
-    let unknown = http
-        .put(format!("{url}/_sim/faults"))
-        .json(&json!({"outcom": "1"}));
-    assert_eq!(Reply::to(unknown).await.status, 422);
-}
-
-#[tokio::test]
 async fn of_many_pushes_at_once_no_more_go_out_than_may() {
     let shop = Shop::open().await;
     shop.configure(json!({"pushes_per_minute": 3})).await;

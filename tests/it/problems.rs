@@ -137,7 +137,30 @@ async fn whoever_is_refused_while_still_sending_reads_why() {
         let begins = format!("HTTP/1.1 {status} ");
         assert!(answer.starts_with(&begins), "{path} {header}: {answer}");
         assert!(answer.contains("application/problem+json"), "{answer}");
+        // Or the client would send its next request into a connection that ends.
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_has_come_leaves_the_connection_to_the_next_request() {
+    let server = shared().await;
+    let mut connection = RawConnection::to(server).await;
+    connection
+        .send(
+            "POST /files/upload HTTP/1.1\r\nhost: a\r\nx-api-key: sk_nobodys\r\n\
+             content-length: 5\r\n\r\nhello\
+             GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
+        )
+        .await;
+    let answers = connection.read_all().await;
+    let answers = String::from_utf8_lossy(&answers);
+    let (refused, healthy) = answers
+        .split_once("HTTP/1.1 200 ")
+        .unwrap_or_else(|| panic!("no second answer after {answers}"));
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    assert!(!refused.contains("connection: close"), "{refused}");
+    assert!(!healthy.contains("HTTP/1.1"), "{healthy}");
 }
 
 #[tokio::test]

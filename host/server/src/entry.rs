@@ -13,8 +13,9 @@ use atlashub_core::Error;
 use axum::{body::Body, response::Response};
 use futures::FutureExt as _;
 use http::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use tokio::task;
 use tracing::Instrument as _;
 
 /// A node's two ways of answering.
@@ -50,10 +51,11 @@ impl Entry {
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let brings_body = !request.body().is_end_stream();
         let answer = AssertUnwindSafe(self.route(request, peer))
             .catch_unwind()
             .await;
-        answer.unwrap_or_else(|_| {
+        let answer = answer.unwrap_or_else(|_| {
             let tag = RequestTag::new();
             let error = Error::internal("handle the request", "the handler panicked");
             let mut response = problem::render(&error, &tag);
@@ -61,7 +63,14 @@ impl Entry {
                 .headers_mut()
                 .insert(request_id::HEADER, tag.header());
             response
-        })
+        });
+        if brings_body && !answer.status().is_success() {
+            // The body may have been left unread. The connection looks before it
+            // writes the head: a body that is there is read away, and for one that
+            // is not it closes, and can still say so (RFC 9112 §9.6).
+            task::yield_now().await;
+        }
+        answer
     }
 
     async fn route(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {

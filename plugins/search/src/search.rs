@@ -54,6 +54,8 @@ pub(crate) struct Page {
     corrections: BTreeMap<String, Vec<String>>,
     /// Whether the index knew of all of the caller's files.
     complete: bool,
+    /// Whether more files may be meant than were ranked, or listed.
+    truncated: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -100,6 +102,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
             facets: Facets::default(),
             corrections,
             complete,
+            truncated: false,
         }));
     }
     let mut meant: Vec<Vec<String>> = asked.iter().map(|word| vec![word.clone()]).collect();
@@ -116,6 +119,8 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
         }
     }
     let facets = facets(&hits)?;
+    let most = if meant.is_empty() { LISTED } else { RANKED };
+    let truncated = hits.len() >= most;
     let wanted: Vec<String> = meant.into_iter().flatten().collect();
     let mut items = Vec::new();
     let mut at = start;
@@ -132,6 +137,7 @@ pub(crate) fn search(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Jso
         facets,
         corrections,
         complete,
+        truncated,
     }))
 }
 

@@ -308,6 +308,22 @@ fn the_index_follows_what_changes_and_what_goes() {
 }
 
 #[test]
+fn more_than_are_ranked_are_told_of() {
+    let world = world();
+    for at in 0..499 {
+        let id = format!("f{at}");
+        world.files.put(&id, "u1", &format!("plan {at}.txt"), &[]);
+    }
+    while world.get("/files/search?q=plan")["complete"] == false {}
+    assert_eq!(world.get("/files/search?q=plan")["truncated"], false);
+    world.files.put("one-more", "u1", "plan.txt", &[]);
+    assert_eq!(world.get("/files/search?q=plan")["truncated"], true);
+    assert_eq!(world.get("/files/search?q=7")["truncated"], false);
+    assert_eq!(world.get("/files/search")["truncated"], false);
+    assert_eq!(world.get("/files/search?q=.")["truncated"], false);
+}
+
+#[test]
 fn the_index_can_be_thrown_away() {
     let world = world();
     world.files.put("a", "u1", "plan.txt", &["x"]);

@@ -1,11 +1,13 @@
 //! Nothing is changed that the audit does not tell of: where it cannot be
 //! written, neither can the change.
 
-use super::{named, start};
+use super::{HERE, named, start, wanted};
 use atlashub_app::{Actor, plugins::InstallPlugin};
 use atlashub_core::{Digest, Manifest, PluginName};
 use atlashub_data::platform::{AuditFilter, NewRevision};
-use std::path::Path;
+use secrecy::ExposeSecret as _;
+use std::{path::Path, time::SystemTime};
+use totp_rs::{Builder, Secret};
 
 /// Has the database refuse entries of the audit, or take them again.
 fn refuse_entries(folder: &Path, refused: bool) {
@@ -80,5 +82,57 @@ async fn a_plugin_is_not_changed_without_an_entry_in_the_audit() {
     done.unwrap();
     assert_eq!(installed().await, None);
     assert_eq!(noted().await, ["plugin.remove", "plugin.install"]);
+    app.shutdown().await;
+}
+
+/// What an authenticator shows now.
+fn code_of(secret: &str) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let secret = Secret::try_from_base32(secret).unwrap();
+    let authenticator = Builder::new().with_secret(secret).build().unwrap();
+    authenticator.generate(now.unwrap().as_secs()).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_factor_is_neither_used_nor_dropped_without_an_entry_in_the_audit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, _platform) = start(folder.path()).await;
+    let (mail, password) = ("owner@example.com", "correct horse battery");
+    app.set_up(mail, password.into(), HERE, None).await.unwrap();
+    let signed_in = app.sign_in(wanted(mail, password)).await.unwrap();
+    let identity = app.authenticate_admin(&signed_in.token).await;
+    let identity = identity.unwrap().unwrap();
+    let begun = app.begin_second_factor(&identity, password.into(), HERE, None);
+    let begun = begun.await.unwrap();
+    let code = code_of(begun.base32.expose_secret()).into();
+    let is_asked_for = async || {
+        let tried = app.sign_in(wanted(mail, password)).await;
+        match tried {
+            Ok(_) => false,
+            Err(error) => {
+                assert_eq!(error.code(), "totp_required");
+                true
+            }
+        }
+    };
+
+    refuse_entries(folder.path(), true);
+    let prove = || app.prove_second_factor(&identity, &code, HERE, None);
+    assert!(prove().await.is_err());
+    refuse_entries(folder.path(), false);
+    assert!(!is_asked_for().await);
+    // The code was not used up by what did not come about.
+    prove().await.unwrap();
+    assert!(is_asked_for().await);
+
+    let actor = Actor::host();
+    refuse_entries(folder.path(), true);
+    let dropped = app.reset_admin_second_factor(&actor, identity.admin).await;
+    assert!(dropped.is_err());
+    refuse_entries(folder.path(), false);
+    assert!(is_asked_for().await);
+    let dropped = app.reset_admin_second_factor(&actor, identity.admin).await;
+    dropped.unwrap();
+    assert!(!is_asked_for().await);
     app.shutdown().await;
 }

@@ -102,6 +102,8 @@ export function useShared() {
 
 export interface Found extends Page<FileItem> {
   complete?: boolean;
+  /** Whether more files have it than were ranked. */
+  truncated?: boolean;
   facets?: { types: { value: string; count: number }[]; tags: { value: string; count: number }[] };
 }
 
