@@ -117,13 +117,21 @@ async fn an_application_is_developed_without_safaricom() {
     assert_eq!(payments.as_array().map(Vec::len), Some(1), "{payments}");
     assert_eq!(payments[0]["phone"], "254712345678");
     assert_eq!(payments[0]["amount"], 100);
-    let journal = own.sim("GET", "/_sim/journal", None).await;
-    let journal = journal.expect(200).json();
-    let paths = journal.as_array().expect("entries").iter();
+    // It writes down that it told once that was answered, which is after the
+    // payment is known.
+    let journal = until("the callback in the journal", DEADLINE, || async {
+        let journal = own.sim("GET", "/_sim/journal", None).await;
+        let journal = journal.expect(200).json();
+        let mut entries = journal.as_array().expect("entries").iter();
+        let told = entries.any(|entry| entry["sent"] == true);
+        told.then_some(journal)
+    })
+    .await;
+    let entries = journal.as_array().expect("entries").iter();
     let is_push = |entry: &&Value| entry["path"] == "/mpesa/stkpush/v1/processrequest";
-    assert_eq!(paths.clone().filter(is_push).count(), 1, "{journal}");
+    assert_eq!(entries.clone().filter(is_push).count(), 1, "{journal}");
     let is_callback = |entry: &&Value| entry["sent"] == true && entry["status"] == 200;
-    assert_eq!(paths.filter(is_callback).count(), 1, "{journal}");
+    assert_eq!(entries.filter(is_callback).count(), 1, "{journal}");
 
     // By phone, by amount, and for everybody else.
     own.faults(json!({"outcome": "1", "outcomes": {"254712345678": "1032", "7": "1037"}}))

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -118,6 +119,24 @@ impl Program {
             return Ok(());
         }
         Err(anyhow!("failed to {purpose}: `{line}` ended with {status}"))
+    }
+
+    /// Runs it to its end with its output shown, and answers whether it
+    /// succeeded and the lines of its standard output.
+    pub(crate) fn run_and_hear(mut self, purpose: &str) -> Result<(bool, Vec<String>)> {
+        self.command.stdout(Stdio::piped());
+        let running = self.start(purpose, None)?;
+        let output = lock(&running.child.child).stdout.take();
+        let output = output.context("the output of a program is not there")?;
+        let mut heard = Vec::new();
+        let mut shown = std::io::stdout();
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.with_context(|| format!("failed to {purpose}: read its output"))?;
+            let line = String::from_utf8_lossy(&line).into_owned();
+            writeln!(shown, "{line}")?;
+            heard.push(line);
+        }
+        Ok((running.wait()?.success(), heard))
     }
 
     /// Runs it to its end and answers whether it succeeded, showing nothing.

@@ -77,6 +77,8 @@ struct Run<'a> {
     compiled: Folder,
     server_is_built: bool,
     client_is_fetched: bool,
+    /// Tests of this step that passed only when they were run again.
+    unsteady: Vec<String>,
 }
 
 impl Run<'_> {
@@ -147,6 +149,7 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
         compiled: Folder::new("compiled-by-tests", None)?,
         server_is_built: false,
         client_is_fetched: false,
+        unsteady: Vec::new(),
     };
     let mut report = String::new();
     let mut all_passed = true;
@@ -166,6 +169,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<ExitCode> 
         let line = format!("{:<10} {verdict:<8} {seconds:>5} s", step.name);
         announce(&line);
         report.push_str(&format!("  {line}\n"));
+        for name in std::mem::take(&mut run.unsteady) {
+            report.push_str(&format!("             unsteady: {name}\n"));
+        }
     }
     drop(run);
     println!("\n{report}");
@@ -320,28 +326,60 @@ fn whole(run: &mut Run<'_>, engine: &str, services: &[(String, OsString)]) -> Re
         parts.push((part.variable.to_owned(), folder.into_os_string()));
     }
     let schemathesis = setup::schemathesis()?;
-    let words = run.test_words.clone();
-    run.repository
-        .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
-        .args(words)
-        .envs(services)
-        .env("RUST_TEST_THREADS", threads()?)
-        .env("ATLASHUB_TEST_ENGINE", engine)
-        .env("ATLASHUB_TEST_COMPILED", run.compiled.path())
-        .env("ATLASHUB_BIN", run.repository.binary())
-        .env(
+    let variables = [
+        ("RUST_TEST_THREADS", threads()?),
+        ("ATLASHUB_TEST_ENGINE", engine.into()),
+        ("ATLASHUB_TEST_COMPILED", run.compiled.path().into()),
+        ("ATLASHUB_BIN", run.repository.binary().into()),
+        (
             "ATLASHUB_TEST_COMPONENTS",
-            run.repository.root().join("plugins/dist"),
-        )
-        .env("ATLASHUB_TEST_JAVASCRIPT", javascript)
-        .envs(&parts)
-        .env("ATLASHUB_TEST_SCHEMATHESIS", schemathesis)
-        .env("ATLASHUB_TEST_BOTO3", setup::boto3()?)
-        .env("ATLASHUB_TEST_AIOSMTPD", setup::aiosmtpd()?)
-        .env("ATLASHUB_TEST_FAKETIME", setup::faketime()?)
-        .env("ATLASHUB_TEST_CLIENT", built_client(run)?)
-        .env("TMPDIR", folder.path())
-        .run(&format!("pass the integration tests on {engine}"))
+            run.repository.root().join("plugins/dist").into(),
+        ),
+        ("ATLASHUB_TEST_JAVASCRIPT", javascript.into()),
+        ("ATLASHUB_TEST_SCHEMATHESIS", schemathesis.into()),
+        ("ATLASHUB_TEST_BOTO3", setup::boto3()?.into()),
+        ("ATLASHUB_TEST_AIOSMTPD", setup::aiosmtpd()?.into()),
+        ("ATLASHUB_TEST_FAKETIME", setup::faketime()?.into()),
+        ("ATLASHUB_TEST_CLIENT", built_client(run)?.into()),
+        ("TMPDIR", folder.path().into()),
+    ];
+    let variables = variables.map(|(name, value): (&str, OsString)| (name.to_owned(), value));
+    let program = |words: &[String]| {
+        run.repository
+            .cargo(&["test", "--release", "--workspace", "--test", "it", "--"])
+            .args(words)
+            .envs(services)
+            .envs(&variables)
+            .envs(&parts)
+    };
+    let purpose = format!("pass the integration tests on {engine}");
+    let (passed, heard) = program(&run.test_words).run_and_hear(&purpose)?;
+    if passed {
+        return Ok(());
+    }
+    let failed = failed_tests(&heard);
+    if failed.is_empty() || failed.len() > MOST_AGAIN {
+        bail!("failed to {purpose}: {} tests failed", failed.len());
+    }
+    announce(&format!("once more: {}", failed.join(", ")));
+    let words = [vec!["--exact".to_owned()], failed.clone()].concat();
+    program(&words).run(&purpose)?;
+    run.unsteady = failed;
+    Ok(())
+}
+
+/// How many tests that failed are run once more, alone. More than these did
+/// not fail by chance.
+const MOST_AGAIN: usize = 3;
+
+/// The tests that a test program said to have failed.
+fn failed_tests(heard: &[String]) -> Vec<String> {
+    let names = heard.iter().filter_map(|line| {
+        line.strip_prefix("test ")?
+            .strip_suffix(" ... FAILED")
+            .map(str::to_owned)
+    });
+    names.collect()
 }
 
 /// The number of tests at once that `RUST_TEST_THREADS` names, or as many as
@@ -352,4 +390,23 @@ fn threads() -> Result<OsString> {
     }
     let processors = std::thread::available_parallelism()?.get();
     Ok((processors * TESTS_A_PROCESSOR).to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed_tests;
+
+    #[test]
+    fn only_the_tests_that_failed_are_run_again() {
+        let heard = [
+            "test files::a_file_is_kept ... ok",
+            "test nodes::a_key_is_refused ... FAILED",
+            "test races::one_gets_it has been running for over 60 seconds",
+            "---- nodes::a_key_is_refused stdout ----",
+            "    nodes::a_key_is_refused",
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored",
+        ];
+        let heard = heard.map(str::to_owned);
+        assert_eq!(failed_tests(&heard), ["nodes::a_key_is_refused"]);
+    }
 }
