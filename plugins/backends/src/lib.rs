@@ -50,3 +50,6 @@ pub fn work() -> Jobs {
 }
 
 atlashub_sdk::plugin!(routes, jobs = work);
+
+#[cfg(test)]
+mod tests;

@@ -58,3 +58,6 @@ pub fn work() -> Jobs {
 }
 
 atlashub_sdk::plugin!(routes, check = check::Logs, jobs = work);
+
+#[cfg(test)]
+mod tests;

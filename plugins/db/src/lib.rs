@@ -26,3 +26,6 @@ pub fn routes() -> Router {
 }
 
 atlashub_sdk::plugin!(routes);
+
+#[cfg(test)]
+mod tests;

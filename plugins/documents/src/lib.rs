@@ -55,3 +55,6 @@ pub fn work() -> Jobs {
 }
 
 atlashub_sdk::plugin!(routes, events = subscriptions, jobs = work);
+
+#[cfg(test)]
+mod tests;

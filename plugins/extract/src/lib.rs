@@ -117,3 +117,6 @@ fn too_large(what: &str) -> Error {
 }
 
 atlashub_sdk::plugin!(routes);
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,9 @@
 use crate::{Found, broken, encrypted, text::Text, too_large};
 use atlashub_sdk::prelude::*;
 use pdf_extract::{
-    ConvertToFmt, Dictionary, Document, MediaBox, Object, ObjectId, OutputDev, OutputError,
-    PlainTextOutput, Transform, output_doc,
+    Dictionary, Document, MediaBox, Object, ObjectId, OutputDev, OutputError, Transform, output_doc,
 };
 use std::{
-    cell::RefCell,
     collections::{BTreeSet, HashMap},
     fmt,
 };
@@ -35,13 +33,9 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Result<Found> {
     }
     refuse_endless(&document)?;
     empty_pictures(&mut document);
-    let text = RefCell::new(text);
-    let mut output = Pages {
-        plain: PlainTextOutput::new(Writer(&text)),
-        text: &text,
-    };
+    let mut output = Pages { text, last: None };
     if let Err(error) = output_doc(&document, &mut output)
-        && !text.borrow().is_full()
+        && !output.text.is_full()
     {
         return Err(broken(error));
     }
@@ -52,75 +46,119 @@ pub(crate) fn read(bytes: &[u8], text: &mut Text) -> Result<Found> {
     })
 }
 
-/// The text, which the library's output and what is around it both add to.
-type Shared<'a> = RefCell<&'a mut Text>;
+/// How far apart what is still one word stands at most, in sizes of the font.
+const WORD: f64 = 0.1;
+/// How far below stands what is not on the same line.
+const LINE: f64 = 0.5;
+/// How far below stands what does not follow from the line above.
+const PARAGRAPH: f64 = 1.5;
 
-/// Where the library writes text.
-struct Writer<'a>(&'a Shared<'a>);
-
-impl fmt::Write for Writer<'_> {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let mut text = self.0.borrow_mut();
-        text.push(piece);
-        // Nothing more is taken: the rest need not be read.
-        if text.is_full() {
-            return Err(fmt::Error);
-        }
-        Ok(())
-    }
-}
-
-impl<'a> ConvertToFmt for Writer<'a> {
-    type Writer = Self;
-
-    fn convert(self) -> Self {
-        self
-    }
-}
-
-/// The library's plain text, with each page a paragraph.
+/// The text of pages, from where their letters stand: blanks and line breaks
+/// are places in a PDF, not letters.
 struct Pages<'a> {
-    plain: PlainTextOutput<Writer<'a>>,
-    text: &'a Shared<'a>,
+    text: &'a mut Text,
+    /// Where the letter before this one stands, and whether a new piece of text
+    /// has begun since. None before the first one of a page.
+    last: Option<(Letter, bool)>,
+}
+
+/// A letter on a page.
+#[derive(Clone, Copy)]
+struct Letter {
+    place: Transform,
+    /// Its width in sizes of the font.
+    width: f64,
+    font_size: f64,
+}
+
+impl Letter {
+    /// The size of its font on the page: the side of the square that is as
+    /// large as what a square of the font's size becomes there.
+    fn size(&self) -> f64 {
+        self.font_size.abs() * self.place.determinant().abs().sqrt()
+    }
+
+    /// What stands between it and `next`, which begins a new piece of text.
+    fn apart(&self, next: &Self, text: &mut Text) {
+        let size = next.size();
+        // Along the line that is written on, and across it: pages are turned.
+        let length = next.place.m11.hypot(next.place.m12);
+        let (dx, dy) = (next.place.m11 / length, next.place.m12 / length);
+        let (x, y) = (
+            next.place.m31 - self.place.m31,
+            next.place.m32 - self.place.m32,
+        );
+        let along = x * dx + y * dy - self.width * self.size();
+        let across = (y * dx - x * dy).abs();
+        let is_below = across > size * PARAGRAPH;
+        if along < 0.0 && across > size * LINE {
+            if is_below {
+                text.paragraph();
+            } else {
+                text.line();
+            }
+        } else if is_below {
+            text.line();
+        } else if along > size * WORD {
+            text.space();
+        }
+    }
 }
 
 impl OutputDev for Pages<'_> {
     fn begin_page(
         &mut self,
-        page: u32,
-        media_box: &MediaBox,
-        art_box: Option<(f64, f64, f64, f64)>,
+        _: u32,
+        _: &MediaBox,
+        _: Option<(f64, f64, f64, f64)>,
     ) -> Result<(), OutputError> {
-        self.plain.begin_page(page, media_box, art_box)
+        self.last = None;
+        Ok(())
     }
 
     fn end_page(&mut self) -> Result<(), OutputError> {
-        self.text.borrow_mut().paragraph();
-        self.plain.end_page()
+        self.text.paragraph();
+        Ok(())
     }
 
     fn output_character(
         &mut self,
         place: &Transform,
         width: f64,
-        spacing: f64,
+        _spacing: f64,
         font_size: f64,
         character: &str,
     ) -> Result<(), OutputError> {
-        self.plain
-            .output_character(place, width, spacing, font_size, character)
+        let letter = Letter {
+            place: *place,
+            width,
+            font_size,
+        };
+        if let Some((last, true)) = &self.last {
+            last.apart(&letter, self.text);
+        }
+        self.last = Some((letter, false));
+        self.text.push(character);
+        // Nothing more is taken: the rest need not be read.
+        if self.text.is_full() {
+            return Err(OutputError::FormatError(fmt::Error));
+        }
+        Ok(())
     }
 
     fn begin_word(&mut self) -> Result<(), OutputError> {
-        self.plain.begin_word()
+        if let Some((_, has_begun)) = &mut self.last {
+            *has_begun = true;
+        }
+        Ok(())
     }
 
     fn end_word(&mut self) -> Result<(), OutputError> {
-        self.plain.end_word()
+        Ok(())
     }
 
     fn end_line(&mut self) -> Result<(), OutputError> {
-        self.plain.end_line()
+        Ok(())
     }
 }
 

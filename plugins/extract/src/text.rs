@@ -29,6 +29,12 @@ pub(crate) struct Text {
 impl Text {
     /// Adds text as it stands; runs of blanks become one, of line breaks two.
     pub(crate) fn push(&mut self, text: &str) {
+        // As most come that are given letter by letter.
+        if let [byte] = text.as_bytes()
+            && byte.is_ascii_graphic()
+        {
+            return self.push_letter(char::from(*byte));
+        }
         for letter in text.chars() {
             if self.is_full {
                 return;
@@ -77,8 +83,8 @@ impl Text {
 
     fn push_letter(&mut self, letter: char) {
         let gap = match self.gap {
-            _ if self.kept.is_empty() => "",
             Gap::None => "",
+            _ if self.kept.is_empty() => "",
             Gap::Space => " ",
             Gap::Line => "\n",
             Gap::Paragraph => "\n\n",

@@ -130,3 +130,6 @@ pub fn subscriptions() -> Subscriptions {
 }
 
 atlashub_sdk::plugin!(routes, check = check::Drive, events = subscriptions);
+
+#[cfg(test)]
+mod tests;

@@ -43,3 +43,6 @@ fn thumbnail(Query(wish): Query<Wish>, body: Body) -> Result<Response> {
 }
 
 atlashub_sdk::plugin!(routes);
+
+#[cfg(test)]
+mod tests;

@@ -41,3 +41,6 @@ pub fn subscriptions() -> Subscriptions {
 }
 
 atlashub_sdk::plugin!(routes, events = subscriptions);
+
+#[cfg(test)]
+mod tests;

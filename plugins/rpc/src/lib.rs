@@ -22,3 +22,6 @@ pub fn routes() -> Router {
 }
 
 atlashub_sdk::plugin!(routes);
+
+#[cfg(test)]
+mod tests;

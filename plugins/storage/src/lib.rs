@@ -45,3 +45,6 @@ pub fn subscriptions() -> Subscriptions {
 }
 
 atlashub_sdk::plugin!(routes, check = check::Stored, events = subscriptions);
+
+#[cfg(test)]
+mod tests;

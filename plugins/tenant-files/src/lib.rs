@@ -30,3 +30,6 @@ pub fn routes() -> Router {
 }
 
 atlashub_sdk::plugin!(routes);
+
+#[cfg(test)]
+mod tests;

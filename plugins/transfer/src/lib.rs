@@ -59,3 +59,6 @@ pub fn work() -> Jobs {
 }
 
 atlashub_sdk::plugin!(routes, check = check::Stored, jobs = work);
+
+#[cfg(test)]
+mod tests;

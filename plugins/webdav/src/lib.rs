@@ -77,3 +77,6 @@ fn options() -> Response {
         .with_header("ms-author-via", "DAV")
         .with_header("allow", ALLOWED)
 }
+
+#[cfg(test)]
+mod tests;

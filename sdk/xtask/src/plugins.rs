@@ -109,12 +109,23 @@ fn read_messages(messages: &str, source: &Path) -> Result<Vec<Guest>> {
             .flatten()
             .filter_map(Value::as_str)
             .map(PathBuf::from);
-        let components =
-            components.filter(|path| path.extension().is_some_and(|end| end == "wasm"));
-        by_folder
-            .entry(folder.to_owned())
-            .or_default()
-            .extend(components.map(|path| (target.replace('_', "-"), path)));
+        let components: Vec<PathBuf> = components
+            .filter(|path| path.extension().is_some_and(|end| end == "wasm"))
+            .collect();
+        let kinds = message
+            .pointer("/target/crate_types")
+            .and_then(Value::as_array);
+        if !components.is_empty() && kinds.is_some_and(|kinds| kinds.len() > 1) {
+            bail!(
+                "{manifest}: what others may link is not optimized as a whole; leave `cdylib` \
+                 alone in `crate-type` (docs/adr/0074)"
+            );
+        }
+        by_folder.entry(folder.to_owned()).or_default().extend(
+            components
+                .into_iter()
+                .map(|path| (target.replace('_', "-"), path)),
+        );
     }
     let mut guests = Vec::new();
     for (folder, targets) in by_folder {

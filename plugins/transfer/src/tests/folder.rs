@@ -1,0 +1,304 @@
+//! A folder of files with their metadata, against a host in memory and a
+//! stand-in of `files`.
+
+use crate::{routes, work};
+use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
+use serde_json::{Value, json};
+use std::{
+    cell::RefCell,
+    io::{Cursor, Write as _},
+    rc::Rc,
+};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// What was asked of `files`: method, path, and what came with it.
+type Asked = Rc<RefCell<Vec<(String, String, String)>>>;
+
+fn host(asked: &Asked) -> TestHost {
+    let asked = Rc::clone(asked);
+    TestHost::new("transfer")
+        .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .with_caller(Caller::new(CallerKind::SecretKey, "k"))
+        .with_service("files.internal", move |mut request| {
+            let method = request.method().to_string();
+            let path = request.path().to_owned();
+            let at = request.header("file-path").unwrap_or_default().to_owned();
+            let body = request.take_body().text(1 << 20).unwrap_or_default();
+            let answer = match (method.as_str(), path.as_str()) {
+                ("GET", _) if request.query().contains("taken") => Response::new(StatusCode::OK)
+                    .with_header("content-type", "application/json")
+                    .with_body(b"{}".to_vec()),
+                ("GET", _) => Response::new(StatusCode::NOT_FOUND),
+                ("POST", _) if at.contains("broken") => {
+                    Response::new(StatusCode::PAYLOAD_TOO_LARGE)
+                        .with_body(br#"{"code":"quota_exceeded","detail":"too much"}"#.to_vec())
+                }
+                ("DELETE", _) => Response::new(StatusCode::NO_CONTENT),
+                _ => Response::new(StatusCode::OK)
+                    .with_header("content-type", "application/json")
+                    .with_body(
+                        json!({"id": format!("id of {at}")})
+                            .to_string()
+                            .into_bytes(),
+                    ),
+            };
+            if method != "GET" {
+                asked
+                    .borrow_mut()
+                    .push((method, format!("{path} {at}").trim().to_owned(), body));
+            }
+            answer
+        })
+}
+
+fn archive(files: &[(&str, &str, bool)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text, packed) in files {
+        let method = if *packed {
+            CompressionMethod::Deflated
+        } else {
+            CompressionMethod::Stored
+        };
+        let options = SimpleFileOptions::default().compression_method(method);
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn call(request: Request) -> (u16, Value) {
+    let response = routes().call(request);
+    let status = response.status().as_u16();
+    let body = response.into_bytes().unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+/// A job that has not begun.
+fn asked_for(bytes: Vec<u8>) -> String {
+    let (status, upload) = call(Request::post("/transfer/uploads", bytes));
+    assert_eq!(status, 201, "{upload}");
+    let body = json!({"source": upload["id"]});
+    let (status, job) = call(
+        Request::post("/transfer/folder", "")
+            .with_json(&body)
+            .unwrap(),
+    );
+    assert_eq!(status, 202, "{job}");
+    format!("/transfer/jobs/{}", job["id"].as_str().unwrap())
+}
+
+/// The job at its end.
+fn import(host: &TestHost, bytes: Vec<u8>) -> Value {
+    let path = asked_for(bytes);
+    assert_eq!(host.run_jobs(&work()), 1);
+    call(Request::get(&path)).1
+}
+
+fn failed(job: &Value, code: &str) {
+    assert_eq!(
+        (&job["status"], &job["error"]["code"]),
+        (&json!("failed"), &json!(code)),
+        "{job}"
+    );
+}
+
+fn codes(answer: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let faults = answer["report"]["errors"].as_array().unwrap();
+    faults
+        .iter()
+        .map(|fault| (text(&fault["file"]), text(&fault["code"])))
+        .collect()
+}
+
+#[test]
+fn files_go_in_with_what_stands_beside_them() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let long = "word ".repeat(10_000);
+    let job = import(
+        &host,
+        archive(&[
+            ("a.txt", &long, true),
+            (
+                "a.txt.json",
+                r#"{"path": "letters/a.txt", "description": "A", "tags": ["x"]}"#,
+                true,
+            ),
+            ("b.json", "{}", false),
+            ("b.json.json", "{}", false),
+        ]),
+    );
+    assert_eq!(job["status"], "done", "{job}");
+    let report = &job["report"];
+    assert_eq!(report["files"][0]["path"], "letters/a.txt");
+    assert_eq!(report["bytes"], 50_002);
+    let asked = asked.borrow();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert_eq!(asked[0].1, "/files/upload letters%2Fa%2Etxt");
+    assert_eq!(asked[0].2, long);
+    assert_eq!(asked[1].0, "PATCH");
+    assert_eq!(asked[1].2, r#"{"description":"A","tags":["x"]}"#);
+    assert_eq!(
+        (asked[2].1.as_str(), asked[2].2.as_str()),
+        ("/files/upload b%2Ejson", "{}")
+    );
+}
+
+#[test]
+fn a_file_that_fails_takes_those_before_it_along() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let answer = import(
+        &host,
+        archive(&[
+            ("a", "1", false),
+            ("a.json", "{}", false),
+            ("broken", "2", true),
+            ("broken.json", "{}", false),
+        ]),
+    );
+    failed(&answer, "folder_refused");
+    assert_eq!(
+        codes(&answer),
+        [("broken".to_owned(), "quota_exceeded".to_owned())]
+    );
+    let methods: Vec<String> = asked
+        .borrow()
+        .iter()
+        .map(|(method, ..)| method.clone())
+        .collect();
+    assert_eq!(methods, ["POST", "POST", "DELETE"]);
+}
+
+#[test]
+fn what_is_wrong_is_told_of_every_file_before_one_is_stored() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let answer = import(
+        &host,
+        archive(&[
+            ("alone", "1", false),
+            ("odd", "2", false),
+            ("odd.json", "{\"paths\": 1}", false),
+            ("same", "3", false),
+            ("same.json", "{\"path\": \"x\"}", false),
+            ("x", "3", false),
+            ("x.json", "{}", false),
+        ]),
+    );
+    failed(&answer, "folder_refused");
+    let told: Vec<(String, String)> = [
+        ("alone", "metadata_missing"),
+        ("odd", "invalid_metadata"),
+        ("x", "path_taken"),
+    ]
+    .map(|(file, code)| (file.to_owned(), code.to_owned()))
+    .to_vec();
+    assert_eq!(codes(&answer), told);
+    let answer = import(
+        &host,
+        archive(&[("taken", "1", false), ("taken.json", "{}", false)]),
+    );
+    assert_eq!(
+        codes(&answer),
+        [("taken".to_owned(), "path_taken".to_owned())]
+    );
+    assert!(asked.borrow().is_empty());
+}
+
+#[test]
+fn slips_and_bombs_are_refused() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    for name in ["../a", "/a", "a\\b", "C:a"] {
+        let answer = import(
+            &host,
+            archive(&[(name, "1", false), ("a.json", "{}", false)]),
+        );
+        failed(&answer, "invalid_archive");
+    }
+    // It says that it has a byte, and has a million.
+    let mut bytes = archive(&[("a", &"0".repeat(1_000_000), true), ("a.json", "{}", false)]);
+    let size = 1_000_000_u32.to_le_bytes();
+    let at = bytes.windows(4).rposition(|window| window == size).unwrap();
+    bytes[at..at + 4].copy_from_slice(&1_u32.to_le_bytes());
+    let answer = import(&host, bytes);
+    failed(&answer, "folder_refused");
+    assert_eq!(
+        codes(&answer),
+        [("a".to_owned(), "invalid_archive".to_owned())]
+    );
+    // It says that it has four gigabytes, and that a stored one has.
+    for (packed, code) in [(true, "compressed_file_too_large"), (false, "")] {
+        let text = "0".repeat(1_000_001);
+        let mut bytes = archive(&[("a", &text, packed), ("a.json", "{}", false)]);
+        let size = 1_000_001_u32.to_le_bytes();
+        let at = bytes.windows(4).rposition(|window| window == size).unwrap();
+        bytes[at..at + 4].copy_from_slice(&0xFFFF_FFF0_u32.to_le_bytes());
+        let answer = import(&host, bytes);
+        if packed {
+            assert_eq!(codes(&answer), [("a".to_owned(), code.to_owned())]);
+        } else {
+            failed(&answer, "invalid_archive");
+        }
+    }
+    assert!(asked.borrow().is_empty());
+}
+
+#[test]
+fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
+    let asked = Asked::default();
+    let _host = host(&asked);
+    let path = asked_for(archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("b", "2", false),
+        ("b.json", "{}", false),
+    ]));
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    let stored = json!([{"file": "a", "path": "a", "size": 1, "id": "id of a"}]);
+    let state = json!({"stored": stored, "storing": null});
+    sql::execute(
+        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone' WHERE id = $1",
+        params![id, state],
+    )
+    .unwrap();
+    let (status, _) = call(
+        Request::post(&format!("{path}/cancel"), "")
+            .with_json(&json!({}))
+            .unwrap(),
+    );
+    assert_eq!(status, 200);
+    let asked = asked.borrow();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0].0, "DELETE");
+}
+
+#[test]
+fn a_folder_goes_on_behind_the_files_that_are_stored() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let path = asked_for(archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("b", "2", false),
+        ("b.json", "{}", false),
+    ]));
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    let stored = json!([{"file": "a", "path": "a", "size": 1, "id": "id of a"}]);
+    let state = json!({"stored": stored, "storing": "b"});
+    sql::execute(
+        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone' WHERE id = $1",
+        params![id, state],
+    )
+    .unwrap();
+    assert_eq!(host.run_jobs(&work()), 1);
+    let (_, job) = call(Request::get(&path));
+    assert_eq!(job["status"], "done", "{job}");
+    assert_eq!(job["report"]["files"].as_array().unwrap().len(), 2);
+    let asked = asked.borrow();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0].1, "/files/upload b");
+}
