@@ -17,7 +17,7 @@ const SIZES: &[u32] = &[64, 128, 256, 512, 1024];
 /// What is made when nothing is said, pixels.
 const USUAL: u32 = 256;
 /// Types that `images` reads.
-const TYPES: &[&str] = &["image/jpeg", "image/png", "image/webp"];
+const TYPES: &[&str] = &["image/jpeg", "image/png", "image/webp", "image/gif"];
 /// Largest image that is read, bytes: what `images` takes.
 const MAX_IMAGE: usize = 16 * 1024 * 1024;
 /// Largest thumbnail, bytes.
@@ -143,7 +143,7 @@ fn check_image(record: &Record) -> Result<()> {
         return Err(Error::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_image",
-            "there are thumbnails of PNG, JPEG and WebP",
+            "there are thumbnails of PNG, JPEG, WebP and GIF",
         ));
     }
     if record.size > MAX_IMAGE as u64 {

@@ -78,7 +78,8 @@ impl Size {
 /// Cuts an image to size.
 ///
 /// # Errors
-/// 415 `unsupported_image` for what is not PNG, JPEG or WebP; 413
+/// 415 `unsupported_image` for what is not PNG, JPEG, WebP or GIF, of
+/// which the first picture is taken; 413
 /// `image_too_large` for too many pixels; 422 `broken_image`.
 pub(crate) fn cut(bytes: &[u8], wanted: Size, fit: Fit) -> Result<Picture> {
     let format = format(bytes)?;
@@ -115,11 +116,13 @@ pub(crate) fn cut(bytes: &[u8], wanted: Size, fit: Fit) -> Result<Picture> {
 
 fn format(bytes: &[u8]) -> Result<ImageFormat> {
     match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP)) => Ok(format),
+        Ok(
+            format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Gif),
+        ) => Ok(format),
         _ => Err(Error::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_image",
-            "send a PNG, JPEG or WebP image",
+            "send a PNG, JPEG, WebP or GIF image",
         )),
     }
 }

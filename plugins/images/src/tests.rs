@@ -63,8 +63,13 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn the_three_types_are_cut_to_squares() {
-    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
+fn the_four_types_are_cut_to_squares() {
+    for format in [
+        ImageFormat::Png,
+        ImageFormat::Jpeg,
+        ImageFormat::WebP,
+        ImageFormat::Gif,
+    ] {
         let bytes = written(halves(300, 100), format);
         let (kind, made) = thumbnail("/thumbnail?width=64&height=64", &bytes);
         assert_eq!((kind.as_str(), made.dimensions()), ("image/jpeg", (64, 64)));
@@ -122,7 +127,8 @@ fn what_is_no_image_is_refused() {
             b"<svg xmlns='http://www.w3.org/2000/svg'/>",
             (415, "unsupported_image"),
         ),
-        (b"GIF89a\x01\0\x01\0", (415, "unsupported_image")),
+        (b"BM\x1e\0\0\0\0\0\0\0", (415, "unsupported_image")),
+        (b"GIF89a\x01\0\x01\0", (422, "broken_image")),
         (&png[..40], (422, "broken_image")),
         (&png[..png.len() - 20], (422, "broken_image")),
         (b"\xff\xd8\xff\xe0 no more", (422, "broken_image")),
@@ -162,6 +168,13 @@ fn crc32(bytes: &[u8]) -> u32 {
 fn too_many_pixels_are_refused_before_they_are_decoded() {
     for (width, height) in [(6_000, 6_000), (20_000, 10), (u32::MAX >> 1, 1)] {
         let (status, code) = refused("/thumbnail?width=8&height=8", &claiming(width, height));
+        assert_eq!((status, code.as_str()), (413, "image_too_large"), "{width}");
+    }
+    let mut gif = written(halves(8, 8), ImageFormat::Gif);
+    for (width, height) in [(6_000_u16, 6_000_u16), (u16::MAX, 10)] {
+        gif[6..8].copy_from_slice(&width.to_le_bytes());
+        gif[8..10].copy_from_slice(&height.to_le_bytes());
+        let (status, code) = refused("/thumbnail?width=8&height=8", &gif);
         assert_eq!((status, code.as_str()), (413, "image_too_large"), "{width}");
     }
 }

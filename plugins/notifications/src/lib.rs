@@ -4,9 +4,10 @@
 //!
 //! The rows are the truth: a stream or a mail that is missed loses nothing.
 //! Bounded are the rows of a user by number and age, and the kinds of which a
-//! user has wishes.
+//! user has wishes; they go with the user.
 
 mod deliver;
+mod departed;
 mod digest;
 mod list;
 mod notice;
@@ -40,7 +41,13 @@ pub fn subscriptions() -> Subscriptions {
         .on("notifications.digest", digest::send)
 }
 
-atlashub_sdk::plugin!(routes, events = subscriptions);
+/// What it does by the clock.
+#[must_use]
+pub fn work() -> Jobs {
+    Jobs::new().on("sweep", departed::sweep)
+}
+
+atlashub_sdk::plugin!(routes, events = subscriptions, jobs = work);
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@
     reason = "a failed test may panic"
 )]
 
-use crate::{routes, subscriptions};
-use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
+use crate::{routes, subscriptions, work};
+use atlashub_sdk::{identity::CallerKind, jobs, prelude::*, testing::TestHost, users::User};
 use serde_json::{Value, json};
 
 fn host() -> TestHost {
@@ -235,6 +235,39 @@ fn the_oldest_of_a_user_are_forgotten() {
         titles(&get(&host, "/notifications?limit=1")),
         ["Ada shared <1>"]
     );
+}
+
+#[test]
+fn what_is_kept_for_users_who_were_deleted_goes_with_them() {
+    let there = User {
+        id: "u1".to_owned(),
+        ..User::default()
+    };
+    let host = host().with_user(there);
+    tell(&host, 1, &["u1", "u2"]);
+    // More than are asked for at once.
+    let gone: Vec<String> = (0..150).map(|number| format!("gone-{number}")).collect();
+    let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+    for (number, some) in (2..).zip(gone.chunks(50)) {
+        tell(&host, number, some);
+    }
+    let wishes = json!({"kinds": {"file_shared": {"in_app": true, "email": "daily"}}});
+    for whose in ["u1", "u2"] {
+        host.set_caller(Caller::new(CallerKind::User, whose));
+        let put = send(&host, Method::PUT, "/notifications/preferences", &wishes);
+        assert_eq!(put.0, 200, "{}", put.1);
+        tell(&host, 9, &[whose]);
+    }
+    jobs::enqueue("sweep", &Value::Null).unwrap();
+    assert_eq!(host.run_jobs(&work()), 1);
+    for (table, kept) in [("items", 2), ("preferences", 1), ("digests", 1)] {
+        let left: Vec<String> = sql::query(
+            &format!("SELECT user_id FROM notifications.{table}"),
+            params![],
+        )
+        .unwrap();
+        assert_eq!(left, vec!["u1"; kept], "{table}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) const MAX_FORM: usize = MAX_AVATAR_BYTES + FORM_ROOM;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form, which is read field by field")]
 pub(crate) struct AvatarForm {
-    /// A PNG, JPEG or WebP image of at most 10 MiB and 25 million pixels;
+    /// A PNG, JPEG, WebP or GIF image of at most 10 MiB and 25 million pixels;
     /// the field may also be called `file`.
     #[schema(value_type = String, format = Binary)]
     avatar: Vec<u8>,

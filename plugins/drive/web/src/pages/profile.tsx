@@ -79,7 +79,7 @@ function About({ me }: { me: Me }) {
           <input
             ref={input}
             type="file"
-            accept="image/png,image/jpeg,image/webp"
+            accept="image/png,image/jpeg,image/webp,image/gif"
             hidden
             data-testid="avatar"
             onChange={(event) => {
