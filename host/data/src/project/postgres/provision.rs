@@ -29,6 +29,10 @@ const AT_ONCE: usize = ADMIN_CONNECTIONS as usize / 2;
 /// How long a provisioning waits for its turn. It is rare, and whoever asks
 /// for it would ask again.
 const TURN: Duration = Duration::from_secs(60);
+/// How long a statement of the admin waits for a connection. What needs one
+/// is rare and long: databases are made meanwhile, and a machine under load
+/// takes its time.
+const ADMIN_WAIT: Duration = Duration::from_secs(30);
 /// An admin connection that nobody uses is closed after this.
 const ADMIN_IDLE: Duration = Duration::from_secs(60);
 /// A plugin's transaction that does nothing for so long is ended.
@@ -113,7 +117,7 @@ impl Admin {
         })?;
         let pool = PgPoolOptions::new()
             .max_connections(ADMIN_CONNECTIONS)
-            .acquire_timeout(limits.queue_time)
+            .acquire_timeout(ADMIN_WAIT)
             .idle_timeout(ADMIN_IDLE)
             .connect_lazy_with(options.clone());
         Ok(Self {
