@@ -1,6 +1,6 @@
 //! The `transfer` plugin: tables out of a project and into it.
 
-use atlashub_tests::{DEADLINE, Engine, Project, Reply, TestServer, shared, until};
+use atlashub_tests::{DEADLINE, Engine, PASSWORD, Project, Reply, TestServer, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -764,4 +764,78 @@ async fn all_files_come_as_one_archive() {
     assert_eq!(read("/a/large.bin")[0], large.len());
     assert_eq!(read("/none"), json!([0, ""]));
     assert_eq!(read("/many/249.txt"), json!([8, "file 249"]));
+}
+
+/// What matters of each file, by path.
+async fn described(project: &Project) -> Vec<Value> {
+    let files = project.get("/files?limit=200").await.expect(200).json();
+    let mut files: Vec<Value> = files["items"]
+        .as_array()
+        .expect("files")
+        .iter()
+        .map(|file| {
+            let parts = [
+                "path",
+                "sha256",
+                "mime_type",
+                "visibility",
+                "description",
+                "tags",
+            ];
+            parts.iter().map(|part| file[*part].clone()).collect()
+        })
+        .collect();
+    files.sort_by_key(ToString::to_string);
+    files
+}
+
+async fn imported_folder(project: &Project, bytes: Vec<u8>) -> Value {
+    let source = sent(project, bytes).await;
+    let body = json!({"source": source});
+    let job = project.post("/transfer/folder", body).await.expect(202);
+    ended(project, &job.json()).await
+}
+
+#[tokio::test]
+async fn files_go_into_another_project_with_their_owners_and_what_is_known_of_them() {
+    let admin = shared().await.admin();
+    let from = admin.project_with(&["files", "transfer"]).await;
+    let mary = from.sign_up().await;
+    let text = |path: &str, body: &str| (path.to_owned(), body.to_owned());
+    for (path, body) in [text("same.txt", "Mary's"), text("a/same.txt.json", "{}")] {
+        let request = mary.request(Method::POST, "/files/upload");
+        let request = request.header("file-path", path.replace('/', "%2F"));
+        let _ = Reply::to(request.body(body)).await.expect(201);
+    }
+    let made = from.upload("same.txt", "the server's").await.expect(201);
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
+    let more = json!({"description": "Jambo\n\u{1F98A}", "tags": ["red"], "visibility": "public"});
+    let _ = from.patch(&format!("/files/{id}"), more).await.expect(200);
+    let body = json!({"what": "files", "metadata": true});
+    let job = from.post("/transfer/export", body).await.expect(202);
+    let archive = fetched(&done(&from, &job.json()).await).await;
+    assert_eq!(unzipped(&archive).as_object().expect("entries").len(), 6);
+
+    let into = admin.project_with(&["files", "transfer"]).await;
+    let refused = imported_folder(&into, archive.clone()).await;
+    assert_eq!(refused["error"]["code"], "folder_refused", "{refused}");
+    let errors = refused["report"]["errors"].as_array().expect("errors");
+    assert_eq!(errors.len(), 2, "{refused}");
+    assert!(errors.iter().all(|error| error["code"] == "unknown_user"));
+    assert!(described(&into).await.is_empty());
+
+    let login = json!({"email": mary.email, "password": PASSWORD});
+    let there = into.auth("/signup", login).await.expect(201).json();
+    let job = imported_folder(&into, archive.clone()).await;
+    assert_eq!(job["status"], "done", "{job}");
+    assert_eq!(job["report"]["files_taken"], 3);
+    assert_eq!(described(&into).await, described(&from).await);
+    let owner = there["user"]["id"].as_str().expect("an id");
+    let hers = into.get(&format!("/files?owner={owner}")).await.expect(200);
+    assert_eq!(hers.json()["items"].as_array().expect("files").len(), 2);
+    // A second time all places are taken.
+    let again = imported_folder(&into, archive).await;
+    assert_eq!(again["error"]["code"], "folder_refused", "{again}");
+    assert_eq!(again["report"]["files_failed"], 3);
+    assert_eq!(described(&into).await.len(), 3);
 }

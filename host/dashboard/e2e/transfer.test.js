@@ -185,6 +185,20 @@ test("all files are exported, and a folder of files is taken", async () => {
   await page.getByRole("button", { name: "Check only" }).click();
   // An archive of files has no metadata beside them: each is told of.
   await page.getByText("cannot be stored, so none is").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
+  // One for another project has.
+  await page.getByLabel("What").selectOption("files");
+  await page.getByLabel("Format").selectOption("metadata");
+  await page.getByRole("button", { name: "Export", exact: true }).click();
+  const [whole] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  const { items } = await server.call("GET", "/p/shop/files?path=notes.txt");
+  await server.call("DELETE", `/p/shop/files/${items[0].id}?permanent=1`);
+  await page.getByLabel("File to import").setInputFiles({ name: "folder.zip", mimeType: "application/zip", buffer: await readFile((await whole.path()) ?? "") });
+  await page.getByLabel("What is in it").selectOption("files");
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("Imported", { exact: true }).waitFor();
+  assert.equal((await server.call("GET", "/p/shop/files?path=notes.txt")).items.length, 1);
   faultless(page);
   await page.close();
 });

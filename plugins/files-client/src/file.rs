@@ -23,6 +23,9 @@ pub struct File {
     /// `private` or `public`.
     #[serde(default)]
     pub visibility: String,
+    /// What somebody wrote about it.
+    #[serde(default)]
+    pub description: Option<String>,
     /// Bytes.
     #[serde(default)]
     pub size: u64,

@@ -58,6 +58,32 @@ pub(crate) fn owner(caller: &Caller, permission: Permission) -> Result<String> {
     Ok(owner)
 }
 
+/// As [`owner`], or the user whom those name who work with everybody's files:
+/// by id, e-mail address or handle.
+///
+/// # Errors
+/// 403 `forbidden` for all others; 422 `unknown_user`.
+pub(crate) fn owner_named(
+    caller: &Caller,
+    permission: Permission,
+    named: Option<&str>,
+) -> Result<String> {
+    let own = owner(caller, permission)?;
+    let Some(named) = named.map(str::trim).filter(|named| !named.is_empty()) else {
+        return Ok(own);
+    };
+    if scope(caller, permission)? != Scope::All {
+        return Err(Error::forbidden(
+            "only a secret key and admins store and find files in the name of another",
+        ));
+    }
+    let id = match uuid::Uuid::try_parse(named) {
+        Ok(id) => users::existing(&[id.to_string()])?.pop_first(),
+        Err(_) => users::find(named)?.map(|user| user.id),
+    };
+    id.ok_or_else(|| Error::invalid("unknown_user", format!("the project has no user `{named}`")))
+}
+
 /// Whether a plugin asks that takes an event of this one: the caller is this
 /// plugin itself then, which nobody else can be. An admin has let it be told
 /// of everybody's files, and call.

@@ -2,7 +2,8 @@
 //!
 //! Bytes are stored first and rows written after, so that no row ever speaks
 //! of bytes that are not there. A file that is put into another's folder, by
-//! those who may, belongs to the folder's owner and counts there.
+//! those who may, belongs to the folder's owner and counts there. A server that
+//! works with everybody's files may name whose a file is to be.
 
 use crate::{
     access::{self, Permission, Role},
@@ -27,7 +28,8 @@ pub(crate) fn upload(
     caller: Caller,
     Config(settings): Config<Settings>,
 ) -> Result<Response> {
-    let own = access::owner(&caller, Permission::Write)?;
+    let named = request.header("file-owner").map(text_of);
+    let own = access::owner_named(&caller, Permission::Write, named.as_deref())?;
     let call = idempotency::begin(&request, &own)?;
     let mut upload = Upload {
         intake: Intake::new(own, settings)?,
@@ -54,6 +56,13 @@ pub(crate) fn upload(
     };
     sweep::now_and_then(&upload.intake.settings);
     call.keep(&fingerprint, answer(records))
+}
+
+/// A header field's text, which is percent-encoded.
+fn text_of(value: &str) -> String {
+    percent_encoding::percent_decode_str(value)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 /// One file as an object, several as a list.
@@ -141,10 +150,7 @@ impl Upload {
             ("description", "description"),
         ] {
             if let Some(value) = request.header(header) {
-                let value = percent_encoding::percent_decode_str(value)
-                    .decode_utf8_lossy()
-                    .into_owned();
-                self.fields.set(field, &value)?;
+                self.fields.set(field, &text_of(value))?;
             }
         }
         self.settle_folder()?;

@@ -34,6 +34,9 @@ pub(crate) struct Wishes {
     delimiter: Delimiter,
     #[serde(default)]
     formulas: Formulas,
+    /// Of all files: whether what is known of each stands beside it.
+    #[serde(default)]
+    metadata: bool,
 }
 
 /// In which form.
@@ -197,7 +200,7 @@ fn all_files(wishes: &Wishes) -> Result<Job> {
             "all files are exported as `zip`",
         ));
     }
-    files::job().make(&())
+    files::make(wishes.metadata)
 }
 
 /// Every table as an archive, or as SQL.

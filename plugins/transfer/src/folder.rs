@@ -3,9 +3,9 @@
 //!
 //! Everything that can be found out is found out first: the archive is
 //! unpacked once without keeping anything, names, sizes, checksums and
-//! metadata are looked at, and so are the places where the files are to go.
-//! Only then is the first one stored; should one fail after that, or the job be
-//! cancelled, those before it are deleted.
+//! metadata are looked at, and so are the places where the files are to go,
+//! and whose they are to be. Only then is the first one stored; should one fail
+//! after that, or the job be cancelled, those before it are deleted.
 
 use crate::{
     access,
@@ -22,6 +22,7 @@ use atlashub_sdk::{
     prelude::*,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// What a file's metadata is called: its own name with this behind it.
 const BESIDE: &str = ".json";
@@ -31,8 +32,10 @@ const MOST_METADATA: u64 = 64 * 1024;
 /// stored may be larger.
 const MOST_UNPACKED: u64 = 16 * 1024 * 1024;
 /// Most files, and bytes of all of them.
-const MOST_FILES: usize = 2_000;
-const MOST_BYTES: u64 = 8 << 30;
+const MOST_FILES: usize = 10_000;
+const MOST_BYTES: u64 = 32 << 30;
+/// Files that a report names, and faults.
+const MOST_TOLD: usize = 1_000;
 
 /// What is to be taken.
 #[derive(Debug, Deserialize)]
@@ -49,17 +52,30 @@ pub(crate) struct Wishes {
 struct Metadata {
     /// Where it goes; its name in the archive otherwise.
     path: Option<String>,
+    /// Whose it is to be: a user's id, e-mail address or handle; nobody's, as
+    /// what a server stores, otherwise.
+    owner: Option<String>,
     description: Option<String>,
     visibility: Option<String>,
     tags: Option<Vec<String>>,
     content_type: Option<String>,
+    /// When it was made and changed where it comes from: not taken over.
+    #[serde(rename = "created_at")]
+    _created_at: Option<String>,
+    #[serde(rename = "updated_at")]
+    _updated_at: Option<String>,
 }
+
+/// A file, and what stands beside it.
+type Pair<'a> = (&'a Found, &'a Found);
 
 /// A file that is to be stored.
 #[derive(Debug)]
 struct Item<'a> {
     entry: &'a Found,
     path: String,
+    /// The user's id.
+    owner: Option<String>,
     metadata: Metadata,
 }
 
@@ -95,15 +111,21 @@ struct Asked {
 /// What became of it.
 #[derive(Debug, Serialize)]
 struct Report {
+    /// The first of them.
     files: Vec<Stored>,
+    /// How many there are.
+    files_taken: u64,
     bytes: u64,
     dry_run: bool,
 }
 
+/// A row of `transfer.stored`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stored {
     file: String,
     path: String,
+    /// The user's id.
+    owner: Option<String>,
     size: u64,
     id: Option<String>,
 }
@@ -116,9 +138,22 @@ struct Made {
 /// How far it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
-    stored: Vec<Stored>,
-    /// Where the file goes that is being stored.
-    storing: Option<String>,
+    /// Whether everything was looked at.
+    #[serde(default)]
+    checked: bool,
+    /// How many files are stored and noted.
+    #[serde(default)]
+    count: u64,
+    /// The one that is being stored.
+    #[serde(default)]
+    open: Option<Open>,
+}
+
+/// Where a file goes that is being stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Open {
+    path: String,
+    owner: Option<String>,
 }
 
 /// `POST /transfer/folder`.
@@ -147,53 +182,63 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     let (asked, mut state): (Asked, State) = turn.kept()?;
     let entries = zip::read_any(&asked.archive)?;
-    let (items, mut faults) = plan(&entries)?;
-    let is_new = state.stored.is_empty() && state.storing.is_none();
-    if faults.is_empty() && is_new {
-        faults = look(&items)?;
+    let (pairs, mut faults) = pairs(&entries)?;
+    let mut owners = Owners::default();
+    if !state.checked {
+        look(&pairs, &mut owners, &mut faults)?;
+        if !faults.is_empty() {
+            return Err(refused(&faults));
+        }
+        state.checked = true;
     }
-    if !faults.is_empty() {
-        return Err(refused(&faults));
+    if let Some(open) = state.open.take() {
+        forget_half(&turn.job, &open)?;
     }
-    if let Some(path) = state.storing.take() {
-        forget_half(&turn.job, &path)?;
-    }
-    turn.job.bytes_total = Some(items.iter().map(|item| item.entry.size).sum());
-    for item in items.iter().skip(state.stored.len()) {
+    turn.job.bytes_total = Some(pairs.iter().map(|(entry, _)| entry.size).sum());
+    let mut done = Vec::new();
+    let before = usize::try_from(state.count).unwrap_or(usize::MAX);
+    for pair in pairs.iter().skip(before) {
+        let item = item(pair, &mut owners)?;
         let mut id = None;
         if !asked.dry_run {
-            state.storing = Some(item.path.clone());
-            if !turn.note(&state, |_| Ok(()))? {
+            state.open = Some(Open {
+                path: item.path.clone(),
+                owner: item.owner.clone(),
+            });
+            if !keep(turn, &mut state, &mut done)? {
                 return Ok(Ended::Lost);
             }
             if turn.is_over() {
                 return Ok(Ended::GoesOn);
             }
-            let made = store(item).map_err(|error| match events::is_worth_retrying(&error) {
+            let made = store(&item).map_err(|error| match events::is_worth_retrying(&error) {
                 true => error,
                 false => refused(&[Fault::of(&item.entry.name, &error)]),
             })?;
             id = Some(made);
         }
         turn.job.bytes_done += item.entry.size;
-        state.stored.push(Stored {
+        done.push(Stored {
             file: item.entry.name.clone(),
-            path: item.path.clone(),
+            path: item.path,
+            owner: item.owner,
             size: item.entry.size,
             id,
         });
     }
-    state.storing = None;
-    if !turn.note(&state, |_| Ok(()))? {
+    state.open = None;
+    let last = done.last().and_then(|stored| stored.id.clone());
+    if !keep(turn, &mut state, &mut done)? {
         // Whoever took the job back knows of all but the last.
-        if let Some(id) = state.stored.last().and_then(|stored| stored.id.as_deref()) {
-            forget(id);
+        if let Some(id) = last {
+            forget(&id);
         }
         return Ok(Ended::Lost);
     }
     let report = Report {
-        bytes: items.iter().map(|item| item.entry.size).sum(),
-        files: state.stored,
+        bytes: pairs.iter().map(|(entry, _)| entry.size).sum(),
+        files: stored(&turn.job, MOST_TOLD)?,
+        files_taken: state.count,
         dry_run: asked.dry_run,
     };
     turn.finish(Some(Outcome {
@@ -202,9 +247,46 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     }))
 }
 
+/// Notes how far it is, with the files that are done; false when the job is
+/// not this turn's any more.
+fn keep(turn: &Turn, state: &mut State, done: &mut Vec<Stored>) -> Result<bool> {
+    let first = state.count;
+    state.count += done.len() as u64;
+    let noted = turn.note(state, |own| {
+        for (n, stored) in (first..).zip(done.iter()) {
+            own.execute(
+                "INSERT INTO transfer.stored (job_id, n, file, path, owner, size, file_id) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                params![
+                    &turn.job.id,
+                    n,
+                    &stored.file,
+                    &stored.path,
+                    stored.owner.as_deref(),
+                    stored.size,
+                    stored.id.as_deref()
+                ],
+            )?;
+        }
+        Ok(())
+    })?;
+    done.clear();
+    Ok(noted)
+}
+
+/// The first of a job's files that are stored.
+fn stored(job: &Job, most: usize) -> Result<Vec<Stored>> {
+    sql::query(
+        "SELECT file, path, owner, size, file_id AS id FROM transfer.stored \
+         WHERE job_id = $1 ORDER BY n LIMIT $2",
+        params![&job.id, most],
+    )
+}
+
 fn refused(faults: &[Fault]) -> Error {
     let count = faults.len();
-    let report = serde_json::json!({ "files_failed": count, "errors": faults });
+    let told = faults.get(..MOST_TOLD).unwrap_or(faults);
+    let report = serde_json::json!({ "files_failed": count, "errors": told });
     Error::invalid(
         "folder_refused",
         format!("{count} files cannot be taken, and so none was"),
@@ -212,8 +294,9 @@ fn refused(faults: &[Fault]) -> Error {
     .with_field("report", report)
 }
 
-/// Which files there are, with their metadata; and what is wrong with them.
-fn plan(entries: &[Found]) -> Result<(Vec<Item<'_>>, Vec<Fault>)> {
+/// Which files there are, each with what stands beside it; and those that have
+/// nothing.
+fn pairs(entries: &[Found]) -> Result<(Vec<Pair<'_>>, Vec<Fault>)> {
     let by_name: BTreeMap<&str, &Found> = entries
         .iter()
         .filter(|entry| !entry.name.ends_with('/'))
@@ -223,41 +306,61 @@ fn plan(entries: &[Found]) -> Result<(Vec<Item<'_>>, Vec<Fault>)> {
         name.strip_suffix(BESIDE)
             .is_some_and(|own| by_name.contains_key(own))
     };
-    let (mut items, mut faults) = (Vec::new(), Vec::new());
+    let (mut pairs, mut faults) = (Vec::new(), Vec::new());
     let mut bytes = 0_u64;
-    let mut paths = BTreeSet::new();
     for (name, entry) in by_name.iter().filter(|(name, _)| !is_metadata(name)) {
         bytes = bytes.saturating_add(entry.size);
-        if items.len() + faults.len() >= MOST_FILES || bytes > MOST_BYTES {
+        if pairs.len() + faults.len() >= MOST_FILES || bytes > MOST_BYTES {
             return Err(Error::invalid(
                 "folder_too_large",
                 format!("a folder has {MOST_FILES} files and {MOST_BYTES} bytes at most"),
             ));
         }
-        let Some(beside) = by_name.get(format!("{name}{BESIDE}").as_str()) else {
-            let reason = format!("there is no `{name}{BESIDE}` beside it");
-            faults.push(Fault::new(name, "metadata_missing", reason));
-            continue;
-        };
-        match item(entry, beside) {
-            Ok(item) if !paths.insert(item.path.clone()) => {
-                let reason = format!("another file goes to `{}`, too", item.path);
-                faults.push(Fault::new(name, "path_taken", reason));
+        match by_name.get(format!("{name}{BESIDE}").as_str()) {
+            Some(beside) => pairs.push((*entry, *beside)),
+            None => {
+                let reason = format!("there is no `{name}{BESIDE}` beside it");
+                faults.push(Fault::new(name, "metadata_missing", reason));
             }
-            Ok(item) => items.push(item),
-            Err(error) => faults.push(Fault::of(name, &error)),
         }
     }
-    if items.is_empty() && faults.is_empty() {
+    if pairs.is_empty() && faults.is_empty() {
         return Err(Error::invalid(
             "empty_source",
             "there is no file in the archive",
         ));
     }
-    Ok((items, faults))
+    Ok((pairs, faults))
 }
 
-fn item<'a>(entry: &'a Found, beside: &Found) -> Result<Item<'a>> {
+/// Users whom metadata name, by that name.
+#[derive(Default)]
+struct Owners(BTreeMap<String, Option<String>>);
+
+impl Owners {
+    /// The user's id.
+    ///
+    /// # Errors
+    /// 422 `unknown_user`.
+    fn id(&mut self, name: &str) -> Result<String> {
+        if !self.0.contains_key(name) {
+            let id = match Uuid::try_parse(name) {
+                Ok(id) => users::existing(&[id.to_string()])?.pop_first(),
+                Err(_) => users::find(name)?.map(|user| user.id),
+            };
+            self.0.insert(name.to_owned(), id);
+        }
+        let found = self.0.get(name).cloned().flatten();
+        found.ok_or_else(|| {
+            Error::invalid(
+                "unknown_user",
+                format!("the project has no user `{name}`, whose it is to be"),
+            )
+        })
+    }
+}
+
+fn item<'a>((entry, beside): &Pair<'a>, owners: &mut Owners) -> Result<Item<'a>> {
     if beside.size > MOST_METADATA {
         return Err(Error::invalid(
             "invalid_metadata",
@@ -272,14 +375,63 @@ fn item<'a>(entry: &'a Found, beside: &Found) -> Result<Item<'a>> {
             format!("of more than {MOST_UNPACKED} bytes a file is stored in the archive (zip -0)"),
         ));
     }
-    // Its checksum, before anything is kept.
-    entry.unpack(|_| Ok(()))?;
+    let owner = metadata.owner.as_deref().map(|name| owners.id(name));
     let path = metadata.path.clone().unwrap_or_else(|| entry.name.clone());
     Ok(Item {
         entry,
         path: path.trim_matches('/').to_owned(),
+        owner: owner.transpose()?,
         metadata,
     })
+}
+
+/// Finds what is wrong with them: their bytes, their metadata, and whether
+/// their places are free.
+fn look(pairs: &[Pair<'_>], owners: &mut Owners, faults: &mut Vec<Fault>) -> Result<()> {
+    let mut places = BTreeSet::new();
+    for pair in pairs {
+        let name = &pair.0.name;
+        // Its checksum, before anything is kept.
+        let found = item(pair, owners).and_then(|item| {
+            item.entry.unpack(|_| Ok(()))?;
+            Ok(item)
+        });
+        let found = match found {
+            Ok(item) if !places.insert((item.owner.clone(), item.path.clone())) => {
+                Some(Fault::new(
+                    name,
+                    "path_taken",
+                    format!("another file goes to `{}`, too", item.path),
+                ))
+            }
+            Ok(item) => place_is_free(&item)?,
+            Err(error) if error.status().is_client_error() => Some(Fault::of(name, &error)),
+            Err(error) => return Err(error),
+        };
+        faults.extend(found);
+    }
+    Ok(())
+}
+
+/// Where one asks what lies at a place.
+fn at(path: &str, owner: Option<&str>) -> String {
+    let owner = owner.map(|owner| format!("&owner={}", encoded(owner)));
+    let owner = owner.unwrap_or_default();
+    format!("{BASE}/files/at?path={}{owner}", encoded(path))
+}
+
+fn place_is_free(item: &Item<'_>) -> Result<Option<Fault>> {
+    let name = &item.entry.name;
+    let url = at(&item.path, item.owner.as_deref());
+    match ask_optional::<serde_json::Value>(http::get(url)) {
+        Ok(None) => Ok(None),
+        Ok(Some(_)) => {
+            let reason = format!("there is something at `{}` already", item.path);
+            Ok(Some(Fault::new(name, "path_taken", reason)))
+        }
+        Err(error) if error.status().is_client_error() => Ok(Some(Fault::of(name, &error))),
+        Err(error) => Err(error),
+    }
 }
 
 fn unpacked(entry: &Found) -> Result<Vec<u8>> {
@@ -291,26 +443,6 @@ fn unpacked(entry: &Found) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether the places are free.
-fn look(items: &[Item<'_>]) -> Result<Vec<Fault>> {
-    let mut faults = Vec::new();
-    for item in items {
-        let url = format!("{BASE}/files/at?path={}", encoded(&item.path));
-        match ask_optional::<serde_json::Value>(http::get(url)) {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                let reason = format!("there is something at `{}` already", item.path);
-                faults.push(Fault::new(&item.entry.name, "path_taken", reason));
-            }
-            Err(error) if error.status().is_client_error() => {
-                faults.push(Fault::of(&item.entry.name, &error));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(faults)
-}
-
 /// Stores a file with its metadata; nothing is left of it when that fails.
 fn store(item: &Item<'_>) -> Result<String> {
     let kind = item.metadata.content_type.as_deref();
@@ -318,10 +450,14 @@ fn store(item: &Item<'_>) -> Result<String> {
         .header("file-path", encoded(&item.path))
         .header("content-type", kind.unwrap_or("application/octet-stream"))
         .header("content-length", item.entry.size.to_string());
+    let call = match &item.owner {
+        Some(owner) => call.header("file-owner", owner.clone()),
+        None => call,
+    };
     let call = if item.entry.deflated || item.entry.size == 0 {
         call.body(unpacked(item.entry)?)
     } else {
-        call.stream(item.entry.source.body()?)
+        call.stream(item.entry.source()?.body()?)
     };
     let made: Made = ask_files(call)?;
     let mut more = serde_json::Map::new();
@@ -358,30 +494,41 @@ fn store(item: &Item<'_>) -> Result<String> {
 
 /// Takes back what an import that is not done has stored.
 pub(crate) fn undo(job: &Job) -> Result<()> {
-    let state: Option<State> = job.state()?;
-    let Some(state) = state else {
-        return Ok(());
-    };
-    for id in state
-        .stored
-        .iter()
-        .filter_map(|stored| stored.id.as_deref())
-    {
-        forget(id);
+    /// Files at a time.
+    const STEP: usize = 500;
+    loop {
+        let some = stored(job, STEP)?;
+        for id in some.iter().filter_map(|stored| stored.id.as_deref()) {
+            forget(id);
+        }
+        sql::execute(
+            "DELETE FROM transfer.stored WHERE job_id = $1 AND n IN ( \
+             SELECT n FROM transfer.stored WHERE job_id = $1 ORDER BY n LIMIT $2)",
+            params![&job.id, some.len()],
+        )?;
+        if some.len() < STEP {
+            break;
+        }
     }
-    match &state.storing {
-        Some(path) => forget_half(job, path),
+    let state: Option<State> = job.state()?;
+    match state.and_then(|state| state.open) {
+        Some(open) => forget_half(job, &open),
         None => Ok(()),
     }
 }
 
 /// Deletes what a turn that was cut short may have stored there: the place was
 /// free when the job began.
-fn forget_half(job: &Job, path: &str) -> Result<()> {
-    let url = format!("{BASE}/files/at?path={}", encoded(path));
-    let found: Option<File> = ask_optional(http::get(url))?;
+fn forget_half(job: &Job, open: &Open) -> Result<()> {
+    /// What lies at a path, when it is a file.
+    #[derive(Deserialize)]
+    struct There {
+        file: Option<File>,
+    }
+    let found: Option<There> = ask_optional(http::get(at(&open.path, open.owner.as_deref())))?;
     let began = job.started_at.unwrap_or(i64::MAX);
-    if let Some(file) = found.filter(|file| file.created_ms() >= began) {
+    let file = found.and_then(|there| there.file);
+    if let Some(file) = file.filter(|file| file.created_ms() >= began) {
         forget(&file.id);
     }
     Ok(())

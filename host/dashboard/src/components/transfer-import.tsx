@@ -287,7 +287,8 @@ function IntoProject({ files, begin, beginFiles }: { files: boolean; begin: (wis
         </>
       ) : (
         <Note>
-          A file <code>notes.txt</code> may have <code>notes.txt.json</code> beside it, with path, description, visibility and tags. All are taken, or none.
+          Each file has its metadata beside it: <code>notes.txt.json</code> says path, owner, description, visibility and tags of <code>notes.txt</code>. An owner is a
+          user of this project, by e-mail address, handle or id. All are taken, or none.
         </Note>
       )}
       <div className="flex flex-wrap justify-end gap-2">

@@ -174,7 +174,7 @@ export function JobSheet({ project, id, close }: { project: string; id: string; 
             {job.error && <Refusal error={new Error(job.error.detail)} />}
             {job.report?.files && (
               <Note>
-                {plural(job.report.files.length, "file")}, {bytes(job.report.bytes ?? 0)}
+                {plural(job.report.files_taken ?? job.report.files.length, "file")}, {bytes(job.report.bytes ?? 0)}
                 {job.report.dry_run ? " would be taken; nothing was stored." : " stored."}
               </Note>
             )}

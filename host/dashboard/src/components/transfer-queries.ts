@@ -33,6 +33,7 @@ export interface Job {
     rows_failed?: number;
     errors?: (RowError | FileError)[];
     files?: { file: string; path: string; size: number; id: string | null }[];
+    files_taken?: number;
     bytes?: number;
     dry_run?: boolean;
     tables_made?: string[];

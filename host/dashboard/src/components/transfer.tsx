@@ -30,7 +30,10 @@ const formats: Record<string, [string, string][]> = {
     ["zip", "Archive that another project can take"],
     ["sql", "SQL statements"],
   ],
-  files: [["zip", "Archive with all files"]],
+  files: [
+    ["zip", "Archive to look into, by owner and path"],
+    ["metadata", "Archive that another project can take"],
+  ],
 };
 
 function Export({ project, files, open }: { project: string; files: boolean; open: (id: string) => void }) {
@@ -60,7 +63,7 @@ function Export({ project, files, open }: { project: string; files: boolean; ope
             try {
               const job = await beginExport(project, {
                 what,
-                ...(what === "files" ? {} : { format }),
+                ...(what === "files" ? { metadata: format === "metadata" } : { format }),
                 ...(what === "table" ? { table: named, formulas: format === "csv" ? formulas : "keep" } : {}),
                 ...(what === "table" && format === "csv" ? { delimiter } : {}),
               });

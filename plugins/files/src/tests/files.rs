@@ -595,3 +595,32 @@ fn an_upload_that_failed_frees_its_idempotency_key() {
 fn the_description_names_the_routes() {
     atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
 }
+
+#[test]
+fn a_server_stores_and_finds_in_the_name_of_a_user_and_nobody_else_does() {
+    let mary = users::User {
+        id: "01900000-0000-7000-8000-000000000001".to_owned(),
+        email: Some("mary@example.com".to_owned()),
+        ..users::User::default()
+    };
+    let id = mary.id.clone();
+    let host = host()
+        .with_user(mary)
+        .with_caller(Caller::new(CallerKind::SecretKey, "k"));
+    for named in [id.as_str(), "mary%40example.com"] {
+        let made = call(raw("a.txt", b"1").with_header("file-owner", named));
+        let made: Value = made.into_json().unwrap();
+        assert_eq!(made["owner_id"], id, "{made}");
+    }
+    let found: Value = get("/files/at?path=a.txt&owner=mary@example.com")
+        .into_json()
+        .unwrap();
+    assert_eq!(found["file"]["version"], 2, "{found}");
+    assert_eq!(status("/files/at?path=a.txt"), 404);
+    let unknown = raw("a.txt", b"1").with_header("file-owner", "joe@example.com");
+    assert_eq!(code(call(unknown)), (422, "unknown_user".to_owned()));
+    let _host = host.with_caller(user("u1"));
+    let others = raw("a.txt", b"1").with_header("file-owner", id.as_str());
+    assert_eq!(code(call(others)), (403, "forbidden".to_owned()));
+    assert_eq!(status("/files/at?path=a.txt&owner=mary@example.com"), 403);
+}

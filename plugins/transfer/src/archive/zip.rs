@@ -11,7 +11,7 @@
 use crate::source::Source;
 use atlashub_sdk::prelude::*;
 use flate2::read::DeflateDecoder;
-use std::io::Read as _;
+use std::{cmp::Reverse, collections::BTreeSet, io::Read as _};
 
 const LOCAL: u32 = 0x0403_4b50;
 const DESCRIPTOR: u32 = 0x0807_4b50;
@@ -25,10 +25,12 @@ const FLAGS: u16 = 0x0808;
 const VERSION: u16 = 45;
 /// The first day that archives know.
 const DAY: u16 = 0x0021;
+/// Bytes of an entry's head, without its name and what else it has.
+const HEAD: u64 = 30;
 /// Most entries of an archive that is read.
-const MOST: u64 = 10_000;
+const MOST: u64 = 50_000;
 /// Most bytes of the list of entries.
-const MOST_LIST: u64 = 8 * 1024 * 1024;
+const MOST_LIST: u64 = 16 * 1024 * 1024;
 
 /// An entry that is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,16 +142,33 @@ pub(crate) fn list(entries: &[Entry], offset: u64) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) name: String,
-    /// Its bytes, as they are in the archive.
-    pub(crate) source: Source,
-    /// Whether they are compressed.
+    /// Whether its bytes are compressed.
     pub(crate) deflated: bool,
     /// How many they are, once they are not.
     pub(crate) size: u64,
     crc: u32,
+    archive: Source,
+    /// Where its head is.
+    local: u64,
+    /// How many its bytes are in the archive.
+    packed: u64,
+    /// Where the next entry begins, or the list of them.
+    limit: u64,
 }
 
 impl Found {
+    /// Its bytes, as they are in the archive. Its head is read for that.
+    ///
+    /// # Errors
+    /// 422 `invalid_archive`.
+    pub(crate) fn source(&self) -> Result<Source> {
+        let start = data(&self.archive, self.local)?;
+        if start.saturating_add(self.packed) > self.limit {
+            return Err(self.damaged("lies over another entry"));
+        }
+        self.archive.part(start, self.packed)
+    }
+
     /// Hands its bytes on, piece by piece, and compares them with what the
     /// list says: a piece too many ends it.
     ///
@@ -165,7 +184,7 @@ impl Found {
             crc.update(piece);
             take(piece)
         };
-        let mut body = self.source.body()?;
+        let mut body = self.source()?.body()?;
         if self.deflated {
             let mut unpacked = DeflateDecoder::new(body);
             let mut piece = vec![0; 64 * 1024];
@@ -258,7 +277,6 @@ pub(crate) fn read_any(archive: &Source) -> Result<Vec<Found>> {
     let bytes = archive.part(offset, size)?.bytes()?;
     let mut numbers = Numbers(&bytes);
     let mut found = Vec::new();
-    let mut taken: Vec<(u64, u64)> = Vec::new();
     for _ in 0..count {
         let Listed {
             name,
@@ -269,30 +287,51 @@ pub(crate) fn read_any(archive: &Source) -> Result<Vec<Found>> {
             crc,
         } = entry(&mut numbers)?;
         check_name(&name)?;
-        if found.iter().any(|other: &Found| other.name == name) {
-            return Err(broken(format_args!("`{name}` is in it twice")));
-        }
-        let start = data(archive, local)?;
-        let end = start.checked_add(packed).filter(|end| *end <= offset);
-        let end = end.ok_or_else(|| broken(format_args!("`{name}` is larger than the archive")))?;
-        taken.push((local, end));
         found.push(Found {
             name,
-            source: archive.part(start, packed)?,
             deflated,
             size,
             crc,
+            archive: archive.clone(),
+            local,
+            packed,
+            limit: offset,
         });
     }
-    taken.sort_unstable();
-    let mut before = 0;
-    for (start, end) in taken {
-        if start < before {
-            return Err(broken("entries of it lie over each other"));
-        }
-        before = end;
-    }
+    check_names(&found)?;
+    set_limits(&mut found)?;
     Ok(found)
+}
+
+/// No name is there twice.
+fn check_names(found: &[Found]) -> Result<()> {
+    let mut names = BTreeSet::new();
+    match found.iter().find(|entry| !names.insert(&entry.name)) {
+        Some(entry) => Err(broken(format_args!("`{}` is in it twice", entry.name))),
+        None => Ok(()),
+    }
+}
+
+/// Each entry ends where the next one begins, or before; what a head takes
+/// beside the name is known when it is read.
+fn set_limits(found: &mut [Found]) -> Result<()> {
+    found.sort_by_key(|entry| Reverse(entry.local));
+    let mut next = None;
+    for entry in found {
+        let limit = next.unwrap_or(entry.limit);
+        let least = HEAD + entry.name.len() as u64;
+        let end = entry.local.checked_add(least);
+        let end = end.and_then(|start| start.checked_add(entry.packed));
+        if end.is_none_or(|end| end > limit) {
+            return Err(match next {
+                None => broken(format_args!("`{}` is larger than the archive", entry.name)),
+                Some(_) => broken("entries of it lie over each other"),
+            });
+        }
+        entry.limit = limit;
+        next = Some(entry.local);
+    }
+    Ok(())
 }
 
 /// How many entries there are, and where their list is.
@@ -400,14 +439,14 @@ fn entry(numbers: &mut Numbers<'_>) -> Result<Listed> {
 
 /// Where the bytes of the entry begin whose head is there.
 fn data(archive: &Source, local: u64) -> Result<u64> {
-    let head = archive.part(local, 30)?.bytes()?;
+    let head = archive.part(local, HEAD)?.bytes()?;
     let mut numbers = Numbers(&head);
     if numbers.number(4)? != u64::from(LOCAL) {
         return Err(cut());
     }
     let _ = numbers.take(22)?;
     let behind = numbers.number(2)? + numbers.number(2)?;
-    Ok(local + 30 + behind)
+    Ok(local + HEAD + behind)
 }
 
 /// Names are relative, plain and below the archive.

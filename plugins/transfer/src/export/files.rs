@@ -1,30 +1,64 @@
 //! Every file of the project as one archive. Bytes are copied in pieces of 64
 //! KiB, whatever the files' sizes; `files` has the last word on each, as at a
 //! download. A turn that ends within a file goes on within it.
+//!
+//! With metadata each file lies in a folder of its own, with a JSON beside it
+//! that `POST /transfer/folder` understands: no two names are the same then,
+//! whatever files are called.
 
 use super::parts::{self, Parts};
 use crate::{
     archive::zip,
-    job::{Ended, NewJob, Turn},
+    job::{Ended, Job, NewJob, Turn},
 };
 use atlashub_files_client::{BASE, File, Page, ask, download, from_cursor};
 use atlashub_sdk::{http, prelude::*};
 use crc32fast::Hasher;
+use std::collections::BTreeMap;
 
 /// Files of a page of the list.
 const PAGE: u32 = 200;
 /// Most files of an archive: their names are kept for the list at its end.
 const MOST: u64 = 100_000;
+/// Most files of one that is to go in again: as many as `POST
+/// /transfer/folder` takes.
+const MOST_WITH_METADATA: u64 = 10_000;
 
-/// A job that does it.
-pub(super) fn job() -> NewJob<'static> {
-    NewJob {
+/// What a job is to do.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    metadata: bool,
+}
+
+/// Writes down a job that does it.
+pub(super) fn make(metadata: bool) -> Result<Job> {
+    if metadata {
+        // Whoever must not look users up is told at once.
+        let _ = users::list(1, None)?;
+    }
+    let job = NewJob {
         kind: "export",
         what: "files",
         subject: None,
         format: "zip",
         bytes_total: None,
-    }
+    };
+    job.make(&Asked { metadata })
+}
+
+/// What stands beside a file, in the words of `POST /transfer/folder`.
+#[derive(Debug, Serialize)]
+struct Metadata<'a> {
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    visibility: &'a str,
+    tags: &'a [String],
+    content_type: &'a str,
+    created_at: &'a str,
+    updated_at: &'a str,
 }
 
 /// How far it is.
@@ -37,6 +71,9 @@ struct State {
     open: Option<Open>,
     /// Files that are in the archive.
     files: u64,
+    /// Entries that are noted.
+    #[serde(default)]
+    noted: u64,
     parts: u64,
     complete: bool,
     /// Whether the list of entries is in a part.
@@ -70,15 +107,21 @@ struct Writer<'a> {
     before: u64,
     /// Entries that are not noted yet.
     entries: Vec<zip::Entry>,
+    /// Whether what is known of each file stands beside it.
+    metadata: bool,
+    /// What users are called, by their ids.
+    owners: BTreeMap<String, Option<String>>,
 }
 
 /// A turn at an archive of all files.
 pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
-    let ((), state): ((), State) = turn.kept()?;
+    let (asked, state): (Option<Asked>, State) = turn.kept()?;
     let mut writer = Writer {
         parts: Parts::new(state.parts),
         before: turn.job.bytes_done,
         entries: Vec::new(),
+        metadata: asked.is_some_and(|asked| asked.metadata),
+        owners: BTreeMap::new(),
         turn,
         state,
     };
@@ -132,10 +175,14 @@ impl Writer<'_> {
 
     /// Adds a file; false when the job is not this turn's any more.
     fn add(&mut self, file: &File) -> Result<bool> {
-        if self.state.files >= MOST {
+        let most = match self.metadata {
+            true => MOST_WITH_METADATA,
+            false => MOST,
+        };
+        if self.state.files >= most {
             return Err(Error::invalid(
                 "too_many_files",
-                format!("an archive has {MOST} files at most"),
+                format!("an archive like this has {most} files at most"),
             ));
         }
         let begun = self.state.open.take().filter(|open| open.id == file.id);
@@ -161,7 +208,10 @@ impl Writer<'_> {
                 ));
             }
             None if answer.status == StatusCode::OK => {
-                let entry = name(file);
+                let entry = match self.metadata {
+                    true => format!("{}/{}", file.id, plain(&file.filename)),
+                    false => name(file),
+                };
                 let offset = self.offset();
                 self.parts.push(&zip::head(&entry));
                 Open {
@@ -195,13 +245,62 @@ impl Writer<'_> {
         self.state.open = None;
         self.state.files += 1;
         self.parts.push(&zip::foot(open.crc, open.size));
+        let beside = format!("{}.json", open.entry);
         self.entries.push(zip::Entry {
             name: open.entry,
             crc: open.crc,
             size: open.size,
             offset: open.offset,
         });
+        if self.metadata {
+            self.describe(file, beside)?;
+        }
         Ok(true)
+    }
+
+    /// Adds what is known of a file.
+    fn describe(&mut self, file: &File, name: String) -> Result<()> {
+        let owner = match &file.owner_id {
+            Some(id) => self.owner(id)?,
+            None => None,
+        };
+        let text = serde_json::to_vec(&Metadata {
+            path: path(file),
+            owner,
+            description: file.description.as_deref(),
+            visibility: &file.visibility,
+            tags: &file.tags,
+            content_type: &file.mime_type,
+            created_at: &file.created_at,
+            updated_at: &file.updated_at,
+        })?;
+        let (crc, size) = (crc32fast::hash(&text), text.len() as u64);
+        let offset = self.offset();
+        self.parts.push(&zip::head(&name));
+        self.parts.push(&text);
+        self.parts.push(&zip::foot(crc, size));
+        self.entries.push(zip::Entry {
+            name,
+            crc,
+            size,
+            offset,
+        });
+        Ok(())
+    }
+
+    /// What an owner is called here and elsewhere; none for what is no user,
+    /// such as a key. Who is shut out keeps the id, so that nobody else gets
+    /// the files.
+    fn owner(&mut self, id: &str) -> Result<Option<String>> {
+        if let Some(known) = self.owners.get(id) {
+            return Ok(known.clone());
+        }
+        let called = match users::get(id)? {
+            Some(user) => Some(user.email.or(user.handle).unwrap_or(user.id)),
+            None => users::existing(&[id.to_owned()])?.pop_first(),
+        };
+        self.owners.insert(id.to_owned(), called.clone());
+        Ok(called)
     }
 
     /// Writes the part that is being filled.
@@ -210,7 +309,8 @@ impl Writer<'_> {
         self.before = self.turn.job.bytes_done;
         self.state.parts = self.parts.number() + 1;
         let entries = std::mem::take(&mut self.entries);
-        let first = self.state.files.saturating_sub(entries.len() as u64);
+        let first = self.state.noted;
+        self.state.noted += entries.len() as u64;
         let id = self.turn.job.id.clone();
         self.parts.write_with(self.turn, &self.state, |own| {
             for (n, entry) in (first..).zip(&entries) {
@@ -264,29 +364,27 @@ impl Writer<'_> {
 /// Where a file is in the archive: below its owner, at its path. Whatever it
 /// is called, it is unpacked below the archive.
 fn name(file: &File) -> String {
-    let path = if file.path.is_empty() {
-        &file.filename
-    } else {
-        &file.path
-    };
-    let parts = path
+    let parts = path(file)
         .split('/')
         .filter(|part| !matches!(*part, "" | "." | ".."));
-    let plain: Vec<String> = parts
-        .map(|part| {
-            part.chars()
-                .map(|c| {
-                    if c.is_control() || matches!(c, '\\' | ':') {
-                        '_'
-                    } else {
-                        c
-                    }
-                })
-                .collect()
-        })
-        .collect();
+    let plain: Vec<String> = parts.map(plain).collect();
     match &file.owner_id {
         Some(owner) => format!("users/{owner}/{}", plain.join("/")),
         None => format!("server/{}", plain.join("/")),
     }
+}
+
+/// The name with its folders.
+fn path(file: &File) -> &str {
+    match file.path.as_str() {
+        "" => &file.filename,
+        path => path,
+    }
+}
+
+/// A name as every system unpacks it.
+fn plain(name: &str) -> String {
+    let is_odd = |c: char| c.is_control() || matches!(c, '\\' | ':');
+    let plain = |c| if is_odd(c) { '_' } else { c };
+    name.chars().map(plain).collect()
 }

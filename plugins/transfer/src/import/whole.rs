@@ -79,7 +79,7 @@ pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
         let found = entries.iter().find(|entry| entry.name == name);
         found.ok_or_else(|| broken(format_args!("it has no `{name}`")))
     };
-    let manifest = &entry(MANIFEST)?.source;
+    let manifest = entry(MANIFEST)?.source()?;
     if manifest.size > MOST {
         return Err(broken("its manifest is too large"));
     }
@@ -144,7 +144,7 @@ pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
         making,
     };
     for contents in wanted {
-        let source = entry(&contents.file)?.source.clone();
+        let source = entry(&contents.file)?.source()?;
         checks(contents, &source, &mut whole.checks)?;
         let made = whole.making.definition(&contents.name);
         let table = match (find(&tables, &contents.name), made) {

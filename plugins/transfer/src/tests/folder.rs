@@ -24,11 +24,19 @@ fn host(asked: &Asked) -> TestHost {
             let method = request.method().to_string();
             let path = request.path().to_owned();
             let at = request.header("file-path").unwrap_or_default().to_owned();
+            let whose = request.header("file-owner").map(|id| format!(" of {id}"));
             let body = request.take_body().text(1 << 20).unwrap_or_default();
             let answer = match (method.as_str(), path.as_str()) {
                 ("GET", _) if request.query().contains("taken") => Response::new(StatusCode::OK)
                     .with_header("content-type", "application/json")
                     .with_body(b"{}".to_vec()),
+                ("GET", _) if request.query().contains("half") => {
+                    let at = "2030-01-01T00:00:00Z";
+                    let file = json!({"id": "former", "filename": "half",
+                        "mime_type": "text/plain", "created_at": at, "updated_at": at});
+                    let found = json!({"kind": "file", "file": file}).to_string();
+                    Response::new(StatusCode::OK).with_body(found.into_bytes())
+                }
                 ("GET", _) => Response::new(StatusCode::NOT_FOUND),
                 ("POST", _) if at.contains("broken") => {
                     Response::new(StatusCode::PAYLOAD_TOO_LARGE)
@@ -44,9 +52,13 @@ fn host(asked: &Asked) -> TestHost {
                     ),
             };
             if method != "GET" {
-                asked
-                    .borrow_mut()
-                    .push((method, format!("{path} {at}").trim().to_owned(), body));
+                asked.borrow_mut().push((
+                    method,
+                    format!("{path} {at}{}", whose.unwrap_or_default())
+                        .trim()
+                        .to_owned(),
+                    body,
+                ));
             }
             answer
         })
@@ -247,6 +259,93 @@ fn slips_and_bombs_are_refused() {
     assert!(asked.borrow().is_empty());
 }
 
+/// A job whose turn ended when one file was stored, and `open` perhaps.
+fn interrupted(id: &str, open: Value) {
+    sql::execute(
+        "INSERT INTO transfer.stored (job_id, n, file, path, size, file_id) \
+         VALUES ($1, 0, 'a', 'a', 1, 'id of a')",
+        params![id],
+    )
+    .unwrap();
+    let state = json!({"checked": true, "count": 1, "open": open});
+    sql::execute(
+        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone', started_at = 5 \
+         WHERE id = $1",
+        params![id, state],
+    )
+    .unwrap();
+}
+
+#[test]
+fn what_a_turn_that_was_cut_short_may_have_stored_goes_before_it_is_stored_again() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let path = asked_for(archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("half", "2", false),
+        ("half.json", "{}", false),
+    ]));
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    interrupted(&id, json!({"path": "half", "owner": null}));
+    assert_eq!(host.run_jobs(&work()), 1);
+    let (_, job) = call(Request::get(&path));
+    assert_eq!(job["status"], "done", "{job}");
+    assert_eq!(job["report"]["files_taken"], 2);
+    let calls: Vec<String> = asked
+        .borrow()
+        .iter()
+        .map(|(method, what, _)| format!("{method} {what}"))
+        .collect();
+    assert_eq!(calls, ["DELETE /files/former", "POST /files/upload half"]);
+}
+
+#[test]
+fn files_go_to_the_users_whom_their_metadata_name() {
+    let asked = Asked::default();
+    let id = "01900000-0000-7000-8000-000000000001";
+    let mary = users::User {
+        id: id.to_owned(),
+        email: Some("mary@example.com".to_owned()),
+        handle: Some("mary".to_owned()),
+        ..users::User::default()
+    };
+    let host = host(&asked).with_user(mary);
+    let named = |name: &str| json!({"path": "same.txt", "owner": name}).to_string();
+    let job = import(
+        &host,
+        archive(&[
+            ("1", "mine", false),
+            ("1.json", &named("mary@example.com"), false),
+            ("2", "nobody's", false),
+            ("2.json", r#"{"path": "same.txt"}"#, false),
+        ]),
+    );
+    assert_eq!(job["status"], "done", "{job}");
+    assert_eq!(job["report"]["files"][0]["owner"], id);
+    let calls: Vec<String> = asked.borrow().iter().map(|call| call.1.clone()).collect();
+    let of_mary = format!("/files/upload same%2Etxt of {id}");
+    assert_eq!(calls, [of_mary.as_str(), "/files/upload same%2Etxt"]);
+    asked.borrow_mut().clear();
+    // The same place under two of her names, and somebody who is not there.
+    let job = import(
+        &host,
+        archive(&[
+            ("1", "mine", false),
+            ("1.json", &named("@mary"), false),
+            ("2", "mine, too", false),
+            ("2.json", &named(id), false),
+            ("3", "whose?", false),
+            ("3.json", &named("joe@example.com"), false),
+        ]),
+    );
+    failed(&job, "folder_refused");
+    let told = [("2", "path_taken"), ("3", "unknown_user")];
+    let told = told.map(|(file, code)| (file.to_owned(), code.to_owned()));
+    assert_eq!(codes(&job), told);
+    assert!(asked.borrow().is_empty());
+}
+
 #[test]
 fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
     let asked = Asked::default();
@@ -258,13 +357,7 @@ fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
         ("b.json", "{}", false),
     ]));
     let id = path.rsplit('/').next().unwrap().to_owned();
-    let stored = json!([{"file": "a", "path": "a", "size": 1, "id": "id of a"}]);
-    let state = json!({"stored": stored, "storing": null});
-    sql::execute(
-        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone' WHERE id = $1",
-        params![id, state],
-    )
-    .unwrap();
+    interrupted(&id, json!(null));
     let (status, _) = call(
         Request::post(&format!("{path}/cancel"), "")
             .with_json(&json!({}))
@@ -287,13 +380,7 @@ fn a_folder_goes_on_behind_the_files_that_are_stored() {
         ("b.json", "{}", false),
     ]));
     let id = path.rsplit('/').next().unwrap().to_owned();
-    let stored = json!([{"file": "a", "path": "a", "size": 1, "id": "id of a"}]);
-    let state = json!({"stored": stored, "storing": "b"});
-    sql::execute(
-        "UPDATE transfer.jobs SET state = $2, status = 'running', run = 'gone' WHERE id = $1",
-        params![id, state],
-    )
-    .unwrap();
+    interrupted(&id, json!({"path": "b", "owner": null}));
     assert_eq!(host.run_jobs(&work()), 1);
     let (_, job) = call(Request::get(&path));
     assert_eq!(job["status"], "done", "{job}");
