@@ -197,7 +197,7 @@ test("all files are exported, and a folder of files is taken", async () => {
   await page.getByLabel("File to import").setInputFiles({ name: "folder.zip", mimeType: "application/zip", buffer: await readFile((await whole.path()) ?? "") });
   await page.getByLabel("What is in it").selectOption("files");
   await page.getByRole("button", { name: "Import", exact: true }).click();
-  await page.getByText("Imported", { exact: true }).waitFor();
+  await page.getByText("1 file stored", { exact: true }).waitFor();
   assert.equal((await server.call("GET", "/p/shop/files?path=notes.txt")).items.length, 1);
   faultless(page);
   await page.close();

@@ -289,7 +289,7 @@ fn refused(faults: &[Fault]) -> Error {
     let report = serde_json::json!({ "files_failed": count, "errors": told });
     Error::invalid(
         "folder_refused",
-        format!("{count} files cannot be taken, and so none was"),
+        format!("{count} of the files cannot be taken, and so none was"),
     )
     .with_field("report", report)
 }
