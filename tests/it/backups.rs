@@ -319,6 +319,38 @@ async fn a_backup_is_made_listed_fetched_and_restored_as_another_project() {
     assert!(Reply::to(refused).await.status >= 400);
 }
 
+/// A copy has the original's schedules, and does nothing by itself.
+async fn schedules_rest_until_they_are_let_go_on(admin: &Admin, from: &Project, copy: &Project) {
+    let schedules = async |project: &Project| {
+        let path = format!("/admin/v1/projects/{}/schedules?limit=100", project.slug);
+        let listed = admin.get(&path).await.expect(200).json();
+        listed["items"].as_array().unwrap().clone()
+    };
+    let named = |schedules: &[Value]| -> BTreeMap<String, bool> {
+        let one = |schedule: &Value| {
+            let name = format!("{} {}", schedule["plugin"], schedule["name"]);
+            (name, schedule["paused"].as_bool().unwrap())
+        };
+        schedules.iter().map(one).collect()
+    };
+    let original = named(&schedules(from).await);
+    assert!(original.len() >= 2, "{original:?}");
+    assert!(original.values().all(|paused| !paused), "{original:?}");
+    let copied = schedules(copy).await;
+    let resting = named(&copied);
+    assert!(resting.keys().eq(original.keys()), "{resting:?}");
+    assert!(resting.values().all(|paused| *paused), "{resting:?}");
+    let jobs = copy.get("/cron/jobs").await.expect(200).json();
+    assert_eq!(jobs["items"][0]["on_hold"], true, "{jobs}");
+    for schedule in copied {
+        let id = schedule["id"].as_str().unwrap();
+        let path = format!("/admin/v1/projects/{}/schedules/{id}/resume", copy.slug);
+        let _ = admin.post(&path, json!({})).await.expect_success();
+    }
+    let jobs = copy.get("/cron/jobs").await.expect(200).json();
+    assert!(jobs["items"][0]["next_run_at"].is_string(), "{jobs}");
+}
+
 #[tokio::test]
 async fn what_a_job_backs_up_by_the_clock_is_fetched_and_restored_as_another_project() {
     let mut server = TestServer::start().await;
@@ -365,6 +397,7 @@ async fn what_a_job_backs_up_by_the_clock_is_fetched_and_restored_as_another_pro
     let slug = unique("clock");
     let copy = restored(&admin, &project, backup, &slug).await;
     assert_eq!(seen(&admin, &copy).await, before);
+    schedules_rest_until_they_are_let_go_on(&admin, &project, &copy).await;
 
     // The very bytes that came, on this host without the backup that they are of.
     let path = backups(&project, &format!("/{backup}"));

@@ -1,7 +1,7 @@
 //! What `compose/` names, started without a container engine: the same
 //! commands and settings, with this machine's addresses and folders.
 
-use atlashub_tests::{Composed, DEADLINE, Engine, Reply, TestServer, until};
+use atlashub_tests::{Composed, DEADLINE, Engine, PASSWORD, Reply, TestServer, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -146,6 +146,43 @@ async fn three_nodes_serve_as_one_behind_their_balancer() {
         async move { (Reply::to(upload).await.status < 300).then_some(()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn behind_a_tunnel_clients_keep_their_addresses_and_nobody_else_says_theirs() {
+    const CLIENT: &str = "203.0.113.9";
+    let server = TestServer::builder()
+        .env("ATLASHUB_TRUSTED_PROXIES", "127.0.0.0/8")
+        .start()
+        .await;
+    let project = server.admin().project().await;
+    for (files, seen) in [
+        (&["one-machine.yaml"][..], "127.0.0.1"),
+        (&["one-machine.yaml", "cloudflared.yaml"], CLIENT),
+    ] {
+        let composed = Composed::read(files);
+        let balancer = composed.balancer(&[server.address()]).await;
+        let behind = project.clone().behind(&balancer);
+        let user = project.sign_up().await;
+        let login = behind.bare_request(Method::POST, "/v1/auth/login");
+        let login = login
+            .header("apikey", &project.publishable)
+            .header("x-forwarded-for", CLIENT)
+            .json(&json!({"email": user.email, "password": PASSWORD}));
+        let _ = Reply::to(login).await.expect(200);
+        let path = format!(
+            "/admin/v1/projects/{}/users/{}/sessions",
+            project.slug, user.id
+        );
+        let sessions = server.admin().get(&path).await.expect(200).json();
+        let sessions = sessions["items"].as_array().unwrap();
+        let mut addresses: Vec<_> = sessions
+            .iter()
+            .map(|session| session["address"].as_str().unwrap())
+            .collect();
+        addresses.sort_unstable();
+        assert_eq!(addresses, ["127.0.0.1", seen], "{files:?}");
+    }
 }
 
 #[test]

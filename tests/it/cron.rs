@@ -632,6 +632,58 @@ async fn an_export_comes_by_the_clock_and_is_kept() {
 }
 
 #[tokio::test]
+async fn of_many_that_want_a_job_to_run_now_one_begins_it() {
+    let world = world().await;
+    let project = world.server.admin().project_with(&["cron", "hello"]).await;
+    let job = json!({
+        "name": "Once", "type": "platform", "schedule": "0 3 * * *", "action": "cleanup",
+    });
+    let id = create(&project, job).await;
+    // One that waits in the queue is open, too.
+    let path = format!("/cron/jobs/{id}/run");
+    let asks = (0..20).map(|_| project.post(&path, json!({})));
+    let answers = futures::future::join_all(asks).await;
+    let runs = project.get(&format!("/cron/jobs/{id}/runs")).await;
+    let runs = runs.expect(200).json();
+    let begun = answers.iter().filter(|answer| answer.status == 202).count();
+    let listed = runs["items"].as_array().unwrap();
+    assert_eq!(listed.len(), begun, "{runs}");
+    assert!(begun >= 1);
+    for answer in answers {
+        if answer.status != 202 {
+            assert_eq!(answer.expect_problem(409), "job_running");
+        }
+    }
+    // None began before the one before it had ended.
+    let mut spans: Vec<(String, String)> = Vec::new();
+    for run in listed {
+        let run = ended(&project, run).await;
+        let text = |name: &str| run[name].as_str().unwrap().to_owned();
+        spans.push((text("started_at"), text("finished_at")));
+    }
+    spans.sort();
+    for pair in spans.windows(2) {
+        assert!(pair[0].1 <= pair[1].0, "{spans:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_ends_where_there_is_one_worker() {
+    let server = TestServer::builder()
+        .env("ATLASHUB_QUEUE_WORKERS", "1")
+        .start()
+        .await;
+    let admin = server.admin();
+    let project = admin.project_with(&["cron", "db", "transfer"]).await;
+    let export = json!({
+        "name": "Out", "type": "platform", "schedule": "0 3 * * *", "action": "export",
+    });
+    let id = create(&project, export).await;
+    let run = ended(&project, &start(&project, &id).await).await;
+    assert_eq!(run["status"], "success", "{run}");
+}
+
+#[tokio::test]
 async fn expressions_are_explained_in_their_zone() {
     let server = shared().await;
     let project = server.admin().project_with(&["cron"]).await;

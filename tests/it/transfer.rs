@@ -503,6 +503,21 @@ async fn rows_that_do_not_fit_are_reported_with_their_places() {
 }
 
 #[tokio::test]
+async fn of_rows_with_the_same_key_the_last_one_counts() {
+    let project = project().await;
+    let text = "id,title\n1,\"a\"\n2,\"b\"\n1,\"c\"\n02,\"d\"\n3,\"e\"\n1,\"f\"\n";
+    for within in ["batches", "transaction"] {
+        let wishes = json!({"table": "things", "mode": "upsert", "in": within});
+        let job = imported(&project, text, wishes).await;
+        assert_eq!(job["status"], "done", "{job}");
+        assert_eq!(job["progress"]["rows"], 6, "{job}");
+        let rows = rows_of(&project, "things", "id").await;
+        let titles: Vec<&Value> = rows.iter().map(|row| &row["title"]).collect();
+        assert_eq!(titles, ["f", "d", "e"]);
+    }
+}
+
+#[tokio::test]
 async fn a_source_that_makes_no_sense_is_refused_before_anything_is_done() {
     let project = project().await;
     let code = async |text: &[u8], wishes: Value| {

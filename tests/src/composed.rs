@@ -127,6 +127,20 @@ impl Composed {
             .collect()
     }
 
+    /// Whom the balancer believes, as this machine's addresses: all who come
+    /// from it, where the files name their own network.
+    fn trusted_by_balancer(&self) -> &'static str {
+        let trusts = &self.service("caddy")["environment"]["ATLASHUB_CADDY_TRUSTS"];
+        let own = &self.whole["networks"]["hub"]["ipam"]["config"][0]["subnet"];
+        match trusts.is_string() {
+            true => {
+                assert_eq!(trusts, own, "the balancer believes another network");
+                "127.0.0.0/8"
+            }
+            false => "",
+        }
+    }
+
     /// Starts the balancer that the files name before these nodes.
     ///
     /// # Panics
@@ -150,6 +164,7 @@ impl Composed {
             .env("ATLASHUB_SITES", format!("http://{address}"))
             .env("ATLASHUB_NODES", nodes.join(" "))
             .env("ATLASHUB_HEALTH_PORT", health.port().to_string())
+            .env("ATLASHUB_CADDY_TRUSTS", self.trusted_by_balancer())
             .env("HOME", folder.path())
             .env("XDG_DATA_HOME", folder.path())
             .env("XDG_CONFIG_HOME", folder.path());

@@ -155,7 +155,9 @@ pub(crate) struct Shown {
     overlap: bool,
     enabled: bool,
     notify: Value,
-    /// None while it is off.
+    /// Whether an admin has put its schedule on hold.
+    on_hold: bool,
+    /// None while it is off or on hold.
     next_run_at: Option<String>,
     last_status: Option<Status>,
     last_run_at: Option<String>,
@@ -208,6 +210,7 @@ impl Row {
     /// As it is shown, with its next time.
     pub(crate) fn shown(&self) -> Result<Shown> {
         let schedule = schedules::get(&schedule_of(&self.id))?;
+        let on_hold = schedule.as_ref().is_some_and(|schedule| schedule.paused);
         let next = schedule.and_then(|schedule| schedule.next_ms);
         let next = next.and_then(|at| i64::try_from(at).ok());
         let (mut http, mut action, mut payload, mut plugin) = (None, None, None, None);
@@ -264,6 +267,7 @@ impl Row {
                 "user_ids": notify.user_ids,
                 "webhook_url": notify.webhook.then_some(MARK),
             }),
+            on_hold,
             next_run_at: next.map(moment::rfc3339),
             last_status: self.last_status,
             last_run_at: self.last_run_at.map(moment::rfc3339),

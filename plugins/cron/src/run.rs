@@ -47,7 +47,7 @@ pub(crate) fn due(
     if let Some(run) = find_at(&row.id, at)? {
         return again(&row, run, &item, &settings);
     }
-    if !row.overlap() && is_open(&row.id)? {
+    if begin(&row, at, &item.id)? == Begun::Busy {
         // An attempt is still to come, which the queue does not know to be one.
         let waits = row.catch_up == schedules::CatchUp::All && !item.is_last_attempt();
         if waits {
@@ -58,7 +58,6 @@ pub(crate) fn due(
         }
         return missed::add(&row, at, "the run before had not ended");
     }
-    begin(&row, at, &item.id)?;
     match find_at(&row.id, at)? {
         Some(run) => again(&row, run, &item, &settings),
         None => Ok(()),
@@ -198,19 +197,19 @@ pub(crate) fn now(Path(id): Path<String>, caller: Caller) -> Result<(StatusCode,
     access::require_manager()?;
     let row = Row::require(&id)?;
     access::require_for(row.kind, &caller)?;
-    if !row.overlap() && is_open(&id)? {
-        return Err(Error::conflict(
-            "job_running",
-            "a run of this job has not ended, and it may not overlap",
-        ));
-    }
     // In a millisecond of its own.
     let mut at = moment::now_ms();
     let run = loop {
-        if let Some(run) = begin(&row, at, "")? {
-            break run;
+        match begin(&row, at, "")? {
+            Begun::Run(run) => break run,
+            Begun::Taken => at += 1,
+            Begun::Busy => {
+                return Err(Error::conflict(
+                    "job_running",
+                    "a run of this job has not ended, and it may not overlap",
+                ));
+            }
         }
-        at += 1;
     };
     let payload = Next {
         run_id: run.clone(),
@@ -236,29 +235,50 @@ pub(crate) fn now(Path(id): Path<String>, caller: Caller) -> Result<(StatusCode,
     Ok((StatusCode::ACCEPTED, Json(run.shown())))
 }
 
-/// Begins the run of a due time; none when that has one.
-fn begin(row: &Row, at: i64, item: &str) -> Result<Option<String>> {
+/// What came of beginning a run.
+#[derive(Debug, PartialEq, Eq)]
+enum Begun {
+    /// Its id.
+    Run(String),
+    /// The due time has a run.
+    Taken,
+    /// Another one is open, and they may not overlap.
+    Busy,
+}
+
+/// Begins the run of a due time. Those who begin one of the same job wait for
+/// each other, whoever they are.
+fn begin(row: &Row, at: i64, item: &str) -> Result<Begun> {
     let id = Uuid::now_v7().to_string();
-    let added = sql::execute(
-        "INSERT INTO cron.runs (id, job_id, scheduled_at, status, attempt, step, tries, item, \
-         touched_at) VALUES ($1, $2, $3, 'running', 1, 0, 0, $4, $5) \
-         ON CONFLICT (job_id, scheduled_at) DO NOTHING",
-        params![&id, &row.id, at, item, moment::now_ms()],
-    )?;
-    Ok((added == 1).then_some(id))
+    sql::transaction(|own| {
+        own.execute(
+            "UPDATE cron.jobs SET revision = revision WHERE id = $1",
+            params![&row.id],
+        )?;
+        if !row.overlap() {
+            let open: Option<i64> = own.query_optional(
+                "SELECT 1 FROM cron.runs WHERE job_id = $1 AND status = 'running' LIMIT 1",
+                params![&row.id],
+            )?;
+            if open.is_some() {
+                return Ok(Begun::Busy);
+            }
+        }
+        let added = own.execute(
+            "INSERT INTO cron.runs (id, job_id, scheduled_at, status, attempt, step, tries, item, \
+             touched_at) VALUES ($1, $2, $3, 'running', 1, 0, 0, $4, $5) \
+             ON CONFLICT (job_id, scheduled_at) DO NOTHING",
+            params![&id, &row.id, at, item, moment::now_ms()],
+        )?;
+        Ok(match added {
+            0 => Begun::Taken,
+            _ => Begun::Run(id),
+        })
+    })
 }
 
 fn find_at(job: &str, at: i64) -> Result<Option<Run>> {
     let sql =
         format!("SELECT {RUN_COLUMNS} FROM cron.runs WHERE job_id = $1 AND scheduled_at = $2");
     sql::query_optional(&sql, params![job, at])
-}
-
-/// Whether a run of the job has not ended.
-fn is_open(job: &str) -> Result<bool> {
-    let found: Option<i64> = sql::query_optional(
-        "SELECT 1 FROM cron.runs WHERE job_id = $1 AND status = 'running' LIMIT 1",
-        params![job],
-    )?;
-    Ok(found.is_some())
 }

@@ -80,10 +80,14 @@ const NOT_COPIED: &[&str] = &[
     "user_app_passwords",
     "sql_history",
     "queue_items",
-    "schedules",
 ];
 /// Tables whose rows have ids of their own that are new in a copy.
-const OWN_IDS: &[&str] = &["installations", "user_identities", "saved_queries"];
+const OWN_IDS: &[&str] = &[
+    "installations",
+    "user_identities",
+    "saved_queries",
+    "schedules",
+];
 
 impl RowsTo<'_> {
     fn leaves(&self, table: &str) -> bool {
@@ -187,6 +191,9 @@ impl RowsTo<'_> {
         }
         if OWN_IDS.contains(&table) {
             self.set(row, "id", Uuid::now_v7());
+        }
+        if table == "schedules" {
+            put_on_hold(row);
         }
         self.seal_anew(table, row, loaded)?;
         Ok(true)
@@ -297,6 +304,27 @@ impl IntoUuid for Uuid {
 impl IntoUuid for ProjectId {
     fn into_uuid(self) -> Uuid {
         *self.as_uuid()
+    }
+}
+
+/// A copy does nothing by itself before an admin has looked at it: it would
+/// call, pay and mail a second time what the original does.
+fn put_on_hold(row: &mut ArchivedRow) {
+    let is = |there: bool, row: &ArchivedRow| match row.get("paused") {
+        Some(Value::Bool(_)) => Value::Bool(there),
+        _ => Value::from(u8::from(there)),
+    };
+    let (on, off) = (is(true, row), is(false, row));
+    for (column, value) in [
+        ("paused", on),
+        ("rearm", off),
+        ("next_at", Value::Null),
+        ("last_due_at", Value::Null),
+        ("last_item", Value::Null),
+        ("missed", 0.into()),
+        ("last_missed_at", Value::Null),
+    ] {
+        row.insert(column.to_owned(), value);
     }
 }
 

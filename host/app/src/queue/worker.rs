@@ -4,8 +4,9 @@
 //! It looks when it is told that there is work, when something falls due,
 //! when a place is free again and something was left, and once a second. A
 //! place is free when a try has ended; that this is noted it does not wait for,
-//! but so many items are its own at most. What it cannot take it offers to
-//! other nodes. It ends by letting what runs end for a while, then handing the
+//! but so many items are its own at most. What the platform does itself has
+//! places of its own: an export waits there for a plugin's job, which needs one
+//! of these. What it cannot take it offers to other nodes. It ends by letting what runs end for a while, then handing the
 //! rest back.
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
     changes::chain, directory::Directory, logs::PluginLog, mail::KeptMails, series::Traffic,
 };
 use atlashub_core::{ItemId, ProjectId, Result, WorkerId};
-use atlashub_data::platform::{ChangeHints, Platform, QueueItem};
+use atlashub_data::platform::{ChangeHints, ItemKind, Platform, QueueItem};
 use futures::StreamExt as _;
 use std::{
     collections::{HashMap, HashSet},
@@ -64,6 +65,9 @@ pub(crate) struct Worker {
     taken: HashMap<Id, Taken>,
     /// Of those, how many hold places.
     at_work: u32,
+    /// How many the platform does itself: they are not among those that it may
+    /// hold.
+    acting: u32,
     /// Something may be left that there was no place for.
     left: bool,
     of_project: HashMap<ProjectId, u32>,
@@ -77,6 +81,8 @@ struct Taken {
     project: ProjectId,
     abort: AbortHandle,
     holds_place: bool,
+    /// It is what the platform does itself.
+    acts: bool,
     /// It was done, and nothing follows from that.
     done_alone: bool,
 }
@@ -115,6 +121,7 @@ impl Worker {
             tell_tried,
             taken: HashMap::new(),
             at_work: 0,
+            acting: 0,
             left: true,
             of_project: HashMap::new(),
             offered_at: None,
@@ -269,7 +276,8 @@ impl Worker {
     fn free(&self) -> u32 {
         let workers = self.queue.settings.workers;
         let taken = u32::try_from(self.taken.len()).unwrap_or(u32::MAX);
-        let held = workers.saturating_mul(HELD_PER_PLACE).saturating_sub(taken);
+        let own = taken.saturating_sub(self.acting);
+        let held = workers.saturating_mul(HELD_PER_PLACE).saturating_sub(own);
         workers.saturating_sub(self.at_work).min(held)
     }
 
@@ -280,6 +288,7 @@ impl Worker {
             metrics::histogram!("atlashub_queue_pickup_seconds").record(waited.as_secs_f64());
         }
         let (id, fence, project) = (item.id, item.fence, item.project);
+        let acts = item.kind == ItemKind::Platform;
         let attempts = Arc::clone(&self.attempts);
         let tell_tried = self.tell_tried.clone();
         let abort = self.running.spawn(async move {
@@ -289,14 +298,19 @@ impl Worker {
             let _ = tell_tried.send((tokio::task::id(), done_alone));
             attempts.note(&item, outcome).await;
         });
-        *self.of_project.entry(project).or_insert(0) += 1;
-        self.at_work += 1;
+        if acts {
+            self.acting += 1;
+        } else {
+            *self.of_project.entry(project).or_insert(0) += 1;
+            self.at_work += 1;
+        }
         let taken = Taken {
             item: id,
             fence,
             project,
             abort: abort.clone(),
-            holds_place: true,
+            holds_place: !acts,
+            acts,
             done_alone: false,
         };
         self.taken.insert(abort.id(), taken);
@@ -343,6 +357,9 @@ impl Worker {
         };
         if taken.holds_place {
             self.leave_place(taken.project);
+        }
+        if taken.acts {
+            self.acting = self.acting.saturating_sub(1);
         }
         if let Err(error) = ended
             && error.is_panic()

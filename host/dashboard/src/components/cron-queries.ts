@@ -23,6 +23,7 @@ export interface CronJob {
   overlap: boolean;
   enabled: boolean;
   notify: { on: string[]; user_ids: string[]; webhook_url: string | null };
+  on_hold: boolean;
   next_run_at: string | null;
   last_status: Status | null;
   last_run_at: string | null;

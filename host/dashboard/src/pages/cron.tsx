@@ -66,7 +66,7 @@ function Jobs({ project, create }: { project: string; create: React.ReactNode })
         head: "Next run",
         wide: true,
         sort: (job) => job.next_run_at,
-        cell: (job) => (job.next_run_at ? <WhenIn at={job.next_run_at} zone={job.timezone} /> : <span className="text-muted">–</span>),
+        cell: (job) => (job.next_run_at ? <WhenIn at={job.next_run_at} zone={job.timezone} /> : <span className="text-muted">{job.on_hold ? "on hold, in the queue's schedules" : "–"}</span>),
       },
       {
         id: "last",

@@ -18,7 +18,8 @@ use atlashub_sdk::{
     database::{self, Column, Transaction},
     prelude::*,
 };
-use std::collections::HashSet;
+use std::collections::HashMap;
+use uuid::Uuid;
 
 /// Rows and bytes of a batch.
 const ROWS: usize = 10_000;
@@ -215,7 +216,9 @@ impl Import<'_> {
             end: from.clone(),
             ..Batch::default()
         };
-        let mut keys: HashSet<Vec<Option<String>>> = HashSet::new();
+        // Where the row with a key is: a statement cannot change a row twice,
+        // and of rows with the same key the last one counts.
+        let mut keys: HashMap<Vec<Option<String>>, usize> = HashMap::new();
         let mut bytes = 0;
         while batch.rows.len() + batch.refused.len() < most && bytes < BYTES {
             let Some(record) = reader.next()? else {
@@ -227,14 +230,21 @@ impl Import<'_> {
             batch.end.offset = reader.offset();
             match record.into_row(self.plan, &self.columns) {
                 Ok(row) => {
-                    let twice = !self.key.is_empty() && !keys.insert(self.key_of(&row));
-                    batch.rows.push(row);
-                    batch.numbers.push(batch.end.row);
-                    if twice {
-                        // A statement cannot change a row twice: those before
-                        // it go first.
-                        self.split_twice(&mut batch);
-                        keys.clear();
+                    let number = batch.end.row;
+                    let at = match self.key.is_empty() {
+                        true => batch.rows.len(),
+                        false => *keys.entry(self.key_of(&row)).or_insert(batch.rows.len()),
+                    };
+                    match (batch.rows.get_mut(at), batch.numbers.get_mut(at)) {
+                        (Some(before), Some(its)) => {
+                            *before = row;
+                            *its = number;
+                            batch.end.done += 1;
+                        }
+                        _ => {
+                            batch.rows.push(row);
+                            batch.numbers.push(number);
+                        }
                     }
                 }
                 Err(why) => batch.refused.push(Refused {
@@ -246,27 +256,14 @@ impl Import<'_> {
         Ok(batch)
     }
 
+    /// What tells a row apart, in one way of writing.
     fn key_of(&self, row: &Row) -> Vec<Option<String>> {
-        let value = |at: &usize| row.get(*at).cloned().flatten();
-        self.key.iter().map(value).collect()
-    }
-
-    /// Of rows with the same key the last one counts.
-    fn split_twice(&self, batch: &mut Batch) {
-        let Some(last) = batch.rows.last().map(|row| self.key_of(row)) else {
-            return;
+        let value = |at: &usize| {
+            let text = row.get(*at)?.as_deref()?;
+            let kind = self.columns.get(*at).map(|(_, column)| column.kind.as_str());
+            Some(plain(kind.unwrap_or_default(), text))
         };
-        let before = batch.rows.len().saturating_sub(1);
-        let first = batch
-            .rows
-            .iter()
-            .take(before)
-            .position(|row| self.key_of(row) == last);
-        if let Some(at) = first {
-            batch.rows.remove(at);
-            batch.numbers.remove(at);
-            batch.end.done += 1;
-        }
+        self.key.iter().map(value).collect()
     }
 
     fn batches(&self, turn: &mut Turn, mut sure: Progress) -> Result<(Ended, Progress)> {
@@ -563,5 +560,64 @@ impl Import<'_> {
             ),
         )
         .with_field("row", row))
+    }
+}
+
+/// A value of a key in the one way of writing that it shares with all that the
+/// database takes for the same: `1` for `01`, small letters for a UUID.
+fn plain(kind: &str, text: &str) -> String {
+    let kind = kind.to_ascii_lowercase();
+    let text = text.trim();
+    if kind.contains("int") {
+        let number = text.parse::<i128>();
+        return number.map_or_else(|_| text.to_owned(), |number| number.to_string());
+    }
+    if kind == "uuid" {
+        let id = Uuid::try_parse(text);
+        return id.map_or_else(|_| text.to_owned(), |id| id.to_string());
+    }
+    let is_decimal = kind.starts_with("numeric") || kind.starts_with("decimal");
+    if is_decimal && text.bytes().all(|byte| b"+-.0123456789".contains(&byte)) {
+        let (sign, digits) = match text.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => ("", text.trim_start_matches('+')),
+        };
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let (whole, part) = (whole.trim_start_matches('0'), part.trim_end_matches('0'));
+        return match (whole, part) {
+            ("", "") => "0".to_owned(),
+            _ => format!("{sign}{whole}.{part}"),
+        };
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_key_is_the_same_however_it_is_written() {
+        for (kind, one, other) in [
+            ("bigint", "1", "01"),
+            ("INTEGER", "+7", "7"),
+            ("numeric", "1.50", "01.5"),
+            ("numeric", "-0", "0.0"),
+            (
+                "uuid",
+                "01900000-0000-7000-8000-00000000000A",
+                "0190000000007000800000000000000a",
+            ),
+        ] {
+            assert_eq!(plain(kind, one), plain(kind, other), "{kind}");
+        }
+        for (kind, one, other) in [
+            ("text", "1", "01"),
+            ("bigint", "1", "2"),
+            ("numeric", "1.5", "15"),
+            ("numeric", "-1", "1"),
+        ] {
+            assert_ne!(plain(kind, one), plain(kind, other), "{kind}");
+        }
     }
 }
