@@ -347,8 +347,11 @@ async fn schedules_rest_until_they_are_let_go_on(admin: &Admin, from: &Project, 
         let path = format!("/admin/v1/projects/{}/schedules/{id}/resume", copy.slug);
         let _ = admin.post(&path, json!({})).await.expect_success();
     }
-    let jobs = copy.get("/cron/jobs").await.expect(200).json();
-    assert!(jobs["items"][0]["next_run_at"].is_string(), "{jobs}");
+    until("the job's next time", PATIENCE, || async {
+        let jobs = copy.get("/cron/jobs").await.expect(200).json();
+        jobs["items"][0]["next_run_at"].is_string().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

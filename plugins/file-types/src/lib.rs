@@ -98,6 +98,9 @@ pub fn detect(head: &[u8], name: &str, claimed: Option<&str>) -> String {
         .and_then(|end| BY_NAME.iter().find(|(own, _)| *own == end))
         .map(|(_, mime)| *mime);
     let is_text = looks_like_text(head);
+    if let Some(compound) = compound(head, name) {
+        return compound.to_owned();
+    }
     match infer::get(head).map(|kind| kind.mime_type()) {
         // Office documents are archives, markup is text: the name tells more.
         Some("application/zip") => by_name
@@ -119,6 +122,25 @@ pub fn detect(head: &[u8], name: &str, claimed: Option<&str>) -> String {
             .and_then(claimed_data)
             .unwrap_or_else(|| UNKNOWN.to_owned()),
     }
+}
+
+/// The type of what is in the Compound File Binary Format [MS-CFB]: documents of
+/// older office programs, told by their names, and installers, which are what
+/// has any other name.
+fn compound(head: &[u8], name: &str) -> Option<&'static str> {
+    if !head.starts_with(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
+        return None;
+    }
+    let end = name.rsplit_once('.').map(|(_, end)| end).unwrap_or_default();
+    Some(match end.to_ascii_lowercase().as_str() {
+        "doc" | "dot" => "application/msword",
+        "xls" | "xlt" => "application/vnd.ms-excel",
+        "ppt" | "pps" | "pot" => "application/vnd.ms-powerpoint",
+        "msg" => "application/vnd.ms-outlook",
+        "vsd" => "application/vnd.visio",
+        "pub" => "application/x-mspublisher",
+        _ => "application/x-ole-storage",
+    })
 }
 
 fn hides_in_zip(mime: &str) -> bool {
@@ -166,6 +188,9 @@ fn claimed_data(claimed: &str) -> Option<String> {
 /// they have a signature of another one, or lack the one that it would have.
 #[must_use]
 pub fn told(head: &[u8], name: &str, claimed: &str) -> String {
+    if let Some(compound) = compound(head, name) {
+        return compound.to_owned();
+    }
     let fits = match infer::get(head).map(|kind| kind.mime_type()) {
         // Many types are archives or markup below.
         Some("application/zip") => {
@@ -235,6 +260,16 @@ mod tests {
             "application/vnd.microsoft.portable-executable"
         );
         assert_eq!(detect(b"hello", "a.md", None), "text/markdown");
+        // An installer is told from a document by its name alone, and refused.
+        let compound = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0\0\0";
+        assert_eq!(detect(compound, "a.DOC", None), "application/msword");
+        assert_eq!(detect(compound, "a.xls", None), "application/vnd.ms-excel");
+        for name in ["setup.msi", "setup"] {
+            let claimed = Some("application/msword");
+            assert_eq!(detect(compound, name, claimed), "application/x-ole-storage");
+            let told = told(compound, name, "application/msword");
+            assert!(is_refused(&told, None), "{told}");
+        }
         assert_eq!(
             detect(b"hello", "a", Some("text/x-thing; charset=x")),
             "text/x-thing"

@@ -222,10 +222,10 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes, scope: Scope) -> Result<
         conditions.add("sha256 = ?", sha256.to_ascii_lowercase());
     }
     if let Some(part) = &wishes.q {
-        conditions.add(
-            "lower(filename) LIKE ? ESCAPE '!'",
-            format!("%{}%", sql::escape_like(&part.to_lowercase())),
-        );
+        match sql::dialect() {
+            sql::Dialect::Sqlite => conditions.add("filename GLOB ?", in_any_case_glob(part)),
+            sql::Dialect::Postgres => conditions.add("filename ~ ?", in_any_case_regex(part)),
+        }
     }
     if let Some(mime_type) = &wishes.mime_type {
         conditions.add(
@@ -248,4 +248,37 @@ fn filter(conditions: &mut Conditions, wishes: &Wishes, scope: Scope) -> Result<
         );
     }
     Ok(())
+}
+
+/// Small and capital, where a letter has both and each is one character.
+fn cases(letter: char) -> Option<(char, char)> {
+    let one = |mut all: Box<dyn Iterator<Item = char>>| {
+        let first = all.next()?;
+        all.next().is_none().then_some(first)
+    };
+    let small = one(Box::new(letter.to_lowercase()))?;
+    let capital = one(Box::new(letter.to_uppercase()))?;
+    (small != capital).then_some((small, capital))
+}
+
+/// A pattern of SQLite's `GLOB` for names that have this in them, in whatever
+/// case: what the engines call small is ASCII's alone here, and of the locale
+/// there.
+fn in_any_case_glob(part: &str) -> String {
+    let letters = part.chars().map(|letter| match cases(letter) {
+        Some((small, capital)) => format!("[{small}{capital}]"),
+        None if "*?[".contains(letter) => format!("[{letter}]"),
+        None => letter.to_string(),
+    });
+    format!("*{}*", letters.collect::<String>())
+}
+
+/// The same for Postgres' regular expressions.
+fn in_any_case_regex(part: &str) -> String {
+    let letters = part.chars().map(|letter| match cases(letter) {
+        Some((small, capital)) => format!("[{small}{capital}]"),
+        None if letter.is_ascii() && !letter.is_ascii_alphanumeric() => format!("\\{letter}"),
+        None => letter.to_string(),
+    });
+    letters.collect()
 }

@@ -49,8 +49,8 @@ fn refused(why: &str) -> Error {
 /// The name in what a client sent along with an upload: some send a whole
 /// path of their own system.
 pub(crate) fn from_client(text: &str) -> Result<String> {
-    let name = text.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    check_name(if name.is_empty() { "file" } else { name })
+    let name = text.rsplit(['/', '\\']).next().unwrap_or_default();
+    check_name(if name.trim().is_empty() { "file" } else { name })
 }
 
 /// The last segment of a path.

@@ -88,7 +88,8 @@ impl Contents {
         let records: Vec<Record> = sql::query(
             &format!(
                 "SELECT {COLUMNS} FROM files.objects WHERE owner = $1 AND deleted_at IS NULL \
-                 AND substr(path, 1, CAST($3 AS INTEGER)) = $2 ORDER BY path LIMIT {MOST}"
+                 AND substr(path, 1, CAST($3 AS INTEGER)) = $2 ORDER BY path LIMIT {}",
+                MOST + 1
             ),
             params![
                 &folder.owner,

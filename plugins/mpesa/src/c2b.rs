@@ -8,7 +8,7 @@ use crate::{
     amount,
     callback::{self, Letter, is_receipt},
     daraja::{self, Trouble, text},
-    due, eat, origin,
+    due, eat, origin, pull,
     record::Row,
     settings::Settings,
     settle::{self, Change},
@@ -226,7 +226,12 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     // Should this end before others are told, they are told then.
     due::later(&id, due::TOLD)?;
     let change = callback::patiently(|transaction| {
+        let push = match paid.as_ref().filter(|_| listed) {
+            Some(paid) => pull::receipt_of_a_push(transaction, &door.shortcode, paid)?,
+            None => None,
+        };
         let taken = match &paid {
+            _ if push.is_some() => Taken::of(&push.unwrap_or_default(), None, "applied"),
             Some(paid) => take(transaction, &id, &door, paid, listed, Source::Callback)?,
             // So many of those are kept, for each account.
             None => Taken {

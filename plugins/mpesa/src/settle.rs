@@ -2,7 +2,8 @@
 //! ledger, together or not at all.
 
 use crate::{
-    eat,
+    c2b::plain,
+    eat, phone,
     record::Row,
     state::{Meaning, Reason, State},
 };
@@ -111,6 +112,15 @@ pub(crate) fn apply(transaction: &Transaction, row: &Row, outcome: &Outcome) -> 
         Way::Fill => return fill(transaction, row, outcome),
         Way::To(next, reason) => (next, reason),
     };
+    let met = match &outcome.receipt {
+        None if next == State::Succeeded => confirmed(transaction, row, outcome)?,
+        _ => None,
+    };
+    let with_receipt = met.map(|receipt| Outcome {
+        receipt: Some(receipt),
+        ..outcome.clone()
+    });
+    let outcome = with_receipt.as_ref().unwrap_or(outcome);
     if next == State::Succeeded && !book(transaction, row, outcome)? {
         next = State::NeedsReview;
         reason = Some(Reason::ReceiptTaken);
@@ -234,6 +244,45 @@ pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> R
         }
         _ => Ok(added == 1),
     }
+}
+
+/// The receipt under which a push that is found paid by asking, which tells no
+/// receipt, was told as a payment from the menu before: where a shortcode has
+/// both, its money would be in the ledger twice.
+fn confirmed(transaction: &Transaction, row: &Row, outcome: &Outcome) -> Result<Option<String>> {
+    /// How long after it was begun, milliseconds: prompts live for minutes.
+    const AFTER: i64 = 30 * 60_000;
+    #[derive(Deserialize)]
+    struct Line {
+        receipt: String,
+        phone: Option<String>,
+        reference: Option<String>,
+    }
+    let asked = row.amount.map(|shillings| shillings.saturating_mul(100));
+    let Some(cents) = outcome.cents.or(asked).filter(|_| row.kind == "push") else {
+        return Ok(None);
+    };
+    let lines: Vec<Line> = transaction.query(
+        "SELECT receipt, phone, reference FROM mpesa.ledger WHERE kind = 'c2b' \
+         AND shortcode = $1 AND cents = $2 AND at BETWEEN $3 AND $4 \
+         AND receipt IS NOT NULL ORDER BY at LIMIT 100",
+        params![
+            &row.shortcode,
+            cents,
+            row.created_at,
+            row.created_at.saturating_add(AFTER)
+        ],
+    )?;
+    let fits = |line: &Line| is_same(row, line.phone.as_deref(), line.reference.as_deref());
+    Ok(lines.into_iter().find(fits).map(|line| line.receipt))
+}
+
+/// Whether a payment from this phone, where that can be read, with this
+/// reference can be a push.
+pub(crate) fn is_same(row: &Row, phone: Option<&str>, reference: Option<&str>) -> bool {
+    let payer = phone.and_then(phone::normalised);
+    let own = row.reference.as_deref().unwrap_or_default();
+    (payer.is_none() || payer == row.phone) && plain(own) == plain(reference.unwrap_or_default())
 }
 
 /// The same payment may have been told as one from the menu before: then its

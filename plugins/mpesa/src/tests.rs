@@ -476,6 +476,69 @@ fn a_payment_that_is_told_as_both_is_one() {
 }
 
 #[test]
+fn a_push_that_is_found_paid_by_asking_and_told_from_the_menu_is_one_payment() {
+    let (host, other) = host();
+    server(&host);
+    other.answers(200, json!({"ResponseCode": "0"}));
+    assert_eq!(
+        send(&host, "/mpesa/c2b/register", &json!({}), "203.0.113.1").0,
+        201
+    );
+    let url = other.seen.borrow()[0].1["ConfirmationURL"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let confirm = url[url.find("/lipa/").unwrap()..].to_owned();
+    let menu = |receipt: &str, reference: &str| {
+        json!({
+            "TransID": receipt, "TransAmount": "10.00", "BusinessShortCode": "174379",
+            "BillRefNumber": reference, "MSISDN": "2547 ***** 678",
+        })
+    };
+    for (receipt, before) in [("ASKED00001", true), ("ASKED00002", false)] {
+        other.answers(200, accepted(&format!("ws_{receipt}")));
+        let (_, begun) = push(&host);
+        let tell = || {
+            let (status, _) = send(&host, &confirm, &menu(receipt, "a1"), "192.0.2.1");
+            assert_eq!(status, 200);
+        };
+        if before {
+            tell();
+        }
+        other.answers(200, json!({"ResultCode": 0, "ResultDesc": "paid"}));
+        host.advance(Duration::from_secs(3_600));
+        for event in host.events().iter().filter(|one| one.name == "mpesa.due") {
+            host.deliver(&subscriptions(), event.clone()).unwrap();
+        }
+        if !before {
+            tell();
+        }
+        let shown = row(&host, &begun["transaction_id"]);
+        assert_eq!(shown["status"], "succeeded", "{shown}");
+        assert_eq!(shown["receipt_number"], receipt, "{shown}");
+        let ledger: Vec<(String, String)> = sql::query(
+            "SELECT kind, receipt FROM mpesa.ledger WHERE transaction_id = $1",
+            params![begun["transaction_id"].as_str().unwrap()],
+        )
+        .unwrap();
+        assert_eq!(ledger, [("push".to_owned(), receipt.to_owned())]);
+    }
+    let lines: i64 = sql::query_one("SELECT count(*) FROM mpesa.ledger", params![]).unwrap();
+    assert_eq!(lines, 2);
+    // Another payment of the same amount is another one.
+    assert_eq!(
+        send(&host, &confirm, &menu("ASKED00003", "B7"), "192.0.2.1").0,
+        200
+    );
+    assert_eq!(
+        send(&host, &confirm, &menu("ASKED00004", "A1"), "192.0.2.1").0,
+        200
+    );
+    let lines: i64 = sql::query_one("SELECT count(*) FROM mpesa.ledger", params![]).unwrap();
+    assert_eq!(lines, 4);
+}
+
+#[test]
 fn a_payout_is_sent_once_and_asked_about_by_its_own_id() {
     let (host, other) = host();
     let host = host

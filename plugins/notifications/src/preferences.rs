@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 /// Kinds that `files`, `documents` and `cron` tell of, which are shown without
 /// being chosen.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
     "file_added",
     "file_shared",
     "job_failed",
     "job_missed",
     "job_recovered",
     "link_used",
+    "payment",
     "quota_near_end",
 ];
 /// Most kinds of which a user has wishes.

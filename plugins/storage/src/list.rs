@@ -3,7 +3,7 @@
 use crate::{
     access,
     buckets::Bucket,
-    objects::{self, COLUMNS, Record, starts_with},
+    objects::{self, COLUMNS, Record},
     settings::Settings,
 };
 use atlashub_sdk::prelude::*;
@@ -67,14 +67,14 @@ pub(crate) fn list(
     let mut records: Vec<Record> = sql::query(
         &format!(
             "SELECT {COLUMNS} FROM storage.objects WHERE bucket = $1 AND path > $2 AND path >= $3 \
-             AND path LIKE $4 ESCAPE '!' ORDER BY path LIMIT {}",
+             AND substr(path, 1, CAST($4 AS INTEGER)) = $3 ORDER BY path LIMIT {}",
             limit + 1
         ),
         params![
             &bucket.name,
             after,
             &wishes.prefix,
-            starts_with(&wishes.prefix)
+            wishes.prefix.chars().count()
         ],
     )?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);

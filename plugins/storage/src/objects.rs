@@ -48,8 +48,8 @@ impl Record {
 /// become objects.
 pub(crate) fn settle_some(bucket: &Bucket, prefix: &str, settings: &Settings) -> Result<()> {
     let some = uploads(
-        "bucket = $1 AND path >= $2 AND path LIKE $3 ESCAPE '!'",
-        params![&bucket.name, prefix, starts_with(prefix)],
+        "bucket = $1 AND path >= $2 AND substr(path, 1, CAST($3 AS INTEGER)) = $2",
+        params![&bucket.name, prefix, prefix.chars().count()],
     )?;
     some.into_iter()
         .try_for_each(|upload| settle(upload, bucket, settings).map(drop))
@@ -308,9 +308,4 @@ pub(crate) fn note(action: &str, target: &str) {
     if let Err(error) = audit::append(action, Some(target), &nothing_more) {
         log::warn!("{action} of {target} is not in the audit: {error}");
     }
-}
-
-/// A pattern of `LIKE`, with `!` to take its wildcards' meaning.
-pub(crate) fn starts_with(prefix: &str) -> String {
-    format!("{}%", sql::escape_like(prefix))
 }

@@ -111,6 +111,7 @@ fn an_upload_is_an_object_once_its_bytes_are_there() {
         [("a/b.txt".to_owned(), 5)]
     );
     assert!(listed("/v1/storage/list?bucket=docs&prefix=b").is_empty());
+    assert!(listed("/v1/storage/list?bucket=docs&prefix=A/").is_empty());
 }
 
 #[test]

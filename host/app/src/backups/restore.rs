@@ -526,13 +526,27 @@ impl Backups {
                     .as_they_lie()
                     .provision(staging)
                     .await?;
+                // As one that is restored as another project, of which nothing
+                // stays: its rows have to go in, and what is sealed in them to
+                // open.
                 let to = LoadTo {
                     staging,
-                    new_ids: false,
+                    new_ids: true,
                     keep_objects: false,
                 };
-                self.load_archive(run, &mut reader, &about, to, &progress)
+                let loaded = self
+                    .load_archive(run, &mut reader, &about, to, &progress)
                     .await?;
+                let unit = self.platform().begin().await?;
+                let trial = RowsTo {
+                    unit: &unit,
+                    engine: self.platform().engine(),
+                    sealer: &self.parts().sealer,
+                    project: staging,
+                    how: Return::Copy,
+                };
+                trial.put(&loaded).await?;
+                unit.roll_back().await?;
             } else {
                 self.read_platform(run, &mut reader, &progress).await?;
             }

@@ -463,6 +463,7 @@ fn lists_come_in_pages() {
     }
     assert_eq!(names("/files?q=CAT_"), ["cat_1.png"]);
     assert!(names("/files?q=cat%25").is_empty());
+    assert!(names("/files?q=*").is_empty());
     assert_eq!(names("/files?type=image/"), ["cat_1.png"]);
     assert_eq!(names("/files?visibility=public"), [""; 0]);
     assert_eq!(code(get("/files?sort=owner")).0, 400);
@@ -594,6 +595,25 @@ fn an_upload_that_failed_frees_its_idempotency_key() {
 #[test]
 fn the_description_names_the_routes() {
     atlashub_sdk::testing::assert_described(&routes(), env!("CARGO_MANIFEST_DIR"));
+}
+
+#[test]
+fn a_part_of_a_name_is_found_in_any_case_and_script() {
+    let _host = host();
+    for name in ["Übersicht.txt", "ФАЙЛ.md", "[a]*?^.c", "Straße"] {
+        let sent = raw(&atlashub_sdk::http::encoded(name), b"x");
+        assert_eq!(call(sent).status().as_u16(), 201, "{name}");
+    }
+    for (part, name) in [
+        ("über", "Übersicht.txt"),
+        ("ÜBERS", "Übersicht.txt"),
+        ("файл", "ФАЙЛ.md"),
+        ("[A]*?^", "[a]*?^.c"),
+        ("STRAß", "Straße"),
+    ] {
+        let part = atlashub_sdk::http::encoded(part);
+        assert_eq!(names(&format!("/files?q={part}")), [name], "{part}");
+    }
 }
 
 #[test]

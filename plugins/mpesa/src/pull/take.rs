@@ -3,8 +3,8 @@
 //! known is that push; any other is one from the menu that was never told.
 
 use crate::{
-    c2b::{self, Door, Paid, plain},
-    callback, due, phone,
+    c2b::{self, Door, Paid},
+    callback, due,
     record::{COLUMNS, Row},
     settings::Account,
     settle::{self, Made, Outcome},
@@ -40,8 +40,8 @@ pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
     // Should this end before others are told, they are told then.
     due::later(&id, due::TOLD)?;
     let (id, change) = callback::patiently(|transaction| {
-        if let Some(push) = pushed(transaction, account, paid, at)? {
-            let made = settle::apply(transaction, &push, &outcome(paid))?;
+        if let Some(push) = pushed(transaction, &account.shortcode, paid, at, false)? {
+            let made = settle::apply(transaction, &push, &outcome(paid, "pull"))?;
             if let Made::Changed(_) | Made::Filled = made {
                 return Ok((Some(push.id), made.change()));
             }
@@ -61,26 +61,46 @@ pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
     Ok(id.map_or(Found::Known, Found::New))
 }
 
-fn outcome(paid: &Paid) -> Outcome {
+/// What a payment says of the push that it is.
+fn outcome(paid: &Paid, source: &'static str) -> Outcome {
     Outcome {
         meaning: Meaning::Paid,
         code: "0".to_owned(),
         text: String::new(),
         receipt: Some(paid.receipt.clone()),
         cents: Some(paid.cents),
-        source: "pull",
+        source,
         details: None,
+    }
+}
+
+/// A payment that is told now, of a push that was found paid by asking: the push
+/// gets its receipt. None when there is no such push.
+pub(crate) fn receipt_of_a_push(
+    transaction: &Transaction,
+    shortcode: &str,
+    paid: &Paid,
+) -> Result<Option<String>> {
+    let push = pushed(transaction, shortcode, paid, moment::now_ms(), true)?;
+    let Some(push) = push else {
+        return Ok(None);
+    };
+    match settle::apply(transaction, &push, &outcome(paid, "callback"))? {
+        Made::Filled => Ok(Some(push.id)),
+        _ => Ok(None),
     }
 }
 
 /// The oldest push that this payment can be: of the same shortcode, amount,
 /// reference and time, from the same phone where that is told, and without a
+/// receipt; with `settled` one that was found paid by asking, which tells no
 /// receipt. Locked.
 fn pushed(
     transaction: &Transaction,
-    account: &Account,
+    shortcode: &str,
     paid: &Paid,
     at: i64,
+    settled: bool,
 ) -> Result<Option<Row>> {
     if paid.cents % 100 != 0 {
         return Ok(None);
@@ -96,22 +116,19 @@ fn pushed(
         &format!(
             "SELECT {COLUMNS} FROM mpesa.transactions WHERE kind = 'push' AND shortcode = $1 \
              AND amount = $2 AND receipt IS NULL AND created_at BETWEEN $3 AND $4 \
-             AND state IN ('created', 'pending', 'succeeded', 'timed_out', 'needs_review') \
+             AND (state = 'succeeded' OR (CAST($5 AS BIGINT) = 0 \
+             AND state IN ('created', 'pending', 'timed_out', 'needs_review'))) \
              ORDER BY created_at, id LIMIT 100"
         ),
         params![
-            &account.shortcode,
+            shortcode,
             paid.cents / 100,
             at.saturating_sub(APART),
-            at.saturating_add(APART)
+            at.saturating_add(APART),
+            i64::from(settled)
         ],
     )?;
-    let payer = paid.phone.as_deref().and_then(phone::normalised);
-    let fits = |row: &&Row| {
-        let reference = row.reference.as_deref().unwrap_or_default();
-        let same_phone = payer.is_none() || payer == row.phone;
-        same_phone && plain(reference) == plain(&paid.reference)
-    };
+    let fits = |row: &&Row| settle::is_same(row, paid.phone.as_deref(), Some(&paid.reference));
     match candidates.iter().find(fits) {
         Some(row) => {
             let row = Row::locked(transaction, &row.id)?;
