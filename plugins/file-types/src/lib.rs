@@ -131,7 +131,10 @@ fn compound(head: &[u8], name: &str) -> Option<&'static str> {
     if !head.starts_with(&[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1]) {
         return None;
     }
-    let end = name.rsplit_once('.').map(|(_, end)| end).unwrap_or_default();
+    let end = name
+        .rsplit_once('.')
+        .map(|(_, end)| end)
+        .unwrap_or_default();
     Some(match end.to_ascii_lowercase().as_str() {
         "doc" | "dot" => "application/msword",
         "xls" | "xlt" => "application/vnd.ms-excel",

@@ -143,9 +143,16 @@ impl Source {
     }
 
     /// When it was made.
-    fn at(self, now: i64) -> i64 {
+    fn at(self, paid: &Paid, now: i64) -> i64 {
+        /// How long ago at most a payment was made that is told.
+        const TOLD: i64 = 72 * 3_600_000;
         match self {
-            Self::Callback => now,
+            Self::Callback => paid
+                .time
+                .as_deref()
+                .and_then(eat::read_compact)
+                .filter(|at| (now - TOLD..=now).contains(at))
+                .unwrap_or(now),
             Self::Pull(at) => at.min(now),
         }
     }
@@ -286,7 +293,7 @@ pub(crate) fn take(
     source: Source,
 ) -> Result<Taken> {
     let now = moment::now_ms();
-    let made_at = source.at(now);
+    let made_at = source.at(paid, now);
     let before: Option<String> = transaction.query_optional(
         "SELECT id FROM mpesa.transactions WHERE receipt = $1",
         params![&paid.receipt],
@@ -372,6 +379,7 @@ fn known(
         text: String::new(),
         receipt: Some(paid.receipt.clone()),
         cents: Some(paid.cents),
+        at: Some(source.at(paid, moment::now_ms())),
         source: from,
         details: None,
     };

@@ -9,7 +9,7 @@
 use crate::{
     amount,
     daraja::text,
-    due, origin,
+    due, eat, origin,
     record::Row,
     settings::Settings,
     settle::{self, Made, Outcome},
@@ -33,6 +33,8 @@ pub(crate) struct Callback {
     pub(crate) text: String,
     pub(crate) receipt: Option<String>,
     pub(crate) cents: Option<i64>,
+    /// When it was paid, milliseconds.
+    pub(crate) at: Option<i64>,
 }
 
 impl Callback {
@@ -53,6 +55,9 @@ impl Callback {
                 .filter(|receipt| is_receipt(receipt))
                 .map(str::to_owned),
             cents: item(items, "Name", "Amount").and_then(amount::cents),
+            at: item(items, "Name", "TransactionDate")
+                .map(|date| date.to_string())
+                .and_then(|date| eat::read_compact(date.trim_matches('"'))),
         })
     }
 
@@ -63,6 +68,7 @@ impl Callback {
             text: self.text.clone(),
             receipt: self.receipt.clone(),
             cents: self.cents,
+            at: self.at,
             source,
             details: None,
         }

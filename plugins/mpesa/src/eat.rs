@@ -42,6 +42,14 @@ pub(crate) fn written(milliseconds: i64) -> String {
         .unwrap_or_default()
 }
 
+/// The other way of [`compact`].
+pub(crate) fn read_compact(text: &str) -> Option<i64> {
+    let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
+    let format = format_description!("[year][month][day][hour][minute][second]");
+    let at = PrimitiveDateTime::parse(text.trim(), &format).ok()?;
+    Some(at.assume_offset(offset).unix_timestamp() * 1_000)
+}
+
 /// A time as the other side writes it, in milliseconds: with a zone, or without
 /// one in its own. It also writes its own with a `Z` behind: what would lie
 /// ahead of `now` is taken for that.

@@ -397,6 +397,7 @@ pub(crate) fn refused(id: &str, trouble: &Trouble) -> Result<()> {
         text,
         receipt: None,
         cents: None,
+        at: None,
         source: "answer",
         details: None,
     };

@@ -143,6 +143,7 @@ fn ask(row: &Row, settings: &Settings) -> Result<()> {
         text: daraja::text(&told, "ResultDesc").unwrap_or_default(),
         receipt: None,
         cents: None,
+        at: None,
         source: "query",
         details: None,
     };

@@ -71,6 +71,7 @@ pub(crate) fn review(
                 text: String::new(),
                 receipt: receipt.map(str::to_owned),
                 cents: cents.or(row.cents),
+                at: None,
                 source: "person",
                 details: None,
             };

@@ -19,6 +19,8 @@ pub(crate) struct Outcome {
     pub(crate) receipt: Option<String>,
     /// The amount, where it was said.
     pub(crate) cents: Option<i64>,
+    /// When it was paid, where that was said; milliseconds.
+    pub(crate) at: Option<i64>,
     /// Who says so: `answer`, `callback`, `query`.
     pub(crate) source: &'static str,
     /// JSON: what else was said.
@@ -221,6 +223,15 @@ pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> R
     let asked = row.amount.map(|shillings| shillings.saturating_mul(100));
     let cents = outcome.cents.or(asked).unwrap_or_default();
     let now = moment::now_ms();
+    // The day is that of the payment, as it is in statements, and not that on
+    // which it was heard of; a clock that is wrong moves nothing elsewhere.
+    let before = match row.kind.as_str() {
+        "c2b" => 72 * 3_600_000,
+        _ => 60_000,
+    };
+    let earliest = row.created_at.saturating_sub(before);
+    let at = outcome.at.filter(|at| (earliest..=now).contains(at));
+    let at = at.unwrap_or(now);
     let added = transaction.execute(
         "INSERT INTO mpesa.ledger (transaction_id, receipt, kind, account, shortcode, cents, phone, \
          reference, day, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
@@ -234,8 +245,8 @@ pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> R
             sign * cents,
             row.phone.clone(),
             row.reference.clone(),
-            eat::day(now),
-            now
+            eat::day(at),
+            at
         ],
     )?;
     match &outcome.receipt {

@@ -605,6 +605,36 @@ fn a_payout_is_sent_once_and_asked_about_by_its_own_id() {
 }
 
 #[test]
+fn a_payment_belongs_to_the_day_on_which_it_was_made() {
+    let (host, other) = host();
+    let long = Duration::from_secs(86_400);
+    for (number, receipt, wrong) in [(0, "DAY0000001", false), (1, "DAY0000002", true)] {
+        let checkout = format!("ws_{number}");
+        other.answers(200, accepted(&checkout));
+        assert_eq!(push(&host).0, 201);
+        let paid = moment::now_ms() + 1_000;
+        host.advance(long);
+        let now = moment::now_ms();
+        let mut body = success(&checkout, json!(10), receipt);
+        // A clock that goes wrong moves nothing into another day.
+        let said = if wrong { paid - 2 * 86_400_000 } else { paid };
+        let date: i64 = crate::eat::compact(said).parse().unwrap();
+        let items = &mut body["Body"]["stkCallback"]["CallbackMetadata"]["Item"];
+        let items = items.as_array_mut().unwrap();
+        items.push(json!({"Name": "TransactionDate", "Value": date}));
+        let path = callback_path(&other, number);
+        assert_eq!(send(&host, &path, &body, "192.0.2.1").0, 200);
+        let day: String = sql::query_one(
+            "SELECT day FROM mpesa.ledger WHERE receipt = $1",
+            params![receipt],
+        )
+        .unwrap();
+        let wanted = crate::eat::day(if wrong { now } else { paid });
+        assert_eq!(day, wanted, "{receipt}");
+    }
+}
+
+#[test]
 fn a_day_says_what_does_not_fit() {
     let (host, other) = host();
     for (number, receipt) in [(0, "R0"), (1, "R1")] {

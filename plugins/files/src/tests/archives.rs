@@ -1,6 +1,7 @@
 //! Several files as one archive.
 
 use super::drive::*;
+use atlashub_sdk::prelude::*;
 use serde_json::json;
 use std::io::{Cursor, Read as _};
 use zip::ZipArchive;
@@ -52,6 +53,31 @@ fn files_and_folders_come_as_one_archive() {
     let others = post("/files/zip", json!({"ids": [one]}));
     assert_eq!(refused(others).0, 404);
     assert_eq!(refused(post("/files/zip", json!({}))).0, 422);
+}
+
+#[test]
+fn a_folder_with_more_files_than_an_archive_has_is_refused_and_not_cut() {
+    let host = host();
+    let _ = upload("a/one.txt", b"1");
+    sql::execute(
+        "WITH RECURSIVE count (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 10000) \
+         INSERT INTO files.objects (id, object_key, owner, path, filename, size, mime_type, sha256, \
+         version, visibility, tags, created_at, updated_at, folder_id) \
+         SELECT 'f' || n, o.object_key, o.owner, 'a/' || n, '' || n, o.size, o.mime_type, o.sha256, \
+         1, o.visibility, o.tags, o.created_at, o.updated_at, o.folder_id \
+         FROM count CROSS JOIN files.objects o",
+        params![],
+    )
+    .unwrap();
+    let folder = each("/folders", "id").remove(0);
+    let all = json!({"folder_ids": [folder]});
+    assert_eq!(
+        refused(post("/files/zip", all.clone())),
+        (422, "too_many_files".into())
+    );
+    sql::execute("DELETE FROM files.objects WHERE id = 'f1'", params![]).unwrap();
+    assert_eq!(post("/files/zip", all).status().as_u16(), 200);
+    drop(host);
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Told {
                 .clone()
                 .filter(|_| moved && meaning == Meaning::Paid),
             cents: amount.and_then(amount::cents),
+            at: None,
             source: "callback",
             details: Some(details.to_string()).filter(|text| text.len() <= MAX_DETAILS),
         }
@@ -95,6 +96,7 @@ impl Told {
                 .filter(|text| paid && is_receipt(text))
                 .map(str::to_owned),
             cents: self.parameters.get("Amount").and_then(amount::cents),
+            at: None,
             source: "query",
             details: None,
         })

@@ -41,7 +41,7 @@ pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
     due::later(&id, due::TOLD)?;
     let (id, change) = callback::patiently(|transaction| {
         if let Some(push) = pushed(transaction, &account.shortcode, paid, at, false)? {
-            let made = settle::apply(transaction, &push, &outcome(paid, "pull"))?;
+            let made = settle::apply(transaction, &push, &outcome(paid, at, "pull"))?;
             if let Made::Changed(_) | Made::Filled = made {
                 return Ok((Some(push.id), made.change()));
             }
@@ -62,13 +62,14 @@ pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
 }
 
 /// What a payment says of the push that it is.
-fn outcome(paid: &Paid, source: &'static str) -> Outcome {
+fn outcome(paid: &Paid, at: i64, source: &'static str) -> Outcome {
     Outcome {
         meaning: Meaning::Paid,
         code: "0".to_owned(),
         text: String::new(),
         receipt: Some(paid.receipt.clone()),
         cents: Some(paid.cents),
+        at: Some(at),
         source,
         details: None,
     }
@@ -81,11 +82,12 @@ pub(crate) fn receipt_of_a_push(
     shortcode: &str,
     paid: &Paid,
 ) -> Result<Option<String>> {
-    let push = pushed(transaction, shortcode, paid, moment::now_ms(), true)?;
+    let at = moment::now_ms();
+    let push = pushed(transaction, shortcode, paid, at, true)?;
     let Some(push) = push else {
         return Ok(None);
     };
-    match settle::apply(transaction, &push, &outcome(paid, "callback"))? {
+    match settle::apply(transaction, &push, &outcome(paid, at, "callback"))? {
         Made::Filled => Ok(Some(push.id)),
         _ => Ok(None),
     }

@@ -260,7 +260,10 @@ impl Import<'_> {
     fn key_of(&self, row: &Row) -> Vec<Option<String>> {
         let value = |at: &usize| {
             let text = row.get(*at)?.as_deref()?;
-            let kind = self.columns.get(*at).map(|(_, column)| column.kind.as_str());
+            let kind = self
+                .columns
+                .get(*at)
+                .map(|(_, column)| column.kind.as_str());
             Some(plain(kind.unwrap_or_default(), text))
         };
         self.key.iter().map(value).collect()

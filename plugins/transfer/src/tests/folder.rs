@@ -259,6 +259,57 @@ fn slips_and_bombs_are_refused() {
     assert!(asked.borrow().is_empty());
 }
 
+#[test]
+fn numbers_that_archives_lie_with_are_refused() {
+    use crate::archive::zip;
+    let asked = Asked::default();
+    let host = host(&asked);
+    let whole = |size: u64, offset: u64| {
+        let mut bytes = zip::head("a");
+        bytes.push(b'1');
+        bytes.extend(zip::foot(0, size));
+        let at = bytes.len() as u64;
+        let entry = zip::Entry {
+            name: "a".to_owned(),
+            crc: 0,
+            size,
+            offset,
+        };
+        bytes.extend(zip::list(&[entry], at));
+        (bytes, usize::try_from(at).unwrap())
+    };
+    // Ten gigabytes in an archive of a few bytes; sizes and places whose sum
+    // wraps round.
+    for (size, offset) in [
+        (10 << 30, 0),
+        (u64::MAX, 0),
+        (1, u64::MAX),
+        (u64::MAX, u64::MAX),
+        (1, 10 << 30),
+    ] {
+        let answer = import(&host, whole(size, offset).0);
+        failed(&answer, "invalid_archive");
+    }
+    // The list itself: how many entries it has, its size, and where it is.
+    for (place, value) in [
+        (24, 10_u64 << 30),
+        (24, u64::MAX),
+        (32, 10 << 30),
+        (32, u64::MAX),
+        (40, 10 << 30),
+        (40, u64::MAX),
+        (48, u64::MAX),
+    ] {
+        let (mut bytes, _) = whole(1, 0);
+        let mark = 0x0606_4b50_u32.to_le_bytes();
+        let at = bytes.windows(4).rposition(|window| window == mark).unwrap();
+        bytes[at + place..at + place + 8].copy_from_slice(&value.to_le_bytes());
+        let answer = import(&host, bytes);
+        assert_eq!(answer["status"], "failed", "{place} {value}: {answer}");
+    }
+    assert!(asked.borrow().is_empty());
+}
+
 /// A job whose turn ended when one file was stored, and `open` perhaps.
 fn interrupted(id: &str, open: Value) {
     sql::execute(
