@@ -33,6 +33,8 @@ pub(crate) struct Change {
     /// The id of the change, which is that of what others are told.
     pub(crate) id: String,
     pub(crate) transaction: String,
+    /// What it became. By the time that others are told it may be another.
+    pub(crate) state: State,
 }
 
 /// What was made of it.
@@ -209,6 +211,7 @@ pub(crate) fn note(
     Ok(Change {
         id,
         transaction: row.id.clone(),
+        state: next,
     })
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn change(change: Option<&Change>) {
         return;
     };
     let told = Row::by_id(&change.transaction)
-        .and_then(|row| row.map_or(Ok(()), |row| publish(&change.id, &row, row.state)));
+        .and_then(|row| row.map_or(Ok(()), |row| publish(&change.id, &row, change.state)));
     if let Err(error) = told {
         log::warn!(
             "nobody was told of a change of {}: {error}",
