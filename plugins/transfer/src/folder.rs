@@ -154,6 +154,7 @@ struct State {
 struct Open {
     path: String,
     owner: Option<String>,
+    size: u64,
 }
 
 /// `POST /transfer/folder`.
@@ -204,6 +205,7 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             state.open = Some(Open {
                 path: item.path.clone(),
                 owner: item.owner.clone(),
+                size: item.entry.size,
             });
             if !keep(turn, &mut state, &mut done)? {
                 return Ok(Ended::Lost);
@@ -518,7 +520,7 @@ pub(crate) fn undo(job: &Job) -> Result<()> {
 }
 
 /// Deletes what a turn that was cut short may have stored there: the place was
-/// free when the job began.
+/// free when the job began, and what lies there now is as long.
 fn forget_half(job: &Job, open: &Open) -> Result<()> {
     /// What lies at a path, when it is a file.
     #[derive(Deserialize)]
@@ -528,7 +530,8 @@ fn forget_half(job: &Job, open: &Open) -> Result<()> {
     let found: Option<There> = ask_optional(http::get(at(&open.path, open.owner.as_deref())))?;
     let began = job.started_at.unwrap_or(i64::MAX);
     let file = found.and_then(|there| there.file);
-    if let Some(file) = file.filter(|file| file.created_ms() >= began) {
+    let is_it = |file: &File| file.created_ms() >= began && file.size == open.size;
+    if let Some(file) = file.filter(is_it) {
         forget(&file.id);
     }
     Ok(())

@@ -33,7 +33,7 @@ fn host(asked: &Asked) -> TestHost {
                 ("GET", _) if request.query().contains("half") => {
                     let at = "2030-01-01T00:00:00Z";
                     let file = json!({"id": "former", "filename": "half",
-                        "mime_type": "text/plain", "created_at": at, "updated_at": at});
+                        "mime_type": "text/plain", "size": 1, "created_at": at, "updated_at": at});
                     let found = json!({"kind": "file", "file": file}).to_string();
                     Response::new(StatusCode::OK).with_body(found.into_bytes())
                 }
@@ -338,7 +338,7 @@ fn what_a_turn_that_was_cut_short_may_have_stored_goes_before_it_is_stored_again
         ("half.json", "{}", false),
     ]));
     let id = path.rsplit('/').next().unwrap().to_owned();
-    interrupted(&id, json!({"path": "half", "owner": null}));
+    interrupted(&id, json!({"path": "half", "owner": null, "size": 1}));
     assert_eq!(host.run_jobs(&work()), 1);
     let (_, job) = call(Request::get(&path));
     assert_eq!(job["status"], "done", "{job}");
@@ -431,7 +431,7 @@ fn a_folder_goes_on_behind_the_files_that_are_stored() {
         ("b.json", "{}", false),
     ]));
     let id = path.rsplit('/').next().unwrap().to_owned();
-    interrupted(&id, json!({"path": "b", "owner": null}));
+    interrupted(&id, json!({"path": "b", "owner": null, "size": 1}));
     assert_eq!(host.run_jobs(&work()), 1);
     let (_, job) = call(Request::get(&path));
     assert_eq!(job["status"], "done", "{job}");
