@@ -59,6 +59,7 @@ async fn words_inside_documents_are_found_by_those_who_may_see_them() {
     assert_eq!(document["status"], "ready", "{document}");
     assert_eq!(document["title"], "Plans", "{document}");
     assert_eq!(document["language"], "eng", "{document}");
+    assert_eq!(document["encoding"], "UTF-8", "{document}");
     let text = ada.get(&format!("/documents/{page}/text")).await;
     assert!(text.expect(200).text().contains("millet was plentiful"));
 

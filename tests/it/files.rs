@@ -139,6 +139,21 @@ async fn a_form_brings_one_file_or_several() {
     );
 }
 
+/// Browsers and curl write quotes and line breaks of a name as escapes, and
+/// nothing else.
+#[tokio::test]
+async fn a_name_in_a_form_is_the_one_that_its_file_has() {
+    let project = project().await;
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; \
+        filename=\"5%22 of\u{a0}100%25%0D%0A\u{20ac}.txt\"\r\n\r\nx\r\n--b--\r\n";
+    let request = project
+        .request(Method::POST, "/files/upload")
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(form);
+    let file = Reply::to(request).await.expect_success().json();
+    assert_eq!(file["filename"], "5\" of\u{a0}100%25\r\n\u{20ac}.txt");
+}
+
 #[tokio::test]
 async fn a_form_without_a_file_is_refused() {
     let project = project().await;

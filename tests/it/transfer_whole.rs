@@ -4,9 +4,9 @@
 
 use crate::{
     sql_editor::write,
-    transfer::{archive, done, ended, rows_of, sent},
+    transfer::{archive, done, ended, fetched, rows_of, sent},
 };
-use atlashub_tests::{Admin, Engine, Project, Reply, TestServer, User, shared};
+use atlashub_tests::{Admin, Engine, PASSWORD, Project, Reply, TestServer, User, shared};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -561,6 +561,78 @@ with zipfile.ZipFile(out, 'w', zipfile.ZIP_STORED) as target:
         target.writestr(name, data)
 sys.stdout.buffer.write(out.getvalue())
 ";
+
+/// Users go along to another installation, on the other engine: who is there is
+/// the same by the address, who is not keeps the id, and rows stay their owners'.
+#[tokio::test]
+async fn users_come_along_and_their_rows_stay_theirs() {
+    let (here, there) = (shared().await, TestServer::builder().start_embedded().await);
+    let before = there.admin().project_with(PLUGINS).await;
+    let notes = json!({"name": "notes", "columns": [
+        {"name": "id", "type": "bigint", "primary_key": true},
+        {"name": "owner", "type": "uuid"},
+    ]});
+    let tables = tables_of(&before);
+    let _ = there.admin().post(&tables, notes).await.expect(201);
+    let own = json!({"roles": ["authenticated"], "actions": ["select", "insert"],
+        "using": {"owner": "owner"}, "check": {"owner": "owner"}});
+    let path = format!("{tables}/notes/policies/own");
+    let _ = there.admin().put(&path, own).await.expect_success();
+    let (ada, bob) = (before.sign_up().await, before.sign_up().await);
+    for (id, owner) in [(1, &ada), (2, &bob)] {
+        let row = json!({"rows": [{"id": id, "owner": owner.id}]});
+        let _ = owner.post("/v1/db/notes", row).await.expect(201);
+    }
+    let body = json!({"what": "database", "users": true});
+    let job = before.post("/transfer/export", body).await.expect(202);
+    let bytes = fetched(&done(&before, &job.json()).await).await;
+
+    let project = here.admin().project_with(PLUGINS).await;
+    let users = format!("/admin/v1/projects/{}/users", project.slug);
+    let password = json!({"email": ada.email, "password": PASSWORD, "email_verified": true});
+    let same = here.admin().post(&users, password).await.expect(201).json();
+    assert_ne!(same["id"], json!(ada.id));
+    let job = restored(&project, bytes, json!({"users": true, "in": "transaction"})).await;
+    let told = &job["report"]["users"];
+    assert_eq!(
+        (&told["there"], &told["added"]),
+        (&json!(1), &json!(1)),
+        "{job}"
+    );
+    assert_eq!(
+        rows_of(&project, "notes", "id").await,
+        [
+            json!({"id": 1, "owner": same["id"]}),
+            json!({"id": 2, "owner": bob.id})
+        ]
+    );
+    let added = here
+        .admin()
+        .get(&format!("{users}/{}", bob.id))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&added["email"], &added["email_verified"]),
+        (&json!(bob.email), &json!(false)),
+        "{added}"
+    );
+    // Whoever was there reads what came as theirs, and nothing else.
+    let signed_in = project.sign_in(&ada.email).await.expect(200).json();
+    let token = signed_in["access_token"].as_str().expect("a token");
+    let request = project
+        .bare_request(reqwest::Method::GET, "/v1/db/notes")
+        .bearer_auth(token);
+    let own = Reply::to(request).await.expect(200).json();
+    assert_eq!(own["rows"], json!([{"id": 1, "owner": same["id"]}]));
+    // The audit names the plugin.
+    let path = format!("/admin/v1/audit?action=user.create&target={}", bob.id);
+    let entries = here.admin().get(&path).await.expect(200).json();
+    assert_eq!(
+        entries["items"][0]["details"]["plugin"], "transfer",
+        "{entries}"
+    );
+}
 
 #[tokio::test]
 async fn an_archive_of_the_version_before_is_taken() {

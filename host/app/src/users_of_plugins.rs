@@ -1,12 +1,19 @@
-//! The project's end users, as plugins with the grant `users` look them up.
+//! The project's end users, as plugins with the grant `users` look them up,
+//! and as those with `users:add` add them.
 
-use crate::directory::Directory;
+use crate::{
+    admins,
+    audit::Actor,
+    directory::Directory,
+    users::{profile, roles},
+};
 use async_trait::async_trait;
 use atlashub_core::{
     BuiltInRole, Error, ProjectId, Result, UserId,
-    capability::users::{UserPage, UserRecord, Users},
+    capability::users::{UserAdder, UserPage, UserRecord, UserToAdd, Users},
 };
-use atlashub_data::platform::{EndUser, Platform, UserFilter};
+use atlashub_data::platform::{EndUser, NewUser, Platform, UserFilter};
+use serde_json::json;
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Longest name that is looked up, bytes; no address or handle is longer.
@@ -87,6 +94,58 @@ impl Users for UsersOfPlugins {
             users: page.items.into_iter().map(record).collect(),
             next_cursor: page.next.map(|id| id.to_string()),
         })
+    }
+
+    async fn free_ids(&self, ids: &[String]) -> Result<Vec<String>> {
+        let asked: Vec<UserId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let taken = self.platform.users().taken_ids(&asked).await?;
+        let free = asked.into_iter().filter(|id| !taken.contains(id));
+        Ok(free.map(|id| id.to_string()).collect())
+    }
+
+    async fn add(&self, adder: UserAdder, user: UserToAdd) -> Result<()> {
+        let project = adder.scope.project;
+        let id: UserId = user
+            .id
+            .parse()
+            .map_err(|_| Error::invalid("invalid_id", "a user's id is a UUID"))?;
+        if user
+            .roles
+            .iter()
+            .any(|role| role == BuiltInRole::Admin.as_str())
+        {
+            return Err(Error::invalid(
+                "role_not_given",
+                "the role `admin` is given by admins and by no plugin",
+            ));
+        }
+        roles::check(&self.platform, project, &user.roles).await?;
+        let new = NewUser {
+            email: admins::email(&user.email)?,
+            handle: profile::handle(user.handle)?,
+            name: profile::name(user.name)?,
+            password_hash: None,
+            email_verified: false,
+            roles: user.roles,
+        };
+        let unit = self.platform.begin().await?;
+        if !unit.users().taken_ids(&[id]).await?.is_empty() {
+            return Err(Error::conflict("id_taken", "a user has this id already"));
+        }
+        let user = unit.users().create_as(project, id, new).await?;
+        let actor = Actor {
+            caller: adder.caller,
+            request: Some(adder.request),
+        };
+        unit.audit()
+            .append(actor.did(
+                "user.create",
+                Some(project),
+                user.id.to_string(),
+                json!({ "roles": user.roles, "plugin": adder.scope.plugin.as_str() }),
+            ))
+            .await?;
+        unit.commit().await
     }
 }
 

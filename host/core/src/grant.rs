@@ -9,6 +9,7 @@
 //! | `kv` | keep small values |
 //! | `audit` | add to the audit |
 //! | `users` | look the project's users up, with their addresses |
+//! | `users:add` | add users to the project, without a password and with any role but `admin` |
 //! | `sign-in` | sign the project's users in with what they sent to it |
 //! | `database` | read and write the project's tables, with the caller's rights |
 //! | `database:read` | read the project's tables, with the caller's rights |
@@ -43,6 +44,8 @@ pub enum Grant {
     Audit,
     /// Looking the project's users up.
     Users,
+    /// Adding users to the project.
+    UsersAdd,
     /// Signing the project's users in.
     SignIn,
     /// The project's own tables, with the rights of the caller.
@@ -221,6 +224,10 @@ impl Grant {
             Self::Kv => "keep small values of its own".to_owned(),
             Self::Audit => "add to the audit, under its own name".to_owned(),
             Self::Users => "look the project's users up, with their e-mail addresses".to_owned(),
+            Self::UsersAdd => {
+                "add users to the project, without a password and with any role but admin"
+                    .to_owned()
+            }
             Self::SignIn => "be sent users' passwords, and sign users in with them".to_owned(),
             Self::Database { write: true } => {
                 "read and write the project's tables, with the rights of who calls".to_owned()
@@ -281,6 +288,7 @@ impl FromStr for Grant {
             ("kv", None) => Ok(Self::Kv),
             ("audit", None) => Ok(Self::Audit),
             ("users", None) => Ok(Self::Users),
+            ("users", Some("add")) => Ok(Self::UsersAdd),
             ("sign-in", None) => Ok(Self::SignIn),
             ("database", None) => Ok(Self::Database { write: true }),
             ("database", Some("read")) => Ok(Self::Database { write: false }),
@@ -330,7 +338,7 @@ fn unknown(text: &str) -> Error {
     Error::invalid(
         "unknown_grant",
         format!(
-            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `sign-in`, `database`, `database:read`, `database:define`, \
+            "`{text}` is not a grant: write `sql`, `kv`, `audit`, `users`, `users:add`, `sign-in`, `database`, `database:read`, `database:define`, \
              `blob:<bucket>`, `blob:<bucket>:read`, `http:<host>`, `http:$<key of the configuration>`, `http:*`, \
              `plugin:<name>`, `plugin:$<key of the configuration>`, `events:<plugin>`, `jobs`, `jobs:platform`, `channel`, `mail` or `mail:<address>`"
         ),
@@ -358,6 +366,7 @@ impl fmt::Display for Grant {
             Self::Kv => f.write_str("kv"),
             Self::Audit => f.write_str("audit"),
             Self::Users => f.write_str("users"),
+            Self::UsersAdd => f.write_str("users:add"),
             Self::SignIn => f.write_str("sign-in"),
             Self::Database { write: true } => f.write_str("database"),
             Self::Database { write: false } => f.write_str("database:read"),
@@ -507,6 +516,7 @@ mod tests {
             "kv",
             "audit",
             "users",
+            "users:add",
             "sign-in",
             "database",
             "database:read",

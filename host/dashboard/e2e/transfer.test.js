@@ -56,7 +56,10 @@ test("a table is exported, and downloaded when it is ready", async () => {
   await pictures(page, "transfer-export");
   await page.getByRole("button", { name: "Close", exact: true }).click();
 
+  await server.call("POST", "/admin/v1/projects/shop/users", { email: "ada@example.com" });
+  await rows("CREATE INDEX customers_named ON customers (name) WHERE name <> ''");
   await page.getByLabel("What").selectOption("database");
+  await page.getByRole("checkbox", { name: "With the project's users" }).check();
   await page.getByRole("button", { name: "Export", exact: true }).click();
   const [archive] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
   assert.match(archive.suggestedFilename(), /\.zip$/);
@@ -148,13 +151,21 @@ test("an archive of all tables goes back in, and a job is deleted", async () => 
   const bytes = Buffer.from(await (await fetch(new URL(result.url, server.url))).arrayBuffer());
   // The table itself is gone, and is made anew.
   await server.call("DELETE", "/admin/v1/projects/shop/tables/customers?confirm=customers");
+  const { items: users } = await server.call("GET", "/admin/v1/projects/shop/users");
+  await server.call("DELETE", `/admin/v1/projects/shop/users/${users[0].id}`);
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
   await page.getByLabel("File to import").setInputFiles({ name: "shop.zip", mimeType: "application/zip", buffer: bytes });
   await page.getByLabel("What is in it").waitFor();
+  await page.getByRole("checkbox", { name: "Take its users along" }).check();
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  // An index with a condition has no words that both engines know.
+  await page.getByRole("checkbox", { name: "index:customers_named" }).check();
   await pictures(page, "transfer-archive");
   await page.getByRole("button", { name: "Import", exact: true }).click();
   await page.getByText("Imported", { exact: true }).waitFor();
+  await page.getByText("0 users of the archive are here already, 1 added.").waitFor();
+  assert.equal((await server.call("GET", "/admin/v1/projects/shop/users")).items[0].id, users[0].id);
   assert.equal((await rows("SELECT count(*) FROM customers"))[0][0], 2);
   await page.getByRole("dialog").getByRole("button", { name: "Close", exact: true }).last().click();
 

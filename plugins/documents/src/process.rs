@@ -236,7 +236,7 @@ impl Claim<'_> {
             let changed = transaction.execute(
                 "UPDATE documents.documents SET status = 'ready', error_code = NULL, error_detail = NULL, \
                  leased_until = 0, processed_at = $4, kind = $5, title = $6, language = $7, pages = $8, \
-                 words = $9, truncated = $10, owed = 1, unclassified = 1 WHERE id = $1 AND version = $2 AND leased_until = $3",
+                 words = $9, truncated = $10, owed = 1, unclassified = 1, encoding = $11 WHERE id = $1 AND version = $2 AND leased_until = $3",
                 params![
                     self.id,
                     self.version,
@@ -247,7 +247,8 @@ impl Claim<'_> {
                     found.language.as_deref(),
                     found.pages,
                     found.words,
-                    i64::from(found.truncated)
+                    i64::from(found.truncated),
+                    found.encoding.as_deref()
                 ],
             )?;
             if changed == 0 {

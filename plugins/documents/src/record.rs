@@ -6,7 +6,7 @@ use atlashub_sdk::prelude::*;
 
 /// Columns of [`Record`].
 pub(crate) const COLUMNS: &str = "id, owner, filename, mime_type, size, version, tags, status, error_code, \
-     error_detail, kind, title, language, pages, words, truncated, topics, created_at, updated_at, processed_at, retells";
+     error_detail, kind, title, language, encoding, pages, words, truncated, topics, created_at, updated_at, processed_at, retells";
 
 /// How far a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ pub(crate) struct Record {
     kind: Option<String>,
     title: Option<String>,
     pub(crate) language: Option<String>,
+    encoding: Option<String>,
     pages: Option<i64>,
     words: Option<i64>,
     truncated: i64,
@@ -64,6 +65,7 @@ pub(crate) struct Document {
     kind: Option<String>,
     title: Option<String>,
     language: Option<String>,
+    encoding: Option<String>,
     pages: Option<i64>,
     words: Option<i64>,
     truncated: bool,
@@ -129,6 +131,7 @@ impl Record {
             kind: self.kind,
             title: self.title,
             language: self.language,
+            encoding: self.encoding,
             pages: self.pages,
             words: self.words,
             truncated: self.truncated != 0,

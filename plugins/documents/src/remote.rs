@@ -39,6 +39,7 @@ pub(crate) struct Extracted {
     pub(crate) kind: String,
     pub(crate) title: Option<String>,
     pub(crate) language: Option<String>,
+    pub(crate) encoding: Option<String>,
     pub(crate) pages: Option<i64>,
     pub(crate) words: i64,
     pub(crate) truncated: bool,

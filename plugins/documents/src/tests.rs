@@ -216,9 +216,15 @@ fn a_document_waits_is_read_and_is_found() {
         (
             &document["status"],
             &document["kind"],
-            &document["language"]
+            &document["language"],
+            &document["encoding"]
         ),
-        (&json!("ready"), &json!("txt"), &json!("eng"))
+        (
+            &json!("ready"),
+            &json!("txt"),
+            &json!("eng"),
+            &json!("UTF-8")
+        )
     );
     assert_eq!(world.get("/documents/a/text").1["text"], BUDGET);
     assert_eq!(

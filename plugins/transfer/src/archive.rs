@@ -3,7 +3,8 @@
 //!
 //! `manifest.json` tells which tables there are, as the admin's own calls take
 //! them, with their row policies and with what those words leave out, and the
-//! SHA-256 of every piece; `tables/….ndjson` has a row a line.
+//! SHA-256 of every piece; `tables/….ndjson` has a row a line, `users.ndjson`
+//! a user where users were asked for.
 //! Neither says which engine it came from in a way that the other would not
 //! understand.
 
@@ -23,6 +24,12 @@ pub(crate) const OLDEST: u32 = 1;
 /// The name of the manifest.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
+/// The name of the entry with the users, a line each: as the host tells of
+/// them, without passwords.
+pub(crate) const USERS: &str = "users.ndjson";
+/// Most users of an archive.
+pub(crate) const MOST_USERS: u64 = 200_000;
+
 /// What an archive has in it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -36,6 +43,20 @@ pub(crate) struct Manifest {
     /// What belongs to no table, such as views.
     #[serde(default)]
     pub(crate) left_out: Vec<LeftOut>,
+    /// The project's users, if they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) users: Option<Users>,
+}
+
+/// The users of the archive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Users {
+    /// The entry with them.
+    pub(crate) file: String,
+    pub(crate) rows: u64,
+    pub(crate) size: u64,
+    /// The pieces that the entry is made of, in order.
+    pub(crate) pieces: Vec<Piece>,
 }
 
 /// A table of the archive.

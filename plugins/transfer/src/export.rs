@@ -37,6 +37,9 @@ pub(crate) struct Wishes {
     /// Of all files: whether what is known of each stands beside it.
     #[serde(default)]
     metadata: bool,
+    /// Of an archive: whether the project's users are in it.
+    #[serde(default)]
+    users: bool,
 }
 
 /// In which form.
@@ -181,6 +184,14 @@ pub(crate) fn of_platform(mut wishes: serde_json::Value) -> Result<Job> {
 
 /// Writes a job down.
 fn write_down(wishes: Wishes) -> Result<Job> {
+    let is_archive =
+        wishes.what == "database" && matches!(wishes.format.as_deref(), None | Some("zip"));
+    if wishes.users && !is_archive {
+        return Err(Error::invalid(
+            "invalid_body",
+            "`users` is for archives: `what` is `database` there, and `format` is `zip`",
+        ));
+    }
     match wishes.what.as_str() {
         "table" => table(wishes),
         "database" => whole(&wishes),
@@ -206,7 +217,7 @@ fn all_files(wishes: &Wishes) -> Result<Job> {
 /// Every table as an archive, or as SQL.
 fn whole(wishes: &Wishes) -> Result<Job> {
     let (format, asked) = match wishes.format.as_deref() {
-        None | Some("zip") => ("zip", database::asked()?),
+        None | Some("zip") => ("zip", database::asked(wishes.users)?),
         Some("sql") => ("sql", dump::ask()?),
         Some(_) => {
             return Err(Error::invalid(

@@ -13,12 +13,14 @@ mod plan;
 mod quick;
 mod refused;
 mod rows;
+mod users;
 mod whole;
 mod work;
 
 pub(crate) use make::undo;
 pub(crate) use plan::{Format, column_of};
 pub(crate) use rows::Reader;
+pub(crate) use users::Told;
 pub(crate) use work::work;
 
 use crate::{
@@ -38,6 +40,7 @@ use atlashub_sdk::{
 use make::Making;
 use plan::Plan;
 use std::collections::BTreeMap;
+use users::Users;
 use whole::Check;
 
 /// What is to be imported.
@@ -76,6 +79,9 @@ pub(crate) struct Wishes {
     /// Parts of tables that are not made, as `cannot_be_made` names them.
     #[serde(default)]
     leave_out: Vec<String>,
+    /// Whether an archive's users become users here.
+    #[serde(default)]
+    users: bool,
 }
 
 /// Into what.
@@ -100,6 +106,9 @@ struct Asked {
     /// Tables that are made before.
     #[serde(default)]
     making: Making,
+    /// Users that come along.
+    #[serde(default)]
+    users: Option<Users>,
 }
 
 /// What becomes of rows that are there already.
@@ -180,6 +189,12 @@ fn write_down(mut wishes: Wishes) -> Result<Job> {
     let bytes_total = Some(source.size);
     let (job, asked) = match wishes.what {
         What::Table => {
+            if wishes.users {
+                return Err(Error::invalid(
+                    "invalid_body",
+                    "`users` is for archives: `what` is `database` there",
+                ));
+            }
             let Some(name) = wishes.table.clone() else {
                 return Err(Error::invalid("invalid_body", "name the table in `table`"));
             };
@@ -220,6 +235,7 @@ fn write_down(mut wishes: Wishes) -> Result<Job> {
                 checks: whole.checks,
                 rows: Some(whole.rows),
                 making: whole.making,
+                users: whole.users,
             };
             let job = NewJob {
                 kind: "import",

@@ -3,6 +3,7 @@
 
 use crate::{
     STORE, access,
+    import::Told,
     job::{COLUMNS, Job},
 };
 use atlashub_sdk::prelude::*;
@@ -65,6 +66,9 @@ enum Report {
         /// Tables that it made.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tables_made: Vec<String>,
+        /// What became of an archive's users.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        users: Option<Told>,
     },
     /// As it was written down.
     Files(Box<RawValue>),
@@ -164,6 +168,7 @@ impl Shown {
                     Some(outcome) => serde_json::from_str::<Made>(outcome)?.tables_made,
                     None => Vec::new(),
                 },
+                users: Told::of(&job.id)?,
             });
         } else if let Some(outcome) = &job.outcome {
             shown.report = Some(Report::Files(RawValue::from_string(outcome.clone())?));

@@ -279,6 +279,9 @@ impl From<HostError> for Error {
             | "job_not_declared"
             | "invalid_schedule"
             | "platform_job_unknown" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "invalid_id" | "invalid_email" | "invalid_handle" | "invalid_name" | "unknown_role"
+            | "too_many_roles" | "role_not_given" => (StatusCode::UNPROCESSABLE_ENTITY, None),
+            "id_taken" | "email_taken" | "handle_taken" => (StatusCode::CONFLICT, None),
             "job_lost" | "too_many_schedules" => (StatusCode::CONFLICT, None),
             "not_found" => (StatusCode::NOT_FOUND, None),
             "platform_job_unavailable" => (StatusCode::NOT_IMPLEMENTED, None),

@@ -13,7 +13,8 @@ pub struct Multipart(host::MultipartParser);
 pub struct Part {
     /// The field's name.
     pub name: String,
-    /// The file's name, as the client wrote it.
+    /// The file's name, as the client has it: browsers' escapes of quotes and
+    /// line breaks are undone.
     pub filename: Option<String>,
     /// The type that the client claims.
     pub content_type: Option<String>,

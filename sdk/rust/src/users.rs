@@ -16,7 +16,7 @@
 //!
 //! Asking costs a host call and no database, and needs no grant. Looking
 //! users up needs the grant `users`; those who are shut out are not there,
-//! but for [`existing`].
+//! but for [`existing`]. Adding some needs `users:add`.
 
 use crate::{Error, Result, host, identity::CallerKind};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,23 @@ pub struct User {
     pub roles: Vec<String>,
     /// RFC 3339, in UTC.
     pub created_at: String,
+}
+
+/// A user to be added, without a password: whoever has the mailbox of the
+/// address sets one, or signs in, by mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewUser {
+    /// A UUID that nobody has: see [`free_ids`].
+    pub id: String,
+    /// The e-mail address.
+    pub email: String,
+    /// The handle, without `@`.
+    pub handle: Option<String>,
+    /// The name that others see.
+    pub name: Option<String>,
+    /// The roles to hold, built-in ones and the project's own, but for
+    /// `admin`.
+    pub roles: Vec<String>,
 }
 
 /// Some of the users, in order of their ids.
@@ -133,4 +150,28 @@ pub fn existing(ids: &[String]) -> Result<BTreeSet<String>> {
 /// The host's: `not_granted`, `invalid_cursor`.
 pub fn list(limit: u32, cursor: Option<&str>) -> Result<Page> {
     Ok(host::list_users(limit, cursor)?)
+}
+
+/// Those of `ids` that are no user's, in this project or another one. What is
+/// no UUID is not among them.
+///
+/// # Errors
+/// The host's: `not_granted` without `users:add`.
+pub fn free_ids(ids: &[String]) -> Result<BTreeSet<String>> {
+    let mut free = BTreeSet::new();
+    for some in ids.chunks(100) {
+        free.extend(host::free_ids(some)?);
+    }
+    Ok(free)
+}
+
+/// Adds a user. The audit tells of it, with the plugin's name.
+///
+/// # Errors
+/// The host's: `not_granted` without `users:add`, `invalid_id`, `id_taken`,
+/// `invalid_email`, `email_taken`, `invalid_handle`, `handle_taken`,
+/// `invalid_name`, `unknown_role`, `too_many_roles`, and `role_not_given` for
+/// the role `admin`.
+pub fn add(user: NewUser) -> Result<()> {
+    Ok(host::add_user(user)?)
 }

@@ -64,7 +64,7 @@ impl App {
 ///
 /// # Errors
 /// `invalid_name`.
-pub(super) fn name(text: Option<String>) -> Result<Option<String>> {
+pub(crate) fn name(text: Option<String>) -> Result<Option<String>> {
     let Some(text) = trimmed(text) else {
         return Ok(None);
     };
@@ -95,7 +95,7 @@ fn bio(text: Option<String>) -> Result<Option<String>> {
 ///
 /// # Errors
 /// `invalid_handle`.
-pub(super) fn handle(text: Option<String>) -> Result<Option<String>> {
+pub(crate) fn handle(text: Option<String>) -> Result<Option<String>> {
     let Some(text) = trimmed(text) else {
         return Ok(None);
     };

@@ -5,7 +5,7 @@
 use super::permissions;
 use crate::{Actor, App, directory::RouteTable};
 use atlashub_core::{BuiltInRole, Error, ProjectId, Result, permission::is_action};
-use atlashub_data::platform::Role;
+use atlashub_data::platform::{Platform, Role};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -150,35 +150,37 @@ impl App {
         Ok(())
     }
 
-    /// Checks the roles that a user shall hold.
+    /// As [`check`].
     pub(super) async fn check_roles(&self, project: ProjectId, roles: &[String]) -> Result<()> {
-        if roles.len() > MAX_HELD {
-            return Err(Error::invalid(
-                "too_many_roles",
-                format!("a user may hold {MAX_HELD} roles"),
-            ));
-        }
-        let own: Vec<String> = roles
-            .iter()
-            .filter(|role| BuiltInRole::named(role).is_none())
-            .cloned()
-            .collect();
-        match self
-            .platform()
-            .roles()
-            .missing(project, &own)
-            .await?
-            .first()
-        {
-            None => Ok(()),
-            Some(missing) => Err(Error::invalid(
-                "unknown_role",
-                format!(
-                    "the project has no role `{}`",
-                    missing.chars().take(MAX_WORD).collect::<String>()
-                ),
-            )),
-        }
+        check(self.platform(), project, roles).await
+    }
+}
+
+/// Checks the roles that a user shall hold.
+///
+/// # Errors
+/// `too_many_roles`, `unknown_role`.
+pub(crate) async fn check(platform: &Platform, project: ProjectId, roles: &[String]) -> Result<()> {
+    if roles.len() > MAX_HELD {
+        return Err(Error::invalid(
+            "too_many_roles",
+            format!("a user may hold {MAX_HELD} roles"),
+        ));
+    }
+    let own: Vec<String> = roles
+        .iter()
+        .filter(|role| BuiltInRole::named(role).is_none())
+        .cloned()
+        .collect();
+    match platform.roles().missing(project, &own).await?.first() {
+        None => Ok(()),
+        Some(missing) => Err(Error::invalid(
+            "unknown_role",
+            format!(
+                "the project has no role `{}`",
+                missing.chars().take(MAX_WORD).collect::<String>()
+            ),
+        )),
     }
 }
 

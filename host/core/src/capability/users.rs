@@ -1,7 +1,8 @@
 //! The project's end users, as plugins look them up, and what the built-in
 //! roles may do.
 
-use crate::{BuiltInRole, ProjectId, Result};
+use super::PluginScope;
+use crate::{BuiltInRole, Caller, ProjectId, RequestId, Result};
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -35,7 +36,33 @@ pub struct UserPage {
     pub next_cursor: Option<String>,
 }
 
-/// Looks users up. Those who are shut out are not there, but for
+/// A user that a plugin adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserToAdd {
+    /// The user's id: a UUID that nobody has.
+    pub id: String,
+    /// The address.
+    pub email: String,
+    /// The handle.
+    pub handle: Option<String>,
+    /// The name that others see.
+    pub name: Option<String>,
+    /// The roles that the user is to hold.
+    pub roles: Vec<String>,
+}
+
+/// Who has a user added.
+#[derive(Clone, Debug)]
+pub struct UserAdder {
+    /// Which plugin, in which project.
+    pub scope: PluginScope,
+    /// For whom it does, as the host knows.
+    pub caller: Caller,
+    /// During which request.
+    pub request: RequestId,
+}
+
+/// Looks users up, and adds them. Those who are shut out are not there, but for
 /// [`Users::existing`].
 #[async_trait]
 pub trait Users: Send + Sync {
@@ -56,4 +83,13 @@ pub trait Users: Send + Sync {
 
     /// A page of at most [`MAX_PAGE`] users. Code: `invalid_cursor`.
     async fn list(&self, project: ProjectId, limit: u32, cursor: Option<&str>) -> Result<UserPage>;
+
+    /// Those of `ids` that are no user's of any project, in no order; what is
+    /// no UUID is not among them.
+    async fn free_ids(&self, ids: &[String]) -> Result<Vec<String>>;
+
+    /// Adds a user who has no password. Codes: `invalid_id`, `id_taken`,
+    /// `role_not_given` for the role `admin`, and those of users that admins
+    /// add.
+    async fn add(&self, adder: UserAdder, user: UserToAdd) -> Result<()>;
 }

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { CircleCheck, CircleX } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
-import { reason } from "@/api/client";
+import { ApiError } from "@/api/client";
 import { queryClient, tableQuery, tablesQuery } from "@/api/queries";
 import { bytes, plural } from "@/lib/format";
 import { send } from "@/lib/send";
@@ -9,7 +9,7 @@ import { useAction } from "@/lib/use-action";
 import { ColumnMapping } from "./column-mapping";
 import { Progress } from "./progress";
 import { Loading, Note, Refusal } from "./states";
-import { JobProgress, JobErrors } from "./transfer-job";
+import { JobErrors, JobProgress, JobUsers } from "./transfer-job";
 import { type NewColumn, NewTable, faultOf, proposed, tableName, wishesOf } from "./transfer-new-table";
 import { type Job, beginFolder, beginImport, cancelJob, goesOn, jobQuery, preview, refreshJobs } from "./transfer-queries";
 import { Button } from "./ui/button";
@@ -67,6 +67,7 @@ function Outcome({ project, id, dry, again, whole, close }: { project: string; i
       <JobProgress job={job} dry={dry} />
       {job.error && <Refusal error={new Error(job.error.detail)} />}
       <JobErrors job={job} dry={dry} />
+      <JobUsers job={job} />
       <div className="flex flex-wrap justify-end gap-2">
         {goesOn(job) ? (
           <Button variant="danger" pending={pending} onClick={() => void run(() => cancelJob(project, id))}>
@@ -252,17 +253,27 @@ function IntoTable({ project, source, name, table: given, begin }: { project: st
   );
 }
 
+/** A part of a table that cannot be made here. */
+interface Part {
+  object: string;
+  why: string;
+}
+
 /** An archive: of tables, or of files with their metadata. */
-function IntoProject({ files, begin, beginFiles }: { files: boolean; begin: (wishes: Record<string, unknown>, dry: boolean) => Promise<boolean>; beginFiles: (dry: boolean) => Promise<boolean> }) {
+function IntoProject({ files, error, begin, beginFiles }: { files: boolean; error: unknown; begin: (wishes: Record<string, unknown>, dry: boolean) => Promise<boolean>; beginFiles: (dry: boolean) => Promise<boolean> }) {
   const [what, setWhat] = useState<"database" | "files">("database");
   const [mode, setMode] = useState<"insert" | "upsert">("insert");
   const [create, setCreate] = useState(true);
+  const [users, setUsers] = useState(false);
+  const [leave, setLeave] = useState<string[]>([]);
   const [pending, setPending] = useState<"dry" | "whole">();
   const go = async (dry: boolean) => {
     setPending(dry ? "dry" : "whole");
-    await (what === "files" ? beginFiles(dry) : begin({ what: "database", format: "zip", mode, create }, dry));
+    await (what === "files" ? beginFiles(dry) : begin({ what: "database", format: "zip", mode, create, users, leave_out: leave }, dry));
     setPending(undefined);
   };
+  const parts = error instanceof ApiError && error.code === "cannot_be_made" ? (error.details.parts as Part[]) : [];
+  const asked = parts.filter((one) => !leave.includes(one.object));
   return (
     <div className="grid gap-4">
       <Field label="What is in it">
@@ -283,6 +294,28 @@ function IntoProject({ files, begin, beginFiles }: { files: boolean; begin: (wis
             <Checkbox checked={create} onCheckedChange={(on) => setCreate(on === true)} />
             Make the tables that are not there, with their keys, indexes and policies
           </label>
+          <label className="flex cursor-pointer items-center gap-2 text-sm">
+            <Checkbox checked={users} onCheckedChange={(on) => setUsers(on === true)} />
+            Take its users along: who has the same e-mail address here is the same
+          </label>
+          {(asked.length > 0 || leave.length > 0) && (
+            <fieldset className="grid gap-2">
+              <legend className="mb-1.5 text-[0.8125rem] font-medium">Left out, as they cannot be made here</legend>
+              {[...leave.map((object) => ({ object, why: "" })), ...asked].map((one) => (
+                <label key={one.object} className="flex cursor-pointer items-start gap-2 text-sm">
+                  <Checkbox checked={leave.includes(one.object)} onCheckedChange={(on) => setLeave(on ? [...leave, one.object] : leave.filter((own) => own !== one.object))} />
+                  <span>
+                    <code>{one.object}</code> {one.why && <span className="text-muted">{one.why}</span>}
+                  </span>
+                </label>
+              ))}
+              {asked.length > 1 && (
+                <Button size="sm" className="justify-self-start" onClick={() => setLeave([...leave, ...asked.map((one) => one.object)])}>
+                  Leave all of them out
+                </Button>
+              )}
+            </fieldset>
+          )}
           <Note>Every piece of the archive is compared with its checksum before the first row goes in.</Note>
         </>
       ) : (
@@ -332,7 +365,7 @@ export function TransferImport({ project, file, table, files, close }: { project
       void refreshJobs(project);
       return true;
     } catch (failure) {
-      setError(new Error(reason(failure)));
+      setError(failure);
       return false;
     }
   };
@@ -367,7 +400,7 @@ export function TransferImport({ project, file, table, files, close }: { project
               {/* What was chosen stays while it is tried. */}
               <div className={begun ? "hidden" : undefined}>
                 {formatOf(file.name) === "zip" ? (
-                  <IntoProject files={files} begin={begin} beginFiles={(dry) => start((only) => beginFolder(project, source, only), dry)} />
+                  <IntoProject files={files} error={error} begin={begin} beginFiles={(dry) => start((only) => beginFolder(project, source, only), dry)} />
                 ) : (
                   <IntoTable project={project} source={source} name={file.name} table={table} begin={begin} />
                 )}

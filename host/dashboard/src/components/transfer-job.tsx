@@ -8,7 +8,7 @@ import { type Col, DataTable } from "./data-table";
 import { Progress } from "./progress";
 import { Failure, Loading, Note, Refusal } from "./states";
 import { Cut } from "./text";
-import { type FileError, type Job, type RowError, cancelJob, deleteJob, goesOn, jobInWords, jobQuery, refreshJobs } from "./transfer-queries";
+import { type FileError, type Job, type RowError, type UserNote, cancelJob, deleteJob, goesOn, jobInWords, jobQuery, refreshJobs } from "./transfer-queries";
 import { Badge, Dot, type Tone } from "./ui/badge";
 import { Button } from "./ui/button";
 import { DialogContent, DialogRoot } from "./ui/dialog";
@@ -51,6 +51,35 @@ function FileErrors({ errors }: { errors: FileError[] }) {
       <div className="rounded-md border border-border">
         <DataTable label="Files that were not taken" columns={ofFiles} rows={errors} rowKey={(one) => `${one.file} ${one.code}`} pageSize={10} empty={null} />
       </div>
+    </section>
+  );
+}
+
+const ofUsers: Col<UserNote>[] = [
+  { id: "email", head: "User", sort: (one) => one.email, cell: (one) => <Cut text={one.email} className="max-w-60" /> },
+  {
+    id: "what",
+    head: "What was not taken",
+    cell: (one) => <span className="block min-w-40">{one.left_out ? one.left_out.join(", ") : <span className="text-bad">{one.reason}</span>}</span>,
+  },
+];
+
+/** What became of an archive's users. */
+export function JobUsers({ job }: { job: Job }) {
+  const users = job.report?.users;
+  if (!users) return null;
+  const { there, added, waiting, notes } = users;
+  return (
+    <section className="grid gap-2">
+      <p className="text-sm">
+        {plural(there, "user")} of the archive {there === 1 ? "is" : "are"} here already, {added > 0 || waiting === 0 ? `${added} added` : `${waiting} would be added`}.
+        {added > 0 && " They set a password by mail."}
+      </p>
+      {notes.length > 0 && (
+        <div className="rounded-md border border-border">
+          <DataTable label="Users of whom not everything was taken" columns={ofUsers} rows={notes} rowKey={(one) => one.email} pageSize={10} empty={null} />
+        </div>
+      )}
     </section>
   );
 }
@@ -179,6 +208,7 @@ export function JobSheet({ project, id, close }: { project: string; id: string; 
               </Note>
             )}
             <JobErrors job={job} />
+            <JobUsers job={job} />
             <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 text-[0.8125rem]">
               {facts.map(([name, value]) => (
                 <div key={name} className="contents">

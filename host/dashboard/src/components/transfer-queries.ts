@@ -19,6 +19,15 @@ export interface FileError {
   reason: string;
 }
 
+/** A user of an archive of whom not everything could be taken, or nothing. */
+export interface UserNote {
+  email: string;
+  id: string;
+  left_out?: string[];
+  code?: string;
+  reason?: string;
+}
+
 /** An export or an import. */
 export interface Job {
   id: string;
@@ -37,6 +46,7 @@ export interface Job {
     bytes?: number;
     dry_run?: boolean;
     tables_made?: string[];
+    users?: { there: number; added: number; waiting: number; refused: number; notes: UserNote[] };
   };
   result?: { name: string; content_type: string; size: number; sha256: string | null; url?: string };
   created_at: string;

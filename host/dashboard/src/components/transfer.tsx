@@ -17,6 +17,7 @@ import { JobSheet, JobState } from "./transfer-job";
 import { type Job, beginExport, goesOn, jobInWords, jobsQuery, refreshJobs } from "./transfer-queries";
 import { Button } from "./ui/button";
 import { Card, CardBody, CardHeader } from "./ui/card";
+import { Checkbox } from "./ui/checkbox";
 import { Field } from "./ui/field";
 import { Select } from "./ui/input";
 
@@ -43,6 +44,8 @@ function Export({ project, files, open }: { project: string; files: boolean; ope
   const [format, setFormat] = useState("csv");
   const [delimiter, setDelimiter] = useState(",");
   const [formulas, setFormulas] = useState("neutralise");
+  const [users, setUsers] = useState(false);
+  const isArchive = what === "database" && format === "zip";
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   const choose = (next: string) => {
@@ -66,6 +69,7 @@ function Export({ project, files, open }: { project: string; files: boolean; ope
                 ...(what === "files" ? { metadata: format === "metadata" } : { format }),
                 ...(what === "table" ? { table: named, formulas: format === "csv" ? formulas : "keep" } : {}),
                 ...(what === "table" && format === "csv" ? { delimiter } : {}),
+                ...(isArchive ? { users } : {}),
               });
               await refreshJobs(project);
               open(job.id);
@@ -123,6 +127,12 @@ function Export({ project, files, open }: { project: string; files: boolean; ope
               </>
             )}
           </div>
+          {isArchive && (
+            <label className="flex cursor-pointer items-center gap-2 text-sm">
+              <Checkbox checked={users} onCheckedChange={(on) => setUsers(on === true)} />
+              With the project's users, without their passwords
+            </label>
+          )}
           <Refusal error={error} />
           <div>
             <Button type="submit" variant="primary" pending={pending} disabled={what === "table" && !named}>

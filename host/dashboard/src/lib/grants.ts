@@ -15,6 +15,7 @@ const fixed: Record<string, [string, string, boolean]> = {
   kv: ["Keep small values", "Settings and counters of its own, with expiry.", false],
   audit: ["Write into the audit", "It can add entries, and never change or remove any.", false],
   users: ["Look up this project's users", "Their names and mail addresses. Never their passwords.", true],
+  "users:add": ["Add users to this project", "Without a password, and with any role but admin. Each is in the audit.", true],
   "sign-in": ["Sign users in", "It checks what users send to it: passwords of apps and codes.", true],
   database: ["Read and write this project's tables", "With the rights of whoever calls it: policies hold.", true],
   "database:read": ["Read this project's tables", "With the rights of whoever calls it: policies hold.", true],
@@ -25,6 +26,8 @@ const fixed: Record<string, [string, string, boolean]> = {
   ],
   "http:*": ["Call any public address on the internet", "It may send what it knows anywhere. Private addresses stay closed.", true],
   channel: ["Hold connections of clients", "To push news to them as it happens.", false],
+  jobs: ["Work later and by the clock", "With the rights of the scheduler, which are all of them.", true],
+  "jobs:platform": ["Have the platform back this project up, export it or tidy it up", "As jobs of its own; restoring is not among them.", true],
   mail: ["Send mail to this project's users", "To their registered addresses only.", true],
 };
 

@@ -41,6 +41,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     bindings::database::definitions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::kv::store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::users::directory::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    bindings::users::accounts::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::sign_in::sessions::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::secret::stand_ins::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     bindings::secret::sealing::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;

@@ -30,6 +30,14 @@ fn refused(code: &str, message: impl Into<String>) -> Error {
     }
 }
 
+/// What a name in a form stands for: browsers and curl write quotes and line
+/// breaks as escapes, and nothing else (WHATWG HTML, "multipart form data").
+fn unescaped(name: &str) -> String {
+    name.replace("%22", "\"")
+        .replace("%0D", "\r")
+        .replace("%0A", "\n")
+}
+
 fn failed(error: multer::Error) -> Error {
     match error {
         multer::Error::StreamReadFailed(_) => {
@@ -96,8 +104,8 @@ impl form::HostParser for State {
             Ok(None) => return Ok(Ok(None)),
             Err(error) => return Ok(Err(failed(error))),
         };
-        let name = field.name().unwrap_or_default().to_owned();
-        let filename = field.file_name().map(ToOwned::to_owned);
+        let name = unescaped(field.name().unwrap_or_default());
+        let filename = field.file_name().map(unescaped);
         let content_type = field.content_type().map(ToString::to_string);
         let longest = [Some(&name), filename.as_ref(), content_type.as_ref()]
             .into_iter()

@@ -1,14 +1,17 @@
-//! `atlashub:users/directory`: the project's end users, and what the caller
-//! may do.
+//! `atlashub:users`: the project's end users, what the caller may do, and
+//! adding users.
 
 use super::not_granted;
 use crate::{
-    bindings::users::directory::{Error, Host, Page, User},
+    bindings::users::{
+        accounts::{self, NewUser},
+        directory::{Error, Host, Page, User},
+    },
     state::{PluginShared, State, for_guest},
 };
 use atlashub_core::{
     Grant, Result,
-    capability::users::{MAX_PAGE, UserRecord},
+    capability::users::{MAX_PAGE, UserAdder, UserRecord, UserToAdd, Users},
 };
 use std::sync::Arc;
 use time::format_description::well_known::Rfc3339;
@@ -54,6 +57,22 @@ impl PluginShared {
             users: page.users.into_iter().map(user).collect::<Result<_>>()?,
             next_cursor: page.next_cursor,
         })
+    }
+}
+
+impl State {
+    fn may_add_users(&self) -> Result<(Arc<dyn Users>, UserAdder)> {
+        let plugin = self.plugin();
+        if !plugin.grants.contains(&Grant::UsersAdd) {
+            return Err(not_granted("users:add"));
+        }
+        let request = &self.hooks.request;
+        let adder = UserAdder {
+            scope: plugin.scope.clone(),
+            caller: request.caller.clone(),
+            request: request.request_id,
+        };
+        Ok((Arc::clone(&plugin.services.users), adder))
     }
 }
 
@@ -128,5 +147,39 @@ impl Host for State {
     ) -> wasmtime::Result<std::result::Result<Page, Error>> {
         let plugin = Arc::clone(&self.hooks.plugin);
         Ok(told(plugin.list_users(limit, cursor.as_deref()).await))
+    }
+}
+
+fn told_of_accounts<T>(outcome: Result<T>) -> std::result::Result<T, accounts::Error> {
+    told(outcome).map_err(|Error { code, message }| accounts::Error { code, message })
+}
+
+impl accounts::Host for State {
+    async fn free_ids(
+        &mut self,
+        ids: Vec<String>,
+    ) -> wasmtime::Result<std::result::Result<Vec<String>, accounts::Error>> {
+        let asked = ids.get(..ids.len().min(MAX_PAGE as usize));
+        Ok(told_of_accounts(match self.may_add_users() {
+            Ok((users, _)) => users.free_ids(asked.unwrap_or_default()).await,
+            Err(error) => Err(error),
+        }))
+    }
+
+    async fn add_user(
+        &mut self,
+        user: NewUser,
+    ) -> wasmtime::Result<std::result::Result<(), accounts::Error>> {
+        let user = UserToAdd {
+            id: user.id,
+            email: user.email,
+            handle: user.handle,
+            name: user.name,
+            roles: user.roles,
+        };
+        Ok(told_of_accounts(match self.may_add_users() {
+            Ok((users, adder)) => users.add(adder, user).await,
+            Err(error) => Err(error),
+        }))
     }
 }

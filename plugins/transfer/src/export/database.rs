@@ -7,7 +7,10 @@ use super::{
     parts::{self, Parts},
 };
 use crate::{
-    archive::{self, Contents, FORMAT, MANIFEST, Manifest, Piece, VERSION, hexadecimal, zip},
+    archive::{
+        self, Contents, FORMAT, MANIFEST, MOST_USERS, Manifest, Piece, USERS, VERSION, hexadecimal,
+        zip,
+    },
     job::{Ended, Turn},
     names,
 };
@@ -28,6 +31,9 @@ const MOST: usize = 5_000;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) tables: Vec<String>,
+    /// Whether the project's users go with them.
+    #[serde(default)]
+    pub(super) users: bool,
 }
 
 /// How far it is.
@@ -38,6 +44,8 @@ struct State {
     /// What is in the archive.
     entries: Vec<zip::Entry>,
     tables: Vec<Contents>,
+    #[serde(default)]
+    users: Option<archive::Users>,
     parts: u64,
     complete: bool,
 }
@@ -51,6 +59,9 @@ struct Open {
     rows: u64,
     place: Option<Place>,
     page: u64,
+    /// The user behind whom the next one comes.
+    #[serde(default)]
+    cursor: Option<String>,
     pieces: Vec<Piece>,
 }
 
@@ -74,6 +85,51 @@ impl Writer {
         self.crc.update(bytes);
         self.sha.update(bytes);
         self.piece += bytes.len() as u64;
+    }
+
+    /// Goes on with the entry that is open, or begins this one.
+    fn open(&mut self, state: &mut State, file: &str) -> Open {
+        state.open.take().unwrap_or_else(|| {
+            let offset = self.offset();
+            self.parts.push(&zip::head(file));
+            self.crc = Hasher::new();
+            Open {
+                offset,
+                ..Open::default()
+            }
+        })
+    }
+
+    /// Writes the part that is being filled when it is time, with the entry
+    /// still open; how the turn has ended, if it has.
+    fn rest(
+        &mut self,
+        turn: &mut Turn,
+        state: &mut State,
+        open: &mut Open,
+    ) -> Result<Option<Ended>> {
+        let over = turn.is_over();
+        if self.parts.is_full() || over {
+            self.cut(open);
+            state.open = Some(open.clone());
+            if !flush(turn, state, self)? {
+                return Ok(Some(Ended::Lost));
+            }
+        }
+        Ok(over.then_some(Ended::GoesOn))
+    }
+
+    /// Ends the entry.
+    fn close(&mut self, state: &mut State, file: &str, open: &mut Open) {
+        self.cut(open);
+        self.parts.push(&zip::foot(open.crc, open.size));
+        state.entries.push(zip::Entry {
+            name: file.to_owned(),
+            crc: open.crc,
+            size: open.size,
+            offset: open.offset,
+        });
+        state.open = None;
     }
 
     /// Ends the piece, if it has anything.
@@ -134,7 +190,7 @@ impl Definitions {
 }
 
 /// Which tables there are to be exported.
-pub(super) fn asked() -> Result<Asked> {
+pub(super) fn asked(users: bool) -> Result<Asked> {
     let tables: Vec<String> = database::describe()?
         .into_iter()
         .filter(|table| table.kind == "table")
@@ -146,7 +202,7 @@ pub(super) fn asked() -> Result<Asked> {
             format!("an archive has {MOST} tables at most"),
         ));
     }
-    Ok(Asked { tables })
+    Ok(Asked { tables, users })
 }
 
 /// A turn at an export of a project's tables.
@@ -166,6 +222,12 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
     let mut known = Definitions::default();
     while let Some(name) = asked.tables.get(state.tables.len()) {
         match table(turn, name, &mut state, &mut writer, &mut known)? {
+            Ended::Done => {}
+            ended => return Ok(ended),
+        }
+    }
+    if asked.users && state.users.is_none() {
+        match all_users(turn, &mut state, &mut writer)? {
             Ended::Done => {}
             ended => return Ok(ended),
         }
@@ -193,15 +255,7 @@ fn table(
     let file = format!("tables/{:04}.ndjson", state.tables.len() + 1);
     let columns = names::columns(&table, None)?;
     let lines = Lines::new(Format::Ndjson, Delimiter::Comma, Formulas::Keep);
-    let mut open = state.open.take().unwrap_or_else(|| {
-        let offset = writer.offset();
-        writer.parts.push(&zip::head(&file));
-        writer.crc = Hasher::new();
-        Open {
-            offset,
-            ..Open::default()
-        }
-    });
+    let mut open = writer.open(state, &file);
     let mut pages = Pages::new(&table, &lines.of_row(&columns), lines.end(), open.page)?;
     loop {
         let page = pages.next(open.place.as_ref(), |text| {
@@ -218,26 +272,11 @@ fn table(
             break;
         };
         open.place = Some(place);
-        let over = turn.is_over();
-        if writer.parts.is_full() || over {
-            writer.cut(&mut open);
-            state.open = Some(open.clone());
-            if !flush(turn, state, writer)? {
-                return Ok(Ended::Lost);
-            }
-        }
-        if over {
-            return Ok(Ended::GoesOn);
+        if let Some(ended) = writer.rest(turn, state, &mut open)? {
+            return Ok(ended);
         }
     }
-    writer.cut(&mut open);
-    writer.parts.push(&zip::foot(open.crc, open.size));
-    state.entries.push(zip::Entry {
-        name: file.clone(),
-        crc: open.crc,
-        size: open.size,
-        offset: open.offset,
-    });
+    writer.close(state, &file, &mut open);
     let definition = known.of(name)?;
     state.tables.push(Contents {
         name: name.to_owned(),
@@ -250,7 +289,42 @@ fn table(
         size: open.size,
         pieces: open.pieces,
     });
-    state.open = None;
+    Ok(Ended::Done)
+}
+
+/// Writes the project's users; done when all are written. Those who are shut
+/// out are not told of here.
+fn all_users(turn: &mut Turn, state: &mut State, writer: &mut Writer) -> Result<Ended> {
+    let mut open = writer.open(state, USERS);
+    loop {
+        let page = users::list(100, open.cursor.as_deref())?;
+        for user in &page.users {
+            let mut line = serde_json::to_vec(user)?;
+            line.push(b'\n');
+            writer.data(&line);
+            open.rows += 1;
+        }
+        if open.rows > MOST_USERS {
+            return Err(Error::invalid(
+                "too_many_users",
+                format!("an archive has {MOST_USERS} users at most"),
+            ));
+        }
+        open.cursor = page.next_cursor;
+        if open.cursor.is_none() {
+            break;
+        }
+        if let Some(ended) = writer.rest(turn, state, &mut open)? {
+            return Ok(ended);
+        }
+    }
+    writer.close(state, USERS, &mut open);
+    state.users = Some(archive::Users {
+        file: USERS.to_owned(),
+        rows: open.rows,
+        size: open.size,
+        pieces: open.pieces,
+    });
     Ok(Ended::Done)
 }
 
@@ -267,6 +341,7 @@ fn finish(state: &mut State, writer: &mut Writer, left_out: Vec<LeftOut>) -> Res
         made_at: moment::rfc3339(moment::now_ms()),
         tables: std::mem::take(&mut state.tables),
         left_out,
+        users: state.users.clone(),
     };
     let text = serde_json::to_vec(&manifest)?;
     state.tables = manifest.tables;

@@ -16,7 +16,7 @@ use atlashub_sdk::{database, prelude::*};
 
 /// Which tables there are to be exported.
 pub(super) fn ask() -> Result<Asked> {
-    asked()
+    asked(false)
 }
 
 /// How far it is.

@@ -2,7 +2,7 @@
 //! handed on while they are read. Nothing is kept of them: when one is not
 //! taken, whichever it is, they are read again by the way that finds out.
 
-use super::{Format, Formulas, Plan, Reader, rows::Row};
+use super::{Format, Formulas, Plan, Reader, rows::Row, users::Ids};
 use atlashub_sdk::{
     database::{Column, Writer},
     prelude::*,
@@ -34,6 +34,7 @@ pub(super) enum Quick {
 pub(super) struct Encoder<'a> {
     plan: &'a Plan,
     columns: &'a [(usize, &'a Column)],
+    ids: &'a Ids,
     dialect: Dialect,
 }
 
@@ -41,11 +42,13 @@ impl<'a> Encoder<'a> {
     pub(super) fn new(
         plan: &'a Plan,
         columns: &'a [(usize, &'a Column)],
+        ids: &'a Ids,
         dialect: Dialect,
     ) -> Self {
         Self {
             plan,
             columns,
+            ids,
             dialect,
         }
     }
@@ -115,7 +118,8 @@ impl<'a> Encoder<'a> {
             return Ok(None);
         };
         match record.into_row(self.plan, self.columns) {
-            Ok(row) => {
+            Ok(mut row) => {
+                self.ids.put(&mut row);
                 self.row(row, lines);
                 Ok(Some(true))
             }

@@ -7,9 +7,10 @@ use super::{
     Formulas, Mode, OnError, Wishes, Within,
     make::{Making, as_table},
     plan::{Format, Plan},
+    users::Users,
 };
 use crate::{
-    archive::{Contents, FORMAT, MANIFEST, Manifest, OLDEST, VERSION, hexadecimal, zip},
+    archive::{Contents, FORMAT, MANIFEST, Manifest, OLDEST, Piece, VERSION, hexadecimal, zip},
     source::{Encoding, Source},
 };
 use atlashub_sdk::{
@@ -59,6 +60,8 @@ pub(super) struct Whole {
     pub(super) rows: u64,
     /// Tables that are made before.
     pub(super) making: Making,
+    /// Users that come along.
+    pub(super) users: Option<Users>,
 }
 
 fn broken(why: impl std::fmt::Display) -> Error {
@@ -142,10 +145,28 @@ pub(super) fn read(wishes: &Wishes, archive: &Source) -> Result<Whole> {
         checks: Vec::new(),
         rows: 0,
         making,
+        users: None,
     };
+    if wishes.users {
+        let Some(users) = &manifest.users else {
+            return Err(Error::invalid(
+                "no_users",
+                "the archive has no users: they are in it when it is exported with `users`",
+            ));
+        };
+        let source = entry(&users.file)?.source()?;
+        checks(
+            &users.file,
+            (users.size, &users.pieces),
+            &source,
+            &mut whole.checks,
+        )?;
+        whole.users = Some(Users::new(source, !wishes.dry_run));
+    }
     for contents in wanted {
         let source = entry(&contents.file)?.source()?;
-        checks(contents, &source, &mut whole.checks)?;
+        let parts = (contents.size, contents.pieces.as_slice());
+        checks(&contents.file, parts, &source, &mut whole.checks)?;
         let made = whole.making.definition(&contents.name);
         let table = match (find(&tables, &contents.name), made) {
             (Some(table), _) => Cow::Borrowed(table),
@@ -222,19 +243,24 @@ fn parents(contents: &Contents) -> impl Iterator<Item = &str> {
     keys.map(|key| key.table.as_str())
 }
 
-fn checks(contents: &Contents, source: &Source, into: &mut Vec<Check>) -> Result<()> {
+/// What is to be looked at of an entry with so many bytes in these pieces.
+fn checks(
+    file: &str,
+    (size, pieces): (u64, &[Piece]),
+    source: &Source,
+    into: &mut Vec<Check>,
+) -> Result<()> {
     let mut start = 0_u64;
-    for piece in &contents.pieces {
+    for piece in pieces {
         into.push(Check {
             source: source.part(start, piece.size)?,
             sha256: piece.sha256.clone(),
         });
         start = start.saturating_add(piece.size);
     }
-    if start != source.size || contents.size != source.size {
+    if start != source.size || size != source.size {
         return Err(broken(format_args!(
-            "`{}` has another size than the manifest says",
-            contents.file
+            "`{file}` has another size than the manifest says"
         )));
     }
     Ok(())

@@ -8,7 +8,8 @@ use super::{
     once,
     quick::{Encoder, Quick},
     refused::{Refused, refusal, refused_as, report},
-    rows::{Refusal, Row},
+    rows::{Record, Refusal, Row},
+    users::{self, Found, Ids},
 };
 use crate::{
     job::{Ended, Turn},
@@ -52,6 +53,9 @@ struct State {
     /// Whether the tables are made that were not there.
     #[serde(default)]
     step: Step,
+    /// Users of the archive that were looked for here.
+    #[serde(default)]
+    users: Found,
     /// The table that the rest is about.
     #[serde(default)]
     table: usize,
@@ -78,6 +82,7 @@ struct Import<'a> {
     /// Bytes of the tables before.
     before: u64,
     plan: &'a Plan,
+    ids: &'a Ids,
     columns: Vec<(usize, &'a Column)>,
     /// Places among the columns that make the key.
     key: Vec<usize>,
@@ -98,6 +103,19 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         if turn.is_over() {
             return Ok(Ended::GoesOn);
         }
+    }
+    let mut ids = Ids::default();
+    if let Some(own) = &asked.users {
+        let mut found = state.users.clone();
+        let note = |turn: &Turn, some: &users::Batch| {
+            state.users = some.end.clone();
+            turn.note(&state, |own| some.keep(own, &turn.job.id))
+        };
+        match own.find(turn, &mut found, note)? {
+            Ended::Done => {}
+            ended => return Ok(ended),
+        }
+        ids = Ids::of(&turn.job.id)?;
     }
     if !asked.making.is_empty() && state.step != Step::Made {
         let noted = |turn: &Turn, step: Step, outcome: Option<String>| {
@@ -120,7 +138,7 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             }
             state.table += 1;
             let Some(plan) = asked.plans.get(state.table) else {
-                return end(turn, &asked);
+                return end(turn, &asked, &state);
             };
             progress = Progress {
                 offset: plan.first,
@@ -130,11 +148,11 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             };
         }
         let Some(plan) = asked.plans.get(state.table) else {
-            return end(turn, &asked);
+            return end(turn, &asked, &state);
         };
         let before = asked.plans.iter().take(state.table);
         let before = before.map(|plan| plan.source.size).sum();
-        match one(turn, plan, &state, before, progress.clone())? {
+        match one(turn, plan, &ids, &state, before, progress.clone())? {
             (Ended::Done, end) => progress = end,
             (ended, _) => return Ok(ended),
         }
@@ -142,8 +160,15 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
 }
 
 /// Everything is in.
-fn end(turn: &mut Turn, asked: &Asked) -> Result<Ended> {
+fn end(turn: &mut Turn, asked: &Asked, state: &State) -> Result<Ended> {
     asked.making.finish()?;
+    // Last, as nothing takes them back.
+    if let Some(users) = &asked.users {
+        match users.add(turn, state)? {
+            Ended::Done => {}
+            ended => return Ok(ended),
+        }
+    }
     turn.finish(None)
 }
 
@@ -151,6 +176,7 @@ fn end(turn: &mut Turn, asked: &Asked) -> Result<Ended> {
 fn one(
     turn: &mut Turn,
     plan: &Plan,
+    ids: &Ids,
     state: &State,
     before: u64,
     progress: Progress,
@@ -172,6 +198,7 @@ fn one(
         before,
         insert: Insert::new(plan, &table, &columns),
         plan,
+        ids,
         columns,
         key,
     };
@@ -210,6 +237,13 @@ impl Import<'_> {
         }
     }
 
+    /// A record as a row, with the ids that users have here.
+    fn row(&self, record: Record) -> Result<Row, Refusal> {
+        let mut row = record.into_row(self.plan, &self.columns)?;
+        self.ids.put(&mut row);
+        Ok(row)
+    }
+
     /// Reads rows until a batch is full.
     fn gather(&self, reader: &mut Reader, from: &Progress, most: usize) -> Result<Batch> {
         let mut batch = Batch {
@@ -228,7 +262,7 @@ impl Import<'_> {
             bytes += record.size();
             batch.end.row += 1;
             batch.end.offset = reader.offset();
-            match record.into_row(self.plan, &self.columns) {
+            match self.row(record) {
                 Ok(row) => {
                     let number = batch.end.row;
                     let at = match self.key.is_empty() {
@@ -341,7 +375,7 @@ impl Import<'_> {
         reader: &mut Reader,
         sure: &Progress,
     ) -> Result<(Option<Progress>, u64)> {
-        let encoder = Encoder::new(self.plan, &self.columns, database::dialect());
+        let encoder = Encoder::new(self.plan, &self.columns, self.ids, database::dialect());
         let is_refusal = |error: &Error| refused_as(error).is_some();
         let (writer, rows, complete) = match encoder.run(reader, is_refusal)? {
             Quick::Not(rows) => return Ok((None, rows.max(1))),

@@ -634,3 +634,180 @@ fn a_job_tells_how_far_it_is_and_ends_with_what_the_host_says_of_it() {
     assert_eq!(host.jobs()[2].state, "cancelled");
     assert_eq!(host.run_jobs(&work()), 0);
 }
+
+/// An archive of a project with users, and notes of theirs.
+fn archive_with_users() -> Vec<u8> {
+    let mut host = TestHost::new("transfer")
+        .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
+        .unwrap()
+        .with_tables("CREATE TABLE notes (id INTEGER PRIMARY KEY NOT NULL, owner TEXT);")
+        .unwrap()
+        .with_caller(Caller::new(CallerKind::SecretKey, "k"));
+    for (n, name, role) in [
+        (1, "ada", "editor"),
+        (2, "bob", "admin"),
+        (3, "eve", "auditor"),
+        (4, "max", "viewer"),
+    ] {
+        host = host.with_user(user(n, &format!("{name}@example.com"), name, role));
+        database::execute(
+            "INSERT INTO public.notes (id, owner) VALUES ($1, $2)",
+            params![n, user_id(n)],
+        )
+        .unwrap();
+    }
+    let body = json!({"what": "database", "users": true});
+    let (_, job) = post("/transfer/export", &body);
+    turn(&host);
+    let key: String = sql::query_one(
+        "SELECT result_key FROM transfer.jobs WHERE id = $1",
+        params![id(&job)],
+    )
+    .unwrap();
+    let archive = blob::bucket("private").read(&key, None).unwrap();
+    archive.bytes(1 << 20).unwrap()
+}
+
+fn user_id(n: i64) -> String {
+    format!("01900000-0000-7000-8000-00000000000{n}")
+}
+
+fn user(n: i64, email: &str, handle: &str, role: &str) -> users::User {
+    users::User {
+        id: user_id(n),
+        email: Some(email.to_owned()),
+        handle: Some(handle.to_owned()),
+        roles: vec![role.to_owned()],
+        ..users::User::default()
+    }
+}
+
+fn upload_bytes(bytes: &[u8]) -> String {
+    let (status, upload) = call(Request::post("/transfer/uploads", bytes.to_vec()));
+    assert_eq!(status, 201, "{upload}");
+    id(&upload).to_owned()
+}
+
+fn owners() -> Vec<String> {
+    database::query("SELECT owner FROM notes ORDER BY id", params![]).unwrap()
+}
+
+fn id_of(email: &str) -> String {
+    users::find(email).unwrap().unwrap().id
+}
+
+#[test]
+fn users_come_along_with_an_archive_and_their_rows_stay_theirs() {
+    let archive = archive_with_users();
+    // One is here under another id, another's id is somebody else's here, and
+    // a handle is taken.
+    let host = host()
+        .with_user(user(7, "ada@example.com", "lovelace", "viewer"))
+        .with_user(user(2, "other@example.com", "eve", "viewer"));
+    let wishes = json!({
+        "what": "database", "create": true, "in": "transaction", "users": true,
+        "source": upload_bytes(&archive),
+    });
+    let (status, job) = post("/transfer/import", &wishes);
+    assert_eq!(status, 202, "{job}");
+    turn(&host);
+    let job = see(&job);
+    assert_eq!(job["status"], "done", "{job}");
+    let (bob, eve) = (id_of("bob@example.com"), id_of("eve@example.com"));
+    assert_eq!(owners(), [user_id(7), bob.clone(), user_id(3), user_id(4)]);
+    assert_eq!(eve, user_id(3));
+    assert_ne!(bob, user_id(2));
+    let told = &job["report"]["users"];
+    assert_eq!(
+        *told,
+        json!({"there": 1, "added": 3, "waiting": 0, "refused": 0, "notes": [
+            {"email": "bob@example.com", "id": bob, "left_out": ["roles"]},
+            {"email": "eve@example.com", "id": eve, "left_out": ["handle", "roles"]},
+        ]})
+    );
+    let roles = |id: &str| users::get(id).unwrap().unwrap().roles;
+    // Nobody becomes an admin that way, nor has what this project does not know.
+    assert_eq!(
+        (roles(&bob), roles(&eve)),
+        (vec!["viewer".to_owned()], vec!["viewer".to_owned()])
+    );
+    assert_eq!(roles(&user_id(7)), ["viewer"]);
+
+    // Once more into the same project: everybody is there.
+    database::execute("DELETE FROM public.notes", params![]).unwrap();
+    let mut again = wishes;
+    again["in"] = json!("batches");
+    let (_, job) = post("/transfer/import", &again);
+    turn(&host);
+    let job = see(&job);
+    assert_eq!(job["report"]["users"]["there"], 4, "{job}");
+    assert_eq!(owners(), [user_id(7), bob, user_id(3), user_id(4)]);
+}
+
+#[test]
+fn users_are_added_when_all_else_is_in_and_not_before() {
+    let archive = archive_with_users();
+    let host = host();
+    database::execute(
+        "CREATE TABLE notes (id BIGINT PRIMARY KEY, owner TEXT)",
+        params![],
+    )
+    .unwrap();
+    database::execute("INSERT INTO public.notes (id) VALUES (3)", params![]).unwrap();
+    let source = upload_bytes(&archive);
+    let mut wishes = json!({"what": "database", "users": true, "source": source});
+    let (_, job) = post("/transfer/import", &wishes);
+    turn(&host);
+    let job = see(&job);
+    assert_eq!(job["status"], "failed", "{job}");
+    assert_eq!(job["report"]["users"]["waiting"], 4, "{job}");
+    assert_eq!(users::find("bob@example.com").unwrap(), None);
+
+    // A trial adds nobody, either.
+    database::execute("DELETE FROM public.notes", params![]).unwrap();
+    wishes["dry_run"] = json!(true);
+    let (_, job) = post("/transfer/import", &wishes);
+    turn(&host);
+    let job = see(&job);
+    assert_eq!(
+        (&job["status"], &job["report"]["users"]["waiting"]),
+        (&json!("done"), &json!(4))
+    );
+    assert_eq!(users::find("bob@example.com").unwrap(), None);
+    assert_eq!(owners(), [""; 0]);
+}
+
+#[test]
+fn users_are_for_archives_that_have_them() {
+    let host = host();
+    for (path, body) in [
+        (
+            "/transfer/export",
+            json!({"what": "table", "table": "people", "users": true}),
+        ),
+        (
+            "/transfer/export",
+            json!({"what": "database", "format": "sql", "users": true}),
+        ),
+        (
+            "/transfer/import",
+            json!({"source": upload("id\n1\n"), "table": "people", "users": true}),
+        ),
+    ] {
+        let (status, refused) = post(path, &body);
+        assert_eq!(
+            (status, &refused["code"]),
+            (422, &json!("invalid_body")),
+            "{body}"
+        );
+    }
+    let (_, job) = post("/transfer/export", &json!({"what": "database"}));
+    turn(&host);
+    let wishes = json!({"what": "database", "source": id(&job), "users": true, "create": true});
+    let (status, refused) = post("/transfer/import", &wishes);
+    assert_eq!(
+        (status, &refused["code"]),
+        (422, &json!("no_users")),
+        "{refused}"
+    );
+}

@@ -21,7 +21,7 @@ use crate::{
             sign_in::sessions as wit_sign_in,
             sql::client as wit_sql,
             upload::parts,
-            users::directory as wit_users,
+            users::{accounts as wit_accounts, directory as wit_users},
         },
         wasi::{
             config::store as wit_config,
@@ -43,7 +43,7 @@ use crate::{
     schedules::{CatchUp, Definition, Explanation, Page as SchedulePage, Schedule},
     sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
-    users::{Page as UserPage, User},
+    users::{NewUser, Page as UserPage, User},
 };
 use std::ops::Range;
 
@@ -57,7 +57,7 @@ macro_rules! host_error {
     };
 }
 
-host_error! { wit_audit wit_channel wit_events wit_jobs wit_mail wit_sql wit_kv wit_form wit_sealing wit_secret wit_users }
+host_error! { wit_audit wit_channel wit_events wit_jobs wit_mail wit_sql wit_kv wit_form wit_sealing wit_secret wit_users wit_accounts }
 
 impl From<objects::Error> for HostError {
     fn from(error: objects::Error) -> Self {
@@ -143,6 +143,20 @@ pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPag
         users: page.users.into_iter().map(user).collect(),
         next_cursor: page.next_cursor,
     })
+}
+
+pub(crate) fn free_ids(ids: &[String]) -> HostResult<Vec<String>> {
+    Ok(wit_accounts::free_ids(ids)?)
+}
+
+pub(crate) fn add_user(user: NewUser) -> HostResult<()> {
+    Ok(wit_accounts::add_user(&wit_accounts::NewUser {
+        id: user.id,
+        email: user.email,
+        handle: user.handle,
+        name: user.name,
+        roles: user.roles,
+    })?)
 }
 
 // Secrets

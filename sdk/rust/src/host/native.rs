@@ -19,7 +19,7 @@ use crate::{
     schedules::{Definition, Explanation, Page as SchedulePage, Schedule},
     sign_in::{Credentials, Tokens},
     sql::{Rows, Value},
-    users::{Page as UserPage, User},
+    users::{NewUser, Page as UserPage, User},
 };
 use std::{cell::RefCell, ops::Range, rc::Rc};
 
@@ -31,6 +31,7 @@ pub(crate) trait Host {
     fn public_url(&self) -> String;
     fn has_permission(&self, permission: &str) -> bool;
     fn users(&self) -> Vec<User>;
+    fn add_user(&self, user: NewUser) -> HostResult<()>;
     fn stand_in(&self, name: &str, encoded: Option<(&str, &str)>) -> HostResult<String>;
     fn seal(&self, context: &str, plain: &[u8]) -> HostResult<String>;
     fn open_sealed(&self, context: &str, sealed: &str) -> HostResult<Vec<u8>>;
@@ -226,6 +227,16 @@ pub(crate) fn existing_users(ids: &[String]) -> HostResult<Vec<String>> {
     let users = host()?.users();
     let is_there = |id: &&String| users.iter().any(|user| user.id == **id);
     Ok(ids.iter().filter(is_there).cloned().collect())
+}
+
+pub(crate) fn free_ids(ids: &[String]) -> HostResult<Vec<String>> {
+    let taken = host()?.users();
+    let is_free = |id: &&String| !taken.iter().any(|user| user.id == **id);
+    Ok(ids.iter().filter(is_free).cloned().collect())
+}
+
+pub(crate) fn add_user(user: NewUser) -> HostResult<()> {
+    host()?.add_user(user)
 }
 
 pub(crate) fn list_users(limit: u32, cursor: Option<&str>) -> HostResult<UserPage> {
@@ -942,7 +953,14 @@ mod form {
         text.split(';').skip(1).find_map(|parameter| {
             let (own, value) = parameter.trim().split_once('=')?;
             own.eq_ignore_ascii_case(name)
-                .then(|| value.trim_matches('"').to_owned())
+                .then(|| unescaped(value.trim_matches('"')))
         })
+    }
+
+    /// As the host does.
+    fn unescaped(name: &str) -> String {
+        name.replace("%22", "\"")
+            .replace("%0D", "\r")
+            .replace("%0A", "\n")
     }
 }

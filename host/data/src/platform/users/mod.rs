@@ -62,9 +62,16 @@ impl<'a> Users<'a> {
     /// `email_taken` or `handle_taken`; `not_found` when there is no such
     /// project.
     pub async fn create(&self, project: ProjectId, new: NewUser) -> Result<EndUser> {
+        self.create_as(project, UserId::new(), new).await
+    }
+
+    /// Adds a user with an id that nobody has: see [`Users::taken_ids`].
+    ///
+    /// # Errors
+    /// As [`Users::create`].
+    pub async fn create_as(&self, project: ProjectId, id: UserId, new: NewUser) -> Result<EndUser> {
         let unit = self.db.begin().await?;
         let now = unit.now();
-        let id = UserId::new();
         let email = new.email.to_lowercase();
         let handle = new.handle.map(|handle| handle.to_lowercase());
         unit.users()
@@ -124,6 +131,25 @@ impl<'a> Users<'a> {
             .await
             .map_err(failed("look users up"))?;
         Ok(there.into_iter().map(UserId::from_uuid).collect())
+    }
+
+    /// Those of `ids` that are a user's of any project.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn taken_ids(&self, ids: &[UserId]) -> Result<Vec<UserId>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let taken: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::Id.is_in(ids.iter().map(|id| *id.as_uuid())))
+            .into_tuple()
+            .all(&self.db.read())
+            .await
+            .map_err(failed("look ids of users up"))?;
+        Ok(taken.into_iter().map(UserId::from_uuid).collect())
     }
 
     /// The user with this id.

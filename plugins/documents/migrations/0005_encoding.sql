@@ -1,0 +1,2 @@
+-- What the letters of a file of text were written in.
+ALTER TABLE documents ADD COLUMN encoding TEXT;
