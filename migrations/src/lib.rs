@@ -48,6 +48,7 @@ mod m0120_backups;
 mod m0135_engine_moves;
 mod m0145_series;
 mod m0150_backup_turns;
+mod m0160_requests;
 
 /// Applies the platform's migrations in order.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +95,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0135_engine_moves::Migration),
             Box::new(m0145_series::Migration),
             Box::new(m0150_backup_turns::Migration),
+            Box::new(m0160_requests::Migration),
         ]
     }
 }

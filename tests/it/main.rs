@@ -81,6 +81,7 @@ mod postgrest_js;
 mod problems;
 mod races;
 mod readiness;
+mod requests;
 mod resumable;
 mod rpc;
 mod schedules;

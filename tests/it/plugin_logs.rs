@@ -13,10 +13,13 @@ struct Followed {
 
 impl Followed {
     async fn of(admin: &Admin, project: &Project, query: &str) -> Self {
-        let path = format!(
-            "/admin/v1/projects/{}/plugins/misbehave/logs?follow=1{query}",
-            project.slug
-        );
+        Self::at(admin, project, "plugins/misbehave/logs", query).await
+    }
+
+    /// What comes at a path below the project's.
+    async fn at(admin: &Admin, project: &Project, path: &str, query: &str) -> Self {
+        let slug = &project.slug;
+        let path = format!("/admin/v1/projects/{slug}/{path}?follow=1{query}");
         let response = admin.request(Method::GET, &path).send().await.unwrap();
         assert_eq!(response.status(), 200);
         let of_type = response.headers()["content-type"].to_str().unwrap();
@@ -108,6 +111,27 @@ async fn lines_arrive_as_they_are_written_after_those_that_were() {
         assert!(line["seq"].as_i64().unwrap() > seq, "{line}");
         seq = line["seq"].as_i64().unwrap();
     }
+}
+
+/// Lines of all plugins are followed, and read, at once; each names its plugin.
+#[tokio::test]
+async fn lines_of_all_plugins_come_together() {
+    let admin = shared().await.admin();
+    let project = with_misbehave(&admin).await;
+    let mut log = Followed::at(&admin, &project, "logs", "").await;
+    let word = unique("word");
+    says(&project, &word).await;
+    let line = log.expect(&word).await;
+    assert_eq!(line["plugin"], "misbehave", "{line}");
+    let path = format!("/admin/v1/projects/{}/logs?q={word}", project.slug);
+    let page = admin.get(&path).await.expect(200).json();
+    assert_eq!(page["items"][0]["seq"], line["seq"], "{page}");
+    let other = admin.project_with(&[]).await;
+    let path = format!("/admin/v1/projects/{}/logs", other.slug);
+    assert_eq!(
+        admin.get(&path).await.expect(200).json()["items"],
+        json!([])
+    );
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use crate::{
         BackUp, Cleanup, EventsOfPlugins, Export, JobsOfPlugins, PlatformActions, Scheduler,
         TermsOfJobs, WorkQueue, Worker,
     },
+    requests::RequestLog,
     series::{self, Traffic, Unwritten},
     sessions::{SessionCache, refusals::Refusals},
     sign_ins_of_plugins::SignInsOfPlugins,
@@ -116,6 +117,7 @@ struct Inner {
     plugins: Plugins,
     images: Images,
     plugin_log: PluginLog,
+    request_log: RequestLog,
     passwords: Passwords,
     strict_limits: Arc<StrictLimits>,
     request_limits: Arc<RequestLimits>,
@@ -170,6 +172,7 @@ impl App {
         // Read before anything is loaded: what changes meanwhile comes again.
         let seq = platform.changes().latest_seq().await?;
         let (plugin_log, log_writer) = PluginLog::new();
+        let (request_log, request_writer) = RequestLog::new(Arc::clone(&clock));
         let blobs = Arc::new(BlobStore::new(BlobStoreParts {
             platform: platform.clone(),
             storage: storage.clone(),
@@ -311,6 +314,7 @@ impl App {
             plugins,
             images,
             plugin_log,
+            request_log,
             passwords: Passwords::new()?,
             strict_limits,
             request_limits,
@@ -345,6 +349,9 @@ impl App {
         app.0
             .log_tasks
             .spawn(log_writer.run(app.platform().clone(), app.0.stop_log.clone()));
+        app.0
+            .log_tasks
+            .spawn(request_writer.run(app.platform().clone(), app.0.stop_log.clone()));
         let mut listeners: Vec<Arc<dyn ChangeListener>> = vec![
             Arc::clone(&app.0.session_cache) as _,
             Arc::clone(&app.0.access) as _,
@@ -568,6 +575,12 @@ impl App {
 
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.0.sealer
+    }
+
+    /// Where requests are kept.
+    #[must_use]
+    pub fn request_log(&self) -> &RequestLog {
+        &self.0.request_log
     }
 
     /// Where lines of plugins go.

@@ -33,6 +33,7 @@ pub mod page_tokens;
 pub mod plugins;
 mod projects;
 mod queue;
+pub mod requests;
 pub mod series;
 mod sessions;
 mod settings;

@@ -6,7 +6,7 @@
 
 use crate::{App, changes::chain, directory::Directory};
 use atlashub_core::{
-    InstallationId, Result,
+    InstallationId, PluginName, ProjectId, Result,
     capability::{
         PluginScope,
         log::{Level, LogLine, LogSink, Source},
@@ -252,31 +252,34 @@ impl LogWriter {
 }
 
 impl App {
-    /// A page of a plugin's lines, newest first.
+    /// A page of a plugin's lines, or of all of the project's, newest first.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn plugin_logs(
         &self,
-        scope: &PluginScope,
+        project: ProjectId,
+        plugin: Option<&PluginName>,
         filter: &LogFilter,
         limit: u64,
     ) -> Result<LogPage> {
         self.platform()
             .plugin_logs()
-            .list(scope, filter, limit)
+            .list_of(project, plugin, filter, limit)
             .await
     }
 
-    /// A plugin's lines as they come, oldest first, from the `past` newest
-    /// that are there on. Ends with the plugin's removal from the project, with
-    /// the app, or when it is dropped.
+    /// Lines of a plugin, or of all of the project's, as they come, oldest
+    /// first, from the `past` newest that are there on. Ends with the plugin's
+    /// removal from the project or with the project's, with the app, or when it
+    /// is dropped.
     ///
     /// # Errors
     /// When the database cannot.
     pub async fn follow_plugin_logs(
         &self,
-        scope: PluginScope,
+        project: ProjectId,
+        plugin: Option<PluginName>,
         past: u64,
     ) -> Result<impl Stream<Item = Result<StoredLogLine>> + Send + use<>> {
         let mut stored = self.plugin_log().stored.clone();
@@ -284,15 +287,22 @@ impl App {
         let newest = self
             .platform()
             .plugin_logs()
-            .list(&scope, &LogFilter::default(), past.max(1))
+            .list_of(project, plugin.as_ref(), &LogFilter::default(), past.max(1))
             .await?;
         let after = newest.items.first().map_or(0, |line| line.seq);
         let mut waiting: VecDeque<StoredLogLine> = newest.items.into_iter().rev().collect();
         if past == 0 {
             waiting.clear();
         }
-        let installation = self.platform().installations();
-        let installation = installation.find(scope.project, &scope.plugin).await?;
+        let installation = match &plugin {
+            Some(plugin) => {
+                self.platform()
+                    .installations()
+                    .find(project, plugin)
+                    .await?
+            }
+            None => None,
+        };
         let mut ticks = tokio::time::interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let follower = Follower {
@@ -300,7 +310,8 @@ impl App {
             directory: Arc::clone(self.directory()),
             installation: installation.map(|found| found.id),
             stop: self.stopping(),
-            scope,
+            project,
+            plugin,
             after,
             stored,
             waiting,
@@ -316,7 +327,8 @@ struct Follower {
     /// What wrote the lines, where it was installed at the beginning.
     installation: Option<InstallationId>,
     stop: CancellationToken,
-    scope: PluginScope,
+    project: ProjectId,
+    plugin: Option<PluginName>,
     after: i64,
     stored: watch::Receiver<u64>,
     waiting: VecDeque<StoredLogLine>,
@@ -350,15 +362,14 @@ impl Follower {
 
     /// Whether the project is gone, or the plugin from it.
     async fn is_over(&self) -> Result<bool> {
-        if self.directory.by_id(self.scope.project).is_none() {
+        if self.directory.by_id(self.project).is_none() {
             return Ok(true);
         }
-        let Some(installation) = self.installation else {
+        let (Some(installation), Some(plugin)) = (self.installation, &self.plugin) else {
             return Ok(false);
         };
-        let scope = &self.scope;
         let found = self.platform.installations();
-        let found = found.find(scope.project, &scope.plugin).await?;
+        let found = found.find(self.project, plugin).await?;
         Ok(found.is_none_or(|found| found.id != installation))
     }
 
@@ -372,7 +383,7 @@ impl Follower {
             let page = self
                 .platform
                 .plugin_logs()
-                .list(&self.scope, &filter, FOLLOW_PAGE)
+                .list_of(self.project, self.plugin.as_ref(), &filter, FOLLOW_PAGE)
                 .await?;
             for line in page.items {
                 self.waiting.push_front(line);
@@ -389,7 +400,7 @@ impl Follower {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use atlashub_core::{Clock as _, ProjectId, SystemClock};
+    use atlashub_core::{Clock as _, SystemClock};
 
     fn scope(name: &str) -> PluginScope {
         PluginScope {

@@ -19,6 +19,8 @@ pub(crate) const NOTICE: Duration = Duration::from_secs(3);
 const LOG_AGE: Duration = Duration::from_secs(14 * 24 * 3_600);
 /// Lines kept of each plugin in each project.
 const LOG_LINES: u64 = 20_000;
+/// Requests kept of each project.
+const REQUESTS: u64 = 20_000;
 /// How long changes are kept: far longer than a node may be cut off before it
 /// loads everything anew.
 const CHANGE_AGE: Duration = Duration::from_secs(24 * 3_600);
@@ -110,6 +112,14 @@ pub(crate) async fn sweep(app: &App) {
     note(
         "surplus log lines",
         platform.plugin_logs().prune_to(LOG_LINES).await,
+    );
+    note(
+        "old requests",
+        platform.requests().prune_older(LOG_AGE).await,
+    );
+    note(
+        "surplus requests",
+        platform.requests().prune_to(REQUESTS).await,
     );
     note("announced uploads", app.blobs().sweep_announced().await);
     note("kept answers", platform.idempotency().sweep_expired().await);

@@ -470,7 +470,7 @@ async fn lines_of_a_plugin_are_stored_and_followed() {
     }
     eventually("the lines are stored", || async {
         let page = app
-            .plugin_logs(&scope, &Default::default(), 1)
+            .plugin_logs(scope.project, Some(&scope.plugin), &Default::default(), 1)
             .await
             .unwrap();
         page.items
@@ -478,7 +478,10 @@ async fn lines_of_a_plugin_are_stored_and_followed() {
             .is_some_and(|line| line.line.message == "before 1199")
     })
     .await;
-    let lines = app.follow_plugin_logs(scope.clone(), 2).await.unwrap();
+    let lines = app
+        .follow_plugin_logs(scope.project, Some(scope.plugin.clone()), 2)
+        .await
+        .unwrap();
     for number in 0..1_200 {
         write(format!("after {number}"));
     }

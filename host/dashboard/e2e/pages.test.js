@@ -211,11 +211,21 @@ test("the queue, the logs and the audit are looked through", async () => {
   await page.goto(`${page.base}/projects/shop/queue`);
   await page.getByRole("button", { name: /^dead/ }).waitFor();
   await pictures(page, "queue");
+  await fetch(`${server.url}/p/shop/nothing-there?token=secret`, { headers: { "x-dev-admin-token": server.token } });
   await page.goto(`${page.base}/projects/shop/logs`);
+  // As it comes, by how it ended, and in the address.
+  await page.getByRole("button", { name: "/nothing-there", exact: true }).first().waitFor();
+  await page.getByLabel("Answer").selectOption("4xx");
+  await page.waitForURL(/status=4xx/);
+  await page.getByRole("row").filter({ hasText: "/nothing-there" }).getByText("404").first().waitFor();
+  await pictures(page, "logs-requests");
+  await page.getByLabel("Answer").selectOption("5xx");
+  await page.getByText("No request is like that").waitFor();
+  await page.getByRole("tab", { name: "Live lines" }).click();
   await page.getByRole("button", { name: "Pause" }).waitFor();
   await page.getByText("live", { exact: true }).waitFor();
   await pictures(page, "logs-live");
-  await page.getByRole("tab", { name: "Search" }).click();
+  await page.getByRole("tab", { name: "Search lines" }).click();
   await page.getByLabel("Text", { exact: true }).waitFor();
   await page.getByRole("tab", { name: "Audit" }).click();
   await page.getByRole("button", { name: /^[a-z_]+\.[a-z_]+/ }).first().waitFor();
@@ -265,6 +275,15 @@ test("the overview, the settings and the platform's pages stand", async () => {
 
   await page.goto(`${page.base}/platform`);
   await page.getByText(/200, /).first().waitFor();
+  await page.getByText("Off: admins sign in here").waitFor();
+  await page.getByRole("checkbox", { name: "Only those that are set" }).check();
+  await page.getByRole("cell", { name: /set, and told to nobody/ }).first().waitFor();
+  assert.equal(await page.getByText(server.token).count(), 0);
+  await page.getByLabel("Find a setting").fill("data_dir");
+  await page.getByText("ATLASHUB_DATA_DIR").first().waitFor();
+  await page.getByLabel("Find a setting").fill("");
+  await page.getByRole("button", { name: "Send me a trial" }).click();
+  await page.getByText(/lies in the data folder|The mail server took/).waitFor();
   await pictures(page, "platform");
   await page.goto(`${page.base}/plugins`);
   await page.getByRole("button", { name: "storage", exact: true }).waitFor();

@@ -231,7 +231,7 @@ const queue = createRoute({
 const logs = createRoute({
   getParentRoute: () => project,
   path: "/logs",
-  validateSearch: words("source", "plugin", "level", "q", "request"),
+  validateSearch: words("source", "plugin", "level", "q", "request", "status", "method", "slower", "actor", "action", "target", "from", "pages"),
   component: lazyRouteComponent(() => import("./pages/logs"), "Logs"),
 });
 

@@ -82,7 +82,9 @@ impl Entry {
                 let project = project.map(|within| within.project.id);
                 let mut response = self.host.handle(request.map(Body::new), peer).await;
                 if let Some(project) = project {
-                    counted.end(self.gateway.app(), project, None, &response);
+                    let tag = response.headers().get(request_id::HEADER);
+                    let tag = tag.and_then(|tag| tag.to_str().ok()?.parse().ok());
+                    counted.end(self.gateway.app(), project, None, tag, &response);
                 }
                 if let Some(admission) = admission {
                     rate_limit::tell(response.headers_mut(), &admission);

@@ -15,6 +15,7 @@ use atlashub_data::platform::{
 };
 use atlashub_storage::{ObjectPath, PathPrefix};
 use serde_json::json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// As what an archive is restored.
@@ -357,6 +358,7 @@ impl Backups {
             sealer: &self.parts().sealer,
             project: restoring.target,
             how: restoring.how,
+            now: micros(self.platform().now()),
         }
     }
 
@@ -544,6 +546,7 @@ impl Backups {
                     sealer: &self.parts().sealer,
                     project: staging,
                     how: Return::Copy,
+                    now: micros(self.platform().now()),
                 };
                 trial.put(&loaded).await?;
                 unit.roll_back().await?;
@@ -565,4 +568,9 @@ impl Backups {
         self.discard(staging).await?;
         outcome
     }
+}
+
+/// A time as the platform's rows have it.
+fn micros(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }

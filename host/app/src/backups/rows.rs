@@ -43,6 +43,8 @@ pub(super) struct RowsTo<'a> {
     pub(super) sealer: &'a Sealer,
     pub(super) project: ProjectId,
     pub(super) how: Return,
+    /// This moment, microseconds since 1970.
+    pub(super) now: i64,
 }
 
 /// What the project's own rows said.
@@ -180,6 +182,9 @@ impl RowsTo<'_> {
                 self.set(row, column, new.id);
             }
         }
+        if self.how == Return::Over && table == "schedules" {
+            go_on_from(self.now, row);
+        }
         if self.how != Return::Copy {
             return Ok(true);
         }
@@ -305,6 +310,21 @@ impl IntoUuid for ProjectId {
     fn into_uuid(self) -> Uuid {
         *self.as_uuid()
     }
+}
+
+/// What has fallen due since the backup was made has run, or was missed, and is
+/// in no archive: schedules go on from this moment, whatever they catch up.
+fn go_on_from(now: i64, row: &mut ArchivedRow) {
+    let is = |column: &str| matches!(row.get(column), Some(value) if value.as_bool() == Some(true) || value.as_i64() == Some(1));
+    if !is("enabled") || is("paused") || is("suspended") {
+        return;
+    }
+    let rearm = match row.get("rearm") {
+        Some(Value::Bool(_)) => Value::Bool(true),
+        _ => Value::from(1),
+    };
+    row.insert("rearm".to_owned(), rearm);
+    row.insert("next_at".to_owned(), now.into());
 }
 
 /// A copy does nothing by itself before an admin has looked at it: it would

@@ -337,6 +337,12 @@ impl Directory {
         self.keys.find(&self.platform, token).await
     }
 
+    /// What addresses of this installation start with, no slash at the end.
+    #[must_use]
+    pub fn public_address(&self) -> &str {
+        &self.options.public_url
+    }
+
     /// What addresses of a project start with, no slash at the end.
     #[must_use]
     pub fn public_url(&self, slug: &Slug) -> String {

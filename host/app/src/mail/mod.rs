@@ -15,6 +15,7 @@ pub use compose::escape;
 pub(crate) use compose::{Mail, fill};
 pub(crate) use of_plugins::{KeptMails, MailsOfPlugins};
 
+use crate::{Actor, App, admins, changes::chain};
 use atlashub_core::{Error, Result};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
@@ -162,6 +163,35 @@ impl Mailer {
             Way::Outbox(outbox) => outbox.keep(&message).await,
             Way::Smtp(transport) => send_by(transport, message).await,
         }
+    }
+}
+
+impl App {
+    /// Tries once to send a mail that says that mails arrive; answers the
+    /// address.
+    ///
+    /// # Errors
+    /// `invalid_email`; `mail_refused`, `mail_not_sent` or
+    /// `mail_sign_in_refused` with what the mail server, or the way there, said.
+    pub async fn try_mail(&self, actor: &Actor, to: &str) -> Result<String> {
+        let to = admins::email(to)?;
+        let address = self.directory().public_address();
+        let mail = Mail {
+            to: to.clone(),
+            subject: "Mails of AtlasHub arrive".to_owned(),
+            text: format!("An admin of {address} asked whether mails arrive here. They do."),
+            html: None,
+        };
+        if let Err(refused) = self.mailer().try_to_send(mail).await {
+            let why = chain(&refused.error);
+            return Err(Error::invalid(
+                refused.code,
+                format!("the mail was not sent: {why}"),
+            ));
+        }
+        let event = actor.did("mail.try", None, to.clone(), serde_json::json!({}));
+        self.platform().audit().append(event).await?;
+        Ok(to)
     }
 }
 

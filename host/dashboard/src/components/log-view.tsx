@@ -16,7 +16,7 @@ const tones: Record<string, string> = {
 const clock = (at: string) => new Date(at).toLocaleTimeString("en-GB", { hour12: false }) + at.slice(19, 23).replace("Z", "");
 
 /** Lines of a log, however many; stays at the end while one is there. */
-export function LogView({ lines, empty, request }: { lines: LogLine[]; empty: string; request?: (id: string) => void }) {
+export function LogView({ lines, empty, request, ofMany = false }: { lines: LogLine[]; empty: string; request?: (id: string) => void; ofMany?: boolean }) {
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const rows = useVirtualizer({
@@ -61,6 +61,11 @@ export function LogView({ lines, empty, request }: { lines: LogLine[]; empty: st
                   {clock(line.at)}
                 </time>
                 <span className={cn("w-14 shrink-0", tones[line.level])}>{line.level}</span>
+                {ofMany && (
+                  <span className="w-28 shrink-0 truncate text-muted" title={line.plugin}>
+                    {line.plugin}
+                  </span>
+                )}
                 <span className="hidden w-12 shrink-0 text-muted lg:block">{line.source}</span>
                 <span className="min-w-0 flex-1 basis-full break-words whitespace-pre-wrap sm:basis-auto">{line.message}</span>
                 {line.request_id && request && (

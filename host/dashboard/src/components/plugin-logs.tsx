@@ -10,12 +10,13 @@ import { Input, Select } from "./ui/input";
 
 export const levels = ["trace", "debug", "info", "warn", "error", "critical"];
 
-/** What a plugin writes, while it writes it. */
-export function PluginLogs({ project, plugin }: { project: string; plugin: string }) {
+/** What a plugin writes, or all of them do, while it is written. */
+export function PluginLogs({ project, plugin }: { project: string; plugin: string | undefined }) {
   const [level, setLevel] = useState("");
   const [text, setText] = useState("");
   const [paused, setPaused] = useState(false);
-  const url = `/admin/v1/projects/${encodeURIComponent(project)}/plugins/${encodeURIComponent(plugin)}/logs?follow=1&limit=500${level ? `&level=${level}` : ""}`;
+  const from = plugin === undefined ? "logs" : `plugins/${encodeURIComponent(plugin)}/logs`;
+  const url = `/admin/v1/projects/${encodeURIComponent(project)}/${from}?follow=1&limit=500${level ? `&level=${level}` : ""}`;
   const { lines, state, clear } = useLogStream(url, paused);
   const shown = useMemo(() => {
     const wanted = text.trim().toLowerCase();
@@ -54,7 +55,8 @@ export function PluginLogs({ project, plugin }: { project: string; plugin: strin
       </div>
       <LogView
         lines={shown}
-        empty={text ? "No line has this text." : "Nothing yet. Lines appear here as the plugin writes them."}
+        empty={text ? "No line has this text." : "Nothing yet. Lines appear here as they are written."}
+        ofMany={plugin === undefined}
         request={setText}
       />
     </Card>

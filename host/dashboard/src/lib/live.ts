@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "react";
 
 export interface LogLine {
   seq: number;
+  plugin: string;
   at: string;
   level: string;
   source: string;

@@ -7,6 +7,7 @@ import { AuditList } from "@/components/audit-list";
 import { LogView } from "@/components/log-view";
 import { PageHeader } from "@/components/page";
 import { PluginLogs, levels } from "@/components/plugin-logs";
+import { RequestList, type RequestWords } from "@/components/request-list";
 import { Empty, Failure, Loading } from "@/components/states";
 import { Pages } from "@/components/data-table";
 import { Button } from "@/components/ui/button";
@@ -17,7 +18,7 @@ import { useWords } from "@/lib/pages";
 import { useProject } from "@/lib/use-project";
 
 /** Lines that were written earlier, by text, gravity and request. */
-function Search({ project, plugin }: { project: string; plugin: string }) {
+function Search({ project, plugin }: { project: string; plugin: string | undefined }) {
   const [words, change] = useWords<"level" | "q" | "request">();
   const [cursors, setCursors] = useState<string[]>([]);
   const cursor = cursors.at(-1);
@@ -31,7 +32,11 @@ function Search({ project, plugin }: { project: string; plugin: string }) {
   const { data, error, refetch } = useQuery({
     queryKey: ["project", project, "logs", plugin, query],
     queryFn: ({ signal }) =>
-      take(api.GET("/admin/v1/projects/{project}/plugins/{plugin}/logs", { params: { path: { project, plugin }, query }, signal })),
+      take(
+        plugin === undefined
+          ? api.GET("/admin/v1/projects/{project}/logs", { params: { path: { project }, query }, signal })
+          : api.GET("/admin/v1/projects/{project}/plugins/{plugin}/logs", { params: { path: { project, plugin }, query }, signal }),
+      ),
   });
   const apply = (part: Partial<Record<"level" | "q" | "request", string | undefined>>) => {
     setCursors([]);
@@ -78,7 +83,7 @@ function Search({ project, plugin }: { project: string; plugin: string }) {
         <Loading rows={8} />
       ) : (
         <>
-          <LogView lines={data.items.toReversed()} empty="No line is like that." request={(request) => apply({ request })} />
+          <LogView lines={data.items.toReversed()} empty="No line is like that." request={(request) => apply({ request })} ofMany={plugin === undefined} />
           {(cursors.length > 0 || data.next_cursor) && (
             <Pages
               text="Newest at the end"
@@ -92,16 +97,19 @@ function Search({ project, plugin }: { project: string; plugin: string }) {
   );
 }
 
+type Words = RequestWords & { source?: string; level?: string; actor?: string; action?: string; target?: string; from?: string };
+
 export function Logs() {
   const project = useProject();
-  const [words, change] = useWords<"source" | "plugin" | "actor" | "action" | "target" | "from" | "pages">();
+  const [words, change] = useWords<keyof Words>();
   const { data, error, refetch } = useQuery(installationsQuery(project));
-  const plugin = words.plugin ?? data?.items[0]?.name;
-  const source = words.source ?? "live";
+  const source = words.source ?? "requests";
+  const plugins = data?.items.map((one) => one.name) ?? [];
   const choice = (
-    <Select aria-label="Plugin" className="w-48" value={plugin ?? ""} onChange={(event) => change({ plugin: event.target.value })}>
-      {data?.items.map((one) => (
-        <option key={one.name}>{one.name}</option>
+    <Select aria-label="Plugin" className="w-48" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined })}>
+      <option value="">All plugins</option>
+      {plugins.map((name) => (
+        <option key={name}>{name}</option>
       ))}
     </Select>
   );
@@ -117,20 +125,25 @@ export function Logs() {
       <Failure error={error} retry={() => void refetch()} />
     </Card>
   );
+  const lines = (request: string) => change({ source: "lines", request, plugin: undefined, q: undefined, level: undefined, pages: undefined });
   return (
     <>
-      <PageHeader title="Logs" description="What plugins write, as it comes or looked for; and what was done to this project." />
-      <Tabs value={source} onValueChange={(next) => change({ source: next, pages: undefined })}>
+      <PageHeader title="Logs" description="What the project was asked, what plugins write, as it comes or looked for, and what was done to it." />
+      <Tabs value={source} onValueChange={(next) => change({ source: next, pages: undefined, q: undefined })}>
         <div className="flex flex-wrap items-end justify-between gap-2">
           <TabsList aria-label="Source" className="flex-1">
-            <Tab value="live">Live</Tab>
-            <Tab value="lines">Search</Tab>
+            <Tab value="requests">Requests</Tab>
+            <Tab value="live">Live lines</Tab>
+            <Tab value="lines">Search lines</Tab>
             <Tab value="audit">Audit</Tab>
           </TabsList>
-          {source !== "audit" && choice}
+          {(source === "live" || source === "lines") && choice}
         </div>
-        <TabPanel value="live">{failed || none || (plugin ? <PluginLogs key={plugin} project={project} plugin={plugin} /> : <Loading />)}</TabPanel>
-        <TabPanel value="lines">{failed || none || (plugin ? <Search key={plugin} project={project} plugin={plugin} /> : <Loading />)}</TabPanel>
+        <TabPanel value="requests">
+          <RequestList project={project} plugins={plugins} words={words} change={change} lines={lines} />
+        </TabPanel>
+        <TabPanel value="live">{failed || none || (data ? <PluginLogs key={words.plugin} project={project} plugin={words.plugin} /> : <Loading />)}</TabPanel>
+        <TabPanel value="lines">{failed || none || (data ? <Search key={words.plugin} project={project} plugin={words.plugin} /> : <Loading />)}</TabPanel>
         <TabPanel value="audit">
           <AuditList project={project} words={words} change={change} />
         </TabPanel>

@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api, reason, take } from "@/api/client";
 import { BroughtMigrations } from "@/components/migrations";
 import { PageHeader } from "@/components/page";
+import { PlatformSettings } from "@/components/platform-settings";
 import { RangeChoice, SeriesCharts, useRange } from "@/components/series";
 import { Refusal } from "@/components/states";
 import { Code } from "@/components/text";
@@ -137,7 +138,7 @@ export function Platform() {
     <>
       <PageHeader
         title="Platform"
-        description="How the server is, and what its tables have been through. Its settings come from flags, the environment and a file."
+        description="How the server is, what it runs with, and what its tables have been through."
         badge={document.data ? <Badge className="font-mono">{document.data.info.version}</Badge> : undefined}
       />
       <div className="grid gap-4">
@@ -151,6 +152,7 @@ export function Platform() {
         <SeriesCharts range={range} />
         <Health />
         <Consistency />
+        <PlatformSettings />
         <BroughtMigrations project={undefined} />
       </div>
     </>

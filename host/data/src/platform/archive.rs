@@ -96,6 +96,7 @@ pub const TABLES: &[ArchivedTable] = &[
     table("idempotency_keys", Whose::Nobody),
     table("channel_messages", Whose::Nobody),
     table("plugin_logs", Whose::Nobody),
+    table("requests", Whose::Nobody),
     // What happened here, which no restored project did.
     table("series", Whose::Nobody),
     table("series_levels", Whose::Nobody),

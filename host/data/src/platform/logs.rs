@@ -94,9 +94,26 @@ impl<'a> PluginLogs<'a> {
         filter: &LogFilter,
         limit: u64,
     ) -> Result<LogPage> {
-        let mut query = Entity::find()
-            .filter(Column::ProjectId.eq(uuid(scope.project)))
-            .filter(Column::Plugin.eq(scope.plugin.as_str()));
+        self.list_of(scope.project, Some(&scope.plugin), filter, limit)
+            .await
+    }
+
+    /// A page of the lines of a project's plugins, or of one of them, newest
+    /// first.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn list_of(
+        &self,
+        project: ProjectId,
+        plugin: Option<&PluginName>,
+        filter: &LogFilter,
+        limit: u64,
+    ) -> Result<LogPage> {
+        let mut query = Entity::find().filter(Column::ProjectId.eq(uuid(project)));
+        if let Some(plugin) = plugin {
+            query = query.filter(Column::Plugin.eq(plugin.as_str()));
+        }
         if let Some(level) = filter.min_level {
             query = query.filter(Column::Level.gte(rank(level)));
         }

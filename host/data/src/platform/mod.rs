@@ -43,6 +43,7 @@ pub mod page;
 mod project_migrations;
 mod projects;
 mod queue;
+mod requests;
 mod revisions;
 mod saved_queries;
 mod schedules;
@@ -90,6 +91,7 @@ pub use queue::{
     Backlog, Enqueued, ItemFilter, ItemKind, ItemState, JobWork, Lease, NewItem, Outcome, Queue,
     QueueCounts, QueueItem, Retention, Tick, WorkFailure,
 };
+pub use requests::{KeptRequest, RequestFilter, Requests, StoredRequest};
 pub use revisions::{NewRevision, Revision, Revisions};
 pub use saved_queries::{SavedQueries, SavedQuery};
 pub use schedules::{Advance, DueSchedule, FixedSchedule, NewSchedule, ScheduleFilter, Schedules};

@@ -10,8 +10,8 @@ use super::{
     Admins, AppPasswords, Audit, AuthProviders, AuthStore, Backups, Buckets, Changes,
     ChannelMessages, Credentials, DirectUploads, Domains, Engine, IdempotencyKeys, Identities,
     Installations, Invitations, Keys, KvStore, Nodes, OAuthCodes, OAuthSignIns, OneTimeTokens,
-    Platform, PluginLogs, ProjectMigrations, Projects, Queue, Revisions, Roles, SavedQueries,
-    Schedules, Series, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
+    Platform, PluginLogs, ProjectMigrations, Projects, Queue, Requests, Revisions, Roles,
+    SavedQueries, Schedules, Series, Sessions, SqlHistory, Tries, Usage, UserSessions, Users,
     changes::{self, NewChange},
     failure::failed,
     instant,
@@ -261,6 +261,8 @@ repositories! {
     kv: KvStore,
     /// Log lines of plugins.
     plugin_logs: PluginLogs,
+    /// Requests that projects were asked.
+    requests: Requests,
     /// The audit.
     audit: Audit,
     /// Answers kept for `Idempotency-Key`.

@@ -17,6 +17,7 @@ mod secrets;
 mod storage;
 mod telemetry;
 mod tenancy;
+mod told;
 mod variables;
 
 pub(crate) use access::AccessConfig;

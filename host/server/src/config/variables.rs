@@ -6,14 +6,14 @@ use figment::{Figment, providers::Serialized, value::Value};
 
 /// How the text of a variable becomes a value.
 #[derive(Clone, Copy)]
-enum Reading {
+pub(super) enum Reading {
     Text,
     Number,
     List,
 }
 
 /// Every variable, and the setting it stands for.
-const VARIABLES: &[(&str, &str, Reading)] = &[
+pub(super) const VARIABLES: &[(&str, &str, Reading)] = &[
     ("ATLASHUB_DATA_DIR", "data_dir", Reading::Text),
     ("ATLASHUB_LISTEN", "network.listen", Reading::Text),
     ("ATLASHUB_PUBLIC_URL", "network.public_url", Reading::Text),

@@ -1,26 +1,37 @@
-//! Counting what is answered inside a project, for its time series.
+//! Counting what is answered inside a project, for its time series, and
+//! keeping the latest of it for those who look after the project.
 
-use atlashub_app::{App, series::Answered};
-use atlashub_core::{PluginName, ProjectId};
+use super::inside;
+use atlashub_app::{App, requests::AnsweredRequest, series::Answered};
+use atlashub_core::{Caller, PluginName, ProjectId, RequestId};
 use axum::{body::Body, response::Response};
-use http::{Method, header};
+use http::{Method, Request, Uri, header};
 use http_body::Body as _;
 use std::time::Instant;
 
 /// A request that is being answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Counted {
     began: Instant,
-    /// Whether the answer has no body, whatever its head says.
-    is_head: bool,
+    method: Method,
+    /// As the client sent it.
+    uri: Uri,
+    caller: Option<&'static str>,
 }
 
 impl Counted {
-    pub(super) fn begin(method: &Method) -> Self {
+    pub(super) fn begin<B>(request: &Request<B>) -> Self {
         Self {
             began: Instant::now(),
-            is_head: *method == Method::HEAD,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            caller: None,
         }
+    }
+
+    /// Notes what kind of caller it is.
+    pub(super) fn by(&mut self, caller: &Caller) {
+        self.caller = Some(caller.kind());
     }
 
     /// Counts it, now that the head of the answer is there.
@@ -29,14 +40,31 @@ impl Counted {
         app: &App,
         project: ProjectId,
         plugin: Option<&PluginName>,
+        request: Option<RequestId>,
         response: &Response<Body>,
     ) {
+        // An answer to `HEAD` has no body, whatever its head says.
+        let bytes = match self.method {
+            Method::HEAD => 0,
+            _ => length(response),
+        };
         let answered = Answered {
             status: response.status().as_u16(),
             latency: self.began.elapsed(),
-            bytes: if self.is_head { 0 } else { length(response) },
+            bytes,
         };
         app.traffic().answered(project, plugin, &answered);
+        app.request_log().answered(&AnsweredRequest {
+            project,
+            plugin,
+            method: self.method.as_str(),
+            path: inside(self.uri.path()),
+            status: answered.status,
+            latency: answered.latency,
+            bytes,
+            caller: self.caller,
+            request,
+        });
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) enum Routed {
     Host(Request<Incoming>),
     /// The host's own inside a project: carries an [`InProject`], and its
     /// path starts where the project's does.
-    Project(Request<Incoming>, Counted, Option<Admission>),
+    Project(Request<Incoming>, Box<Counted>, Option<Admission>),
 }
 
 /// The project that a request of the host's own belongs to, and who makes it.
@@ -122,15 +122,18 @@ impl Gateway {
         }
         let tag = RequestTag::of(request.headers());
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let counted = Counted::begin(request.method());
+        let mut counted = Counted::begin(&request);
         let mut response = if let Some(preflight) = answer::preflight(&request) {
             preflight
         } else {
             let mut told = Told::default();
-            let answer = self.answer(request, peer, &tag, &mut told).await;
+            let answer = self
+                .answer(request, peer, &tag, &mut counted, &mut told)
+                .await;
             let mut response = answer.unwrap_or_else(|error| problem::render(&error, &tag));
             if let Some(project) = told.project {
-                counted.end(&self.app, project, told.plugin.as_ref(), &response);
+                let plugin = told.plugin.as_ref();
+                counted.end(&self.app, project, plugin, Some(tag.id()), &response);
             }
             told.tell(&mut response);
             response
@@ -150,10 +153,13 @@ impl Gateway {
             answer::allow_origin(preflight.headers_mut());
             return Routed::Answered(preflight);
         }
-        let counted = Counted::begin(request.method());
+        let mut counted = Counted::begin(&request);
         let mut told = Told::default();
-        match self.enter_project(&mut request, peer, &mut told).await {
-            Ok(()) => Routed::Project(request, counted, told.admission),
+        match self
+            .enter_project(&mut request, peer, &mut counted, &mut told)
+            .await
+        {
+            Ok(()) => Routed::Project(request, Box::new(counted), told.admission),
             Err(error) => {
                 let tag = RequestTag::of(request.headers());
                 let path = inside(request.uri().path());
@@ -161,7 +167,7 @@ impl Gateway {
                     .unwrap_or_else(|| problem::render(&error, &tag));
                 answer::allow_origin(response.headers_mut());
                 if let Some(project) = told.project {
-                    counted.end(&self.app, project, None, &response);
+                    counted.end(&self.app, project, None, Some(tag.id()), &response);
                 }
                 told.tell(&mut response);
                 response
@@ -176,6 +182,7 @@ impl Gateway {
         &self,
         request: &mut Request<Incoming>,
         peer: SocketAddr,
+        counted: &mut Counted,
         told: &mut Told,
     ) -> Result<()> {
         client_address::believe_host(request, peer, &self.proxies);
@@ -191,6 +198,7 @@ impl Gateway {
         }
         let found =
             caller::identify(&self.app, request.headers_mut(), project.id, key.as_deref()).await?;
+        counted.by(&found.caller);
         found.may_call(None)?;
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
         let class = class::of(
@@ -229,6 +237,7 @@ impl Gateway {
         mut request: Request<Incoming>,
         peer: SocketAddr,
         tag: &RequestTag,
+        counted: &mut Counted,
         told: &mut Told,
     ) -> Result<Response<Body>> {
         client_address::believe_host(&mut request, peer, &self.proxies);
@@ -249,6 +258,7 @@ impl Gateway {
             return Err(totp_required());
         }
         let mut caller = found.caller.clone();
+        counted.by(&caller);
         let client = client_address::resolve(peer, request.headers(), &self.proxies);
         if basic::is_sent(request.headers()) {
             let routes = directory.routes(&project).await?;
@@ -257,6 +267,7 @@ impl Gateway {
                 told.challenge = basic::challenge(&project);
                 let headers = request.headers_mut();
                 caller = basic::authenticate(&self.app, headers, &project, client.0).await?;
+                counted.by(&caller);
             }
         }
         let class = class::of(

@@ -37,6 +37,7 @@ pub(super) mod project;
 pub(super) mod project_credential;
 pub(super) mod project_migration;
 pub(super) mod queue_item;
+pub(super) mod request;
 pub(super) mod role;
 pub(super) mod saved_query;
 pub(super) mod schedule;

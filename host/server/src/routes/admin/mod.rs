@@ -16,6 +16,7 @@ pub(crate) mod queue;
 pub(crate) mod schedules;
 pub(crate) mod series;
 pub(crate) mod session;
+pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sql;
 pub(crate) mod tables;
@@ -104,7 +105,17 @@ pub(super) fn router(state: &HostState) -> Router<HostState> {
                 .delete(projects::delete::handle),
         )
         .route("/v1/check", post(check::handle))
+        .route("/v1/settings", get(settings::show))
+        .route("/v1/settings/mail", post(settings::try_mail))
         .route("/v1/projects/{project}/usage", get(projects::usage::handle))
+        .route(
+            "/v1/projects/{project}/requests",
+            get(projects::requests::handle),
+        )
+        .route(
+            "/v1/projects/{project}/logs",
+            get(installations::logs::of_project),
+        )
         .route(
             "/v1/projects/{project}/check",
             post(projects::check::handle),

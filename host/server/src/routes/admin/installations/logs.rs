@@ -1,5 +1,5 @@
-//! `GET /admin/v1/projects/{project}/plugins/{plugin}/logs`: a page of lines,
-//! newest first; with `follow=1` a stream of them as they come, oldest first
+//! `GET /admin/v1/projects/{project}/plugins/{plugin}/logs` and, of all plugins,
+//! `GET /admin/v1/projects/{project}/logs`: a page of lines, newest first; with `follow=1` a stream of them as they come, oldest first
 //! (server-sent events). It ends with the plugin's removal, with the session
 //! it was asked for in, and with the node.
 
@@ -10,10 +10,7 @@ use crate::{
     problem::Problem,
     state::HostState,
 };
-use atlashub_core::{
-    Error, Result as CoreResult,
-    capability::{PluginScope, log::Level},
-};
+use atlashub_core::{Error, PluginName, ProjectId, Result as CoreResult, capability::log::Level};
 use atlashub_data::platform::{LogFilter, StoredLogLine};
 use axum::{
     Json,
@@ -57,6 +54,8 @@ pub(crate) struct LogQuery {
 pub(crate) struct LogLineView {
     /// Its number; grows with each line.
     seq: i64,
+    /// By which plugin.
+    plugin: String,
     /// When it was written.
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
@@ -76,6 +75,7 @@ impl From<StoredLogLine> for LogLineView {
         let line = stored.line;
         Self {
             seq: stored.seq,
+            plugin: line.scope.plugin.to_string(),
             at: line.at,
             level: line.level.as_str(),
             source: line.source.as_str(),
@@ -102,14 +102,39 @@ pub(crate) async fn handle(
     Query(query): Query<LogQuery>,
 ) -> Result<Response, Problem> {
     let (project, plugin) = named(&state, &project, &plugin).await?;
-    let scope = PluginScope { project, plugin };
+    answer(&state, caller, headers, (project, Some(plugin)), query).await
+}
+
+#[utoipa::path(
+    get, path = "/admin/v1/projects/{project}/logs", tag = "plugins", operation_id = "project_logs",
+    params(("project" = String, Path, description = "Id or slug"), LogQuery),
+    responses((status = 200, description = "Lines of all plugins, newest first; or a stream of them", body = List<LogLineView>))
+)]
+pub(crate) async fn of_project(
+    State(state): State<HostState>,
+    caller: AdminCaller,
+    headers: HeaderMap,
+    Path(project): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, Problem> {
+    let project = state.app.project(&project).await?.id;
+    answer(&state, caller, headers, (project, None), query).await
+}
+
+async fn answer(
+    state: &HostState,
+    caller: AdminCaller,
+    headers: HeaderMap,
+    (project, plugin): (ProjectId, Option<PluginName>),
+    query: LogQuery,
+) -> Result<Response, Problem> {
     if query
         .follow
         .as_deref()
         .is_some_and(|value| matches!(value, "1" | "true"))
     {
         let end = end_of_credentials(state.app.clone(), caller.admin, headers);
-        return follow(&state, scope, &query, end).await;
+        return follow(state, project, plugin, &query, end).await;
     }
     let page = PageQuery {
         limit: query.limit,
@@ -122,13 +147,16 @@ pub(crate) async fn handle(
         before: page.cursor()?,
         after: None,
     };
-    let lines = state.app.plugin_logs(&scope, &filter, page.limit()).await?;
-    Ok(Json(List::of(lines, LogLineView::from)).into_response())
+    let logs = state
+        .app
+        .plugin_logs(project, plugin.as_ref(), &filter, page.limit());
+    Ok(Json(List::of(logs.await?, LogLineView::from)).into_response())
 }
 
 async fn follow(
     state: &HostState,
-    scope: PluginScope,
+    project: ProjectId,
+    plugin: Option<PluginName>,
     query: &LogQuery,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Response, Problem> {
@@ -136,11 +164,10 @@ async fn follow(
     let past = query.limit.unwrap_or(PAST).min(1_000);
     let stopping = state.stopping.clone();
     // Of what is not there no line will ever come.
-    state
-        .app
-        .installed_plugin(scope.project, &scope.plugin)
-        .await?;
-    let lines = state.app.follow_plugin_logs(scope, past).await?;
+    if let Some(plugin) = &plugin {
+        state.app.installed_plugin(project, plugin).await?;
+    }
+    let lines = state.app.follow_plugin_logs(project, plugin, past).await?;
     let events = lines
         .take_until(stopping.cancelled_owned())
         .take_until(end)

@@ -8,6 +8,7 @@ pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod quota;
+pub(crate) mod requests;
 pub(crate) mod update;
 pub(crate) mod usage;
 
