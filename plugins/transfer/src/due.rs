@@ -1,7 +1,7 @@
 //! Time: what has expired is deleted by the clock, whether anybody calls or
 //! not; and jobs of ours are ended whose turn the host gave up or took back.
 
-use crate::{STORE, import, job::Job};
+use crate::{STORE, job::Job};
 use atlashub_sdk::prelude::*;
 
 /// Jobs and uploads that one look deletes.
@@ -30,13 +30,16 @@ pub(crate) fn sweep() -> Result<()> {
     }
     let ended: Vec<String> = sql::query(
         &format!(
-            "SELECT id FROM transfer.jobs WHERE kind = 'import' AND what <> 'files' AND state <> '' \
+            "SELECT id FROM transfer.jobs WHERE kind = 'import' AND state <> '' \
              AND status IN ('failed', 'cancelled') ORDER BY id LIMIT {AT_ONCE}"
         ),
         params![],
     )?;
     for id in ended {
-        import::undo(&Job::find(&id)?)?;
+        // One that cannot be taken back now is in nobody else's way.
+        if let Err(error) = Job::find(&id)?.undo() {
+            log::warn!("what the job {id} made is not taken back yet: {error}");
+        }
     }
     let uploads: Vec<(String, String)> = sql::query(
         &format!(

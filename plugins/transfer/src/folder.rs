@@ -15,7 +15,7 @@ use crate::{
     source::Source,
     turns,
 };
-use atlashub_files_client::{BASE, File, address, ask as ask_files, ask_optional};
+use atlashub_files_client::{BASE, File, address, ask as ask_files, ask_optional, send};
 use atlashub_sdk::{
     events,
     http::{self, encoded},
@@ -207,7 +207,9 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
                 owner: item.owner.clone(),
                 size: item.entry.size,
             });
+            let last = last_of(&done);
             if !keep(turn, &mut state, &mut done)? {
+                forget_unknown(last);
                 return Ok(Ended::Lost);
             }
             if turn.is_over() {
@@ -229,12 +231,9 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         });
     }
     state.open = None;
-    let last = done.last().and_then(|stored| stored.id.clone());
+    let last = last_of(&done);
     if !keep(turn, &mut state, &mut done)? {
-        // Whoever took the job back knows of all but the last.
-        if let Some(id) = last {
-            forget(&id);
-        }
+        forget_unknown(last);
         return Ok(Ended::Lost);
     }
     let report = Report {
@@ -247,6 +246,19 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         report: Some(serde_json::to_string(&report)?),
         ..Outcome::default()
     }))
+}
+
+/// The file that was stored last and is not noted yet.
+fn last_of(done: &[Stored]) -> Option<String> {
+    done.last().and_then(|stored| stored.id.clone())
+}
+
+/// Deletes the file that was stored while somebody took the job back, who knows
+/// of all but that one.
+fn forget_unknown(id: Option<String>) {
+    if let Some(Err(error)) = id.map(|id| forget(&id)) {
+        log::error!("{error}");
+    }
 }
 
 /// Notes how far it is, with the files that are done; false when the job is
@@ -487,36 +499,44 @@ fn store(item: &Item<'_>) -> Result<String> {
     if !more.is_empty() {
         let call = http::call(Method::PATCH, address(&made.id)).json(&more)?;
         if let Err(error) = ask_files::<serde_json::Value>(call) {
-            forget(&made.id);
+            forget_unknown(Some(made.id));
             return Err(error);
         }
     }
     Ok(made.id)
 }
 
-/// Takes back what an import that is not done has stored.
+/// Takes back what an import that is not done has stored. A file is known of
+/// until it is gone: what fails is tried again by the clock.
 pub(crate) fn undo(job: &Job) -> Result<()> {
-    /// Files at a time.
-    const STEP: usize = 500;
+    let state: Option<State> = job.state()?;
+    if let Some(open) = state.and_then(|state| state.open) {
+        forget_half(job, &open)?;
+    }
     loop {
-        let some = stored(job, STEP)?;
-        for id in some.iter().filter_map(|stored| stored.id.as_deref()) {
-            forget(id);
-        }
-        sql::execute(
-            "DELETE FROM transfer.stored WHERE job_id = $1 AND n IN ( \
-             SELECT n FROM transfer.stored WHERE job_id = $1 ORDER BY n LIMIT $2)",
-            params![&job.id, some.len()],
+        let some: Vec<(i64, Option<String>)> = sql::query(
+            "SELECT n, file_id FROM transfer.stored WHERE job_id = $1 ORDER BY n LIMIT 500",
+            params![&job.id],
         )?;
-        if some.len() < STEP {
+        if some.is_empty() {
             break;
         }
+        for (n, id) in some {
+            if let Some(id) = id {
+                forget(&id)?;
+            }
+            sql::execute(
+                "DELETE FROM transfer.stored WHERE job_id = $1 AND n = $2",
+                params![&job.id, n],
+            )?;
+        }
     }
-    let state: Option<State> = job.state()?;
-    match state.and_then(|state| state.open) {
-        Some(open) => forget_half(job, &open),
-        None => Ok(()),
-    }
+    // Nothing is left to be taken back.
+    sql::execute(
+        "UPDATE transfer.jobs SET state = '' WHERE id = $1 AND status IN ('failed', 'cancelled')",
+        params![&job.id],
+    )?;
+    Ok(())
 }
 
 /// Deletes what a turn that was cut short may have stored there: the place was
@@ -531,17 +551,22 @@ fn forget_half(job: &Job, open: &Open) -> Result<()> {
     let began = job.started_at.unwrap_or(i64::MAX);
     let file = found.and_then(|there| there.file);
     let is_it = |file: &File| file.created_ms() >= began && file.size == open.size;
-    if let Some(file) = file.filter(is_it) {
-        forget(&file.id);
+    match file.filter(is_it) {
+        Some(file) => forget(&file.id),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-fn forget(id: &str) {
-    let gone = http::delete(format!("{}?permanent=1", address(id))).send();
-    match gone {
-        Ok(answer) if answer.status.is_success() => {}
-        Ok(answer) => log::error!("delete the file {id} again: {}", answer.status),
-        Err(error) => log::error!("delete the file {id} again: {error}"),
+/// Deletes a file for good; it may be gone already.
+fn forget(id: &str) -> Result<()> {
+    let answer = send(http::delete(format!("{}?permanent=1", address(id))))?;
+    match answer.status {
+        status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+        status => Err(Error::new(
+            StatusCode::BAD_GATEWAY,
+            "upstream_failed",
+            format!("the file {id} cannot be deleted again"),
+        )
+        .with_cause(format_args!("it answered {status}"))),
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Job {
 pub(crate) const COLUMNS: &str = "id, kind, what, subject, format, status, rows_done, rows_total, \
      bytes_done, bytes_total, rows_failed, error_code, error_detail, result_key, result_name, \
      result_type, result_size, result_sha256, created_at, started_at, finished_at, expires_at, item, outcome, \
-     CASE WHEN kind = 'import' AND what <> 'files' AND status IN ('failed', 'cancelled') \
+     CASE WHEN kind = 'import' AND status IN ('failed', 'cancelled') \
      AND state <> '' THEN 1 ELSE 0 END AS taking_back";
 
 /// What is to be done.
@@ -195,21 +195,24 @@ impl Job {
 
     /// Takes back what it leaves when it is not done.
     fn let_go(&self) -> Result<()> {
-        match (self.kind.as_str(), self.what.as_str()) {
-            ("import", "files") => folder::undo(self)?,
-            // Who looks at a job may be somebody who changes nothing: then
-            // the clock does it.
-            ("import", _) => {
-                if let Err(error) = import::undo(self) {
-                    log::warn!(
-                        "what the job {} made is not taken back yet: {error}",
-                        self.id
-                    );
-                }
-            }
-            _ => {}
+        // Who looks at a job may be somebody who changes nothing: then the
+        // clock does it.
+        if let Err(error) = self.undo() {
+            log::warn!(
+                "what the job {} made is not taken back yet: {error}",
+                self.id
+            );
         }
         self.forget_parts()
+    }
+
+    /// Takes back what an import made that did not come to its end.
+    pub(crate) fn undo(&self) -> Result<()> {
+        match (self.kind.as_str(), self.what.as_str()) {
+            ("import", "files") => folder::undo(self),
+            ("import", _) => import::undo(self),
+            _ => Ok(()),
+        }
     }
 
     /// Ends it before it is done; false when it had ended.

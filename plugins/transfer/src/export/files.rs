@@ -9,11 +9,12 @@
 use super::parts::{self, Parts};
 use crate::{
     archive::zip,
-    job::{Ended, Job, NewJob, Turn},
+    job::{Ended, Job, NewJob, Outcome, Turn},
 };
-use atlashub_files_client::{BASE, File, Page, ask, download, from_cursor};
+use atlashub_files_client::{BASE, File, Page, Refusal, ask, download, from_cursor};
 use atlashub_sdk::{http, prelude::*};
 use crc32fast::Hasher;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Files of a page of the list.
@@ -71,6 +72,9 @@ struct State {
     open: Option<Open>,
     /// Files that are in the archive.
     files: u64,
+    /// Files of the list that were deleted before it was their turn.
+    #[serde(default)]
+    gone: u64,
     /// Entries that are noted.
     #[serde(default)]
     noted: u64,
@@ -138,8 +142,12 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
     if !writer.list()? {
         return Ok(Ended::Lost);
     }
+    let report = json!({ "files": writer.state.files, "files_gone": writer.state.gone });
     let outcome = parts::join(turn, "files.zip".to_owned(), "application/zip")?;
-    turn.finish(Some(outcome))
+    turn.finish(Some(Outcome {
+        report: Some(report.to_string()),
+        ..outcome
+    }))
 }
 
 /// Files in the order in which they came, so that none is passed by while
@@ -222,10 +230,14 @@ impl Writer<'_> {
                     ..Open::default()
                 }
             }
-            None => {
-                // It was deleted meanwhile.
-                log::warn!("the file {} is left out: {}", file.id, answer.status);
+            // It was deleted meanwhile.
+            None if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                self.state.gone += 1;
                 return Ok(true);
+            }
+            None => {
+                let refused = atlashub_files_client::read::<()>(answer, Refusal::into_error);
+                return Err(refused.err().unwrap_or_else(unreadable));
             }
         };
         let mut crc = Hasher::new_with_initial_len(open.crc, open.size);
@@ -382,9 +394,26 @@ fn path(file: &File) -> &str {
     }
 }
 
-/// A name as every system unpacks it.
+/// A name as every system unpacks it: what some take for something else is
+/// written with signs that look alike, so that no two names become the same.
 fn plain(name: &str) -> String {
-    let is_odd = |c: char| c.is_control() || matches!(c, '\\' | ':');
-    let plain = |c| if is_odd(c) { '_' } else { c };
+    let plain = |c: char| match c {
+        ':' => '\u{ff1a}',
+        '\\' => '\u{ff3c}',
+        // Control characters have pictures of their own.
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('_'),
+        '\x7f' => '\u{2421}',
+        c if c.is_control() => '_',
+        c => c,
+    };
     name.chars().map(plain).collect()
+}
+
+/// An answer that is none of those that a file's bytes come with.
+fn unreadable() -> Error {
+    Error::new(
+        StatusCode::BAD_GATEWAY,
+        "upstream_failed",
+        "the files cannot be asked",
+    )
 }

@@ -42,7 +42,25 @@ fn host(asked: &Asked) -> TestHost {
                     Response::new(StatusCode::PAYLOAD_TOO_LARGE)
                         .with_body(br#"{"code":"quota_exceeded","detail":"too much"}"#.to_vec())
                 }
+                // One that cannot be deleted at the first try.
+                ("DELETE", path)
+                    if path.contains("stuck")
+                        && !asked.borrow().iter().any(|(_, own, _)| own == path) =>
+                {
+                    Response::new(StatusCode::SERVICE_UNAVAILABLE)
+                }
                 ("DELETE", _) => Response::new(StatusCode::NO_CONTENT),
+                // Somebody cancels while it is being stored.
+                ("POST", _) if at.contains("late") => {
+                    sql::execute(
+                        "UPDATE transfer.jobs SET status = 'cancelled', run = ''",
+                        params![],
+                    )
+                    .unwrap();
+                    Response::new(StatusCode::OK)
+                        .with_header("content-type", "application/json")
+                        .with_body(br#"{"id":"late"}"#.to_vec())
+                }
                 _ => Response::new(StatusCode::OK)
                     .with_header("content-type", "application/json")
                     .with_body(
@@ -418,6 +436,54 @@ fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
     let asked = asked.borrow();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert_eq!(asked[0].0, "DELETE");
+}
+
+#[test]
+fn a_file_that_was_being_stored_when_the_folder_was_cancelled_goes_too() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let _ = asked_for(archive(&[
+        ("late", "1", false),
+        ("late.json", "{}", false),
+        ("z", "2", false),
+        ("z.json", "{}", false),
+    ]));
+    assert_eq!(host.run_jobs(&work()), 1);
+    let asked = asked.borrow();
+    let told: Vec<(&str, &str)> = asked
+        .iter()
+        .map(|(method, path, _)| (method.as_str(), path.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [("POST", "/files/upload late"), ("DELETE", "/files/late")]
+    );
+}
+
+#[test]
+fn what_cannot_be_deleted_at_once_is_deleted_by_the_clock() {
+    let asked = Asked::default();
+    let host = host(&asked);
+    let path = asked_for(archive(&[
+        ("stuck", "1", false),
+        ("stuck.json", "{}", false),
+        ("y", "2", false),
+        ("y.json", "{}", false),
+    ]));
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    interrupted(&id, json!(null));
+    sql::execute("UPDATE transfer.stored SET file_id = 'stuck'", params![]).unwrap();
+    let cancel = Request::post(&format!("{path}/cancel"), "").with_json(&json!({}));
+    let (status, job) = call(cancel.unwrap());
+    // It is not over before that is gone.
+    assert_eq!((status, &job["status"]), (200, &json!("running")));
+    let sweep = Job::new("sweep", &json!({})).unwrap();
+    host.run_job(&work(), &sweep).unwrap();
+    let (_, job) = call(Request::get(&path));
+    assert_eq!(job["status"], "cancelled", "{job}");
+    let deleted = asked.borrow();
+    assert_eq!(deleted.len(), 2, "{deleted:?}");
+    assert!(deleted.iter().all(|(_, path, _)| path == "/files/stuck"));
 }
 
 #[test]
