@@ -854,3 +854,68 @@ async fn files_go_into_another_project_with_their_owners_and_what_is_known_of_th
     assert_eq!(again["report"]["files_failed"], 3);
     assert_eq!(described(&into).await.len(), 3);
 }
+
+/// What Postgres alone counts keeps its numbers, and a row that comes again is
+/// the same one; letters are no bytes.
+#[tokio::test]
+async fn numbers_that_are_always_generated_come_along() {
+    if Engine::of_this_run() != Engine::Postgres {
+        return;
+    }
+    let admin = shared().await.admin();
+    let project = admin.project_with(&["db", "transfer"]).await;
+    let table = "CREATE TABLE counted (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+                 word TEXT, raw BYTEA)";
+    write(&admin, &project, table).await;
+    let wishes = json!({"table": "counted"});
+    let job = imported(
+        &project,
+        "id,word,raw\n7,seven,\\x07\n9,nine,\n",
+        wishes.clone(),
+    )
+    .await;
+    assert_eq!(
+        (&job["status"], &job["progress"]["rows"]),
+        (&json!("done"), &json!(2)),
+        "{job}"
+    );
+    let upsert = json!({"table": "counted", "mode": "upsert"});
+    let job = imported(&project, "id,word\n7,other\n11,eleven\n", upsert).await;
+    assert_eq!(job["status"], "done", "{job}");
+    write(
+        &admin,
+        &project,
+        "INSERT INTO counted (word) VALUES ('own')",
+    )
+    .await;
+    let rows = rows_of(&project, "counted", "id").await;
+    let told: Vec<(&Value, &Value)> = rows.iter().map(|row| (&row["id"], &row["word"])).collect();
+    let expected = [(7, "other"), (9, "nine"), (11, "eleven"), (12, "own")];
+    let expected = expected.map(|(id, word)| (json!(id), json!(word)));
+    assert!(
+        told.iter()
+            .zip(&expected)
+            .all(|(own, (id, word))| *own == (id, word)),
+        "{rows:?}"
+    );
+    assert_eq!(told.len(), 4, "{rows:?}");
+
+    // The whole of it once more, over what is there.
+    let bytes = archive(&project).await;
+    let source = sent(&project, bytes).await;
+    let body = json!({"what": "database", "source": source, "mode": "upsert"});
+    let job = project
+        .post("/transfer/import", body)
+        .await
+        .expect(202)
+        .json();
+    let _ = done(&project, &job).await;
+    assert_eq!(rows_of(&project, "counted", "id").await, rows);
+
+    let job = imported(&project, "id,raw\n20,hello\n", wishes).await;
+    assert_eq!(
+        (&job["status"], &job["error"]["code"]),
+        (&json!("failed"), &json!("row_refused")),
+        "{job}"
+    );
+}

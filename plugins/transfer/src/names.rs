@@ -71,3 +71,9 @@ pub(crate) fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {
         )
     })
 }
+
+/// Whether rows that come in may bring values for it: the database counts those
+/// of an identity that is always generated, and takes others when it is told to.
+pub(crate) fn takes_values(column: &Column) -> bool {
+    !column.generated || column.default.as_deref() == Some("identity")
+}

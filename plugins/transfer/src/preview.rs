@@ -77,7 +77,7 @@ pub(crate) fn look(caller: Caller, Json(wishes): Json<Wishes>) -> Result<Json<Sh
         Some(table) => {
             let table = names::table(table)?;
             let to = |name: &String| {
-                let column = column_of(&table, name).filter(|column| !column.generated);
+                let column = column_of(&table, name).filter(|column| names::takes_values(column));
                 (name.clone(), column.map(|column| column.name.clone()))
             };
             (Some(names.iter().map(to).collect()), None)

@@ -25,9 +25,15 @@ impl<'a> Insert<'a> {
         let columns: Vec<&Column> = columns.iter().map(|(_, column)| *column).collect();
         let names = list(&columns, |_, column| quoted(&column.name));
         let into = of_table(table);
+        let counted = columns.iter().any(|column| column.generated);
+        let overriding = if counted {
+            " OVERRIDING SYSTEM VALUE"
+        } else {
+            ""
+        };
         let sql = match dialect {
             Dialect::Postgres => format!(
-                "INSERT INTO {into} ({names}) SELECT {} FROM unnest({}) AS g({})",
+                "INSERT INTO {into} ({names}){overriding} SELECT {} FROM unnest({}) AS g({})",
                 list(&columns, cast),
                 list(&columns, |at, _| format!(
                     "CAST(CAST(${} AS text) AS text[])",
@@ -113,7 +119,8 @@ fn conflict(plan: &Plan, columns: &[&Column]) -> String {
     let target: Vec<String> = plan.key.iter().map(|name| quoted(name)).collect();
     let set: Vec<String> = columns
         .iter()
-        .filter(|column| !plan.key.contains(&column.name))
+        // What the database counts keeps its number.
+        .filter(|column| !plan.key.contains(&column.name) && !column.generated)
         .map(|column| {
             let name = quoted(&column.name);
             format!("{name} = excluded.{name}")

@@ -157,7 +157,7 @@ fn mapped(wishes: &Wishes, table: &Table, from: &[String]) -> Result<Vec<Option<
             Some(None) => None,
             Some(Some(wanted)) => {
                 let column = names::column(table, wanted)?;
-                if column.generated {
+                if !names::takes_values(column) {
                     return Err(Error::invalid(
                         "generated_column",
                         format!("the database makes the values of `{wanted}` itself"),
@@ -167,7 +167,7 @@ fn mapped(wishes: &Wishes, table: &Table, from: &[String]) -> Result<Vec<Option<
             }
             None => match column_of(table, name) {
                 // What an export has of it is made again.
-                Some(column) if column.generated => None,
+                Some(column) if !names::takes_values(column) => None,
                 Some(column) => Some(column),
                 None => {
                     return Err(Error::invalid(

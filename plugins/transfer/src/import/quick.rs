@@ -208,6 +208,11 @@ fn cell_of(cell: &[u8], column: &Column, formulas: Formulas, lines: &mut Vec<u8>
         lines.extend_from_slice(b"\\N");
         return true;
     }
+    let is_bytes = |text| std::str::from_utf8(text).is_ok_and(|text| cells::bytes(text).is_some());
+    if column.kind == "bytes" && !is_bytes(text) {
+        // The database would take the letters for the bytes.
+        return false;
+    }
     escape(text, lines)
 }
 

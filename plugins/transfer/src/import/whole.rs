@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     archive::{Contents, FORMAT, MANIFEST, Manifest, OLDEST, Piece, VERSION, hexadecimal, zip},
+    names,
     source::{Encoding, Source},
 };
 use atlashub_sdk::{
@@ -285,7 +286,7 @@ fn plan(wishes: &Wishes, contents: &Contents, table: &Table, source: Source) -> 
     for name in &from {
         let column = table.columns.iter().find(|column| column.name == *name);
         match column {
-            Some(column) => to.push((!column.generated).then(|| column.name.clone())),
+            Some(column) => to.push(names::takes_values(column).then(|| column.name.clone())),
             // What was calculated where it comes from.
             None if is_left(name) => to.push(None),
             None => {
@@ -296,11 +297,13 @@ fn plan(wishes: &Wishes, contents: &Contents, table: &Table, source: Source) -> 
             }
         }
     }
-    if wishes.mode == Mode::Upsert && table.primary_key.is_empty() {
+    let is_given = |name: &String| to.iter().flatten().any(|column| column == name);
+    let has_key = !table.primary_key.is_empty() && table.primary_key.iter().all(is_given);
+    if wishes.mode == Mode::Upsert && !has_key {
         return Err(Error::invalid(
             "no_unique_key",
             format!(
-                "the table `{}` has no primary key to tell rows apart by",
+                "the table `{}` has no primary key that comes with the rows, to tell them apart by",
                 table.name
             ),
         ));

@@ -1,7 +1,7 @@
 //! Turns at an import.
 
 use super::{
-    Asked, OnError, Plan, Reader, Within,
+    Asked, Mode, OnError, Plan, Reader, Within,
     batch::Insert,
     counters,
     make::Step,
@@ -364,7 +364,7 @@ impl Import<'_> {
 
     /// Whether rows may go in many at once.
     fn is_quick(&self) -> bool {
-        self.key.is_empty() && !self.columns.is_empty()
+        self.plan.mode == Mode::Insert && !self.columns.is_empty()
     }
 
     /// Puts a batch in without keeping its rows: how far that came; or how

@@ -16,7 +16,7 @@ const COLUMNS: &str = "SELECT c.relname::text, c.relkind IN ('v', 'm'), a.attnam
        format_type(a.atttypid, a.atttypmod), b.typname::text, \
        t.typcategory = 'A', b.typtype = 'e', \
        NOT (a.attnotnull OR t.typnotnull), \
-       CASE WHEN a.attidentity = 'd' THEN 'identity' ELSE pg_get_expr(d.adbin, d.adrelid) END, \
+       CASE WHEN a.attidentity <> '' THEN 'identity' ELSE pg_get_expr(d.adbin, d.adrelid) END, \
        a.attgenerated <> '' OR a.attidentity = 'a' \
      FROM pg_class c \
      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
