@@ -65,11 +65,14 @@ const isOfProxy = (request: Request, response: Response) =>
   new URL(request.url).pathname.startsWith("/admin/") &&
   !(response.headers.get("content-type") ?? "").includes("json");
 
+/** Whether the session is over: a 401 may as well be about what the request says, such as a code. */
+const isSignedOut = async () => (await reach(new Request(new URL("/admin/v1/session", location.href)))).status === 401;
+
 /** A request with the session's cookie. */
 export async function call(request: Request): Promise<Response> {
   const spare = request.clone();
   const response = await reach(request);
-  if (response.status !== 401 || isSignIn(request) || !watcher) return response;
+  if (response.status !== 401 || isSignIn(request) || !watcher || !(await isSignedOut())) return response;
   await watcher.signInAgain();
   return reach(spare);
 }

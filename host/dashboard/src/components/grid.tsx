@@ -126,22 +126,28 @@ export function Grid({ label, columns, rows, offset = 0, target, asked, sort, on
     setAt(place);
     setEditing(text ?? (value === null || value === undefined ? "" : shown(value)));
   };
+  /** Keeps what was typed; false when it could not be, and is still being edited. */
   const commit = async (place: Place, value: string | null) => {
     const row = begun.current;
-    if (!row) return;
-    const old = row[place.column];
-    if ((value === null && old === null) || (value !== null && old !== null && shown(old) === value)) {
-      setEditing(undefined);
-      box.current?.focus();
-      return;
+    if (!row) return true;
+    const old = row[place.column] ?? null;
+    // Nothing typed into a cell without a value leaves it without one.
+    const same = old === null ? value === null || value === "" : value !== null && shown(old) === value;
+    if (!same) {
+      setSaving(true);
+      const ok = await onEdit?.(place, value, row);
+      setSaving(false);
+      if (!ok) return false;
     }
-    setSaving(true);
-    const ok = await onEdit?.(place, value, row);
-    setSaving(false);
-    if (ok) {
-      setEditing(undefined);
-      box.current?.focus();
-    }
+    begun.current = undefined;
+    setEditing(undefined);
+    box.current?.focus({ preventScroll: true });
+    return true;
+  };
+  /** To another cell, once what was typed into this one is kept. */
+  const leave = async (to: Place) => {
+    if (editing !== undefined && at && !(await commit(at, editing))) return;
+    select(to);
   };
   const press = (event: KeyboardEvent) => {
     if (editing !== undefined || event.target !== box.current) return;
@@ -168,6 +174,13 @@ export function Grid({ label, columns, rows, offset = 0, target, asked, sort, on
     } else if (event.key === "Enter" || event.key === "F2") {
       event.preventDefault();
       begin(at);
+    } else if ((event.ctrlKey || event.metaKey) && event.key === "0" && columns[at.column]?.editable) {
+      event.preventDefault();
+      begin(at);
+      void commit(at, null);
+    } else if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey && onEdit && columns[at.column]?.editable) {
+      event.preventDefault();
+      begin(at, event.key);
     } else if (event.key === "Escape") select(undefined);
   };
 
@@ -255,7 +268,7 @@ export function Grid({ label, columns, rows, offset = 0, target, asked, sort, on
                     style={{ width: widths[place] }}
                     onClick={() => {
                       if (here) return;
-                      select(mine);
+                      void leave(mine);
                       box.current?.focus({ preventScroll: true });
                     }}
                     onDoubleClick={() => begin(mine)}
@@ -273,7 +286,12 @@ export function Grid({ label, columns, rows, offset = 0, target, asked, sort, on
                         onKeyDown={(event) => {
                           event.stopPropagation();
                           if (event.key === "Enter") void commit(mine, editing);
-                          else if (event.key === "Escape") {
+                          else if (event.key === "Tab") {
+                            const next = place + (event.shiftKey ? -1 : 1);
+                            if (next < 0 || next >= columns.length) return;
+                            event.preventDefault();
+                            void leave({ row: number, column: next });
+                          } else if (event.key === "Escape") {
                             setEditing(undefined);
                             box.current?.focus();
                           }

@@ -12,7 +12,7 @@ import { Confirm } from "./confirm";
 import { type Config, JsonForm, type Schema, problemsOf } from "./json-form";
 import { type Finding, accountsOf } from "./payment-queries";
 import { put } from "./plugin-parts";
-import { Loading, Refusal } from "./states";
+import { Failure, Loading, Refusal } from "./states";
 import { Badge } from "./ui/badge";
 import { Button } from "./ui/button";
 import { Card, CardBody, CardHeader } from "./ui/card";
@@ -198,6 +198,13 @@ export function PaymentSettings({ project, installed }: { project: string; insta
   const catalogue = revisions.data;
   const revision = catalogue?.revisions.find((one) => one.id === installed.revision) ?? (catalogue?.id === installed.revision ? catalogue : undefined);
   const schema = revision?.config_schema as Schema | null | undefined;
+  if (revisions.error && !revisions.data) {
+    return (
+      <Card>
+        <Failure error={revisions.error} retry={() => void revisions.refetch()} />
+      </Card>
+    );
+  }
   if (!schema) return <Loading />;
   const parts = Object.entries(schema.properties ?? {});
   const some = (names: (key: string) => boolean): Schema => ({ ...schema, properties: Object.fromEntries(parts.filter(([key]) => names(key))) });

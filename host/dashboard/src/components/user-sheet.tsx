@@ -151,7 +151,9 @@ export function UserSheet({ project, id, close }: { project: string; id: string;
             <UserSessions project={project} id={user.id} email={user.email} />
             <section>
               <h3 className="mb-2 text-[0.8125rem] font-medium">App passwords</h3>
-              {!passwords.data ? (
+              {passwords.error && !passwords.data ? (
+                <Failure error={passwords.error} retry={() => void passwords.refetch()} />
+              ) : !passwords.data ? (
                 <Loading rows={1} />
               ) : passwords.data.items.length === 0 ? (
                 <p className="text-[0.8125rem] text-muted">This user has made none.</p>

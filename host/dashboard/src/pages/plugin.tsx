@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { Boxes, ChevronDown, History, Trash2, TriangleAlert } from "lucide-react";
-import { useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { toast } from "sonner";
 import { ApiError, api, reason, take } from "@/api/client";
 import {
@@ -38,13 +38,13 @@ import { useAction } from "@/lib/use-action";
 import { useDraft } from "@/lib/use-draft";
 import { useProject } from "@/lib/use-project";
 
-function Configuration({ project, plugin, revision }: { project: string; plugin: Installation; revision: Revision | undefined }) {
+function Configuration({ project, plugin, revision, unknown }: { project: string; plugin: Installation; revision: Revision | undefined; unknown: ReactNode }) {
   const [draft, setDraft, dirty, stale, reset, settled] = useDraft(plugin.config as Config, plugin.generation);
   const [errors, setErrors] = useState<Record<string, string>>({});
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   const schema = revision?.config_schema as Schema | null | undefined;
-  if (!revision) return <Loading />;
+  if (!revision) return unknown;
   if (!schema?.properties || Object.keys(schema.properties).length === 0) {
     return (
       <Card>
@@ -396,11 +396,25 @@ export function Plugin() {
   const name = useParams({ strict: false, select: (params: { plugin?: string }) => params.plugin }) ?? "";
   const [words, change] = useWords<"tab">();
   const { data: plugin, error, refetch } = useQuery({ ...installationQuery(project, name), refetchInterval: 10_000 });
-  const { data: catalogue } = useQuery(revisionsQuery(name));
+  const { data: catalogue, error: unread, refetch: readAgain } = useQuery(revisionsQuery(name));
   const [chosen, setChosen] = useState<Revision>();
   const [removing, setRemoving] = useState(false);
   const { pending, run } = useAction();
   const revision = catalogue?.revisions.find((one) => one.id === plugin?.revision) ?? (catalogue?.id === plugin?.revision ? catalogue : undefined);
+
+  const unknown = unread ? (
+    <Card>
+      <Failure error={unread} retry={() => void readAgain()} />
+    </Card>
+  ) : catalogue ? (
+    <Card>
+      <Empty icon={Boxes} title="This revision is not in the catalogue any more">
+        Install one that is, to see what it can be told.
+      </Empty>
+    </Card>
+  ) : (
+    <Loading />
+  );
 
   if (error && !plugin) {
     if (error instanceof ApiError && error.status === 404) {
@@ -480,7 +494,7 @@ export function Plugin() {
           <Routes project={project} plugin={plugin} />
         </TabPanel>
         <TabPanel value="configuration">
-          <Configuration project={project} plugin={plugin} revision={revision} />
+          <Configuration project={project} plugin={plugin} revision={revision} unknown={unknown} />
         </TabPanel>
         <TabPanel value="grants">
           <Grants project={project} plugin={plugin} />

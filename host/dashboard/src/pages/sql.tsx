@@ -339,10 +339,21 @@ function Bench({ project }: { project: string }) {
     setCurrent(next.id);
   };
   const close = (id: string) => {
+    const gone = sheets.find((one) => one.id === id);
     const rest = sheets.filter((one) => one.id !== id);
     const kept = rest.length > 0 ? rest : [fresh(1)];
     setSheets(kept);
     if (id === current) setCurrent(kept[0]?.id ?? "");
+    if (!gone?.sql.trim()) return;
+    toast("The sheet is closed", {
+      action: {
+        label: "Undo",
+        onClick: () => {
+          setSheets((now) => [...now, gone]);
+          setCurrent(gone.id);
+        },
+      },
+    });
   };
   /** In the sheet that is open when it is empty, in a new one otherwise. */
   const put = (sql: string, name?: string) => {
@@ -433,8 +444,7 @@ function Bench({ project }: { project: string }) {
                 variant="danger"
                 size="sm"
                 onClick={() =>
-                  void api
-                    .POST("/admin/v1/projects/{project}/sql/{id}/cancel", { params: { path: { project, id: running.id } } })
+                  void take(api.POST("/admin/v1/projects/{project}/sql/{id}/cancel", { params: { path: { project, id: running.id } } }))
                     .then(() => toast("The statement is being stopped"))
                     .catch((error: unknown) => toast.error(reason(error)))
                 }

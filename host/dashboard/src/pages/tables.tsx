@@ -84,16 +84,34 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
   const where = (from: number) => keys.map((name, step) => `${quote(name)} = $${from + step}`).join(" AND ");
   const keyOf = (row: readonly unknown[] | undefined) => keys.map((name) => row?.[place(name)]);
 
-  /** Changes a row unless somebody else has removed it meanwhile. */
+  // Rows that somebody else has changed since they were read, as they are now.
+  const overtaken = useRef(new WeakMap<readonly unknown[], readonly unknown[]>());
+
+  /** Changes a row unless somebody else has removed it meanwhile, or changed the same of it. */
   const update = async (row: readonly unknown[], values: Record<string, unknown>) => {
     const names = Object.keys(values);
     if (names.length === 0) return;
+    const known = overtaken.current.get(row) ?? row;
+    // Those whose values are the same text on their way here and back.
+    const held = names.filter((name) => ["text", "integer", "boolean", "uuid"].includes(columns[place(name)]?.kind ?? ""));
+    const from = names.length + keys.length + 1;
     const set = names.map((name, step) => `${quote(name)} = $${step + 1}`).join(", ");
-    const answer = await write(`UPDATE ${quote(table.name)} SET ${set} WHERE ${where(names.length + 1)}`, [
+    const still = held.map((name, step) => ` AND ${quote(name)} IS NOT DISTINCT FROM $${from + step}`).join("");
+    const answer = await write(`UPDATE ${quote(table.name)} SET ${set} WHERE ${where(names.length + 1)}${still}`, [
       ...names.map((name) => values[name]),
       ...keyOf(row),
+      ...held.map((name) => known[place(name)]),
     ]);
-    if (answer.row_count === 0) throw new ApiError(409, { code: "row_is_gone", detail: "the row is not there any more; reload to see what is" });
+    if (answer.row_count === 0) {
+      const all = columns.map((column) => quote(column.name)).join(", ");
+      const now = (await write(`SELECT ${all} FROM ${quote(table.name)} WHERE ${where(1)}`, keyOf(row))).rows[0];
+      await refresh();
+      if (!now) throw new ApiError(409, { code: "row_is_gone", detail: "the row is not there any more; reload to see what is" });
+      overtaken.current.set(row, now);
+      const other = held.filter((name) => shown(now[place(name)]) !== shown(known[place(name)]));
+      const words = other.map((name) => `${name} is “${shown(now[place(name)])}” now`).join(", ");
+      throw new ApiError(409, { code: "row_was_changed", detail: `somebody has changed this meanwhile: ${words}; save once more to write over it` });
+    }
     await refresh();
   };
 

@@ -2,7 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useParams, useRouterState } from "@tanstack/react-router";
 import { ChevronsUpDown, LogOut, Menu as MenuIcon, Moon, Puzzle, Search, Sun, UserRound } from "lucide-react";
 import { Suspense, lazy, useCallback, useEffect, useState } from "react";
-import { api } from "@/api/client";
+import { toast } from "sonner";
+import { api, reason, take } from "@/api/client";
 import { installationsQuery, projectQuery, queryClient, sessionQuery } from "@/api/queries";
 import { Loading } from "@/components/states";
 import { Badge } from "@/components/ui/badge";
@@ -156,7 +157,12 @@ export function Layout() {
   const openHelp = useCallback(() => setHelp(true), []);
   useShortcuts(project, openPalette, openHelp);
   const signOut = useCallback(async () => {
-    await api.DELETE("/admin/v1/session");
+    try {
+      await take(api.DELETE("/admin/v1/session"));
+    } catch (failure) {
+      toast.error(`You are still signed in: ${reason(failure)}`);
+      return;
+    }
     queryClient.clear();
     location.assign("/dashboard/sign-in");
   }, []);

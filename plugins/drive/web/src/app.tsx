@@ -4,8 +4,8 @@ import { suggest, t, useLanguage } from "./i18n";
 import { explain } from "./lib/explain";
 import { client, useSettings } from "./lib/queries";
 import { useRoute } from "./lib/route";
-import { begin, useStanding } from "./lib/session";
-import { SignIn } from "./pages/entrance";
+import { begin, useStanding, useSubject } from "./lib/session";
+import { SignIn, SignInAgain } from "./pages/entrance";
 import { Shell } from "./shell/shell";
 import { stopAll } from "./uploads/store";
 
@@ -14,6 +14,7 @@ const SharedLink = lazy(async () => import("./pages/shared-link"));
 export function App() {
   const language = useLanguage();
   const standing = useStanding();
+  const subject = useSubject();
   const route = useRoute();
   const settings = useSettings();
   const [problem, setProblem] = useState<string>();
@@ -27,12 +28,16 @@ export function App() {
     );
   }, [isLink]);
 
+  const isOut = standing === "out";
   useEffect(() => {
-    if (standing === "out") {
+    // Nothing of one user's is there for the next.
+    const forget = () => {
       stopAll();
       client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "settings" });
-    }
-  }, [standing]);
+    };
+    if (isOut) forget();
+    return subject === undefined ? undefined : forget;
+  }, [isOut, subject]);
 
   useEffect(() => {
     if (settings.data) suggest(settings.data.language);
@@ -48,8 +53,11 @@ export function App() {
     <Suspense key={language} fallback={<Waiting />}>
       {isLink ? (
         <SharedLink key={route.id} token={route.id ?? ""} name={name} />
-      ) : standing === "in" ? (
-        <Shell name={name} />
+      ) : standing === "in" || standing === "lapsed" ? (
+        <>
+          <Shell key={subject} name={name} />
+          {standing === "lapsed" && <SignInAgain />}
+        </>
       ) : standing === "out" ? (
         <SignIn name={name} />
       ) : problem ? (

@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
 import { Dialog as Parts } from "radix-ui";
-import type { ComponentProps, ReactNode } from "react";
+import { type ComponentProps, type ReactNode, useRef } from "react";
 import { cn } from "@/lib/cn";
 import { Button } from "./button";
 
@@ -18,7 +18,9 @@ interface Props extends Omit<ComponentProps<typeof Parts.Content>, "title"> {
 }
 
 /** What stands over the page until it is done with. */
-export function DialogContent({ title, description, side, footer, closable = true, className, children, ...rest }: Props) {
+export function DialogContent({ title, description, side, footer, closable = true, className, children, onInteractOutside, ...rest }: Props) {
+  // A click beside it does not throw away what was typed into a form.
+  const typed = useRef(false);
   return (
     <Parts.Portal>
       <Parts.Overlay className="veil" />
@@ -31,6 +33,16 @@ export function DialogContent({ title, description, side, footer, closable = tru
             : "top-1/2 left-1/2 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] max-w-lg -translate-x-1/2 -translate-y-1/2",
           className,
         )}
+        onInput={(event) => {
+          if (event.target instanceof Element && event.target.closest("form")) typed.current = true;
+        }}
+        onSubmit={() => {
+          typed.current = false;
+        }}
+        onInteractOutside={(event) => {
+          if (typed.current) event.preventDefault();
+          onInteractOutside?.(event);
+        }}
         {...rest}
       >
         <header className="flex items-start gap-4 px-5 pt-4 pb-3">

@@ -4,7 +4,8 @@ import { t } from "@/i18n";
 
 interface Props {
   title: string;
-  onClose: () => void;
+  /** Without it there is no way past it. */
+  onClose?: () => void;
   children: ReactNode;
   footer?: ReactNode;
   /** For what needs more room. */
@@ -33,7 +34,7 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
       className={`card max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] overflow-hidden p-0 shadow-2xl ${wide ? "max-w-2xl" : "max-w-md"}`}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        onClose?.();
       }}
       onKeyDown={(event) => event.stopPropagation()}
     >
@@ -42,9 +43,11 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
           <h2 id={heading} className="min-w-0 flex-1 pt-1.5 text-lg font-semibold [overflow-wrap:anywhere]">
             {title}
           </h2>
-          <button type="button" className="icon-button -mr-2" aria-label={t("close")} onClick={onClose}>
-            <X size={20} aria-hidden />
-          </button>
+          {onClose && (
+            <button type="button" className="icon-button -mr-2" aria-label={t("close")} onClick={onClose}>
+              <X size={20} aria-hidden />
+            </button>
+          )}
         </header>
         <div className="min-h-0 flex-1 overflow-y-auto px-5 pb-5">{children}</div>
         {footer && <footer className="flex flex-wrap justify-end gap-2 border-t border-border bg-raised/50 px-5 py-3">{footer}</footer>}

@@ -1,13 +1,13 @@
-import { useQuery } from "@tanstack/react-query";
 import { ChevronLeft, ChevronRight, Folder } from "lucide-react";
 import { useState } from "react";
 import { t, tn } from "@/i18n";
 import { call } from "@/lib/api";
-import { filesChanged } from "@/lib/queries";
-import type { Entry, FolderItem, Page } from "@/lib/types";
+import { filesChanged, useFolders } from "@/lib/queries";
+import type { Entry, FolderItem } from "@/lib/types";
 import { Dialog } from "./dialog";
 import { Problem, useDoing } from "./form";
-import { Waiting } from "./states";
+import { More } from "./more";
+import { Failed, Waiting } from "./states";
 import { say } from "./toast";
 
 interface Props {
@@ -21,10 +21,7 @@ export function MoveDialog({ entries, close, done }: Props) {
   const [trail, setTrail] = useState<FolderItem[]>([]);
   const here = trail.at(-1);
   const { busy, problem, run } = useDoing();
-  const folders = useQuery({
-    queryKey: ["list", "folders", here?.id ?? "root", "move"],
-    queryFn: async () => call<Page<FolderItem>>("GET", "/folders", { params: { parent_id: here?.id ?? "root", limit: 500 } }),
-  });
+  const folders = useFolders(here?.id);
   const moved = new Set(entries.map(({ id }) => id));
   const [first] = entries;
   const move = async () => {
@@ -66,8 +63,10 @@ export function MoveDialog({ entries, close, done }: Props) {
       </div>
       <Problem text={problem} />
       {folders.data ? (
+        <>
         <ul className="min-h-40" aria-label={t("folders")}>
-          {folders.data.items
+          {folders.data.pages
+            .flatMap(({ items }) => items)
             .filter(({ id }) => !moved.has(id))
             .map((folder) => (
               <li key={folder.id}>
@@ -79,6 +78,10 @@ export function MoveDialog({ entries, close, done }: Props) {
               </li>
             ))}
         </ul>
+        <More on={folders.hasNextPage} more={() => void folders.fetchNextPage()} />
+        </>
+      ) : folders.isError ? (
+        <Failed error={folders.error} again={() => void folders.refetch()} />
       ) : (
         <Waiting />
       )}

@@ -11,6 +11,7 @@ import type { Entry, Page, Permission, Role, ShareLink } from "@/lib/types";
 import { Avatar } from "./avatar";
 import { Dialog } from "./dialog";
 import { Field, Form, Problem, text, useDoing } from "./form";
+import { Failed } from "./states";
 import { say } from "./toast";
 
 const roles: [Role, Key][] = [
@@ -78,6 +79,7 @@ function People({ path }: { path: string }) {
         )}
       </Form>
       <Problem text={problem} />
+      {people.isError && <Failed error={people.error} again={() => void people.refetch()} />}
       <ul className="mt-3" aria-label={t("people")}>
         {people.data?.items.map((person) => {
           const name = person.name ?? person.handle ?? person.user_id;
@@ -198,6 +200,7 @@ function Links({ path, isFolder }: { path: string; isFolder: boolean }) {
         )}
       </Form>
       <Problem text={problem} />
+      {links.isError && <Failed error={links.error} again={() => void links.refetch()} />}
       <ul className="mt-3 divide-y divide-border" aria-label={t("links")}>
         {links.data?.items.map((one) => (
           <li key={one.id} className="flex items-center gap-3 py-2">

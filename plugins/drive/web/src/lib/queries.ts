@@ -74,31 +74,36 @@ export function useTrail(folder: string | undefined) {
   });
 }
 
-export function useTrash() {
-  return useQuery({
-    queryKey: ["trash"],
-    queryFn: async () => {
-      const [folders, files] = await Promise.all([
-        call<Page<FolderItem>>("GET", "/folders/trash", { params: { limit: 200 } }),
-        call<Page<FileItem>>("GET", "/files/trash", { params: { limit: 200 } }),
-      ]);
-      return { folders: folders.items, files: files.items };
-    },
+/** Where the next page of both begins; null for a list that has ended. */
+interface Both {
+  folders: string | undefined | null;
+  files: string | undefined | null;
+}
+
+const beginning: Both = { folders: undefined, files: undefined };
+
+/** Folders and files that stand in lists of their own, page by page. */
+export async function both(name: string, from: Both): Promise<{ folders: FolderItem[]; files: FileItem[]; next: Both | undefined }> {
+  const some = async <T>(kind: string, cursor: string | undefined | null): Promise<Page<T>> =>
+    cursor === null ? { items: [], next_cursor: null } : call<Page<T>>("GET", `/${kind}/${name}`, { params: { limit: 200, cursor } });
+  const [folders, files] = await Promise.all([some<FolderItem>("folders", from.folders), some<FileItem>("files", from.files)]);
+  const next = { folders: folders.next_cursor ?? null, files: files.next_cursor ?? null };
+  return { folders: folders.items, files: files.items, next: next.folders === null && next.files === null ? undefined : next };
+}
+
+function useBoth(key: string, name: string) {
+  return useInfiniteQuery({
+    queryKey: [key],
+    queryFn: async ({ pageParam }) => both(name, pageParam),
+    initialPageParam: beginning,
+    getNextPageParam: (page) => page.next,
+    select: ({ pages: all }) => ({ folders: all.flatMap(({ folders }) => folders), files: all.flatMap(({ files }) => files) }),
   });
 }
 
-export function useShared() {
-  return useQuery({
-    queryKey: ["shared"],
-    queryFn: async () => {
-      const [folders, files] = await Promise.all([
-        call<Page<FolderItem>>("GET", "/folders/shared-with-me", { params: { limit: 200 } }),
-        call<Page<FileItem>>("GET", "/files/shared-with-me", { params: { limit: 200 } }),
-      ]);
-      return { folders: folders.items, files: files.items };
-    },
-  });
-}
+export const useTrash = () => useBoth("trash", "trash");
+
+export const useShared = () => useBoth("shared", "shared-with-me");
 
 export interface Found extends Page<FileItem> {
   complete?: boolean;
@@ -168,14 +173,23 @@ export interface Notices extends Page<Notice> {
 }
 
 export function useNotices(on: boolean) {
-  return useQuery({ queryKey: ["notices"], enabled: on, queryFn: async () => call<Notices>("GET", "/notifications", { params: { limit: 50 } }) });
+  return useInfiniteQuery({
+    queryKey: ["notices"],
+    enabled: on,
+    queryFn: async ({ pageParam }) => call<Notices>("GET", "/notifications", { params: { limit: 50, cursor: pageParam } }),
+    ...pages,
+    select: ({ pages: all }) => ({ items: all.flatMap(({ items }) => items), unread: all[0]?.unread ?? 0 }),
+  });
 }
 
 export function useTransactions() {
-  return useQuery({
+  return useInfiniteQuery({
     queryKey: ["payments"],
-    queryFn: async () => call<Page<Transaction>>("GET", "/mpesa/transactions", { params: { limit: 100 } }),
+    queryFn: async ({ pageParam }) => call<Page<Transaction>>("GET", "/mpesa/transactions", { params: { limit: 100, cursor: pageParam } }),
+    ...pages,
+    select: ({ pages: all }) => ({ items: all.flatMap(({ items }) => items) }),
     // A payment ends on somebody's phone.
-    refetchInterval: ({ state }) => (state.data?.items.some((item) => item.status === "pending" || item.status === "created") ? 3_000 : false),
+    refetchInterval: ({ state }) =>
+      state.data?.pages.some(({ items }) => items.some((item) => item.status === "pending" || item.status === "created")) ? 3_000 : false,
   });
 }

@@ -13,19 +13,24 @@ interface Tokens {
   expires_in: number;
 }
 
-export type Standing = "unknown" | "in" | "out";
+/** `lapsed` is whoever was signed in here and is not any more, without having said so: what is typed waits. */
+export type Standing = "unknown" | "in" | "lapsed" | "out";
 
 let token: string | undefined;
 let until = 0;
 let standing: Standing = "unknown";
+/** Whose the last token was. */
+let subject: string | undefined;
+/** Calls that wait until somebody is signed in again. */
+let waiting: ((token: string | undefined) => void)[] = [];
 let refreshing: Promise<string | undefined> | undefined;
 const listeners = new Set<() => void>();
 
 /** What tabs tell each other; never a token. */
 const tabs = typeof BroadcastChannel === "undefined" ? undefined : new BroadcastChannel("atlashub.drive");
 tabs?.addEventListener("message", ({ data }) => {
-  if (data === "out" && standing === "in") drop();
-  if (data === "in" && standing === "out") void renewed();
+  if (data === "out" && (standing === "in" || standing === "lapsed")) drop();
+  if (data === "in" && (standing === "out" || standing === "lapsed")) void renewed();
 });
 
 function stand(now: Standing): void {
@@ -34,10 +39,33 @@ function stand(now: Standing): void {
   for (const listener of listeners) listener();
 }
 
+/** The user that a token names. */
+function subjectOf(of: string): string | undefined {
+  try {
+    const claims = JSON.parse(atob((of.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/"))) as { sub?: string };
+    return claims.sub;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Lets those go on that waited. */
+function answer(next: string | undefined): void {
+  const all = waiting;
+  waiting = [];
+  for (const go of all) go(next);
+}
+
 function take(tokens: Tokens): string {
   token = tokens.access_token;
   // A minute before it ends another is fetched.
   until = Date.now() + Math.max(5, tokens.expires_in - 60) * 1000;
+  const now = subjectOf(token);
+  // What one user wanted is not done as another.
+  answer(now === subject ? token : undefined);
+  const isAnother = subject !== undefined && now !== subject;
+  subject = now;
+  if (isAnother) for (const listener of listeners) listener();
   stand("in");
   return token;
 }
@@ -45,7 +73,15 @@ function take(tokens: Tokens): string {
 function drop(): void {
   token = undefined;
   until = 0;
+  answer(undefined);
   stand("out");
+}
+
+/** The session has ended by itself, or was ended elsewhere. */
+function lapse(): void {
+  token = undefined;
+  until = 0;
+  stand("lapsed");
 }
 
 async function post(path: string, body: unknown, bearer?: string): Promise<Response> {
@@ -60,7 +96,8 @@ async function post(path: string, body: unknown, bearer?: string): Promise<Respo
 async function exchange(): Promise<string | undefined> {
   const response = await post("/v1/auth/refresh", {});
   if (response.status === 401 || response.status === 403) {
-    drop();
+    if (standing === "in" || standing === "lapsed") lapse();
+    else drop();
     return undefined;
   }
   if (!response.ok) throw await refusal(response);
@@ -79,17 +116,32 @@ async function renewed(): Promise<string | undefined> {
   return refreshing;
 }
 
+/** Another token; where the session has ended, once somebody is signed in again. */
+async function fresh(): Promise<string | undefined> {
+  const found = standing === "lapsed" ? undefined : await renewed();
+  if (found || standing !== "lapsed") return found;
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+  });
+}
+
 /** A token that is good for another while, or nothing. */
 export async function bearer(): Promise<string | undefined> {
   if (token && Date.now() < until) return token;
   if (standing === "out") return undefined;
-  return renewed();
+  return fresh();
 }
 
 /** The server did not take the token: another, once. */
 export async function another(refused: string): Promise<string | undefined> {
   if (token && token !== refused) return token;
-  return renewed();
+  return fresh();
+}
+
+/** Whoever was signed in here does not come back. */
+export function leave(): void {
+  drop();
+  tabs?.postMessage("out");
 }
 
 /** Looks whether somebody is signed in here. */
@@ -159,14 +211,18 @@ export async function reset(given: string, password: string): Promise<void> {
   if (!response.ok) throw await refusal(response);
 }
 
+function listen(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
 export function useStanding(): Standing {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => standing,
-  );
+  return useSyncExternalStore(listen, () => standing);
+}
+
+/** Who is signed in, or was last. */
+export function useSubject(): string | undefined {
+  return useSyncExternalStore(listen, () => subject);
 }
 
 export { Refused };

@@ -1,11 +1,14 @@
 import { MailCheck } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { LanguageChoice, Mark } from "@/components/brand";
+import { Dialog } from "@/components/dialog";
 import { Field, Form, Problem, text } from "@/components/form";
 import { say } from "@/components/toast";
 import { t } from "@/i18n";
 import { go, link, useRoute } from "@/lib/route";
-import { Refused, forgot, reset, signIn, signUp } from "@/lib/session";
+import { client } from "@/lib/queries";
+import { Refused, forgot, leave, reset, signIn, signUp } from "@/lib/session";
+import type { Me } from "@/lib/types";
 
 /** Pages for those who are not signed in. */
 export function SignIn({ name }: { name: string }) {
@@ -32,12 +35,26 @@ function Heading({ children }: { children: ReactNode }) {
   return <h1 className="mb-5 text-xl font-semibold">{children}</h1>;
 }
 
-function In() {
+/** Over what is there: the session has ended in the middle of something. */
+export function SignInAgain() {
+  const email = client.getQueryData<Me>(["me"])?.email ?? undefined;
+  return (
+    <Dialog title={t("session_over")}>
+      <p className="mb-4 text-muted">{t("session_over_text")}</p>
+      <In email={email} bare />
+      <button type="button" className="button button-ghost mt-3 w-full" onClick={leave}>
+        {t("sign_out")}
+      </button>
+    </Dialog>
+  );
+}
+
+function In({ email, bare = false }: { email?: string | undefined; bare?: boolean }) {
   const [given, setGiven] = useState<{ email: string; password: string }>();
   if (given) {
     return (
       <>
-        <Heading>{t("second_step")}</Heading>
+        {!bare && <Heading>{t("second_step")}</Heading>}
         <Form onSend={async (fields) => signIn(given.email, given.password, text(fields, "code").trim())}>
           {({ busy, problem }) => (
             <>
@@ -58,35 +75,36 @@ function In() {
   }
   return (
     <>
-      <Heading>{t("sign_in")}</Heading>
+      {!bare && <Heading>{t("sign_in")}</Heading>}
       <Form
         onSend={async (fields) => {
-          const email = text(fields, "email").trim();
-          const password = text(fields, "password");
+          const wanted = { email: text(fields, "email").trim(), password: text(fields, "password") };
           try {
-            await signIn(email, password);
+            await signIn(wanted.email, wanted.password);
           } catch (error) {
             if (!(error instanceof Refused && error.code === "totp_required")) throw error;
-            setGiven({ email, password });
+            setGiven(wanted);
           }
         }}
       >
         {({ busy, problem }) => (
           <>
-            <Field label={t("email")} name="email" type="email" autoComplete="username" required />
-            <Field label={t("password")} name="password" type="password" autoComplete="current-password" required />
+            <Field label={t("email")} name="email" type="email" autoComplete="username" defaultValue={email} required />
+            <Field label={t("password")} name="password" type="password" autoComplete="current-password" required autoFocus={email !== undefined} />
             <Problem text={problem} />
             <button type="submit" className="button button-primary" disabled={busy}>
               {t("sign_in")}
             </button>
-            <div className="flex flex-wrap justify-between gap-2 text-sm">
-              <a className="font-medium text-primary underline underline-offset-2" href={link("sign-up")}>
-                {t("make_account")}
-              </a>
-              <a className="font-medium text-primary underline underline-offset-2" href={link("forgot")}>
-                {t("forgotten")}
-              </a>
-            </div>
+            {!bare && (
+              <div className="flex flex-wrap justify-between gap-2 text-sm">
+                <a className="font-medium text-primary underline underline-offset-2" href={link("sign-up")}>
+                  {t("make_account")}
+                </a>
+                <a className="font-medium text-primary underline underline-offset-2" href={link("forgot")}>
+                  {t("forgotten")}
+                </a>
+              </div>
+            )}
           </>
         )}
       </Form>

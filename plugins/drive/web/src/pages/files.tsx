@@ -3,6 +3,7 @@ import { type DragEvent, lazy, Suspense, useEffect, useMemo, useRef, useState } 
 import { NewFolder, fetchAll, useActions } from "@/components/actions";
 import { Entries } from "@/components/entries";
 import { Menu } from "@/components/menu";
+import { More } from "@/components/more";
 import { Empty, Failed, Waiting } from "@/components/states";
 import { complain } from "@/components/toast";
 import { type Key, t, tn } from "@/i18n";
@@ -247,23 +248,6 @@ function Trail({ folder, trail }: { folder: string | undefined; trail: { id: str
       </ol>
     </nav>
   );
-}
-
-/** Fetches more when its place comes into view. */
-export function More({ on, more }: { on: boolean; more: () => void }) {
-  const mark = useRef<HTMLDivElement>(null);
-  const act = useRef(more);
-  act.current = more;
-  useEffect(() => {
-    const node = mark.current;
-    if (!node || !on) return;
-    const observer = new IntersectionObserver((seen) => {
-      if (seen.some((entry) => entry.isIntersecting)) act.current();
-    });
-    observer.observe(node);
-    return () => observer.disconnect();
-  });
-  return <div ref={mark} className="h-8" />;
 }
 
 /** Whether something is held over the page; what is let go is uploaded. */

@@ -1,4 +1,5 @@
 import { BellOff } from "lucide-react";
+import { More } from "@/components/more";
 import { Empty, Failed, Waiting } from "@/components/states";
 import { Title } from "@/components/title";
 import { complain } from "@/components/toast";
@@ -7,11 +8,25 @@ import { call } from "@/lib/api";
 import { when, whole } from "@/lib/format";
 import { client, useFeatures, useNotices } from "@/lib/queries";
 import { go, link } from "@/lib/route";
-import type { Notice } from "@/lib/types";
+import type { FileItem, Me, Notice } from "@/lib/types";
 
 async function read(what: { ids: string[] } | { all: true }): Promise<void> {
   await call("POST", "/notifications/mark-read", { json: what });
   await client.invalidateQueries({ queryKey: ["notices"] });
+}
+
+/** To where the file lies that a notice is about: its folder, where that may be seen. */
+async function find(id: string): Promise<void> {
+  const file = await call<FileItem>("GET", `/files/${id}`);
+  const mine = client.getQueryData<Me>(["me"])?.id === file.owner_id;
+  if (file.folder_id) {
+    const around = await call("GET", `/folders/${file.folder_id}`).then(
+      () => true,
+      () => false,
+    );
+    if (around) return go(link("files", file.folder_id));
+  }
+  return go(link(mine ? "files" : "shared"));
 }
 
 export default function NoticesPage() {
@@ -20,7 +35,7 @@ export default function NoticesPage() {
   const open = (notice: Notice) => {
     if (!notice.read_at) read({ ids: [notice.id] }).catch(complain);
     if (notice.subject?.type === "folder") go(link("files", notice.subject.id));
-    else if (notice.subject?.type === "file") go(link("shared"));
+    else if (notice.subject?.type === "file") void find(notice.subject.id).catch(complain);
   };
   return (
     <>
@@ -65,6 +80,7 @@ export default function NoticesPage() {
       ) : (
         <Waiting />
       )}
+      <More on={notices.hasNextPage} more={() => void notices.fetchNextPage()} />
     </>
   );
 }

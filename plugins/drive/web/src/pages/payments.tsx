@@ -2,6 +2,7 @@ import { Smartphone } from "lucide-react";
 import { useState } from "react";
 import { Dialog } from "@/components/dialog";
 import { Field, Form, Problem, text } from "@/components/form";
+import { More } from "@/components/more";
 import { Empty, Failed, Waiting } from "@/components/states";
 import { Title } from "@/components/title";
 import { say } from "@/components/toast";
@@ -53,6 +54,7 @@ export default function PaymentsPage() {
       ) : (
         <Waiting />
       )}
+      <More on={payments.hasNextPage} more={() => void payments.fetchNextPage()} />
       {paying && <Pay close={() => setPaying(false)} />}
     </>
   );

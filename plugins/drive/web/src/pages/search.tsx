@@ -3,13 +3,13 @@ import { lazy, Suspense, useState } from "react";
 import { useActions } from "@/components/actions";
 import { Entries } from "@/components/entries";
 import { Marked } from "@/components/marked";
+import { More } from "@/components/more";
 import { Empty, Failed, Waiting } from "@/components/states";
 import { Title } from "@/components/title";
 import { t } from "@/i18n";
 import { useFeatures, useSearch } from "@/lib/queries";
 import { go, link, useRoute } from "@/lib/route";
 import { type Entry, fileEntry } from "@/lib/types";
-import { More } from "./files";
 
 const Preview = lazy(async () => import("@/preview/preview"));
 

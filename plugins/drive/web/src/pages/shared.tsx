@@ -2,6 +2,7 @@ import { Users } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { useActions } from "@/components/actions";
 import { Entries } from "@/components/entries";
+import { More } from "@/components/more";
 import { Empty, Failed, Waiting } from "@/components/states";
 import { Title } from "@/components/title";
 import { type Key, t } from "@/i18n";
@@ -39,6 +40,7 @@ export default function SharedPage() {
       ) : (
         <Waiting />
       )}
+      <More on={shared.hasNextPage} more={() => void shared.fetchNextPage()} />
       {dialog}
       {shown && (
         <Suspense fallback={null}>

@@ -4,19 +4,21 @@ import { pathOf } from "@/components/actions";
 import { Dialog } from "@/components/dialog";
 import { Entries } from "@/components/entries";
 import { Problem, useDoing } from "@/components/form";
+import { More } from "@/components/more";
 import { Empty, Failed, Waiting } from "@/components/states";
 import { Title } from "@/components/title";
 import { complain, say } from "@/components/toast";
 import { t, tn } from "@/i18n";
 import { call } from "@/lib/api";
 import { whole } from "@/lib/format";
-import { filesChanged, useTrash } from "@/lib/queries";
+import { both, filesChanged, useTrash } from "@/lib/queries";
+import { Refused } from "@/lib/refused";
 import { type Entry, fileEntry, folderEntry } from "@/lib/types";
 
 export default function TrashPage() {
   const trash = useTrash();
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const [ending, setEnding] = useState<Entry[]>();
+  const [ending, setEnding] = useState<Entry[] | "all">();
   const entries: Entry[] = trash.data ? [...trash.data.folders.map(folderEntry), ...trash.data.files.map(fileEntry)] : [];
   const picked = entries.filter(({ id }) => chosen.has(id));
   const restore = async (wanted: Entry[]) => {
@@ -46,7 +48,7 @@ export default function TrashPage() {
                   {t("restore")}
                 </button>
               )}
-              <button type="button" className="button button-bad" onClick={() => setEnding(picked.length > 0 ? picked : entries)}>
+              <button type="button" className="button button-bad" onClick={() => setEnding(picked.length > 0 ? picked : "all")}>
                 <Trash2 size={18} aria-hidden />
                 {picked.length > 0 ? t("delete_forever") : t("empty_trash")}
               </button>
@@ -80,6 +82,7 @@ export default function TrashPage() {
       ) : (
         <Waiting />
       )}
+      <More on={trash.hasNextPage} more={() => void trash.fetchNextPage()} />
       {ending && (
         <End
           entries={ending}
@@ -93,12 +96,38 @@ export default function TrashPage() {
   );
 }
 
-function End({ entries, close }: { entries: Entry[]; close: () => void }) {
+/** Deletes everything in the trash, however much; how many things that were. */
+async function empty(): Promise<number> {
+  for (let count = 0; ; ) {
+    // What was deleted is not in the next page.
+    // oxlint-disable-next-line no-await-in-loop
+    const { folders, files } = await both("trash", { folders: undefined, files: undefined });
+    const entries = [...folders.map(folderEntry), ...files.map(fileEntry)];
+    if (entries.length === 0) return count;
+    // oxlint-disable-next-line no-await-in-loop
+    await end(entries);
+    count += entries.length;
+  }
+}
+
+async function end(entries: Entry[]): Promise<void> {
+  const one = async (entry: Entry) => {
+    try {
+      await call("DELETE", pathOf(entry), { params: { permanent: true } });
+    } catch (error) {
+      // It went with the folder that it lay in.
+      if (!(error instanceof Refused && error.status === 404)) throw error;
+    }
+  };
+  await Promise.all(entries.map(one));
+}
+
+function End({ entries, close }: { entries: Entry[] | "all"; close: () => void }) {
   const { busy, problem, run } = useDoing();
-  const [first] = entries;
+  const [first] = entries === "all" ? [] : entries;
   return (
     <Dialog
-      title={t("delete_forever")}
+      title={entries === "all" ? t("empty_trash") : t("delete_forever")}
       onClose={close}
       footer={
         <>
@@ -111,8 +140,12 @@ function End({ entries, close }: { entries: Entry[]; close: () => void }) {
             disabled={busy}
             onClick={() =>
               void run(async () => {
-                await Promise.all(entries.map(async (entry) => call("DELETE", pathOf(entry), { params: { permanent: true } })));
-                await filesChanged();
+                try {
+                  if (entries === "all") say(tn("gone", await empty()));
+                  else await end(entries);
+                } finally {
+                  await filesChanged();
+                }
                 close();
               })
             }
@@ -122,7 +155,9 @@ function End({ entries, close }: { entries: Entry[]; close: () => void }) {
         </>
       }
     >
-      <p>{entries.length === 1 && first ? t("delete_sure_one", { name: first.name }) : tn("delete_sure", entries.length)}</p>
+      <p>
+        {entries === "all" ? t("delete_sure_all") : entries.length === 1 && first ? t("delete_sure_one", { name: first.name }) : tn("delete_sure", entries.length)}
+      </p>
       <Problem text={problem} />
     </Dialog>
   );
