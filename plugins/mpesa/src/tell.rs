@@ -127,7 +127,7 @@ fn told_before(row: &Row, state: State) -> Result<Option<String>> {
     sql::query_optional(
         "SELECT id FROM mpesa.transactions WHERE about = $1 AND kind = 'c2b' AND EXISTS \
          (SELECT 1 FROM mpesa.transitions WHERE transitions.transaction_id = transactions.id \
-         AND to_state = 'succeeded' AND told = 1)",
+         AND to_state = 'succeeded' AND told = 1) LIMIT 1",
         params![&row.id],
     )
 }

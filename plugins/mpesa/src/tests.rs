@@ -727,6 +727,34 @@ fn a_person_settles_what_needs_a_review() {
 }
 
 #[test]
+fn a_shortcode_may_have_an_environment_of_its_own() {
+    let (host, _) = host();
+    let host = host
+        .with_config(
+            "accounts",
+            json!({
+                "live": {"consumer_key": "k", "shortcode": "600123", "environment": "production"},
+                "own": {"consumer_key": "k", "shortcode": "600124", "environment": "custom"},
+                "same": {"consumer_key": "k", "shortcode": "600125"},
+            }),
+        )
+        .with_config("base_url", "http://192.0.2.7:9899/");
+    server(&host);
+    for (account, environment, address) in [
+        ("default", "sandbox", "https://sandbox.safaricom.co.ke"),
+        ("live", "production", "https://api.safaricom.co.ke"),
+        ("own", "custom", "http://192.0.2.7:9899"),
+        ("same", "sandbox", "https://sandbox.safaricom.co.ke"),
+    ] {
+        let body = json!({"account": account});
+        let (status, found) = send(&host, "/mpesa/check", &body, "203.0.113.1");
+        assert_eq!(status, 200, "{found}");
+        assert_eq!(found["environment"], environment, "{found}");
+        assert_eq!(found["address"], address, "{found}");
+    }
+}
+
+#[test]
 fn phone_numbers_are_read_in_every_customary_form_and_no_other() {
     for (text, wanted) in [
         ("0712345678", "254712345678"),
