@@ -1,3 +1,4 @@
 -- Whether the receipt was taken for the payment's own by amount, reference and
--- time: what names it by the payment's own word is believed more.
+-- time: what names it by the payment's own word is believed more. Of changes,
+-- `told` is 2 where others are told of the money as another payment's.
 ALTER TABLE transactions ADD COLUMN receipt_guessed BIGINT NOT NULL DEFAULT 0;

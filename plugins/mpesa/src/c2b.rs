@@ -322,7 +322,7 @@ impl Taken {
 
 /// The key under which a receipt is written down as a payment from the menu:
 /// once, however many tell of it at the same time.
-pub(crate) fn once(receipt: &str) -> String {
+fn once(receipt: &str) -> String {
     format!("c2b/{receipt}")
 }
 

@@ -132,7 +132,8 @@ fn take(
     listed: bool,
 ) -> Result<Response> {
     // An open one is looked after anyhow.
-    if row.due_at.is_none() && (row.state != State::Succeeded || row.receipt_guessed == 1) {
+    let done = row.state == State::Succeeded && row.receipt_guessed == 0;
+    if listed && row.due_at.is_none() && !done {
         due::tell_later(&row.id);
     }
     let taken = patiently(|transaction| {

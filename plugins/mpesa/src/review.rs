@@ -95,7 +95,7 @@ pub(crate) fn review(
             if paid_at.is_some() && settle::own_time(&row, paid_at).is_none() {
                 return Err(invalid_time());
             }
-            let told = told_at(transaction, &row, receipt.unwrap_or_default());
+            let told = told_at(transaction, &row, receipt.unwrap_or_default())?;
             let outcome = Outcome {
                 meaning: Meaning::Paid,
                 code: row.result_code.clone().unwrap_or_default(),
@@ -103,7 +103,7 @@ pub(crate) fn review(
                 receipt: receipt.map(str::to_owned),
                 guessed: false,
                 cents: cents.or(row.cents),
-                at: paid_at.or(told?),
+                at: paid_at.or(told),
                 source: "person",
                 details: None,
             };

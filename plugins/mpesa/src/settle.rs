@@ -2,7 +2,7 @@
 //! ledger, together or not at all.
 
 use crate::{
-    c2b::{self, plain},
+    c2b::plain,
     eat, phone,
     record::Row,
     state::{Meaning, Reason, State},
@@ -386,6 +386,7 @@ fn absorb(transaction: &Transaction, row: &Row, receipt: &str, cents: i64) -> Re
             "UPDATE mpesa.transactions SET about = $2 WHERE id = $1",
             params![&id, &row.id],
         )?;
+        // Nobody is to be told of it, unless it turns out to be another's after all.
         transaction.execute(
             "UPDATE mpesa.transitions SET told = 2 WHERE transaction_id = $1 AND told = 0",
             params![&id],
@@ -528,8 +529,8 @@ fn from_the_menu(transaction: &Transaction, push: &Row, receipt: &str) -> Result
     let asked = push.amount.map(|shillings| shillings.saturating_mul(100));
     transaction.execute(
         "INSERT INTO mpesa.transactions (id, kind, account, shortcode, state, amount, cents, \
-         phone, reference, idempotency_key, receipt, created_at, updated_at) \
-         VALUES ($1, 'c2b', $2, $3, 'succeeded', $4, $5, $6, $7, $8, $9, $10, $10)",
+         phone, reference, receipt, created_at, updated_at) \
+         VALUES ($1, 'c2b', $2, $3, 'succeeded', $4, $5, $6, $7, $8, $9, $9)",
         params![
             &id,
             &push.account,
@@ -538,7 +539,6 @@ fn from_the_menu(transaction: &Transaction, push: &Row, receipt: &str) -> Result
             push.cents.or(asked),
             push.phone.clone(),
             push.reference.clone(),
-            c2b::once(receipt),
             receipt,
             moment::now_ms()
         ],

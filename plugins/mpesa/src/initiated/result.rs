@@ -19,7 +19,8 @@ pub(crate) fn result(Path(token): Path<String>, mut request: Request) -> Result<
     origin::admit(listed, &settings)?;
     let body = request.take_body().bytes(callback::MAX)?;
     let told = Told::read(&body);
-    if row.due_at.is_none() || row.about.is_some() {
+    // What it is about may be one that nobody looks after any more.
+    if listed && (row.due_at.is_none() || row.about.is_some()) {
         due::tell_later(&row.id);
     }
     let (made, is_new) = callback::patiently(|transaction| {
