@@ -285,13 +285,16 @@ fn told(
 /// Whether a push is open that this may be the payment of, under another
 /// reference: then what comes of the push is told soon.
 fn may_be_of_a_push(transaction: &Transaction, door: &Door, paid: &Paid, at: i64) -> Result<bool> {
+    if paid.cents % 100 != 0 {
+        return Ok(false);
+    }
     let phones: Vec<String> = transaction.query(
         "SELECT phone FROM mpesa.transactions WHERE kind = 'push' AND shortcode = $1 \
-         AND amount * 100 = $2 AND state IN ('created', 'pending') AND phone IS NOT NULL \
-         AND created_at BETWEEN $3 AND $4 LIMIT 100",
+         AND amount = $2 AND state IN ('created', 'pending') AND receipt IS NULL \
+         AND phone IS NOT NULL AND created_at BETWEEN $3 AND $4 LIMIT 100",
         params![
             &door.shortcode,
-            paid.cents,
+            paid.cents / 100,
             at.saturating_sub(settle::AFTER),
             at.saturating_add(settle::AHEAD)
         ],

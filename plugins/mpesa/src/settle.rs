@@ -269,12 +269,14 @@ pub(crate) fn book(transaction: &Transaction, row: &Row, outcome: &Outcome) -> R
     let Some(receipt) = outcome.receipt.as_ref().filter(|_| row.kind == "push") else {
         return Ok(added == 1);
     };
-    let booked = added == 1 || take_over(transaction, row, receipt, cents)?;
-    if booked {
-        absorb(transaction, row, receipt, cents)?;
+    if added == 0 {
+        if !take_over(transaction, row, receipt, cents)? {
+            return Ok(false);
+        }
         let _ = date(transaction, row, outcome)?;
     }
-    Ok(booked)
+    absorb(transaction, row, receipt, cents)?;
+    Ok(true)
 }
 
 /// When it was paid, where that can be: not before it was begun, and not in the
@@ -504,7 +506,8 @@ fn part(transaction: &Transaction, row: &Row, outcome: &Outcome) -> Result<Made>
                 params![&id],
             )?;
             transaction.execute(
-                "UPDATE mpesa.transitions SET told = 0 WHERE transaction_id = $1 AND told = 2",
+                "UPDATE mpesa.transitions SET told = 0 WHERE transaction_id = $1 AND told = 2 \
+                 AND to_state = 'succeeded'",
                 params![&id],
             )?;
             id

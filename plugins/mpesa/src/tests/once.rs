@@ -265,6 +265,31 @@ fn a_payment_that_a_stranger_told_before_is_no_payment_of_its_own() {
 }
 
 #[test]
+fn one_that_a_stranger_told_and_a_push_was_taken_for_is_its_own_again() {
+    let (host, other) = host();
+    let confirm = registered(&host, &other);
+    other.answers(200, accepted("ws_1"));
+    let (_, begun) = push(&host);
+    let first = menu("AGAIN00001", "A1", MASKED);
+    for from in ["203.0.113.9", "192.0.2.1"] {
+        assert_eq!(send(&host, &confirm, &first, from).0, 200);
+    }
+    let id = &begun["transaction_id"];
+    assert_eq!(row(&host, id)["receipt_number"], "AGAIN00001");
+    let own = success("ws_1", json!(10), "OWN0000001");
+    let path = callback_path(&other, 1);
+    assert_eq!(send(&host, &path, &own, "192.0.2.1").0, 200);
+    all_due(&host);
+    assert_eq!(told(&host), ["mpesa.succeeded", "mpesa.received"]);
+    assert_eq!(
+        ledger(),
+        [line("c2b", "AGAIN00001"), line("push", "OWN0000001")]
+    );
+    let csv = host.call(&routes(), Request::get("/mpesa/export"));
+    assert_eq!(csv.into_text().unwrap().lines().count(), 3);
+}
+
+#[test]
 fn what_cannot_be_read_is_kept_and_shown_for_its_shortcode() {
     let (host, other) = host();
     let confirm = registered(&host, &other);
