@@ -393,6 +393,38 @@ async fn payments_are_taken_back_once_and_balances_are_read() {
 }
 
 #[tokio::test]
+async fn copies_of_strangers_at_once_are_one_doubtful_payment() {
+    let shop = Shop::open().await;
+    shop.configure(json!({"allowed_origins": ["196.201.214.200"]}))
+        .await;
+    let registered = shop.project.post("/mpesa/c2b/register", json!({})).await;
+    let _ = registered.expect(201);
+    let paid = shop.sim.pay("174379", "254708374149", "100", "first");
+    let _ = paid.await.unwrap().unwrap();
+    let entries = shop.sim.journal();
+    let told = entries
+        .iter()
+        .rfind(|entry| entry.sent && entry.path.contains("/lipa/confirmation/"))
+        .unwrap();
+    let path = told.path[told.path.find("/p/").unwrap()..].to_owned();
+    let copies = (0..30).map(|number| {
+        let mut body = told.body.clone();
+        body["TransID"] = json!("STRANGER01");
+        body["Copy"] = json!(number);
+        let request = shop.project.bare_request(Method::POST, &path).json(&body);
+        Reply::try_patiently(request)
+    });
+    for reply in join_all(copies).await {
+        let _ = reply.unwrap().expect(200);
+    }
+    let path = "/mpesa/transactions?receipt_number=STRANGER01";
+    let found = shop.project.get(path).await.expect(200).json();
+    let items = found["items"].as_array().unwrap();
+    assert_eq!(items.len(), 1, "{found}");
+    assert_eq!(items[0]["status"], "needs_review", "{found}");
+}
+
+#[tokio::test]
 async fn a_day_is_compared_with_a_statement_and_exported() {
     let shop = Shop::open().await;
     for number in 0..3 {

@@ -8,7 +8,7 @@ use crate::{
     amount,
     callback::{self, Letter, is_receipt},
     daraja::{self, Trouble, text},
-    due, eat, origin, pull,
+    due, eat, origin, phone, pull,
     record::Row,
     settings::Settings,
     settle::{self, Change},
@@ -143,7 +143,7 @@ impl Source {
     }
 
     /// When it was made.
-    fn at(self, paid: &Paid, now: i64) -> i64 {
+    pub(crate) fn at(self, paid: &Paid, now: i64) -> i64 {
         /// How long ago at most a payment was made that is told.
         const TOLD: i64 = 72 * 3_600_000;
         match self {
@@ -230,22 +230,12 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     let body = request.take_body().bytes(callback::MAX)?;
     let paid = Paid::read(&body).filter(|paid| paid.shortcode == door.shortcode);
     let id = Uuid::now_v7().to_string();
-    // Should this end before others are told, they are told then.
-    due::later(&id, due::TOLD)?;
+    due::tell_later(&id);
     let change = callback::patiently(|transaction| {
-        let push = match paid.as_ref().filter(|_| listed) {
-            Some(paid) => pull::receipt_of_a_push(transaction, &door.shortcode, paid)?,
-            None => None,
-        };
         let taken = match &paid {
-            _ if push.is_some() => Taken::of(&push.unwrap_or_default(), None, "applied"),
-            Some(paid) => take(transaction, &id, &door, paid, listed, Source::Callback)?,
-            // So many of those are kept, for each account.
-            None => Taken {
-                change: None,
-                outcome: "unreadable",
-                subject: format!("unread/{}", door.account),
-            },
+            Some(paid) => told(transaction, &id, &door, paid, listed)?,
+            // Of strangers so many are kept, for each account.
+            None => Taken::of(&unread(&door.account), None, "unreadable"),
         };
         let letter = Letter {
             subject: &taken.subject,
@@ -264,6 +254,57 @@ pub(crate) fn confirm(Path(token): Path<String>, mut request: Request) -> Result
     Ok(Json(json!({"ResultCode": 0, "ResultDesc": "Success"})).into_response())
 }
 
+/// What letters to an account are kept under that cannot be read.
+pub(crate) fn unread(account: &str) -> String {
+    format!("unread/{account}")
+}
+
+/// A payment that is told: of a push that it fits, or one from the menu. Of that
+/// others hear a little later where there is a push that it may turn out to be.
+fn told(
+    transaction: &Transaction,
+    id: &str,
+    door: &Door,
+    paid: &Paid,
+    listed: bool,
+) -> Result<Taken> {
+    let source = Source::Callback;
+    let at = source.at(paid, moment::now_ms());
+    if listed
+        && let Some(push) = pull::as_a_push(transaction, &door.shortcode, paid, at, "confirmation")?
+    {
+        return Ok(Taken::of(&push.id, push.change, "applied"));
+    }
+    let mut taken = take(transaction, id, door, paid, listed, source)?;
+    if taken.change.is_some() && may_be_of_a_push(transaction, door, paid, at)? {
+        taken.change = None;
+    }
+    Ok(taken)
+}
+
+/// Whether a push is open that this may be the payment of, under another
+/// reference: then what comes of the push is told soon.
+fn may_be_of_a_push(transaction: &Transaction, door: &Door, paid: &Paid, at: i64) -> Result<bool> {
+    if paid.cents % 100 != 0 {
+        return Ok(false);
+    }
+    let phones: Vec<String> = transaction.query(
+        "SELECT phone FROM mpesa.transactions WHERE kind = 'push' AND shortcode = $1 \
+         AND amount = $2 AND state IN ('created', 'pending') AND receipt IS NULL \
+         AND phone IS NOT NULL AND created_at BETWEEN $3 AND $4 LIMIT 100",
+        params![
+            &door.shortcode,
+            paid.cents / 100,
+            at.saturating_sub(settle::AFTER),
+            at.saturating_add(settle::AHEAD)
+        ],
+    )?;
+    let payer = paid.phone.as_deref();
+    Ok(phones
+        .iter()
+        .any(|own| phone::fits(own, payer).unwrap_or(true)))
+}
+
 /// What was made of a payment that was told.
 pub(crate) struct Taken {
     pub(crate) change: Option<Change>,
@@ -280,6 +321,12 @@ impl Taken {
             subject: subject.to_owned(),
         }
     }
+}
+
+/// The key under which a receipt is written down as a payment from the menu:
+/// once, however many tell of it at the same time.
+fn once(receipt: &str) -> String {
+    format!("c2b/{receipt}")
 }
 
 /// Writes a payment down: what nobody else can have told is in the ledger, the
@@ -301,38 +348,19 @@ pub(crate) fn take(
     if let Some(before) = before {
         return known(transaction, &before, paid, listed, source);
     }
-    if listed {
-        let added = transaction.execute(
-            "INSERT INTO mpesa.ledger (transaction_id, receipt, kind, account, shortcode, cents, \
-             phone, reference, day, at) VALUES ($1, $2, 'c2b', $3, $4, $5, $6, $7, $8, $9) \
-             ON CONFLICT DO NOTHING",
-            params![
-                id,
-                &paid.receipt,
-                &door.account,
-                &door.shortcode,
-                paid.cents,
-                paid.phone.clone(),
-                &paid.reference,
-                eat::day(made_at),
-                made_at
-            ],
-        )?;
-        if added == 0 {
-            return Ok(Taken::of(id, None, "settled"));
-        }
-    }
     let (state, reason) = if listed {
         (State::Succeeded, None)
     } else {
         (State::NeedsReview, Some("unlisted_origin"))
     };
     let whole = (paid.cents % 100 == 0).then_some(paid.cents / 100);
+    let key = once(&paid.receipt);
     let details = json!({"name": paid.name, "time": paid.time});
-    transaction.execute(
+    let added = transaction.execute(
         "INSERT INTO mpesa.transactions (id, kind, account, shortcode, state, reason, amount, cents, \
-         phone, reference, receipt, details, created_at, updated_at) \
-         VALUES ($1, 'c2b', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)",
+         phone, reference, receipt, details, created_at, updated_at, idempotency_key) \
+         VALUES ($1, 'c2b', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13) \
+         ON CONFLICT (idempotency_key) DO NOTHING",
         params![
             id,
             &door.account,
@@ -345,15 +373,56 @@ pub(crate) fn take(
             &paid.reference,
             &paid.receipt,
             details,
-            now
+            now,
+            &key
         ],
     )?;
+    if added == 0 {
+        // Another was faster.
+        let other: Option<String> = transaction.query_optional(
+            "SELECT id FROM mpesa.transactions WHERE idempotency_key = $1",
+            params![&key],
+        )?;
+        let other = other.ok_or_else(|| Error::internal("the first of this receipt is gone"))?;
+        return known(transaction, &other, paid, listed, source);
+    }
+    if listed && !enter(transaction, id, door, paid, made_at)? {
+        transaction.execute("DELETE FROM mpesa.transactions WHERE id = $1", params![id])?;
+        return Ok(Taken::of(id, None, "settled"));
+    }
     let mut created = Row::locked(transaction, id)?;
     created.state = State::Created;
     let (from, how) = source.words();
     let change = settle::note(transaction, &created, state, from, how, None)?;
     let outcome = if listed { "applied" } else { "unlisted" };
     Ok(Taken::of(id, Some(change), outcome))
+}
+
+/// Adds it to the ledger; not if its receipt is there.
+fn enter(
+    transaction: &Transaction,
+    id: &str,
+    door: &Door,
+    paid: &Paid,
+    made_at: i64,
+) -> Result<bool> {
+    let added = transaction.execute(
+        "INSERT INTO mpesa.ledger (transaction_id, receipt, kind, account, shortcode, cents, \
+         phone, reference, day, at) VALUES ($1, $2, 'c2b', $3, $4, $5, $6, $7, $8, $9) \
+         ON CONFLICT DO NOTHING",
+        params![
+            id,
+            &paid.receipt,
+            &door.account,
+            &door.shortcode,
+            paid.cents,
+            paid.phone.clone(),
+            &paid.reference,
+            eat::day(made_at),
+            made_at
+        ],
+    )?;
+    Ok(added == 1)
 }
 
 /// A receipt that is known: of a push, of a copy in other words, or of one that
@@ -378,6 +447,7 @@ fn known(
         code: "0".to_owned(),
         text: String::new(),
         receipt: Some(paid.receipt.clone()),
+        guessed: false,
         cents: Some(paid.cents),
         at: Some(source.at(paid, moment::now_ms())),
         source: from,

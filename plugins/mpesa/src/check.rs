@@ -46,10 +46,9 @@ pub(crate) fn check(
     let began = moment::now_ms();
     let trouble = daraja::sign_in(&account).err();
     let took_ms = moment::now_ms().saturating_sub(began);
-    let environment = settings.environment();
     let named = trouble
         .as_ref()
-        .map(|trouble| trouble_of(trouble, environment));
+        .map(|trouble| trouble_of(trouble, &account.environment));
     let (problem, advice) = named.unzip();
     Ok(Json(Finding {
         ok: trouble.is_none(),
@@ -59,7 +58,7 @@ pub(crate) fn check(
         can_pay_out: account.initiator_name.is_some()
             && has_secret(&account, "security_credential"),
         took_ms,
-        environment: environment.to_owned(),
+        environment: account.environment,
         account: account.name,
         shortcode: account.shortcode,
         address: account.base,

@@ -52,6 +52,15 @@ pub(crate) fn later(id: &str, wait: Duration) -> Result<i64> {
     Ok(at)
 }
 
+/// Should this end before others are told of a change, they are told then. A
+/// failure is for the log: what the other side tells, it may tell once only.
+pub(crate) fn tell_later(id: &str) {
+    if let Err(error) = later(id, TOLD) {
+        log::warn!("changes of {id} are not looked for: {error}");
+    }
+    expect_sweep();
+}
+
 /// Has a payment looked after at once. A failure is for the log: it is looked
 /// after anyhow, later.
 pub(crate) fn at_once(id: &str) {
@@ -87,17 +96,19 @@ pub(crate) fn look_after(
     Payload(due): Payload<Due>,
     Config(settings): Config<Settings>,
 ) -> Result<()> {
-    // A kill before it was written down, or one that was settled meanwhile.
-    let Some(row) = Row::by_id(&due.id)? else {
-        return Ok(());
-    };
-    let left = tell::rest(Some(&row.id))?;
-    if left && row.due_at.is_none() {
-        later(&row.id, TOLD)?;
-    }
-    match row.due_at {
-        Some(at) if at <= moment::now_ms() + EARLY => query::find_out(&row, &settings),
-        _ => Ok(()),
+    // None: a kill before it was written down, or it proved to be another.
+    let row = Row::by_id(&due.id)?;
+    let left = tell::rest(Some(&due.id))?;
+    match row.and_then(|row| row.due_at.map(|at| (row, at))) {
+        Some((row, at)) if at <= moment::now_ms() + EARLY => query::find_out(&row, &settings),
+        Some(_) => Ok(()),
+        // Then it is for telling, also of the other.
+        None => {
+            if left {
+                later(&due.id, TOLD)?;
+            }
+            tell::rest(None).map(drop)
+        }
     }
 }
 
@@ -142,11 +153,17 @@ pub(crate) fn sweep(Payload(Sweep {}): Payload<Sweep>) -> Result<()> {
     for id in &left {
         later(id, Duration::ZERO)?;
     }
-    let _ = tell::rest(None)?;
+    if let Err(error) = tell::rest(None) {
+        log::warn!("nobody was told of what was left: {error}");
+    }
+    let untold: Vec<i64> = sql::query(
+        "SELECT count(*) FROM mpesa.transitions WHERE told = 0",
+        params![],
+    )?;
     rates::forget()?;
     kv::delete(KEY)?;
     KNOWN.set(0);
-    if open.first().is_some_and(|count| *count > 0) {
+    if open.iter().chain(&untold).any(|count| *count > 0) {
         try_expect_sweep()?;
     }
     Ok(())

@@ -50,22 +50,35 @@ pub(crate) fn read_compact(text: &str) -> Option<i64> {
     Some(at.assume_offset(offset).unix_timestamp() * 1_000)
 }
 
-/// A time as the other side writes it, in milliseconds: with a zone, or without
-/// one in its own. It also writes its own with a `Z` behind: what would lie
-/// ahead of `now` is taken for that.
-pub(crate) fn read(text: &str, now: i64) -> Option<i64> {
+/// When something ended, as results name it: `20260131080000`, or
+/// `31.01.2026 08:00:00`.
+pub(crate) fn read_end(text: &str) -> Option<i64> {
+    let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
+    let format = format_description!("[day].[month].[year] [hour]:[minute]:[second]");
+    read_compact(text).or_else(|| {
+        let at = PrimitiveDateTime::parse(text.trim(), &format).ok()?;
+        Some(at.assume_offset(offset).unix_timestamp() * 1_000)
+    })
+}
+
+/// What a time as the other side writes it can be, in milliseconds, the likelier
+/// first: with a zone, or without one in its own. It also writes its own with a
+/// `Z` behind: what would lie ahead of `now` is that.
+pub(crate) fn read(text: &str, now: i64) -> Option<(i64, Option<i64>)> {
     let offset = UtcOffset::from_hms(3, 0, 0).ok()?;
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let text = text.trim();
     if let Ok(at) = PrimitiveDateTime::parse(text, &format) {
-        return Some(at.assume_offset(offset).unix_timestamp() * 1_000);
+        return Some((at.assume_offset(offset).unix_timestamp() * 1_000, None));
     }
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     let milliseconds = at.unix_timestamp() * 1_000;
-    if at.offset().is_utc() && milliseconds > now {
-        return Some(milliseconds - 3 * 3_600_000);
-    }
-    Some(milliseconds)
+    let in_its_own = milliseconds - 3 * 3_600_000;
+    Some(match at.offset().is_utc() {
+        true if milliseconds > now => (in_its_own, None),
+        true => (milliseconds, Some(in_its_own)),
+        false => (milliseconds, None),
+    })
 }
 
 /// The milliseconds in which a day begins and ends; none for what is no day.

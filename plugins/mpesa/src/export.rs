@@ -1,17 +1,14 @@
 //! `GET /mpesa/export`: transactions as CSV (RFC 4180), as they are read. Cells
 //! that a spreadsheet would take for a formula are not.
 
-use crate::{
-    amount, eat,
-    record::{COLUMNS, Row, oversee},
-};
+use crate::{amount, eat, record::oversee, state::State};
 use atlashub_sdk::{prelude::*, sql::Cursor};
 use std::io::{self, Write};
 
 /// Rows of a step.
 const STEP: u32 = 500;
 const HEAD: &str = "id,kind,status,account,shortcode,amount,received,phone_number,\
-account_reference,receipt_number,result_code,review_reason,user_id,created_at,day\r\n";
+account_reference,receipt_number,result_code,review_reason,user_id,created_at,day,about\r\n";
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Wishes {
@@ -20,6 +17,39 @@ pub(crate) struct Wishes {
     to: Option<String>,
     account: Option<String>,
 }
+
+/// A transaction, and where it stands in the ledger what that says.
+#[derive(Debug, Deserialize)]
+struct Line {
+    id: String,
+    kind: String,
+    state: State,
+    account: String,
+    shortcode: String,
+    /// Shillings that were asked for.
+    amount: Option<i64>,
+    /// Cents that moved; less than nothing went out.
+    moved: Option<i64>,
+    phone: Option<String>,
+    reference: Option<String>,
+    receipt: Option<String>,
+    result_code: Option<String>,
+    reason: Option<String>,
+    user_id: Option<String>,
+    created_at: i64,
+    /// The day of the payment.
+    day: Option<String>,
+    about: Option<String>,
+}
+
+/// One from the menu that turned out to be a push stands there as that.
+const QUERY: &str = "SELECT t.id, t.kind, t.state, t.account, t.shortcode, t.amount, \
+     l.cents AS moved, t.phone, t.reference, t.receipt, t.result_code, t.reason, t.user_id, \
+     t.created_at, l.day, t.about FROM mpesa.transactions t \
+     LEFT JOIN mpesa.ledger l ON l.transaction_id = t.id \
+     WHERE COALESCE(l.at, t.created_at) >= $1 AND COALESCE(l.at, t.created_at) < $2 \
+     AND ($3 = '' OR t.account = $3) AND NOT (t.kind = 'c2b' AND t.about IS NOT NULL) \
+     ORDER BY t.id";
 
 pub(crate) fn export(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Response> {
     oversee(&caller)?;
@@ -32,17 +62,11 @@ pub(crate) fn export(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Res
     let start = bounds(&wishes.from)?.map_or(0, |(start, _)| start);
     let end = bounds(&wishes.to)?.map_or(i64::MAX, |(_, end)| end);
     let account = wishes.account.unwrap_or_default();
-    let mut cursor = Cursor::open(
-        &format!(
-            "SELECT {COLUMNS} FROM mpesa.transactions WHERE created_at >= $1 AND created_at < $2 \
-             AND ($3 = '' OR account = $3) ORDER BY id"
-        ),
-        params![start, end, account],
-    )?;
+    let mut cursor = Cursor::open(QUERY, params![start, end, account])?;
     let write = move |out: &mut dyn Write| -> io::Result<()> {
         out.write_all(HEAD.as_bytes())?;
         loop {
-            let rows: Vec<Row> = cursor.next_page(STEP).map_err(io::Error::other)?;
+            let rows: Vec<Line> = cursor.next_page(STEP).map_err(io::Error::other)?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -60,7 +84,7 @@ pub(crate) fn export(Query(wishes): Query<Wishes>, caller: Caller) -> Result<Res
         ))
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Line) -> String {
     let money = |cents: Option<i64>| cents.map(amount::shown).unwrap_or_default();
     let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
     let cells = [
@@ -70,7 +94,7 @@ fn line(row: &Row) -> String {
         cell(&row.account),
         cell(&row.shortcode),
         money(row.amount.map(|shillings| shillings.saturating_mul(100))),
-        money(row.cents),
+        money(row.moved),
         text(&row.phone),
         text(&row.reference),
         text(&row.receipt),
@@ -78,7 +102,8 @@ fn line(row: &Row) -> String {
         text(&row.reason),
         text(&row.user_id),
         moment::rfc3339(row.created_at),
-        eat::day(row.created_at),
+        row.day.clone().unwrap_or_else(|| eat::day(row.created_at)),
+        text(&row.about),
     ];
     format!("{}\r\n", cells.join(","))
 }

@@ -1,6 +1,24 @@
 //! Phone numbers: Kenyan mobile ones, in every form that people write them, as
 //! twelve digits.
 
+/// Whether a number that the other side tells, in full or with stars in its
+/// middle, can be this one; none where it says nothing of that.
+pub(crate) fn fits(own: &str, told: Option<&str>) -> Option<bool> {
+    let told = told?;
+    if let Some(whole) = normalised(told) {
+        return Some(whole == own);
+    }
+    let (start, rest) = told.split_once('*')?;
+    let (_, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let (start, end) = (digits(start), digits(end));
+    let start = match start.strip_prefix('0') {
+        Some(national) => format!("254{national}"),
+        None => start,
+    };
+    (end.len() >= 3).then(|| own.starts_with(&start) && own.ends_with(&end))
+}
+
 /// `2547…` or `2541…`, of what means it; none for what does not, another
 /// country's numbers and fixed lines among them.
 #[must_use]

@@ -396,6 +396,7 @@ pub(crate) fn refused(id: &str, trouble: &Trouble) -> Result<()> {
         code,
         text,
         receipt: None,
+        guessed: false,
         cents: None,
         at: None,
         source: "answer",

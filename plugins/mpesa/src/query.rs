@@ -142,11 +142,15 @@ fn ask(row: &Row, settings: &Settings) -> Result<()> {
         code,
         text: daraja::text(&told, "ResultDesc").unwrap_or_default(),
         receipt: None,
+        guessed: false,
         cents: None,
         at: None,
         source: "query",
         details: None,
     };
+    if row.due_at.is_none() {
+        due::tell_later(&row.id);
+    }
     let change = settled(&row.id, outcome)?;
     tell::change(change.as_ref());
     Ok(())
@@ -165,6 +169,7 @@ fn settled(id: &str, outcome: Outcome) -> Result<Option<Change>> {
         {
             outcome.receipt = told.receipt;
             outcome.cents = told.cents;
+            outcome.at = told.at;
         }
         settle::apply(transaction, &row, &outcome)
     })?;

@@ -1,7 +1,7 @@
 //! `GET /mpesa/reconciliation`: what a day brought, and what does not fit
 //! together. `POST` compares it with a statement of the other side.
 
-use crate::{amount, callback::is_receipt, eat, record::oversee, state::State};
+use crate::{amount, c2b, callback::is_receipt, eat, record::oversee, state::State};
 use atlashub_sdk::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ pub(crate) fn compare(Json(told): Json<Statement>) -> Result<Json<Report>> {
             format!("a statement has {MOST_LINES} lines at most"),
         ));
     }
-    let mut theirs = BTreeMap::new();
+    let mut theirs: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for line in &told.statement {
         let cents = amount::cents(&line.amount);
         let (Some(cents), true) = (cents, is_receipt(&line.receipt_number)) else {
@@ -97,7 +97,8 @@ pub(crate) fn compare(Json(told): Json<Statement>) -> Result<Json<Report>> {
                 "each line has a `receipt_number` and an `amount`",
             ));
         };
-        theirs.insert(line.receipt_number.clone(), cents);
+        let lines = theirs.entry(line.receipt_number.clone());
+        lines.or_default().push(cents);
     }
     let mut report = of_day(Wishes {
         day: told.day,
@@ -110,8 +111,8 @@ pub(crate) fn compare(Json(told): Json<Statement>) -> Result<Json<Report>> {
     )?;
     for (receipt, transaction, cents) in ours {
         let (problem, detail) = match theirs.remove(&receipt) {
-            Some(told) if told == cents => continue,
-            Some(told) => ("amount_differs", Some(amount::shown(told))),
+            Some(told) if is_of(&told, cents) => continue,
+            Some(told) => ("amount_differs", Some(amount::shown(main(&told)))),
             None => ("missing_there", None),
         };
         report.differences.push(Difference {
@@ -121,17 +122,37 @@ pub(crate) fn compare(Json(told): Json<Statement>) -> Result<Json<Report>> {
             detail,
         });
     }
-    for (receipt, cents) in theirs {
+    for (receipt, lines) in theirs {
         report.differences.push(Difference {
             problem: "missing_here",
             transaction_id: None,
             receipt_number: Some(receipt),
-            detail: Some(amount::shown(cents)),
+            detail: Some(amount::shown(main(&lines))),
         });
     }
     report.differences.truncate(MOST);
     report.balanced = report.differences.is_empty();
     Ok(Json(report))
+}
+
+/// Whether these lines of a receipt say that so much moved: one of them, or all
+/// that came in. Charges stand beside in lines of their own, which go out.
+fn is_of(lines: &[i64], cents: i64) -> bool {
+    let sum = |least: i64| {
+        let lines = lines.iter().filter(|line| **line >= least);
+        lines.fold(0_i64, |sum, line| sum.saturating_add(*line))
+    };
+    let came_in = sum(0);
+    match cents {
+        1.. => came_in == cents,
+        _ => came_in == 0 && (lines.contains(&cents) || sum(i64::MIN) == cents),
+    }
+}
+
+/// The line of a receipt that is no charge: the largest.
+fn main(lines: &[i64]) -> i64 {
+    let largest = lines.iter().copied().max_by_key(|cents| cents.abs());
+    largest.unwrap_or_default()
 }
 
 fn of_day(wishes: Wishes) -> Result<Report> {
@@ -148,9 +169,12 @@ fn of_day(wishes: Wishes) -> Result<Report> {
     };
     let (came, went) = (sum("cents >= 0")?, sum("cents < 0")?);
     let lines: Vec<(String, State, i64, i64)> = sql::query(
-        "SELECT kind, state, count(*), CAST(COALESCE(sum(amount), 0) AS BIGINT) \
+        // What was asked for, and once it has moved what that was. One from the menu
+        // that turned out to be a push is counted as that.
+        "SELECT kind, state, count(*), CAST(COALESCE(sum(CASE WHEN state = 'succeeded' \
+         THEN COALESCE(cents, amount * 100) ELSE COALESCE(amount * 100, cents) END), 0) AS BIGINT) \
          FROM mpesa.transactions WHERE created_at >= $1 AND created_at < $2 \
-         AND ($3 = '' OR account = $3) GROUP BY kind, state ORDER BY kind, state",
+         AND ($3 = '' OR account = $3) AND NOT (kind = 'c2b' AND about IS NOT NULL) GROUP BY kind, state ORDER BY kind, state",
         params![start, end, &account],
     )?;
     let differences = differences(&day, start, end, &account)?;
@@ -166,11 +190,11 @@ fn of_day(wishes: Wishes) -> Result<Report> {
         net: amount::shown(came.1 + went.1),
         transactions: lines
             .into_iter()
-            .map(|(kind, status, count, shillings)| Line {
+            .map(|(kind, status, count, cents)| Line {
                 kind,
                 status,
                 count,
-                amount: amount::shown(shillings * 100),
+                amount: amount::shown(cents),
             })
             .collect(),
         balanced: differences.is_empty(),
@@ -224,11 +248,11 @@ fn differences(day: &str, start: i64, end: i64, account: &str) -> Result<Vec<Dif
         &format!(
             "SELECT transaction_id, outcome FROM mpesa.callbacks WHERE received_at >= $1 \
              AND received_at < $2 AND outcome IN ('unreadable', 'other_id', 'amount_differs', \
-             'other_receipt', 'receipt_taken') AND ($3 = '' OR transaction_id IN \
-             (SELECT id FROM mpesa.transactions WHERE account = $3)) \
+             'other_receipt', 'receipt_taken') AND ($3 = '' OR transaction_id = $4 \
+             OR transaction_id IN (SELECT id FROM mpesa.transactions WHERE account = $3)) \
              ORDER BY received_at LIMIT {MOST}"
         ),
-        params![start, end, account],
+        params![start, end, account, c2b::unread(account)],
     )?;
     all.extend(told.into_iter().map(|(id, outcome)| Difference {
         problem: "callback_not_applied",

@@ -6,6 +6,7 @@ use atlashub_sdk::{identity::CallerKind, prelude::*, sql::Transaction};
 /// The columns of a [`Row`].
 pub(crate) const COLUMNS: &str = "id, kind, account, shortcode, state, reason, amount, cents, \
      phone, reference, user_id, fingerprint, merchant_request_id, checkout_request_id, receipt, \
+     receipt_guessed, \
      result_code, result_desc, details, about, queries, due_at, created_at, updated_at";
 
 /// A row of `mpesa.transactions`.
@@ -27,9 +28,11 @@ pub(crate) struct Row {
     pub(crate) merchant_request_id: Option<String>,
     pub(crate) checkout_request_id: Option<String>,
     pub(crate) receipt: Option<String>,
+    /// Whether that was taken for its own by amount, reference and time.
+    pub(crate) receipt_guessed: i64,
     pub(crate) result_code: Option<String>,
     result_desc: Option<String>,
-    details: Option<String>,
+    pub(crate) details: Option<String>,
     pub(crate) about: Option<String>,
     pub(crate) queries: i64,
     pub(crate) due_at: Option<i64>,

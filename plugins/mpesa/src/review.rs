@@ -3,14 +3,14 @@
 //! audit.
 
 use crate::{
-    amount, callback, due,
+    amount, callback, daraja, due, eat,
     push::caller_key,
     record::{Row, Shown},
     settle::{self, Outcome},
     state::{Meaning, State},
     tell,
 };
-use atlashub_sdk::prelude::*;
+use atlashub_sdk::{prelude::*, sql::Transaction};
 use serde_json::{Value, json};
 
 /// What was found.
@@ -21,7 +21,30 @@ pub(crate) struct Finding {
     receipt_number: Option<String>,
     /// What was really paid, shillings; what was asked for unless it is given.
     amount: Option<Value>,
+    /// When it was paid, RFC 3339; what the other side told unless it is given.
+    paid_at: Option<String>,
     note: Option<String>,
+}
+
+fn invalid_time() -> Error {
+    Error::invalid(
+        "invalid_time",
+        "`paid_at` is when it was paid, such as 2026-01-31T08:00:00Z: not before it began, and not in the future",
+    )
+}
+
+/// When it was paid as far as that was told, without being believed then.
+fn told_at(transaction: &Transaction, row: &Row, receipt: &str) -> Result<Option<i64>> {
+    if row.kind == "push" {
+        let told = callback::told_before(transaction, row)?;
+        return Ok(told
+            .filter(|told| told.receipt.as_deref() == Some(receipt))
+            .and_then(|told| told.at));
+    }
+    let details = row.details.as_deref().unwrap_or_default();
+    let details: Option<Value> = serde_json::from_str(details).ok();
+    let time = details.and_then(|details| daraja::text(&details, "time"));
+    Ok(time.and_then(|time| eat::read_compact(&time)))
 }
 
 pub(crate) fn review(
@@ -54,6 +77,10 @@ pub(crate) fn review(
                 || Error::invalid("invalid_amount", "`amount` is a number of shillings"),
             )?),
         };
+    let paid_at = match &finding.paid_at {
+        None => None,
+        Some(text) => Some(moment::parse(text).ok_or_else(invalid_time)?),
+    };
     let note: String = finding.note.unwrap_or_default().chars().take(500).collect();
     due::later(&id, due::TOLD)?;
     let change = sql::transaction(|transaction| {
@@ -65,13 +92,18 @@ pub(crate) fn review(
             ));
         }
         if paid {
+            if paid_at.is_some() && settle::own_time(&row, paid_at).is_none() {
+                return Err(invalid_time());
+            }
+            let told = told_at(transaction, &row, receipt.unwrap_or_default())?;
             let outcome = Outcome {
                 meaning: Meaning::Paid,
                 code: row.result_code.clone().unwrap_or_default(),
                 text: String::new(),
                 receipt: receipt.map(str::to_owned),
+                guessed: false,
                 cents: cents.or(row.cents),
-                at: None,
+                at: paid_at.or(told),
                 source: "person",
                 details: None,
             };

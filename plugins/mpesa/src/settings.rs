@@ -41,6 +41,7 @@ pub(crate) struct Settings {
 struct Named {
     consumer_key: String,
     shortcode: String,
+    environment: Option<String>,
     till: Option<String>,
     transaction_type: Option<String>,
     initiator_name: Option<String>,
@@ -50,6 +51,8 @@ struct Named {
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) name: String,
+    /// `sandbox`, `production` or `custom`.
+    pub(crate) environment: String,
     pub(crate) base: String,
     pub(crate) consumer_key: String,
     pub(crate) shortcode: String,
@@ -90,6 +93,7 @@ impl Settings {
             Named {
                 consumer_key,
                 shortcode,
+                environment: None,
                 till: self.till.clone(),
                 transaction_type: None,
                 initiator_name: None,
@@ -100,9 +104,12 @@ impl Settings {
         };
         let kind = named.transaction_type.as_ref();
         let kind = kind.or(self.transaction_type.as_ref());
+        let environment = named.environment.or_else(|| self.environment.clone());
+        let environment = environment.unwrap_or_else(|| "sandbox".to_owned());
         Ok(Account {
             name: name.to_owned(),
-            base: self.base()?,
+            base: self.base(&environment)?,
+            environment,
             consumer_key: named.consumer_key,
             shortcode: named.shortcode,
             till: named.till,
@@ -111,15 +118,10 @@ impl Settings {
         })
     }
 
-    /// The name of the environment.
-    pub(crate) fn environment(&self) -> &str {
-        self.environment.as_deref().unwrap_or("sandbox")
-    }
-
-    fn base(&self) -> Result<String> {
-        let base = match self.environment.as_deref() {
-            Some("production") => "https://api.safaricom.co.ke",
-            Some("custom") => {
+    fn base(&self, environment: &str) -> Result<String> {
+        let base = match environment {
+            "production" => "https://api.safaricom.co.ke",
+            "custom" => {
                 let own = self.base_url.as_deref();
                 own.ok_or_else(|| not_set_up("`base_url`"))?
             }

@@ -25,6 +25,9 @@ struct Told<'a> {
     result_code: Option<&'a str>,
     review_reason: Option<&'a str>,
     user_id: Option<&'a str>,
+    /// The payment from the menu under which others were told of its money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<String>,
     at: String,
 }
 
@@ -102,6 +105,7 @@ fn publish(id: &str, row: &Row, state: State) -> Result<()> {
             result_code: row.result_code.as_deref(),
             review_reason: row.reason.as_deref(),
             user_id: row.user_id.as_deref(),
+            replaces: told_before(row, state)?,
             at: moment::rfc3339(moment::now_ms()),
         };
         events::publish(event, &told, Some(&row.id))?;
@@ -112,6 +116,20 @@ fn publish(id: &str, row: &Row, state: State) -> Result<()> {
         params![id],
     )?;
     Ok(())
+}
+
+/// The payment from the menu that others were told of before it turned out to be
+/// this push.
+fn told_before(row: &Row, state: State) -> Result<Option<String>> {
+    if row.kind != "push" || state != State::Succeeded {
+        return Ok(None);
+    }
+    sql::query_optional(
+        "SELECT id FROM mpesa.transactions WHERE about = $1 AND kind = 'c2b' AND EXISTS \
+         (SELECT 1 FROM mpesa.transitions WHERE transitions.transaction_id = transactions.id \
+         AND to_state = 'succeeded' AND told = 1) LIMIT 1",
+        params![&row.id],
+    )
 }
 
 /// Lets the user know who asked for the payment.

@@ -11,6 +11,9 @@ use atlashub_sdk::{identity::CallerKind, prelude::*, testing::TestHost};
 use serde_json::{Value, json};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
+mod days;
+mod once;
+
 /// Calls that the other side got: path and body; and what it answers next.
 #[derive(Clone, Default)]
 struct Other {
@@ -489,21 +492,31 @@ fn a_push_that_is_found_paid_by_asking_and_told_from_the_menu_is_one_payment() {
         .unwrap()
         .to_owned();
     let confirm = url[url.find("/lipa/").unwrap()..].to_owned();
-    let menu = |receipt: &str, reference: &str| {
+    let menu = |receipt: &str, reference: &str, time: &str| {
         json!({
             "TransID": receipt, "TransAmount": "10.00", "BusinessShortCode": "174379",
-            "BillRefNumber": reference, "MSISDN": "2547 ***** 678",
+            "BillRefNumber": reference, "MSISDN": "2547 ***** 678", "TransTime": time,
         })
     };
     for (receipt, before) in [("ASKED00001", true), ("ASKED00002", false)] {
         other.answers(200, accepted(&format!("ws_{receipt}")));
         let (_, begun) = push(&host);
-        let tell = || {
-            let (status, _) = send(&host, &confirm, &menu(receipt, "a1"), "192.0.2.1");
+        let time = eat_compact(moment::now_ms());
+        let tell = |from: &str| {
+            let (status, _) = send(&host, &confirm, &menu(receipt, "a1", &time), from);
             assert_eq!(status, 200);
         };
         if before {
-            tell();
+            // A person believes what a stranger told.
+            tell("203.0.113.9");
+            let id: String = sql::query_one(
+                "SELECT id FROM mpesa.transactions WHERE receipt = $1",
+                params![receipt],
+            )
+            .unwrap();
+            let path = format!("/mpesa/transactions/{id}/review");
+            let finding = json!({"status": "succeeded", "receipt_number": receipt});
+            assert_eq!(send(&host, &path, &finding, "203.0.113.1").0, 200);
         }
         other.answers(200, json!({"ResultCode": 0, "ResultDesc": "paid"}));
         host.advance(Duration::from_secs(3_600));
@@ -511,7 +524,7 @@ fn a_push_that_is_found_paid_by_asking_and_told_from_the_menu_is_one_payment() {
             host.deliver(&subscriptions(), event.clone()).unwrap();
         }
         if !before {
-            tell();
+            tell("192.0.2.1");
         }
         let shown = row(&host, &begun["transaction_id"]);
         assert_eq!(shown["status"], "succeeded", "{shown}");
@@ -526,14 +539,11 @@ fn a_push_that_is_found_paid_by_asking_and_told_from_the_menu_is_one_payment() {
     let lines: i64 = sql::query_one("SELECT count(*) FROM mpesa.ledger", params![]).unwrap();
     assert_eq!(lines, 2);
     // Another payment of the same amount is another one.
-    assert_eq!(
-        send(&host, &confirm, &menu("ASKED00003", "B7"), "192.0.2.1").0,
-        200
-    );
-    assert_eq!(
-        send(&host, &confirm, &menu("ASKED00004", "A1"), "192.0.2.1").0,
-        200
-    );
+    let now = eat_compact(moment::now_ms());
+    for (receipt, reference) in [("ASKED00003", "B7"), ("ASKED00004", "A1")] {
+        let body = menu(receipt, reference, &now);
+        assert_eq!(send(&host, &confirm, &body, "192.0.2.1").0, 200);
+    }
     let lines: i64 = sql::query_one("SELECT count(*) FROM mpesa.ledger", params![]).unwrap();
     assert_eq!(lines, 4);
 }
@@ -714,6 +724,34 @@ fn a_person_settles_what_needs_a_review() {
     );
     let missing = "/mpesa/transactions/none/review";
     assert_eq!(send(&host, missing, &finding, "203.0.113.1").0, 404);
+}
+
+#[test]
+fn a_shortcode_may_have_an_environment_of_its_own() {
+    let (host, _) = host();
+    let host = host
+        .with_config(
+            "accounts",
+            json!({
+                "live": {"consumer_key": "k", "shortcode": "600123", "environment": "production"},
+                "own": {"consumer_key": "k", "shortcode": "600124", "environment": "custom"},
+                "same": {"consumer_key": "k", "shortcode": "600125"},
+            }),
+        )
+        .with_config("base_url", "http://192.0.2.7:9899/");
+    server(&host);
+    for (account, environment, address) in [
+        ("default", "sandbox", "https://sandbox.safaricom.co.ke"),
+        ("live", "production", "https://api.safaricom.co.ke"),
+        ("own", "custom", "http://192.0.2.7:9899"),
+        ("same", "sandbox", "https://sandbox.safaricom.co.ke"),
+    ] {
+        let body = json!({"account": account});
+        let (status, found) = send(&host, "/mpesa/check", &body, "203.0.113.1");
+        assert_eq!(status, 200, "{found}");
+        assert_eq!(found["environment"], environment, "{found}");
+        assert_eq!(found["address"], address, "{found}");
+    }
 }
 
 #[test]

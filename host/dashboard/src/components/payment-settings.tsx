@@ -176,6 +176,16 @@ function Shortcode({
             <option value="CustomerBuyGoodsOnline">A till, for goods</option>
           </Select>
         </Field>
+        {name !== "default" && (
+          <Field label="Environment">
+            <Select value={text("environment")} onChange={(event) => set("environment", event.target.value)}>
+              <option value="">As above</option>
+              <option value="sandbox">sandbox</option>
+              <option value="production">production</option>
+              <option value="custom">custom</option>
+            </Select>
+          </Field>
+        )}
         {input("consumer_key", "Consumer key", { required: name !== "default" })}
         <Secret label="Consumer secret" value={value.consumer_secret} change={(next) => set("consumer_secret", next)} />
         <Secret label="Passkey" help="For pushes." value={value.passkey} change={(next) => set("passkey", next)} />
@@ -208,9 +218,10 @@ export function PaymentSettings({ project, installed }: { project: string; insta
   if (!schema) return <Loading />;
   const parts = Object.entries(schema.properties ?? {});
   const some = (names: (key: string) => boolean): Schema => ({ ...schema, properties: Object.fromEntries(parts.filter(([key]) => names(key))) });
-  const environment = some((key) => around.includes(key) && (key !== "base_url" || draft.environment === "custom"));
   const rules = some((key) => !around.includes(key) && !own.includes(key) && key !== "accounts");
   const accounts = (draft.accounts ?? {}) as Record<string, Part>;
+  const custom = [draft as Part, ...Object.values(accounts)].some((part) => part.environment === "custom");
+  const environment = some((key) => around.includes(key) && (key !== "base_url" || custom));
   const saved = accountsOf(installed.config as Config);
   const setAccounts = (next: Record<string, Part>) => setDraft(Object.keys(next).length === 0 ? without(draft, "accounts") : { ...draft, accounts: next });
   const top = Object.fromEntries(own.filter((key) => draft[key] !== undefined).map((key) => [key, draft[key]]));

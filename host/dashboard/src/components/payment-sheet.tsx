@@ -30,6 +30,8 @@ const told: Record<string, string> = {
   call: "An app asked for it",
   answer: "Safaricom answered the request",
   callback: "Safaricom told what came of it",
+  confirmation: "Safaricom told of it as a payment from the menu",
+  pull: "It was among the payments that Safaricom was asked for",
   query: "Safaricom was asked what came of it",
   timer: "The time for an answer was up",
   person: "Somebody settled it by hand",
@@ -71,6 +73,7 @@ function Settle({ project, payment }: { project: string; payment: Payment }) {
   const [status, setStatus] = useState("succeeded");
   const [receipt, setReceipt] = useState(payment.receipt_number ?? "");
   const [amount, setAmount] = useState("");
+  const [time, setTime] = useState("");
   const [note, setNote] = useState("");
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -89,6 +92,7 @@ function Settle({ project, payment }: { project: string; payment: Payment }) {
               status,
               ...(receipt && paid ? { receipt_number: receipt.trim().toUpperCase() } : {}),
               ...(amount && paid ? { amount } : {}),
+              ...(time && paid ? { paid_at: `${time.slice(0, 16)}:00+03:00` } : {}),
               ...(note ? { note } : {}),
             },
           });
@@ -102,7 +106,7 @@ function Settle({ project, payment }: { project: string; payment: Payment }) {
       }}
     >
       <h3 className="text-[0.8125rem] font-medium">Settle it by hand</h3>
-      <div className="grid gap-3 sm:grid-cols-3">
+      <div className="grid gap-3 sm:grid-cols-2">
         <Field label="What came of it">
           <Select value={status} onChange={(event) => setStatus(event.target.value)}>
             <option value="succeeded">It was paid</option>
@@ -118,6 +122,9 @@ function Settle({ project, payment }: { project: string; payment: Payment }) {
             </Field>
             <Field label="Paid, shillings">
               <Input inputMode="decimal" autoComplete="off" placeholder={String(payment.amount ?? "")} value={amount} onChange={(event) => setAmount(event.target.value)} />
+            </Field>
+            <Field label="When, in East Africa Time" help="It counts for that day.">
+              <Input type="datetime-local" value={time} onChange={(event) => setTime(event.target.value)} />
             </Field>
           </>
         )}

@@ -19,6 +19,10 @@ pub(crate) fn result(Path(token): Path<String>, mut request: Request) -> Result<
     origin::admit(listed, &settings)?;
     let body = request.take_body().bytes(callback::MAX)?;
     let told = Told::read(&body);
+    // What it is about may be one that nobody looks after any more.
+    if listed && (row.due_at.is_none() || row.about.is_some()) {
+        due::tell_later(&row.id);
+    }
     let (made, is_new) = callback::patiently(|transaction| {
         let row = Row::locked(transaction, &row.id)?;
         let made = judge(transaction, &row, told.as_ref(), listed)?;

@@ -5,6 +5,7 @@ use crate::{
     amount,
     callback::{is_receipt, item},
     daraja::text,
+    eat,
     settle::Outcome,
     state::{self, Meaning},
 };
@@ -68,11 +69,22 @@ impl Told {
                 .receipt
                 .clone()
                 .filter(|_| moved && meaning == Meaning::Paid),
+            guessed: false,
             cents: amount.and_then(amount::cents),
-            at: None,
+            at: self.ended(&["TransactionCompletedDateTime", "TransCompletedTime"]),
             source: "callback",
             details: Some(details.to_string()).filter(|text| text.len() <= MAX_DETAILS),
         }
+    }
+
+    /// When it was done, by whichever of these names says so.
+    fn ended(&self, names: &[&str]) -> Option<i64> {
+        names
+            .iter()
+            .find_map(|name| match self.parameters.get(*name)? {
+                Value::String(text) => eat::read_end(text),
+                other => eat::read_end(&other.to_string()),
+            })
     }
 
     /// What a question says of the transaction that it was about.
@@ -95,8 +107,9 @@ impl Told {
             receipt: receipt
                 .filter(|text| paid && is_receipt(text))
                 .map(str::to_owned),
+            guessed: false,
             cents: self.parameters.get("Amount").and_then(amount::cents),
-            at: None,
+            at: self.ended(&["FinalisedTime", "FinalizedTime"]),
             source: "query",
             details: None,
         })

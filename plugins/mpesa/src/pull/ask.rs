@@ -151,7 +151,7 @@ fn ask(settings: &Settings, pull: &Pull, window: Window) -> Result<Pulled> {
         offset += count;
         let mut is_new = false;
         for line in lines {
-            let Line::Paid(paid, at) = line else {
+            let Line::Paid(paid, at, else_at) = line else {
                 pulled.unreadable += 1;
                 continue;
             };
@@ -160,7 +160,7 @@ fn ask(settings: &Settings, pull: &Pull, window: Window) -> Result<Pulled> {
             }
             is_new = true;
             pulled.seen += 1;
-            if let Found::New(id) = take::take(&account, &paid, at)? {
+            if let Found::New(id) = take::take(&account, &paid, at, else_at)? {
                 pulled.found.push(id);
             }
         }

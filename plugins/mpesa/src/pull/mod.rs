@@ -16,7 +16,7 @@ mod work;
 pub(crate) use ask::pull;
 pub(crate) use register::{register, told};
 pub(crate) use show::list;
-pub(crate) use take::receipt_of_a_push;
+pub(crate) use take::as_a_push;
 pub(crate) use work::pull_all;
 
 use atlashub_sdk::prelude::*;

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 /// A payment of an answer.
 pub(super) enum Line {
-    /// A payment, and when it was made, milliseconds.
-    Paid(Paid, i64),
+    /// A payment, and when it was made, milliseconds; and when else that can be,
+    /// where the zone is in doubt.
+    Paid(Paid, i64, Option<i64>),
     /// Something else.
     Unreadable,
 }
@@ -52,7 +53,7 @@ fn collect(value: &Value, lines: &mut Vec<Line>) {
 }
 
 fn line(value: &Value) -> Option<Line> {
-    let at = eat::read(&member(value, "trxDate")?, moment::now_ms())?;
+    let (at, else_at) = eat::read(&member(value, "trxDate")?, moment::now_ms())?;
     let paid = Paid {
         receipt: member(value, "transactionId").filter(|id| is_receipt(id))?,
         cents: amount::cents(&Value::from(member(value, "amount")?)).filter(|cents| *cents > 0)?,
@@ -67,7 +68,7 @@ fn line(value: &Value) -> Option<Line> {
             .unwrap_or_default(),
         time: member(value, "trxDate").map(|text| text.chars().take(30).collect()),
     };
-    Some(Line::Paid(paid, at))
+    Some(Line::Paid(paid, at, else_at))
 }
 
 /// A member, however its name is written: the documents differ.
@@ -101,7 +102,7 @@ mod tests {
         let paid: Vec<_> = lines
             .into_iter()
             .filter_map(|line| match line {
-                Line::Paid(paid, at) => Some((paid.receipt, paid.cents, paid.reference, at)),
+                Line::Paid(paid, at, _) => Some((paid.receipt, paid.cents, paid.reference, at)),
                 Line::Unreadable => None,
             })
             .collect();

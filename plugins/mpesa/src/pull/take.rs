@@ -7,16 +7,12 @@ use crate::{
     callback, due,
     record::{COLUMNS, Row},
     settings::Account,
-    settle::{self, Made, Outcome},
+    settle::{self, Change, Made, Outcome},
     state::{Meaning, State},
     tell,
 };
 use atlashub_sdk::{prelude::*, sql::Transaction};
 use uuid::Uuid;
-
-/// How far a push and its payment lie apart at most, milliseconds: a prompt
-/// lives for minutes, and of the other side's zone there is some doubt.
-const APART: i64 = 4 * 3_600_000;
 
 /// What came of it.
 pub(super) enum Found {
@@ -26,8 +22,9 @@ pub(super) enum Found {
     Known,
 }
 
-/// Writes it down, once.
-pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
+/// Writes it down, once. It was made then, or, where the zone is in doubt, at
+/// another time.
+pub(super) fn take(account: &Account, paid: &Paid, at: i64, else_at: Option<i64>) -> Result<Found> {
     let known = Row::find("WHERE receipt = $1 LIMIT 1", params![&paid.receipt])?;
     if known.is_some_and(|row| row.state != State::NeedsReview) {
         return Ok(Found::Known);
@@ -40,10 +37,9 @@ pub(super) fn take(account: &Account, paid: &Paid, at: i64) -> Result<Found> {
     // Should this end before others are told, they are told then.
     due::later(&id, due::TOLD)?;
     let (id, change) = callback::patiently(|transaction| {
-        if let Some(push) = pushed(transaction, &account.shortcode, paid, at, false)? {
-            let made = settle::apply(transaction, &push, &outcome(paid, at, "pull"))?;
-            if let Made::Changed(_) | Made::Filled = made {
-                return Ok((Some(push.id), made.change()));
+        for at in std::iter::once(at).chain(else_at) {
+            if let Some(push) = as_a_push(transaction, &account.shortcode, paid, at, "pull")? {
+                return Ok((Some(push.id), push.change));
             }
         }
         let taken = c2b::take(transaction, &id, &door, paid, true, c2b::Source::Pull(at))?;
@@ -68,6 +64,7 @@ fn outcome(paid: &Paid, at: i64, source: &'static str) -> Outcome {
         code: "0".to_owned(),
         text: String::new(),
         receipt: Some(paid.receipt.clone()),
+        guessed: true,
         cents: Some(paid.cents),
         at: Some(at),
         source,
@@ -75,35 +72,39 @@ fn outcome(paid: &Paid, at: i64, source: &'static str) -> Outcome {
     }
 }
 
-/// A payment that is told now, of a push that was found paid by asking: the push
-/// gets its receipt. None when there is no such push.
-pub(crate) fn receipt_of_a_push(
-    transaction: &Transaction,
-    shortcode: &str,
-    paid: &Paid,
-) -> Result<Option<String>> {
-    let at = moment::now_ms();
-    let push = pushed(transaction, shortcode, paid, at, true)?;
-    let Some(push) = push else {
-        return Ok(None);
-    };
-    match settle::apply(transaction, &push, &outcome(paid, at, "callback"))? {
-        Made::Filled => Ok(Some(push.id)),
-        _ => Ok(None),
-    }
+/// A push that a payment proved to be, and what that changed.
+pub(crate) struct Push {
+    pub(crate) id: String,
+    pub(crate) change: Option<Change>,
 }
 
-/// The oldest push that this payment can be: of the same shortcode, amount,
-/// reference and time, from the same phone where that is told, and without a
-/// receipt; with `settled` one that was found paid by asking, which tells no
-/// receipt. Locked.
-fn pushed(
+/// A payment that is told as one from the menu, of a push whose outcome or
+/// receipt is not known: the push is settled by it. None when there is no such
+/// push.
+pub(crate) fn as_a_push(
     transaction: &Transaction,
     shortcode: &str,
     paid: &Paid,
     at: i64,
-    settled: bool,
-) -> Result<Option<Row>> {
+    source: &'static str,
+) -> Result<Option<Push>> {
+    let Some(push) = pushed(transaction, shortcode, paid, at)? else {
+        return Ok(None);
+    };
+    let made = settle::apply(transaction, &push, &outcome(paid, at, source))?;
+    Ok(match made {
+        Made::Changed(_) | Made::Filled => Some(Push {
+            id: push.id,
+            change: made.change(),
+        }),
+        Made::Ignored(_) => None,
+    })
+}
+
+/// The oldest push that this payment can be: of the same shortcode, amount and
+/// reference, begun minutes before it was paid, from the same phone where that
+/// is told, and without a receipt. Locked.
+fn pushed(transaction: &Transaction, shortcode: &str, paid: &Paid, at: i64) -> Result<Option<Row>> {
     if paid.cents % 100 != 0 {
         return Ok(None);
     }
@@ -118,16 +119,14 @@ fn pushed(
         &format!(
             "SELECT {COLUMNS} FROM mpesa.transactions WHERE kind = 'push' AND shortcode = $1 \
              AND amount = $2 AND receipt IS NULL AND created_at BETWEEN $3 AND $4 \
-             AND (state = 'succeeded' OR (CAST($5 AS BIGINT) = 0 \
-             AND state IN ('created', 'pending', 'timed_out', 'needs_review'))) \
+             AND state IN ('succeeded', 'created', 'pending', 'timed_out', 'needs_review') \
              ORDER BY created_at, id LIMIT 100"
         ),
         params![
             shortcode,
             paid.cents / 100,
-            at.saturating_sub(APART),
-            at.saturating_add(APART),
-            i64::from(settled)
+            at.saturating_sub(settle::AFTER),
+            at.saturating_add(settle::AHEAD)
         ],
     )?;
     let fits = |row: &&Row| settle::is_same(row, paid.phone.as_deref(), Some(&paid.reference));
