@@ -205,3 +205,26 @@ test("everything is done by keys, and on a phone", async () => {
   faultless(page);
   await page.close();
 });
+
+test("the trash is emptied to its end, however much is in it", async () => {
+  const user = await server.user("Nekesa");
+  const names = Array.from({ length: 230 }, (_, place) => `old ${place}.txt`);
+  const lanes = Array.from({ length: 8 }, async (_, lane) => {
+    for (const name of names.filter((_, place) => place % 8 === lane)) {
+      const made = await user.upload(name, name);
+      await user.call("DELETE", `/files/${made.id}`);
+    }
+  });
+  await Promise.all(lanes);
+  const page = await browser.page(server);
+  await signIn(page, user);
+  await page.getByRole("link", { name: "Trash" }).first().click();
+  await page.getByRole("button", { name: "Empty the trash" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete forever" }).click();
+  await page.getByText("230 things are gone").waitFor();
+  await page.getByText("The trash is empty").waitFor();
+  assert.equal((await user.call("GET", "/files/trash")).items.length, 0);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});

@@ -236,3 +236,56 @@ test("a forgotten password is set anew by the link in a mail", async () => {
   faultless(page);
   await page.close();
 });
+
+test("a session that ends in the middle is begun again over what is there", async () => {
+  const user = await server.user("Wanjiru");
+  const page = await browser.page(server);
+  await signIn(page, user);
+  await page.goto(`${page.base}#/profile`);
+  await page.getByLabel("Name", { exact: true }).fill("Wanjiru wa Kamau");
+  await user.call("POST", "/v1/auth/logout?scope=global", {});
+  await page.getByRole("button", { name: "Save" }).first().click();
+  const over = page.getByRole("dialog", { name: "You have been signed out" });
+  await over.waitFor();
+  assert.equal(await over.getByLabel("Email").inputValue(), user.email);
+  await accessible(page, "signed-out");
+  await pictures(page, "signed-out");
+  await over.getByLabel("Password").fill("not this one at all");
+  await over.getByRole("button", { name: "Sign in" }).click();
+  await over.getByRole("alert").waitFor();
+  await over.getByLabel("Password").fill(password);
+  await over.getByRole("button", { name: "Sign in" }).click();
+  await over.waitFor({ state: "detached" });
+  // What was sent goes on, and what was typed is there.
+  await until("the name", async () => (await server.call("GET", `/admin/v1/projects/demo/users/${user.id}`)).name === "Wanjiru wa Kamau");
+  assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), "Wanjiru wa Kamau");
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
+
+test("whoever else signs in over it finds nothing of the one before", async () => {
+  const before = await server.user("Otieno");
+  const next = await server.user("Halima");
+  await before.upload("his.txt", "his");
+  const page = await browser.page(server);
+  await signIn(page, before);
+  await entry(page, "his.txt").waitFor();
+  await page.getByRole("button", { name: "New", exact: true }).click();
+  await page.getByRole("menuitem", { name: "New folder" }).click();
+  await page.getByRole("dialog").getByLabel("Name").fill("Mine");
+  await before.call("POST", "/v1/auth/logout?scope=global", {});
+  await page.getByRole("dialog").getByRole("button", { name: "Create" }).click();
+  const over = page.getByRole("dialog", { name: "You have been signed out" });
+  await over.getByLabel("Email").fill(next.email);
+  await over.getByLabel("Password").fill(password);
+  await over.getByRole("button", { name: "Sign in" }).click();
+  await over.waitFor({ state: "detached" });
+  await page.getByRole("heading", { name: "My files", level: 1 }).waitFor();
+  await page.getByText("Your drive is empty").waitFor();
+  assert.equal(await page.getByRole("dialog").count(), 0);
+  assert.equal((await next.call("GET", "/folders")).items.length, 0);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
