@@ -235,7 +235,7 @@ test("two admins who change who may sign in, and what users may, are told of eac
   await until("the role", async () => (await clerk()).permissions[0] === permissions[0].permission);
 
   // A row policy.
-  await server.sql("shop", "CREATE TABLE shared (id INTEGER PRIMARY KEY)");
+  await server.sql("shop", "CREATE TABLE shared (id INTEGER PRIMARY KEY, text TEXT)");
   const policies = `${at}/tables/shared/policies`;
   const policy = { roles: ["authenticated"], actions: ["select"], using: true };
   await server.call("PUT", `${policies}/own`, policy);
@@ -243,12 +243,12 @@ test("two admins who change who may sign in, and what users may, are told of eac
   await page.goto(`${page.base}/projects/shop/tables/shared?tab=policies`);
   await page.getByRole("button", { name: "Change", exact: true }).last().click();
   await page.getByRole("dialog").getByRole("checkbox", { name: "who has not signed in" }).click();
-  await server.call("PUT", `${policies}/own`, { ...policy, using: false });
+  await server.call("PUT", `${policies}/own`, { ...policy, using: "id > 5" });
   await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
   await page.getByText("Somebody else changed this policy while you were editing").waitFor();
   assert.deepEqual((await own()).roles, ["authenticated"]);
   await page.getByRole("button", { name: "Show theirs" }).click();
-  assert.equal(await page.getByLabel("Of the rows that are there").inputValue(), "none");
+  assert.equal(await page.getByLabel("Of the rows that are there").inputValue(), "sql");
   await page.getByRole("button", { name: "Cancel" }).click();
 
   // When backups are made.
