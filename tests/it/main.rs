@@ -71,6 +71,7 @@ mod oauth;
 mod oauth_stand_in;
 mod office;
 mod operations;
+mod overtaken;
 mod page_sessions;
 mod permissions;
 mod plugin_changes;

@@ -101,6 +101,171 @@ test("two admins who change the same thing do not undo each other", async () => 
   await page.close();
 });
 
+/** Lets the page see a thing as it is now, whoever changes it, until the page itself writes: as one does who has just looked. */
+async function lookOnce(page, path) {
+  let seen = await server.call("GET", path);
+  await page.route(`**${path}`, (route) => {
+    if (route.request().method() !== "GET") seen = undefined;
+    return seen ? route.fulfill({ json: seen }) : route.continue();
+  });
+}
+
+test("two admins who change a plugin do not undo each other", async () => {
+  const at = "/admin/v1/projects/shop/plugins/cron";
+  const cron = () => server.call("GET", at);
+  const page = await browser.page(server);
+  // Grants: what the other took away stays away.
+  await lookOnce(page, at);
+  await page.goto(`${page.base}/projects/shop/plugins/cron?tab=grants`);
+  const writes = page.getByRole("switch", { name: "Write into the audit" });
+  await writes.waitFor();
+  const { grants } = await cron();
+  assert(grants.includes("audit") && grants.includes("blob:private"));
+  await server.call("PUT", at, { grants: grants.filter((grant) => grant !== "blob:private") });
+  await writes.click();
+  await until("the grant", async () => !(await cron()).grants.includes("audit"));
+  assert.deepEqual((await cron()).grants, grants.filter((grant) => grant !== "blob:private" && grant !== "audit"));
+
+  // Limits, where the other was faster: nothing is written over unseen.
+  await lookOnce(page, at);
+  await page.goto(`${page.base}/projects/shop/plugins/cron?tab=limits`);
+  const memory = page.getByLabel("Memory, MiB");
+  await memory.fill("40");
+  const { limits } = await cron();
+  await server.call("PUT", at, { limits: { ...limits, concurrency: 7 } });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else was faster").waitFor();
+  const told = page.getByText("Somebody else changed this plugin while you were editing");
+  await told.waitFor();
+  await page.getByText(`(${owner.email}`).waitFor();
+  await page.getByText("concurrency", { exact: true }).waitFor();
+  assert.equal(await memory.inputValue(), "40");
+  assert.equal((await cron()).limits.concurrency, 7);
+  assert.equal((await cron()).limits.memory_mib, limits.memory_mib);
+  await pictures(page, "overtaken");
+  await page.getByRole("button", { name: "Keep both" }).click();
+  await told.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("both", async () => (await cron()).limits.memory_mib === 40 && (await cron()).limits.concurrency === 7);
+
+  // The same field: saved once more, knowingly.
+  await lookOnce(page, at);
+  await page.goto(`${page.base}/projects/shop/plugins/cron?tab=limits`);
+  await memory.fill("50");
+  await server.call("PUT", at, { limits: { ...limits, memory_mib: 60 } });
+  await page.getByRole("button", { name: "Save" }).click();
+  await told.waitFor();
+  assert.equal((await cron()).limits.memory_mib, 60);
+  assert.equal(await page.getByRole("button", { name: "Keep both" }).count(), 0);
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("the last", async () => (await cron()).limits.memory_mib === 50);
+
+  // Its configuration: theirs is taken.
+  await lookOnce(page, at);
+  await page.goto(`${page.base}/projects/shop/plugins/cron?tab=configuration`);
+  const runs = page.getByLabel(/^Runs that are kept of a job/);
+  await runs.fill("30");
+  await server.call("PUT", at, { config: { keep_runs: 20, allowed_targets: ["theirs.example"] } });
+  await page.getByRole("button", { name: "Save" }).click();
+  await told.waitFor();
+  assert.equal((await cron()).config.keep_runs, 20);
+  await page.getByRole("button", { name: "Show theirs" }).click();
+  assert.equal(await runs.inputValue(), "20");
+
+  // A host that jobs may call comes beside those that are there by now.
+  await lookOnce(page, at);
+  await page.goto(`${page.base}/projects/shop/cron`);
+  await page.getByRole("button", { name: "New job" }).first().click();
+  await page.getByRole("textbox", { name: "Address" }).fill("https://mine.example/run");
+  const allow = page.getByRole("button", { name: "Allow mine.example" });
+  await allow.waitFor();
+  await server.call("PUT", at, { config: { keep_runs: 25, allowed_targets: ["theirs.example", "other.example"] } });
+  await allow.click();
+  await until("all hosts", async () => (await cron()).config.allowed_targets.length === 3);
+  assert.deepEqual((await cron()).config, { keep_runs: 25, allowed_targets: ["theirs.example", "other.example", "mine.example"] });
+  faultless(page);
+  await page.close();
+});
+
+test("two admins who change who may sign in, and what users may, are told of each other", async () => {
+  const at = "/admin/v1/projects/shop";
+  const page = await browser.page(server);
+  // A provider.
+  const provider = { kind: "oidc", issuer: "https://accounts.example.com", client_id: "first", client_secret: "s3cr3t" };
+  const path = `${at}/auth/providers/work`;
+  await server.call("PUT", path, provider);
+  await page.goto(`${page.base}/projects/shop/users?tab=settings`);
+  await page.getByRole("button", { name: "Change" }).click();
+  const client = page.getByLabel("Client id");
+  await client.fill("mine");
+  await server.call("PUT", path, { ...provider, client_id: "theirs" });
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else changed this provider while you were editing").waitFor();
+  assert.equal((await server.call("GET", path)).client_id, "theirs");
+  assert.equal(await client.inputValue(), "mine");
+  await page.getByRole("button", { name: "Show theirs" }).click();
+  assert.equal(await client.inputValue(), "theirs");
+  await client.fill("mine");
+  await page.getByLabel("Client secret").fill("another");
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await until("the provider", async () => (await server.call("GET", path)).client_id === "mine");
+  // One that is new does not take the place of one that is there.
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("textbox", { name: "Name" }).fill("work");
+  await client.fill("new");
+  await page.getByLabel("Client secret").fill("new");
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByText(/is there already: change that one/).waitFor();
+  assert.equal((await server.call("GET", path)).client_id, "mine");
+
+  // A role.
+  await server.install("shop", "files");
+  const permissions = (await server.call("GET", `${at}/permissions`)).items.filter((item) => item.plugin === "files");
+  await server.call("POST", `${at}/roles`, { name: "clerk", permissions: [] });
+  const clerk = async () => (await server.call("GET", `${at}/roles`)).items.find((role) => role.name === "clerk");
+  await page.goto(`${page.base}/projects/shop/users?tab=roles`);
+  await page.getByRole("button", { name: "Change" }).click();
+  await page.getByRole("dialog").getByRole("checkbox").first().click();
+  await server.call("PATCH", `${at}/roles/clerk`, { permissions: [permissions.at(-1).permission] });
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else changed this role while you were editing").waitFor();
+  assert.deepEqual((await clerk()).permissions, [permissions.at(-1).permission]);
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await until("the role", async () => (await clerk()).permissions[0] === permissions[0].permission);
+
+  // A row policy.
+  await server.sql("shop", "CREATE TABLE shared (id INTEGER PRIMARY KEY, text TEXT)");
+  const policies = `${at}/tables/shared/policies`;
+  const policy = { roles: ["authenticated"], actions: ["select"], using: true };
+  await server.call("PUT", `${policies}/own`, policy);
+  const own = async () => (await server.call("GET", policies)).items[0];
+  await page.goto(`${page.base}/projects/shop/tables/shared?tab=policies`);
+  await page.getByRole("button", { name: "Change", exact: true }).last().click();
+  await page.getByRole("dialog").getByRole("checkbox", { name: "who has not signed in" }).click();
+  await server.call("PUT", `${policies}/own`, { ...policy, using: "id > 5" });
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else changed this policy while you were editing").waitFor();
+  assert.deepEqual((await own()).roles, ["authenticated"]);
+  await page.getByRole("button", { name: "Show theirs" }).click();
+  assert.equal(await page.getByLabel("Of the rows that are there").inputValue(), "sql");
+  await page.getByRole("button", { name: "Cancel" }).click();
+
+  // When backups are made.
+  await page.goto(`${page.base}/projects/shop/backups`);
+  await page.getByRole("button", { name: "Schedule" }).click();
+  const days = page.getByLabel("Test the newest again after, days");
+  await days.fill("9");
+  await server.call("PUT", `${at}/backup-policy`, { verify_every_days: 5 });
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else changed this policy while you were editing").waitFor();
+  assert.equal((await server.call("GET", `${at}/backup-policy`)).verify_every_days, 5);
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await until("the policy", async () => (await server.call("GET", `${at}/backup-policy`)).verify_every_days === 9);
+  faultless(page);
+  await page.close();
+});
+
 test("a session that ends while a row is typed loses nothing", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/tables/notes`);

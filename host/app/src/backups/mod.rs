@@ -32,6 +32,7 @@ mod watch;
 pub use archive::ArchiveFacts;
 pub use archive::ArchiveKeys;
 pub use links::BackupDownload;
+pub use policy::policy_tag;
 pub use restore::{RestoreInto, Restored};
 
 use crate::Actor;

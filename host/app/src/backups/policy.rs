@@ -3,7 +3,7 @@
 
 use super::Backups;
 use crate::{Actor, changes::chain};
-use atlashub_core::{Error, ProjectId, Result};
+use atlashub_core::{Error, Precondition, ProjectId, Result, precondition::tag_of};
 use atlashub_data::platform::{Backup, BackupPolicy, TurnFailure};
 use serde_json::json;
 use std::time::Duration;
@@ -50,20 +50,26 @@ impl Backups {
         self.platform().backups().next_test(project).await
     }
 
-    /// Sets a policy. The first backup of one that is switched on comes soon,
+    /// Sets a policy, where `condition` holds of what is there, by the tag of
+    /// [`policy_tag`]. The first backup of one that is switched on comes soon,
     /// or at the first time of its schedule.
     ///
     /// # Errors
-    /// `invalid_policy`, `invalid_schedule`, `not_found`.
+    /// `invalid_policy`, `invalid_schedule`, `not_found`,
+    /// `precondition_failed`.
     pub async fn set_policy(
         &self,
         actor: &Actor,
         project: Option<ProjectId>,
         policy: &BackupPolicy,
+        condition: &Precondition,
     ) -> Result<()> {
         check(policy)?;
         let unit = self.platform().begin().await?;
+        // Who changes one at the same time waits here, and is seen below.
+        unit.backups().lock_policies().await?;
         let before = unit.backups().policy(project).await?;
+        condition.check_with("the backup policy", || policy_tag(&before).map(Some))?;
         let last = unit.backups().list(project, None, PAGE).await?;
         let last = last.iter().find(|backup| backup.state == "ready");
         let last = last.map(|backup| backup.created_at);
@@ -124,6 +130,14 @@ impl Backups {
         }
         Ok(())
     }
+}
+
+/// The tag of a policy.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn policy_tag(policy: &BackupPolicy) -> Result<String> {
+    tag_of(policy)
 }
 
 /// When the next backup is due.

@@ -8,9 +8,10 @@ use crate::{
 };
 use atlashub_core::{
     Digest, Error, ErrorKind, Grant, GrantSet, InstallationId, Limits, Manifest, PluginName,
-    Result, RevisionId,
+    Precondition, Result, RevisionId,
     capability::PluginScope,
     manifest::{Route, check_route},
+    precondition::{self, tag_of_generation},
 };
 use atlashub_data::platform::{
     Installation, InstallationState, Installations, NewAuditEvent, Revision, Revisions,
@@ -35,6 +36,8 @@ pub struct InstallPlugin {
     pub routes: Option<Vec<String>>,
     /// What it may use instead of what its manifest says.
     pub limits: Option<Limits>,
+    /// What it is made from, by the tag of the installation's generation.
+    pub condition: Precondition,
 }
 
 /// Which grants an admin gives.
@@ -86,7 +89,8 @@ impl Plugins {
     ///
     /// # Errors
     /// 404 for an unknown plugin or revision; `route_taken` and
-    /// `installation_changed` (409); `invalid_config`, `grant_not_requested`,
+    /// `installation_changed` (409); `precondition_failed` (412), and nothing
+    /// has happened; `invalid_config`, `grant_not_requested`,
     /// `grant_needed`, `activation_failed` (422).
     pub async fn install(
         &self,
@@ -96,6 +100,10 @@ impl Plugins {
         actor: &Actor,
     ) -> Result<InstallOutcome> {
         let old = self.platform.installations().find(entry.id, plugin).await?;
+        let condition = wanted.condition.clone();
+        let what = format!("the plugin `{plugin}`");
+        let tag = old.as_ref().map(|old| tag_of_generation(old.generation));
+        condition.check(&what, tag.as_deref())?;
         let revision = self
             .wanted_revision(plugin, old.as_ref(), wanted.revision.as_deref())
             .await?;
@@ -127,7 +135,13 @@ impl Plugins {
         let installation = unit
             .installations()
             .put(entry.id, plugin, next.state, expected, &actor.name())
-            .await?;
+            .await
+            .map_err(|error| match condition {
+                Precondition::None => error,
+                // Somebody else was faster since it was looked at above.
+                _ if error.code() == "installation_changed" => precondition::failed(&what),
+                _ => error,
+            })?;
         schedules::settle(&unit, &installation, &revision.manifest).await?;
         let outcome = InstallOutcome {
             installation,

@@ -2,7 +2,7 @@
 
 use super::Author;
 use crate::{Actor, App};
-use atlashub_core::{ProjectId, Result};
+use atlashub_core::{Precondition, ProjectId, Result};
 use atlashub_data::project::public::{PolicyChange, RowPolicy};
 use serde_json::json;
 
@@ -15,20 +15,22 @@ impl App {
         self.databases().row_policies(project, table).await
     }
 
-    /// Sets one row policy of a table; whether it is new.
+    /// Sets one row policy of a table, where `condition` holds of the one with
+    /// its name; whether it is new.
     ///
     /// # Errors
-    /// `not_found`, `invalid_policy` with the reason; then nothing has
-    /// changed.
+    /// `not_found`, `precondition_failed`, `invalid_policy` with the reason;
+    /// then nothing has changed.
     pub async fn put_row_policy(
         &self,
         actor: &Actor,
         project: ProjectId,
         table: &str,
         policy: RowPolicy,
+        condition: Precondition,
     ) -> Result<bool> {
         let name = policy.name.clone();
-        let change = PolicyChange::Put(policy);
+        let change = PolicyChange::PutWhere(policy, condition);
         let databases = self.databases();
         let is_new = databases
             .change_row_policies(project, table, change)

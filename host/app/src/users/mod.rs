@@ -35,7 +35,9 @@ pub use client::Client;
 pub use generate_link::{GenerateLink, GeneratedLink};
 pub use mailed_link::MailedLink;
 pub use mails::Onward;
-pub use oauth::{BeginOAuth, ConfigureProvider, OAuthBegun, OAuthReturn, ProjectAddress};
+pub use oauth::{
+    BeginOAuth, ConfigureProvider, OAuthBegun, OAuthReturn, ProjectAddress, provider_tag,
+};
 pub use permissions::PermissionView;
 pub use profile::ProfilePatch;
 pub use refresh::Tokens;

@@ -4,7 +4,10 @@
 
 use super::permissions;
 use crate::{Actor, App, directory::RouteTable};
-use atlashub_core::{BuiltInRole, Error, ProjectId, Result, permission::is_action};
+use atlashub_core::{
+    BuiltInRole, Error, Precondition, ProjectId, Result, permission::is_action,
+    precondition::tag_of,
+};
 use atlashub_data::platform::{Platform, Role};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -29,6 +32,8 @@ pub struct RoleView {
     pub permissions: BTreeSet<String>,
     /// Those of them that no installed plugin declares.
     pub undeclared: BTreeSet<String>,
+    /// Another with each change; `None` of a built-in one.
+    pub tag: Option<String>,
 }
 
 /// The role that stands for a user where there is room for one.
@@ -63,9 +68,10 @@ impl App {
                     .collect(),
             },
             undeclared: BTreeSet::new(),
+            tag: None,
         });
         let own = own.into_iter().map(|role| view(role, &routes));
-        Ok(built_in.chain(own).collect())
+        built_in.map(Ok).chain(own).collect()
     }
 
     /// Makes a role.
@@ -97,26 +103,31 @@ impl App {
             ))
             .await?;
         unit.commit().await?;
-        Ok(view(role, &routes))
+        view(role, &routes)
     }
 
-    /// Gives a role other permissions; its holders have them within a second.
+    /// Gives a role other permissions, where `condition` holds of it; its
+    /// holders have them within a second.
     ///
     /// # Errors
     /// `not_found`, `invalid_permission`, `unknown_permission`;
-    /// `built_in_role`.
+    /// `built_in_role`; `precondition_failed`.
     pub async fn update_role(
         &self,
         actor: &Actor,
         project: ProjectId,
         name: &str,
         permissions: &BTreeSet<String>,
+        condition: &Precondition,
     ) -> Result<RoleView> {
         own(name)?;
         let routes = self.route_table(project).await?;
         let unit = self.platform().begin().await?;
+        // Who changes it at the same time waits here, and is seen below.
+        unit.projects().lock(project).await?;
         let before = unit.roles().find(project, name).await?;
         let before = before.ok_or_else(|| Error::not_found("role"))?;
+        condition.check_with(&format!("the role `{name}`"), || tag(&before).map(Some))?;
         permissions::check(permissions, &before.permissions, &routes)?;
         let role = unit.roles().update(project, name, permissions).await?;
         unit.audit()
@@ -129,7 +140,7 @@ impl App {
             .await?;
         unit.commit().await?;
         self.access().forget_users_of(project);
-        Ok(view(role, &routes))
+        view(role, &routes)
     }
 
     /// Removes a role, and takes it from all who hold it.
@@ -184,13 +195,19 @@ pub(crate) async fn check(platform: &Platform, project: ProjectId, roles: &[Stri
     }
 }
 
-fn view(role: Role, routes: &RouteTable) -> RoleView {
-    RoleView {
+fn tag(role: &Role) -> Result<String> {
+    let changed = role.updated_at.unix_timestamp_nanos().to_string();
+    tag_of(&(&role.permissions, changed))
+}
+
+fn view(role: Role, routes: &RouteTable) -> Result<RoleView> {
+    Ok(RoleView {
+        tag: Some(tag(&role)?),
         undeclared: permissions::undeclared(&role.permissions, routes),
         name: role.name,
         built_in: false,
         permissions: role.permissions,
-    }
+    })
 }
 
 fn check_name(name: &str) -> Result<()> {

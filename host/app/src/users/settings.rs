@@ -2,7 +2,7 @@
 //! and its bounds.
 
 use crate::{Actor, App};
-use atlashub_core::{Error, ProjectId, Result};
+use atlashub_core::{Error, Precondition, ProjectId, Result, precondition::tag_of};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
@@ -137,6 +137,19 @@ impl Default for AuthSettings {
 impl AuthSettings {
     pub(crate) fn from_json(text: &str) -> Result<Self> {
         serde_json::from_str(text).map_err(|error| Error::internal("read sign-in settings", error))
+    }
+
+    /// What is stored, or the defaults while nothing is.
+    fn stored(text: Option<&str>) -> Result<Self> {
+        text.map_or_else(|| Ok(Self::default()), Self::from_json)
+    }
+
+    /// The tag of what they say.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn tag(&self) -> Result<String> {
+        tag_of(self)
     }
 
     /// How long an access token is valid.
@@ -312,26 +325,32 @@ impl App {
     /// # Errors
     /// When the database cannot.
     pub async fn auth_settings(&self, project: ProjectId) -> Result<AuthSettings> {
-        match self.platform().auth().settings(project).await? {
-            Some(text) => AuthSettings::from_json(&text),
-            None => Ok(AuthSettings::default()),
-        }
+        let stored = self.platform().auth().settings(project).await?;
+        AuthSettings::stored(stored.as_deref())
     }
 
-    /// Sets how a project lets its end users in.
+    /// Sets how a project lets its end users in, where `condition` holds of
+    /// what is there.
     ///
     /// # Errors
-    /// `invalid_auth_settings`, `not_found`.
+    /// `invalid_auth_settings`, `not_found`, `precondition_failed`.
     pub async fn put_auth_settings(
         &self,
         actor: &Actor,
         project: ProjectId,
         settings: &AuthSettings,
+        condition: &Precondition,
     ) -> Result<()> {
         settings.check()?;
         let text = serde_json::to_string(settings)
             .map_err(|error| Error::internal("write sign-in settings", error))?;
         let unit = self.platform().begin().await?;
+        // Who changes them at the same time waits here, and is seen below.
+        unit.projects().lock(project).await?;
+        let present = unit.auth().settings(project).await?;
+        condition.check_with("how users sign in", || {
+            AuthSettings::stored(present.as_deref())?.tag().map(Some)
+        })?;
         unit.auth().put_settings(project, &text).await?;
         unit.audit()
             .append(actor.did(

@@ -5,6 +5,8 @@ import { toast } from "sonner";
 import { type Schemas, api, take } from "@/api/client";
 import { queryClient } from "@/api/queries";
 import { settle } from "@/lib/merge";
+import { isOvertaken, made, onlyNew, refused, tagOf, untilFirst, useOvertaken } from "@/lib/tags";
+import { Changed } from "./changed";
 import { Confirm } from "./confirm";
 import { Empty, Failure, Loading, Note, Refusal } from "./states";
 import { CopyButton } from "./text";
@@ -18,10 +20,12 @@ import { type AuthSettings, type MailTemplate, authQuery, providersQuery } from 
 
 /** Saves what was changed since `base`, and leaves what somebody else has changed beside it. */
 async function save(project: string, base: { current: AuthSettings }, mine: AuthSettings): Promise<void> {
-  const params = { params: { path: { project } } };
-  const theirs = (await take(api.GET("/admin/v1/projects/{project}/auth", params))) as AuthSettings;
-  const settings = settle(base, mine, theirs);
-  const answer = await take(api.PUT("/admin/v1/projects/{project}/auth", { ...params, body: settings as never }));
+  const path = { project };
+  const answer = await untilFirst(async () => {
+    const read = await api.GET("/admin/v1/projects/{project}/auth", { params: { path } });
+    const body = settle(base, mine, (await take(Promise.resolve(read))) as AuthSettings) as never;
+    return take(api.PUT("/admin/v1/projects/{project}/auth", { params: { path, header: made(tagOf(read)) }, body }));
+  });
   base.current = answer as AuthSettings;
   queryClient.setQueryData(authQuery(project).queryKey, answer as AuthSettings);
 }
@@ -292,15 +296,19 @@ function Mails({ project, settings }: { project: string; settings: AuthSettings 
   );
 }
 
+const bodyOf = (provider: Schemas["ProviderView"] | undefined): Schemas["ProviderBody"] => ({
+  kind: provider?.kind ?? "google",
+  client_id: provider?.client_id ?? "",
+  enabled: provider?.enabled ?? true,
+  sign_up: provider?.sign_up ?? true,
+  ...(provider ? { issuer: provider.issuer } : {}),
+});
+
 function ProviderDialog({ project, provider, close }: { project: string; provider: Schemas["ProviderView"] | undefined; close: () => void }) {
   const [name, setName] = useState(provider?.name ?? "");
-  const [body, setBody] = useState<Schemas["ProviderBody"]>({
-    kind: provider?.kind ?? "google",
-    client_id: provider?.client_id ?? "",
-    enabled: provider?.enabled ?? true,
-    sign_up: provider?.sign_up ?? true,
-    ...(provider ? { issuer: provider.issuer } : {}),
-  });
+  const [body, setBody] = useState(bodyOf(provider));
+  const [overtaken, seen] = useOvertaken(provider?.etag);
+  const providers = () => queryClient.invalidateQueries({ queryKey: providersQuery(project).queryKey });
   const [secret, setSecret] = useState("");
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -317,20 +325,32 @@ function ProviderDialog({ project, provider, close }: { project: string; provide
               const { issuer, ...rest } = body;
               await take(
                 api.PUT("/admin/v1/projects/{project}/auth/providers/{name}", {
-                  params: { path: { project, name: name || body.kind } },
+                  params: { path: { project, name: name || body.kind }, header: provider ? made(provider.etag) : onlyNew },
                   body: { ...rest, ...(issuer ? { issuer } : {}), ...(secret ? { client_secret: secret } : {}) },
                 }),
               );
-              await queryClient.invalidateQueries({ queryKey: providersQuery(project).queryKey });
+              await providers();
               toast.success("Saved");
               close();
             } catch (failure) {
-              setError(failure);
+              if (isOvertaken(failure)) await providers();
+              if (provider) refused(failure, setError);
+              else setError(failure);
             } finally {
               setPending(false);
             }
           }}
         >
+          {overtaken && !pending && (
+            <Changed
+              what="provider"
+              of={{ project, action: "auth.put_provider", target: name }}
+              reset={() => {
+                setBody(bodyOf(provider));
+                seen();
+              }}
+            />
+          )}
           <Field label="Kind">
             <Select value={body.kind} disabled={provider !== undefined} onChange={(event) => setBody({ ...body, kind: event.target.value })}>
               <option value="google">Google</option>
@@ -422,7 +442,13 @@ function Providers({ project }: { project: string }) {
           ))}
         </ul>
       )}
-      {editing && <ProviderDialog project={project} provider={editing === "new" ? undefined : editing} close={() => setEditing(undefined)} />}
+      {editing && (
+        <ProviderDialog
+          project={project}
+          provider={editing === "new" ? undefined : (data?.items.find((one) => one.name === editing.name) ?? editing)}
+          close={() => setEditing(undefined)}
+        />
+      )}
       {removing && (
         <Confirm
           open

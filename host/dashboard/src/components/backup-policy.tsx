@@ -2,7 +2,9 @@ import { useMemo, useState } from "react";
 import { toast } from "sonner";
 import { cronInWords, localZone, zones } from "@/lib/cron";
 import { plural } from "@/lib/format";
+import { refused } from "@/lib/tags";
 import { type BackupPolicy, type Owner, setPolicy } from "./backup-queries";
+import { Changed } from "./changed";
 import { Refusal } from "./states";
 import { Button } from "./ui/button";
 import { DialogContent, DialogRoot } from "./ui/dialog";
@@ -41,7 +43,23 @@ export function policyInWords(policy: BackupPolicy): string {
 }
 
 /** How backups are made by themselves, and how many are kept. */
-export function PolicyDialog({ project, policy, close }: { project: Owner; policy: BackupPolicy; close: () => void }) {
+export function PolicyDialog({ policy, etag, ...rest }: { project: Owner; policy: BackupPolicy; etag: string | undefined; close: () => void }) {
+  const [opened, setOpened] = useState({ policy, etag });
+  const reset = opened.etag === etag ? undefined : () => setOpened({ policy, etag });
+  return <PolicyForm key={opened.etag} policy={opened.policy} etag={etag} reset={reset} {...rest} />;
+}
+
+interface FormProps {
+  project: Owner;
+  policy: BackupPolicy;
+  /** Of what is there now. */
+  etag: string | undefined;
+  /** Shows what somebody else has made of it meanwhile. */
+  reset: (() => void) | undefined;
+  close: () => void;
+}
+
+function PolicyForm({ project, policy, etag, reset, close }: FormProps) {
   const [enabled, setEnabled] = useState(policy.enabled ?? false);
   const [initialMany, initialUnit] = split(policy.interval_seconds ?? 86_400);
   const [many, setMany] = useState(String(initialMany));
@@ -71,7 +89,7 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
             setPending(true);
             setError(undefined);
             try {
-              await setPolicy(project, {
+              const wanted = {
                 ...policy,
                 enabled,
                 interval_seconds: Number(many) * unit,
@@ -80,16 +98,18 @@ export function PolicyDialog({ project, policy, close }: { project: Owner; polic
                 keep_days: days ? Number(days) : null,
                 verify,
                 verify_every_days: testDays ? Number(testDays) : null,
-              });
+              };
+              await setPolicy(project, wanted, etag);
               toast.success(enabled ? "Backups are made by themselves now" : "Backups are made only when somebody asks");
               close();
             } catch (failure) {
-              setError(failure);
+              refused(failure, setError);
             } finally {
               setPending(false);
             }
           }}
         >
+          {reset && !pending && <Changed what="policy" of={{ ...(project ? { project } : {}), action: "backup.policy" }} reset={reset} />}
           <Toggle label="Make backups by schedule" help="Switched off, they are made only when somebody asks." checked={enabled} change={setEnabled} />
           {knows && (
             <Field label="When">

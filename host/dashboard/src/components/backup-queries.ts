@@ -2,6 +2,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { type Schemas, api, take } from "@/api/client";
 import { queryClient } from "@/api/queries";
+import { isOvertaken, made, tagOf } from "@/lib/tags";
 
 export type Backup = Schemas["BackupView"];
 export type BackupRun = Schemas["BackupRunView"];
@@ -42,18 +43,35 @@ export const backupQuery = (project: Owner, id: string) =>
 export const policyQuery = (project: Owner) =>
   queryOptions({
     queryKey: [...key(project), "policy"],
-    queryFn: ({ signal }): Promise<BackupPolicy> =>
-      project === undefined
-        ? take(api.GET("/admin/v1/backup-policy", { signal }))
-        : take(api.GET("/admin/v1/projects/{project}/backup-policy", { params: { path: { project } }, signal })),
+    queryFn: ({ signal }) =>
+      tagged(
+        project === undefined
+          ? api.GET("/admin/v1/backup-policy", { signal })
+          : api.GET("/admin/v1/projects/{project}/backup-policy", { params: { path: { project } }, signal }),
+      ),
     staleTime: 30_000,
   });
 
-export async function setPolicy(project: Owner, body: BackupPolicy): Promise<void> {
-  const policy = await (project === undefined
-    ? take(api.PUT("/admin/v1/backup-policy", { body }))
-    : take(api.PUT("/admin/v1/projects/{project}/backup-policy", { params: { path: { project } }, body })));
-  queryClient.setQueryData(policyQuery(project).queryKey, policy);
+async function tagged(asked: Promise<{ data?: BackupPolicy; error?: unknown; response: Response }>): Promise<{ policy: BackupPolicy; etag: string | undefined }> {
+  const answer = await asked;
+  return { policy: await take(Promise.resolve(answer)), etag: tagOf(answer) };
+}
+
+/** Sets the policy that has this tag. */
+export async function setPolicy(project: Owner, body: BackupPolicy, etag: string | undefined): Promise<void> {
+  const header = made(etag);
+  const { queryKey } = policyQuery(project);
+  try {
+    const now = await tagged(
+      project === undefined
+        ? api.PUT("/admin/v1/backup-policy", { params: { header }, body })
+        : api.PUT("/admin/v1/projects/{project}/backup-policy", { params: { path: { project }, header }, body }),
+    );
+    queryClient.setQueryData(queryKey, now);
+  } catch (error) {
+    if (isOvertaken(error)) await queryClient.invalidateQueries({ queryKey });
+    throw error;
+  }
 }
 
 export const beginBackup = (project: Owner): Promise<Backup> =>

@@ -25,7 +25,8 @@ export function Backups({ project }: { project: Owner }) {
   const [words, change] = useWords<"backup" | "pages">();
   const { cursor, pager } = useCursorPages();
   const [planning, setPlanning] = useState(false);
-  const policy = useQuery(policyQuery(project));
+  const { data: planned } = useQuery(policyQuery(project));
+  const policy = planned?.policy;
   const { data, error, refetch, isPlaceholderData } = useQuery({ ...backupsQuery(project, cursor), placeholderData: keepPreviousData });
   const { pending, run } = useAction();
   const download = useAction();
@@ -131,27 +132,27 @@ export function Backups({ project }: { project: Owner }) {
       <Card>
         <div className="flex flex-wrap items-center gap-3 border-b border-border p-3">
           <p className="min-w-0 flex-1 basis-56 text-[0.8125rem] text-muted">
-            {policy.data ? policyInWords(policy.data) : "…"}
+            {policy ? policyInWords(policy) : "…"}
             {kept.length > 0 && !words.pages && !data?.next_cursor && (
               <span className="block text-xs">
                 {count(kept.length)} kept, {bytes(kept.reduce((sum, one) => sum + one.bytes, 0))} in all.
               </span>
             )}
           </p>
-          <Button onClick={() => setPlanning(true)} disabled={!policy.data}>
+          <Button onClick={() => setPlanning(true)} disabled={!policy}>
             <CalendarClock aria-hidden /> Schedule
           </Button>
           {create}
         </div>
-        {policy.data?.failure && (
+        {policy?.failure && (
           <div role="alert" className="flex gap-2 border-b border-border bg-bad-soft px-3 py-2 text-[0.8125rem] text-bad">
             <TriangleAlert className="mt-0.5 size-4 shrink-0" aria-hidden />
             <span className="min-w-0 break-words">
-              By schedule it failed, <When at={policy.data.failure.at} />: {reason(policy.data.failure.error)}.{" "}
-              {policy.data.failure.attempt === 0 ? "It was given up until the next time" : "It is tried again"}
-              {policy.data.next_at && (
+              By schedule it failed, <When at={policy.failure.at} />: {reason(policy.failure.error)}.{" "}
+              {policy.failure.attempt === 0 ? "It was given up until the next time" : "It is tried again"}
+              {policy.next_at && (
                 <>
-                  , <When at={policy.data.next_at} />
+                  , <When at={policy.next_at} />
                 </>
               )}
               .
@@ -176,7 +177,7 @@ export function Backups({ project }: { project: Owner }) {
           }
         />
       </Card>
-      {planning && policy.data && <PolicyDialog project={project} policy={policy.data} close={() => setPlanning(false)} />}
+      {planning && planned && <PolicyDialog project={project} {...planned} close={() => setPlanning(false)} />}
       {words.backup && (
         <BackupSheet
           key={words.backup}

@@ -10,7 +10,7 @@ import { useAction } from "@/lib/use-action";
 import { Changed } from "./changed";
 import { Explained } from "./cron-explained";
 import { type CronJob, type Kind, cronJobQuery, refreshCron, sealed } from "./cron-queries";
-import { put } from "./plugin-parts";
+import { putPart } from "./plugin-parts";
 import { Note, Refusal } from "./states";
 import { Button } from "./ui/button";
 import { Checkbox } from "./ui/checkbox";
@@ -138,8 +138,12 @@ function Allowed({ project, list, entry, allowed }: { project: string; list: "al
       </p>
     );
   }
-  const config = data.config as Record<string, unknown>;
-  const now = Array.isArray(config[list]) ? (config[list] as string[]) : [];
+  const allow = () =>
+    putPart(project, "cron", (installed) => {
+      const config = installed.config as Record<string, unknown>;
+      const now = Array.isArray(config[list]) ? (config[list] as string[]) : [];
+      return { config: { ...config, [list]: [...now.filter((other) => other !== entry), entry] } as Record<string, never> };
+    });
   return (
     <Note tone="warn" className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <ShieldAlert className="size-4 shrink-0" aria-hidden />
@@ -149,7 +153,7 @@ function Allowed({ project, list, entry, allowed }: { project: string; list: "al
       <Button
         size="sm"
         pending={pending}
-        onClick={() => void run(() => put(project, "cron", { config: { ...config, [list]: [...now, entry] } as Record<string, never> }), `Jobs may call ${entry} now`)}
+        onClick={() => void run(allow, `Jobs may call ${entry} now`)}
       >
         Allow {entry.length > 32 ? "it" : entry}
       </Button>

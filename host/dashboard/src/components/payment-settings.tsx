@@ -6,12 +6,13 @@ import { toast } from "sonner";
 import { plugin, reason } from "@/api/client";
 import { type Installation, revisionsQuery } from "@/api/queries";
 import { milliseconds } from "@/lib/format";
+import { refused } from "@/lib/tags";
 import { useDraft } from "@/lib/use-draft";
 import { Changed } from "./changed";
 import { Confirm } from "./confirm";
 import { type Config, JsonForm, type Schema, problemsOf } from "./json-form";
 import { type Finding, accountsOf } from "./payment-queries";
-import { put } from "./plugin-parts";
+import { auditOf, put } from "./plugin-parts";
 import { Failure, Loading, Refusal } from "./states";
 import { Badge } from "./ui/badge";
 import { Button } from "./ui/button";
@@ -200,7 +201,7 @@ function Shortcode({
 
 export function PaymentSettings({ project, installed }: { project: string; installed: Installation }) {
   const revisions = useQuery(revisionsQuery("mpesa"));
-  const [draft, setDraft, dirty, stale, reset, settled] = useDraft(installed.config as Config, installed.generation);
+  const [draft, setDraft, dirty, overtaken, reset, settled] = useDraft(installed.config as Config, installed.generation);
   const [errors, setErrors] = useState<Record<string, string>>({});
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -243,17 +244,17 @@ export function PaymentSettings({ project, installed }: { project: string; insta
         setPending(true);
         setError(undefined);
         try {
-          await put(project, "mpesa", { config: draft as Record<string, never> });
+          await put(project, "mpesa", { config: draft as Record<string, never> }, installed.etag);
           settled();
           toast.success("Saved. It holds on every node, without a restart");
         } catch (failure) {
-          setError(failure);
+          refused(failure, setError);
         } finally {
           setPending(false);
         }
       }}
     >
-      {stale && <Changed what="plugin" reset={reset} />}
+      {overtaken && <Changed what="plugin" of={auditOf(project, "mpesa")} {...overtaken} />}
       <Card>
         <CardHeader title="Environment" description="Keys and passkeys of one are worth nothing in the other." />
         <CardBody className="grid max-w-2xl gap-5">

@@ -4,6 +4,8 @@ import { toast } from "sonner";
 import { type Schemas, api, take } from "@/api/client";
 import { type Installation, type Revision, queryClient } from "@/api/queries";
 import { inWords } from "@/lib/grants";
+import { isOvertaken, made, onlyNew, refused, untilFirst } from "@/lib/tags";
+import { Changed } from "./changed";
 import { Note, Refusal } from "./states";
 import { Badge, Dot, type Tone } from "./ui/badge";
 import { Button } from "./ui/button";
@@ -27,16 +29,31 @@ export function HealthBadge({ plugin }: { plugin: Pick<Installation, "health" | 
   );
 }
 
-export async function put(project: string, plugin: string, body: Schemas["Wanted"]): Promise<Schemas["InstalledView"]> {
-  const answer = await take(
-    api.PUT("/admin/v1/projects/{project}/plugins/{plugin}", { params: { path: { project, plugin } }, body }),
-  );
-  await Promise.all([
-    queryClient.invalidateQueries({ queryKey: ["project", project, "plugins"] }),
-    queryClient.invalidateQueries({ queryKey: ["project", project, "openapi"] }),
-  ]);
-  return answer;
+/** Changes an installation: with a tag, only the one that has it; with `null`, only where it is not installed. What is there by then is read anew. */
+export async function put(project: string, plugin: string, body: Schemas["Wanted"], etag?: string | null): Promise<Schemas["InstalledView"]> {
+  const header = etag === null ? onlyNew : made(etag);
+  const installed = () => queryClient.invalidateQueries({ queryKey: ["project", project, "plugins"] });
+  try {
+    const params = { path: { project, plugin }, header };
+    const answer = await take(api.PUT("/admin/v1/projects/{project}/plugins/{plugin}", { params, body }));
+    await Promise.all([installed(), queryClient.invalidateQueries({ queryKey: ["project", project, "openapi"] })]);
+    return answer;
+  } catch (error) {
+    if (isOvertaken(error)) await installed();
+    throw error;
+  }
 }
+
+/** Changes one part of an installation, made of what is there by now. */
+export const putPart = (project: string, plugin: string, part: (now: Installation) => Schemas["Wanted"]) =>
+  untilFirst(async () => {
+    const params = { path: { project, plugin } };
+    const now = await take(api.GET("/admin/v1/projects/{project}/plugins/{plugin}", { params }));
+    return put(project, plugin, part(now), now.etag);
+  });
+
+/** Which entries of the audit tell of an installation. */
+export const auditOf = (project: string, plugin: string) => ({ project, target: plugin, action: "plugin.*" });
 
 interface Props {
   project: string;
@@ -50,11 +67,13 @@ interface Props {
 /** What a plugin asks for, in plain words, with what is new since the revision before. */
 export function Consent({ project, revision, installed, close, done }: Props) {
   const had = new Set(installed?.requested_grants ?? []);
-  const [given, setGiven] = useState(() => {
+  const proposed = () => {
     const chosen = new Set(installed ? installed.grants : revision.grants);
     if (installed) for (const grant of revision.grants) if (!had.has(grant)) chosen.add(grant);
     return chosen;
-  });
+  };
+  const [given, setGiven] = useState(proposed);
+  const [base, setBase] = useState(installed?.generation);
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   const dropped = installed ? installed.requested_grants.filter((grant) => !revision.grants.includes(grant)) : [];
@@ -77,11 +96,8 @@ export function Consent({ project, revision, installed, close, done }: Props) {
                 setError(undefined);
                 try {
                   const grants = revision.grants.filter((grant) => given.has(grant));
-                  const answer = await put(project, revision.name, {
-                    revision: revision.id,
-                    grants,
-                    ...(installed ? {} : { enabled: true }),
-                  });
+                  const wanted = { revision: revision.id, grants, ...(installed ? {} : { enabled: true }) };
+                  const answer = await put(project, revision.name, wanted, installed ? installed.etag : null);
                   const ran = answer.migrations_applied.length;
                   toast.success(
                     `${revision.name} ${revision.version} is ${installed ? "in place" : "installed"}${ran > 0 ? `, with ${ran} migrations` : ""}`,
@@ -89,7 +105,7 @@ export function Consent({ project, revision, installed, close, done }: Props) {
                   close();
                   done?.();
                 } catch (failure) {
-                  setError(failure);
+                  refused(failure, setError);
                 } finally {
                   setPending(false);
                 }
@@ -101,6 +117,16 @@ export function Consent({ project, revision, installed, close, done }: Props) {
         }
       >
         <div className="grid gap-4">
+          {installed?.generation !== base && !pending && (
+            <Changed
+              what="plugin"
+              of={auditOf(project, revision.name)}
+              reset={() => {
+                setGiven(proposed());
+                setBase(installed?.generation);
+              }}
+            />
+          )}
           {installed && fresh.length === 0 && dropped.length === 0 && <Note>It asks for the same as the revision that runs now.</Note>}
           {fresh.length > 0 && <Note tone="warn">It asks for more than before. What is new is marked.</Note>}
           <div>

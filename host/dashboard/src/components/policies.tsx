@@ -4,6 +4,8 @@ import { useState } from "react";
 import { toast } from "sonner";
 import { type Schemas, api, take } from "@/api/client";
 import { type TableDetails, queryClient } from "@/api/queries";
+import { isOvertaken, made, onlyNew, refused, useOvertaken } from "@/lib/tags";
+import { Changed } from "./changed";
 import { Confirm } from "./confirm";
 import { Empty, Refusal } from "./states";
 import { Badge } from "./ui/badge";
@@ -80,6 +82,7 @@ function PolicyDialog({ project, table, policy, close }: { project: string; tabl
   const [actions, setActions] = useState(policy?.actions ?? ["select"]);
   const [using, setUsing] = useState<unknown>(policy?.using ?? true);
   const [check, setCheck] = useState<unknown>(policy?.check ?? true);
+  const [overtaken, seen] = useOvertaken(policy?.etag);
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   const writes = actions.some((action) => action === "insert" || action === "update");
@@ -103,7 +106,7 @@ function PolicyDialog({ project, table, policy, close }: { project: string; tabl
             try {
               await take(
                 api.PUT("/admin/v1/projects/{project}/tables/{table}/policies/{name}", {
-                  params: { path: { project, table: table.name, name } },
+                  params: { path: { project, table: table.name, name }, header: policy ? made(policy.etag) : onlyNew },
                   body: { roles, actions, ...(reads ? { using } : {}), ...(writes ? { check } : {}) } as Schemas["PolicyRules"],
                 }),
               );
@@ -111,12 +114,27 @@ function PolicyDialog({ project, table, policy, close }: { project: string; tabl
               toast.success("The policy holds");
               close();
             } catch (failure) {
-              setError(failure);
+              if (isOvertaken(failure)) await queryClient.invalidateQueries({ queryKey: ["project", project, "tables"] });
+              if (policy) refused(failure, setError);
+              else setError(failure);
             } finally {
               setPending(false);
             }
           }}
         >
+          {policy && overtaken && !pending && (
+            <Changed
+              what="policy"
+              of={{ project, action: "policy.put", target: table.name }}
+              reset={() => {
+                setRoles(policy.roles);
+                setActions(policy.actions);
+                setUsing(policy.using ?? true);
+                setCheck(policy.check ?? true);
+                seen();
+              }}
+            />
+          )}
           {!policy && (
             <Field label="Name">
               <Input required maxLength={40} autoComplete="off" placeholder="own_rows" value={name} onChange={(event) => setName(event.target.value)} />
@@ -200,7 +218,14 @@ export function Policies({ project, table }: { project: string; table: TableDeta
           ))}
         </ul>
       )}
-      {editing && <PolicyDialog project={project} table={table} policy={editing === "new" ? undefined : editing} close={() => setEditing(undefined)} />}
+      {editing && (
+        <PolicyDialog
+          project={project}
+          table={table}
+          policy={editing === "new" ? undefined : (table.policies.find((one) => one.name === editing.name) ?? editing)}
+          close={() => setEditing(undefined)}
+        />
+      )}
       {removing && (
         <Confirm
           open

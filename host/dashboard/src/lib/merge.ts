@@ -5,6 +5,12 @@ type Part = Record<string, unknown>;
 const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && !Array.isArray(value);
 const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
+/** The names of what is not the same in both. */
+export function different(one: object, other: object): string[] {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...names].filter((name) => !same((one as Part)[name], (other as Part)[name]));
+}
+
 /**
  * What was changed between `base` and `mine`, put over what is there now; and
  * the names of what somebody else has changed to something else meanwhile.

@@ -20,7 +20,7 @@ import { PageHeader } from "@/components/page";
 import { PluginLogs } from "@/components/plugin-logs";
 import { PluginMetrics } from "@/components/plugin-metrics";
 import { PluginPage } from "@/components/plugin-page";
-import { Consent, HealthBadge, put } from "@/components/plugin-parts";
+import { Consent, HealthBadge, auditOf, put, putPart } from "@/components/plugin-parts";
 import { Empty, Failure, Loading, Refusal } from "@/components/states";
 import { Cut, Marked, When } from "@/components/text";
 import { Method, TryIt, operationsOf } from "@/components/try-it";
@@ -34,12 +34,13 @@ import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
 import { bytes } from "@/lib/format";
 import { inWords } from "@/lib/grants";
 import { useWords } from "@/lib/pages";
+import { refused } from "@/lib/tags";
 import { useAction } from "@/lib/use-action";
 import { useDraft } from "@/lib/use-draft";
 import { useProject } from "@/lib/use-project";
 
 function Configuration({ project, plugin, revision, unknown }: { project: string; plugin: Installation; revision: Revision | undefined; unknown: ReactNode }) {
-  const [draft, setDraft, dirty, stale, reset, settled] = useDraft(plugin.config as Config, plugin.generation);
+  const [draft, setDraft, dirty, overtaken, reset, settled] = useDraft(plugin.config as Config, plugin.generation);
   const [errors, setErrors] = useState<Record<string, string>>({});
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
@@ -66,18 +67,18 @@ function Configuration({ project, plugin, revision, unknown }: { project: string
           setPending(true);
           setError(undefined);
           try {
-            await put(project, plugin.name, { config: draft as Record<string, never> });
+            await put(project, plugin.name, { config: draft as Record<string, never> }, plugin.etag);
             settled();
             toast.success("Saved. It holds on every node, without a restart");
           } catch (failure) {
-            setError(failure);
+            refused(failure, setError);
           } finally {
             setPending(false);
           }
         }}
       >
         <CardBody className="grid max-w-2xl gap-5 pt-5">
-          {stale && <Changed what="plugin" reset={reset} />}
+          {overtaken && <Changed what="plugin" of={auditOf(project, plugin.name)} {...overtaken} />}
           <JsonForm schema={schema} value={draft} errors={errors}
             change={(next) => {
               setDraft(next);
@@ -110,7 +111,7 @@ const limitFields: [string, string, string, number, number][] = [
 ];
 
 function Limits({ project, plugin }: { project: string; plugin: Installation }) {
-  const [draft, setDraft, dirty, stale, reset, settled] = useDraft(plugin.limits as Record<string, number | string>, plugin.generation);
+  const [draft, setDraft, dirty, overtaken, reset, settled] = useDraft(plugin.limits as Record<string, number | string>, plugin.generation);
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   return (
@@ -121,20 +122,20 @@ function Limits({ project, plugin }: { project: string; plugin: Installation }) 
           setPending(true);
           setError(undefined);
           try {
-            await put(project, plugin.name, { limits: draft as Record<string, never> });
+            await put(project, plugin.name, { limits: draft as Record<string, never> }, plugin.etag);
             settled();
             toast.success("Saved. New requests run under these limits");
           } catch (failure) {
-            setError(failure);
+            refused(failure, setError);
           } finally {
             setPending(false);
           }
         }}
       >
         <CardBody className="grid max-w-3xl gap-5 pt-5 sm:grid-cols-2">
-          {stale && (
+          {overtaken && (
             <div className="sm:col-span-2">
-              <Changed what="plugin" reset={reset} />
+              <Changed what="plugin" of={auditOf(project, plugin.name)} {...overtaken} />
             </div>
           )}
           {limitFields.map(([name, label, help, min, max]) => (
@@ -202,7 +203,11 @@ function Grants({ project, plugin }: { project: string; plugin: Installation }) 
                 disabled={pending}
                 onCheckedChange={(next) =>
                   void run(
-                    () => put(project, plugin.name, { grants: next ? [...plugin.grants, grant] : plugin.grants.filter((other) => other !== grant) }),
+                    () =>
+                      putPart(project, plugin.name, ({ grants }) => {
+                        const others = grants.filter((other) => other !== grant);
+                        return { grants: next ? [...others, grant] : others };
+                      }),
                     next ? "Allowed" : "No longer allowed",
                   )
                 }

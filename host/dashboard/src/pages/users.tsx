@@ -5,6 +5,7 @@ import { toast } from "sonner";
 import { type Schemas, api, reason, take } from "@/api/client";
 import { type User, queryClient } from "@/api/queries";
 import { AuthPanel } from "@/components/auth-settings";
+import { Changed } from "@/components/changed";
 import { Confirm } from "@/components/confirm";
 import { type Col, DataTable } from "@/components/data-table";
 import { PageHeader } from "@/components/page";
@@ -21,6 +22,7 @@ import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
 import { permissionsQuery, rolesQuery } from "@/components/user-queries";
 import { RoleChoice, UserSheet } from "@/components/user-sheet";
 import { useCursorPages, useWords } from "@/lib/pages";
+import { isOvertaken, made, refused, useOvertaken } from "@/lib/tags";
 import { useProject } from "@/lib/use-project";
 
 function NewUser({ project, close, done }: { project: string; close: () => void; done: (user: User) => void }) {
@@ -235,6 +237,7 @@ function RoleDialog({ project, role, close }: { project: string; role: Schemas["
   const { data } = useQuery(permissionsQuery(project));
   const [name, setName] = useState(role?.name ?? "");
   const [chosen, setChosen] = useState(role?.permissions ?? []);
+  const [overtaken, seen] = useOvertaken(role?.etag);
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   const byPlugin = useMemo(() => {
@@ -255,7 +258,7 @@ function RoleDialog({ project, role, close }: { project: string; role: Schemas["
               if (role) {
                 await take(
                   api.PATCH("/admin/v1/projects/{project}/roles/{name}", {
-                    params: { path: { project, name: role.name } },
+                    params: { path: { project, name: role.name }, header: made(role.etag) },
                     body: { permissions: chosen },
                   }),
                 );
@@ -266,12 +269,23 @@ function RoleDialog({ project, role, close }: { project: string; role: Schemas["
               toast.success("Saved");
               close();
             } catch (failure) {
-              setError(failure);
+              if (isOvertaken(failure)) await queryClient.invalidateQueries({ queryKey: rolesQuery(project).queryKey });
+              refused(failure, setError);
             } finally {
               setPending(false);
             }
           }}
         >
+          {role && overtaken && !pending && (
+            <Changed
+              what="role"
+              of={{ project, action: "role.update", target: role.name }}
+              reset={() => {
+                setChosen(role.permissions);
+                seen();
+              }}
+            />
+          )}
           {!role && (
             <Field label="Name">
               <Input required autoComplete="off" placeholder="cashier" value={name} onChange={(event) => setName(event.target.value)} />
@@ -364,7 +378,13 @@ function Roles({ project }: { project: string }) {
           ))}
         </ul>
       )}
-      {editing && <RoleDialog project={project} role={editing === "new" ? undefined : editing} close={() => setEditing(undefined)} />}
+      {editing && (
+        <RoleDialog
+          project={project}
+          role={editing === "new" ? undefined : (data?.items.find((one) => one.name === editing.name) ?? editing)}
+          close={() => setEditing(undefined)}
+        />
+      )}
       {removing && (
         <Confirm
           open

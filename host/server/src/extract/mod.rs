@@ -1,8 +1,10 @@
 //! Extractors whose refusals are problem documents.
 
 mod page;
+mod precondition;
 
 pub(crate) use page::{List, PageQuery};
+pub(crate) use precondition::{IfMatch, Tagged};
 
 use crate::problem::Problem;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};

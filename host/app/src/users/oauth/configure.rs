@@ -2,7 +2,7 @@
 
 use super::{github, secret_identity};
 use crate::{Actor, App};
-use atlashub_core::{Error, ProjectId, ProviderName, Result};
+use atlashub_core::{Error, Precondition, ProjectId, ProviderName, Result, precondition::tag_of};
 use atlashub_data::platform::{AuthProvider, ProviderKind, PutProvider};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -44,6 +44,23 @@ pub struct ConfigureProvider {
     pub sign_up: bool,
 }
 
+/// The tag of a provider: another with each change, also of its secret.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn provider_tag(provider: &AuthProvider) -> Result<String> {
+    tag_of(&(
+        (
+            provider.kind.as_str(),
+            &provider.issuer,
+            &provider.client_id,
+        ),
+        (&provider.sealed_client_secret, &provider.scopes),
+        (provider.enabled, provider.sign_up),
+        provider.updated_at.unix_timestamp_nanos().to_string(),
+    ))
+}
+
 impl App {
     /// The providers of a project, by name.
     ///
@@ -66,17 +83,20 @@ impl App {
         found.ok_or_else(|| Error::not_found("provider"))
     }
 
-    /// Sets a provider up, in place of one of that name. A secret is given
-    /// anew when it would go to somebody else than before.
+    /// Sets a provider up, in place of one of that name, where `condition`
+    /// holds of it. A secret is given anew when it would go to somebody else
+    /// than before.
     ///
     /// # Errors
-    /// `invalid_provider`, `secret_required`, `too_many_providers`.
+    /// `invalid_provider`, `secret_required`, `too_many_providers`,
+    /// `precondition_failed`.
     pub async fn put_auth_provider(
         &self,
         actor: &Actor,
         project: ProjectId,
         name: &ProviderName,
         wanted: ConfigureProvider,
+        condition: &Precondition,
     ) -> Result<AuthProvider> {
         if RESERVED.contains(&name.as_str()) {
             return Err(Error::invalid(
@@ -84,7 +104,13 @@ impl App {
                 format!("the name `{name}` is reserved, choose another"),
             ));
         }
-        let before = self.platform().auth_providers().find(project, name).await?;
+        let unit = self.platform().begin().await?;
+        // Who changes it at the same time waits here, and is seen below.
+        unit.projects().lock(project).await?;
+        let before = unit.auth_providers().find(project, name).await?;
+        condition.check_with(&format!("the provider `{name}`"), || {
+            before.as_ref().map(provider_tag).transpose()
+        })?;
         let issuer = self.checked_issuer(wanted.kind, wanted.issuer.as_deref())?;
         let client_id = printable("client_id", wanted.client_id, MAX_CLIENT_ID)?;
         let sealed_client_secret = match wanted.client_secret {
@@ -119,7 +145,6 @@ impl App {
             "provider": name, "kind": put.kind.as_str(), "issuer": put.issuer,
             "enabled": put.enabled, "sign_up": put.sign_up,
         });
-        let unit = self.platform().begin().await?;
         let stored = unit.auth_providers().put(project, name, put, MOST).await?;
         unit.audit()
             .append(actor.did(
@@ -146,6 +171,7 @@ impl App {
         name: &ProviderName,
     ) -> Result<()> {
         let unit = self.platform().begin().await?;
+        unit.projects().lock(project).await?;
         if !unit.auth_providers().delete(project, name).await? {
             return Err(Error::not_found("provider"));
         }

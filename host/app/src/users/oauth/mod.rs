@@ -21,7 +21,7 @@ mod provider;
 pub(super) mod redeem;
 
 pub use begin::{BeginOAuth, OAuthBegun};
-pub use configure::ConfigureProvider;
+pub use configure::{ConfigureProvider, provider_tag};
 pub use finish::OAuthReturn;
 pub(crate) use provider::Providers;
 

@@ -2,8 +2,10 @@
 
 use super::{
     super::{
+        Engine,
         failure::{failed, orphaned},
         instant,
+        unit::statement,
     },
     Backups,
 };
@@ -13,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// Held on Postgres while a policy is changed.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(4711046016)";
 
 /// How a project, or the platform, is backed up by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +113,19 @@ impl Backups<'_> {
             .try_get("", "settings")
             .map_err(failed("read a backup policy"))?;
         instant::from_json("backup policy", &settings)
+    }
+
+    /// Lets one unit at a time change policies. SQLite has one writer anyway.
+    ///
+    /// # Errors
+    /// When the database cannot.
+    pub async fn lock_policies(&self) -> Result<()> {
+        if self.db.engine() == Engine::Sqlite {
+            return Ok(());
+        }
+        let lock = statement(Engine::Postgres, LOCK, []);
+        let locked = self.db.write().execute_raw(lock).await;
+        locked.map(drop).map_err(failed("lock the backup policies"))
     }
 
     /// Sets a policy; the next backup is due at `due`.

@@ -2,7 +2,9 @@
 //! table. Several for the same rows are alternatives, as in PostgreSQL.
 
 use crate::project::text;
-use atlashub_core::{Error, Result, capability::database::EVERYBODY};
+use atlashub_core::{
+    Error, Precondition, Result, capability::database::EVERYBODY, precondition::tag_of,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeSet, HashSet},
@@ -99,6 +101,14 @@ impl RowPolicy {
         self.check.as_ref().or(self.using.as_ref())
     }
 
+    /// The tag of what it says.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn tag(&self) -> Result<String> {
+        tag_of(self)
+    }
+
     /// Whether that is its name; case does not tell names apart.
     fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
@@ -169,6 +179,8 @@ pub enum PolicyChange {
     All(Vec<RowPolicy>),
     /// One more, or another in place of the one with its name.
     Put(RowPolicy),
+    /// The same, where this holds of the one with its name.
+    PutWhere(RowPolicy, Precondition),
     /// One less.
     Remove(String),
 }
@@ -185,12 +197,20 @@ impl PolicyChange {
     /// What it makes of the policies that are there.
     ///
     /// # Errors
-    /// `invalid_policy`, and `not_found` for one that is not there.
+    /// `invalid_policy`, `not_found` for one that is not there, and
+    /// `precondition_failed`.
     pub(in crate::project) fn apply(self, present: Vec<RowPolicy>) -> Result<Changed> {
         let mut policies = present;
         let mut is_new = false;
         match self {
             Self::All(all) => policies = all,
+            Self::PutWhere(policy, condition) => {
+                let present = policies.iter().find(|own| own.is_named(&policy.name));
+                condition.check_with(&format!("the policy `{}`", policy.name), || {
+                    present.map(RowPolicy::tag).transpose()
+                })?;
+                return Self::Put(policy).apply(policies);
+            }
             Self::Put(policy) => match policies.iter_mut().find(|own| own.is_named(&policy.name)) {
                 Some(own) => *own = policy,
                 None => {

@@ -206,11 +206,14 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
             http::HeaderName::from_static("idempotency-key"),
             http::HeaderName::from_static("x-request-id"),
         ])
         .expose_headers([
             http::HeaderName::from_static("x-request-id"),
+            header::ETAG,
             header::LOCATION,
         ])
 }

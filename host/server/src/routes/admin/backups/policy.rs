@@ -3,11 +3,12 @@
 
 use crate::{
     admin::AdminCaller,
-    extract::{Json, Path},
+    extract::{IfMatch, Json, Path, Tagged},
     problem::Problem,
     state::HostState,
 };
-use atlashub_core::ProjectId;
+use atlashub_app::backups::policy_tag;
+use atlashub_core::{Precondition, ProjectId};
 use atlashub_data::platform::BackupPolicy;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -79,62 +80,75 @@ impl Default for BackupPolicyView {
 #[utoipa::path(
     get, path = "/admin/v1/projects/{project}/backup-policy", tag = "backups", operation_id = "get_backup_policy",
     params(("project" = String, Path, description = "Id or slug")),
-    responses((status = 200, description = "The policy", body = BackupPolicyView))
+    responses((status = 200, description = "The policy", body = BackupPolicyView, headers(("ETag" = String, description = "What `If-Match` takes"))))
 )]
 pub(crate) async fn show_projects(
     State(state): State<HostState>,
     _caller: AdminCaller,
     Path(project): Path<String>,
-) -> Result<axum::Json<BackupPolicyView>, Problem> {
+) -> Result<Tagged<axum::Json<BackupPolicyView>>, Problem> {
     let project = state.app.project(&project).await?.id;
     show(&state, Some(project)).await
 }
 
 #[utoipa::path(
     put, path = "/admin/v1/projects/{project}/backup-policy", tag = "backups", operation_id = "put_backup_policy",
-    params(("project" = String, Path, description = "Id or slug")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of what was read: only what has it is changed"),
+    ),
     request_body = BackupPolicyView,
-    responses((status = 200, description = "The policy now", body = BackupPolicyView))
+    responses(
+        (status = 200, description = "The policy now", body = BackupPolicyView, headers(("ETag" = String, description = "What `If-Match` takes"))),
+        (status = 412, description = "It is another than `If-Match` says; nothing has changed"),
+    )
 )]
 pub(crate) async fn put_projects(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path(project): Path<String>,
+    IfMatch(condition): IfMatch,
     Json(body): Json<BackupPolicyView>,
-) -> Result<axum::Json<BackupPolicyView>, Problem> {
+) -> Result<Tagged<axum::Json<BackupPolicyView>>, Problem> {
     let project = state.app.project(&project).await?.id;
-    put(&state, &caller, Some(project), body).await
+    put(&state, &caller, Some(project), body, &condition).await
 }
 
 #[utoipa::path(
     get, path = "/admin/v1/backup-policy", tag = "backups", operation_id = "get_platform_backup_policy",
-    responses((status = 200, description = "The platform's policy", body = BackupPolicyView))
+    responses((status = 200, description = "The platform's policy", body = BackupPolicyView, headers(("ETag" = String, description = "What `If-Match` takes"))))
 )]
 pub(crate) async fn show_platforms(
     State(state): State<HostState>,
     _caller: AdminCaller,
-) -> Result<axum::Json<BackupPolicyView>, Problem> {
+) -> Result<Tagged<axum::Json<BackupPolicyView>>, Problem> {
     show(&state, None).await
 }
 
 #[utoipa::path(
     put, path = "/admin/v1/backup-policy", tag = "backups", operation_id = "put_platform_backup_policy",
+    params(("If-Match" = Option<String>, Header, description = "The `ETag` of what was read: only what has it is changed")),
     request_body = BackupPolicyView,
-    responses((status = 200, description = "The platform's policy now", body = BackupPolicyView))
+    responses(
+        (status = 200, description = "The platform's policy now", body = BackupPolicyView, headers(("ETag" = String, description = "What `If-Match` takes"))),
+        (status = 412, description = "It is another than `If-Match` says; nothing has changed"),
+    )
 )]
 pub(crate) async fn put_platforms(
     State(state): State<HostState>,
     caller: AdminCaller,
+    IfMatch(condition): IfMatch,
     Json(body): Json<BackupPolicyView>,
-) -> Result<axum::Json<BackupPolicyView>, Problem> {
-    put(&state, &caller, None, body).await
+) -> Result<Tagged<axum::Json<BackupPolicyView>>, Problem> {
+    put(&state, &caller, None, body, &condition).await
 }
 
 async fn show(
     state: &HostState,
     project: Option<ProjectId>,
-) -> Result<axum::Json<BackupPolicyView>, Problem> {
+) -> Result<Tagged<axum::Json<BackupPolicyView>>, Problem> {
     let policy = state.app.backups().policy(project).await?;
+    let tag = policy_tag(&policy)?;
     let mut view = BackupPolicyView::from(policy);
     view.next_at = state.app.backups().next_due(project).await?;
     view.next_test_at = state.app.backups().next_test(project).await?;
@@ -144,7 +158,10 @@ async fn show(
         error: failure.error,
         attempt: failure.attempt,
     });
-    Ok(axum::Json(view))
+    Ok(Tagged {
+        tag,
+        answer: axum::Json(view),
+    })
 }
 
 async fn put(
@@ -152,7 +169,8 @@ async fn put(
     caller: &AdminCaller,
     project: Option<ProjectId>,
     body: BackupPolicyView,
-) -> Result<axum::Json<BackupPolicyView>, Problem> {
+    condition: &Precondition,
+) -> Result<Tagged<axum::Json<BackupPolicyView>>, Problem> {
     let policy = BackupPolicy {
         enabled: body.enabled,
         interval_seconds: body.interval_seconds,
@@ -164,7 +182,9 @@ async fn put(
         verify_every_days: body.verify_every_days,
     };
     let backups = state.app.backups();
-    backups.set_policy(&caller.actor, project, &policy).await?;
+    backups
+        .set_policy(&caller.actor, project, &policy, condition)
+        .await?;
     show(state, project).await
 }
 

@@ -11,7 +11,9 @@ pub(crate) mod remove;
 use super::plugins::DeclaredPermission;
 use crate::state::HostState;
 use atlashub_app::plugins::{Health, InstallationView as Installed};
-use atlashub_core::{Error, Limits, Manifest, PluginName, ProjectId, Result};
+use atlashub_core::{
+    Error, Limits, Manifest, PluginName, ProjectId, Result, precondition::tag_of_generation,
+};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -61,6 +63,8 @@ pub(crate) struct InstallationView {
     last_error: Option<String>,
     /// Grows with each change.
     generation: i64,
+    /// What `If-Match` takes, with its quotes: another with each change.
+    etag: String,
     /// When it was installed.
     #[serde(with = "time::serde::rfc3339")]
     installed_at: OffsetDateTime,
@@ -114,6 +118,7 @@ impl From<Installed> for InstallationView {
             health: view.health,
             last_error: view.last_error,
             generation: installation.generation,
+            etag: tag_of_generation(installation.generation),
             installed_at: installation.created_at,
             updated_at: installation.updated_at,
         }

@@ -4,7 +4,7 @@
 use super::{InstallationView, named};
 use crate::{
     admin::AdminCaller,
-    extract::{Json, Path},
+    extract::{IfMatch, Json, Path, Tagged},
     problem::Problem,
     state::HostState,
 };
@@ -59,19 +59,26 @@ pub(crate) struct InstalledView {
 
 #[utoipa::path(
     put, path = "/admin/v1/projects/{project}/plugins/{plugin}", tag = "plugins", operation_id = "put_installation",
-    params(("project" = String, Path, description = "Id or slug"), ("plugin" = String, Path, description = "The plugin's name")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("plugin" = String, Path, description = "The plugin's name"),
+        ("If-Match" = Option<String>, Header, description = "An `etag`: only what has it is changed"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where it is not installed"),
+    ),
     request_body = Wanted,
     responses(
-        (status = 200, description = "The installation as it is now", body = InstalledView),
+        (status = 200, description = "The installation as it is now", body = InstalledView, headers(("ETag" = String, description = "What `If-Match` takes"))),
         (status = 201, description = "The plugin is installed", body = InstalledView),
+        (status = 412, description = "It is another than `If-Match` says; nothing has changed"),
     )
 )]
 pub(crate) async fn handle(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path((project, plugin)): Path<(String, String)>,
+    IfMatch(condition): IfMatch,
     Json(body): Json<Wanted>,
-) -> Result<(StatusCode, axum::Json<InstalledView>), Problem> {
+) -> Result<Tagged<(StatusCode, axum::Json<InstalledView>)>, Problem> {
     let (project, plugin) = named(&state, &project, &plugin).await?;
     let wanted = InstallPlugin {
         revision: body.revision,
@@ -80,24 +87,28 @@ pub(crate) async fn handle(
         grants: body.grants.map(choice).transpose()?,
         routes: body.routes,
         limits: body.limits,
+        condition,
     };
     let outcome = state
         .app
         .install_plugin(&caller.actor, project, &plugin, wanted)
         .await?;
-    let view = state.app.installed_plugin(project, &plugin).await?.into();
+    let view: InstallationView = state.app.installed_plugin(project, &plugin).await?.into();
     let status = if outcome.created {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok((
-        status,
-        axum::Json(InstalledView {
-            view,
-            migrations_applied: outcome.migrations,
-        }),
-    ))
+    Ok(Tagged {
+        tag: view.etag.clone(),
+        answer: (
+            status,
+            axum::Json(InstalledView {
+                view,
+                migrations_applied: outcome.migrations,
+            }),
+        ),
+    })
 }
 
 fn choice(grants: Grants) -> CoreResult<GrantsChoice> {

@@ -43,5 +43,5 @@ pub(crate) async fn handle(
     });
     let name = renamed.unwrap_or(&table);
     let details = state.app.table_details(project.id, name).await?;
-    Ok(axum::Json(details.into()))
+    Ok(axum::Json(details.try_into()?))
 }

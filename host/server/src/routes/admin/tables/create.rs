@@ -32,5 +32,5 @@ pub(crate) async fn handle(
         .create_table(&caller.actor, project.id, &body)
         .await?;
     let details = state.app.table_details(project.id, &body.name).await?;
-    Ok((StatusCode::CREATED, axum::Json(details.into())))
+    Ok((StatusCode::CREATED, axum::Json(details.try_into()?)))
 }

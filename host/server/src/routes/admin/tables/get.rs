@@ -16,5 +16,5 @@ pub(crate) async fn handle(
 ) -> Result<Json<TableDetailsView>, Problem> {
     let project = state.app.project(&project).await?;
     let details = state.app.table_details(project.id, &table).await?;
-    Ok(Json(details.into()))
+    Ok(Json(details.try_into()?))
 }

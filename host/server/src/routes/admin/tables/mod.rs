@@ -13,9 +13,12 @@ pub(crate) mod policy_remove;
 pub(crate) mod rows;
 
 use crate::state::HostState;
-use atlashub_core::capability::{
-    database::{Column, ColumnKind, Table},
-    sql::SqlValue,
+use atlashub_core::{
+    Error,
+    capability::{
+        database::{Column, ColumnKind, Table},
+        sql::SqlValue,
+    },
 };
 use atlashub_data::project::public::{Action, Expression, RowPolicy, TableDetails};
 use axum::{
@@ -186,14 +189,18 @@ pub(crate) struct TableDetailsView {
     row_estimate: i64,
 }
 
-impl From<TableDetails> for TableDetailsView {
-    fn from(details: TableDetails) -> Self {
+impl TryFrom<TableDetails> for TableDetailsView {
+    type Error = Error;
+
+    fn try_from(details: TableDetails) -> Result<Self, Error> {
         let mut table = TableView::from(details.table);
         for key in &mut table.foreign_keys {
             let known = details.on_delete.iter().find(|(name, _)| *name == key.name);
             key.on_delete = known.map(|(_, action)| action.to_lowercase().replace(' ', "_"));
         }
-        Self {
+        let policies = details.policies.into_iter().map(PolicyView::try_from);
+        Ok(Self {
+            policies: policies.collect::<Result<_, _>>()?,
             table,
             indexes: details
                 .indexes
@@ -213,9 +220,8 @@ impl From<TableDetails> for TableDetailsView {
                     expression: check.expression,
                 })
                 .collect(),
-            policies: details.policies.into_iter().map(PolicyView::from).collect(),
             row_estimate: details.row_estimate,
-        }
+        })
     }
 }
 
@@ -224,6 +230,8 @@ impl From<TableDetails> for TableDetailsView {
 pub(crate) struct PolicyView {
     /// Its name.
     name: String,
+    /// What `If-Match` takes, with its quotes: another with each change.
+    etag: String,
     #[serde(flatten)]
     rules: PolicyRules,
 }
@@ -245,14 +253,17 @@ pub(crate) struct PolicyRules {
     check: Option<Value>,
 }
 
-impl From<RowPolicy> for PolicyView {
-    fn from(policy: RowPolicy) -> Self {
+impl TryFrom<RowPolicy> for PolicyView {
+    type Error = Error;
+
+    fn try_from(policy: RowPolicy) -> Result<Self, Error> {
         let show = |expression: Expression| match expression {
             Expression::Constant(value) => json!(value),
             Expression::Owner { owner } => json!({ "owner": owner }),
             Expression::Sql(sql) => json!(sql),
         };
-        Self {
+        Ok(Self {
+            etag: policy.tag()?,
             name: policy.name,
             rules: PolicyRules {
                 actions: policy.actions.iter().map(Action::to_string).collect(),
@@ -260,7 +271,7 @@ impl From<RowPolicy> for PolicyView {
                 using: policy.using.map(show),
                 check: policy.check.map(show),
             },
-        }
+        })
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn handle(
 ) -> Result<Json<List<PolicyView>>, Problem> {
     let project = state.app.project(&project).await?;
     let policies = state.app.row_policies(project.id, &table).await?;
-    Ok(Json(List::whole(
-        policies.into_iter().map(PolicyView::from),
-    )))
+    let policies = policies.into_iter().map(PolicyView::try_from);
+    let policies: Vec<PolicyView> = policies.collect::<Result<_, _>>()?;
+    Ok(Json(List::whole(policies)))
 }

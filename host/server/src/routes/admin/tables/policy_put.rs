@@ -4,7 +4,7 @@
 use super::{PolicyRules, PolicyView};
 use crate::{
     admin::AdminCaller,
-    extract::{Json, Path},
+    extract::{IfMatch, Json, Path, Tagged},
     problem::Problem,
     state::HostState,
 };
@@ -16,11 +16,18 @@ use serde_json::json;
 
 #[utoipa::path(
     put, path = "/admin/v1/projects/{project}/tables/{table}/policies/{name}", tag = "tables", operation_id = "put_policy",
-    params(("project" = String, Path, description = "Id or slug"), ("table" = String, Path, description = "Its name"), ("name" = String, Path, description = "The policy's name")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("table" = String, Path, description = "Its name"),
+        ("name" = String, Path, description = "The policy's name"),
+        ("If-Match" = Option<String>, Header, description = "An `etag`: only what has it is changed"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none of that name"),
+    ),
     request_body = PolicyRules,
     responses(
         (status = 200, description = "The policy was changed", body = PolicyView),
         (status = 201, description = "The policy is new", body = PolicyView),
+        (status = 412, description = "It is another than `If-Match` says; nothing has changed"),
         (status = 422, description = "The database does not take it, and why; nothing has changed"),
     )
 )]
@@ -28,20 +35,25 @@ pub(crate) async fn handle(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path((project, table, name)): Path<(String, String, String)>,
+    IfMatch(condition): IfMatch,
     Json(rules): Json<PolicyRules>,
-) -> Result<(StatusCode, axum::Json<PolicyView>), Problem> {
+) -> Result<Tagged<(StatusCode, axum::Json<PolicyView>)>, Problem> {
     let project = state.app.project(&project).await?;
     let policy = read(name, rules)?;
     let is_new = state
         .app
-        .put_row_policy(&caller.actor, project.id, &table, policy.clone())
+        .put_row_policy(&caller.actor, project.id, &table, policy.clone(), condition)
         .await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok((status, axum::Json(policy.into())))
+    let view = PolicyView::try_from(policy)?;
+    Ok(Tagged {
+        tag: view.etag.clone(),
+        answer: (status, axum::Json(view)),
+    })
 }
 
 fn read(name: String, rules: PolicyRules) -> Result<RowPolicy, Error> {

@@ -3,12 +3,12 @@
 
 use crate::{
     admin::AdminCaller,
-    extract::{Json, List, Path},
+    extract::{IfMatch, Json, List, Path, Tagged},
     problem::Problem,
     state::HostState,
 };
-use atlashub_app::users::ConfigureProvider;
-use atlashub_core::{ProviderName, Slug};
+use atlashub_app::users::{ConfigureProvider, provider_tag};
+use atlashub_core::{ProviderName, Result as CoreResult, Slug};
 use atlashub_data::platform::AuthProvider;
 use axum::extract::State;
 use http::StatusCode;
@@ -37,6 +37,8 @@ pub(crate) struct ProviderView {
     sign_up: bool,
     /// Where the provider has to lead back to: register it there.
     callback_url: String,
+    /// What `If-Match` takes, with its quotes: another with each change.
+    etag: String,
     /// When it was set up.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -75,8 +77,9 @@ fn yes() -> bool {
 }
 
 impl ProviderView {
-    fn of(state: &HostState, slug: &Slug, provider: AuthProvider) -> Self {
-        Self {
+    fn of(state: &HostState, slug: &Slug, provider: AuthProvider) -> CoreResult<Self> {
+        Ok(Self {
+            etag: provider_tag(&provider)?,
             callback_url: state.app.oauth_callback(slug, &provider.name),
             name: provider.name.to_string(),
             kind: provider.kind.as_str(),
@@ -88,6 +91,13 @@ impl ProviderView {
             sign_up: provider.sign_up,
             created_at: provider.created_at,
             updated_at: provider.updated_at,
+        })
+    }
+
+    fn tagged(self) -> Tagged<axum::Json<Self>> {
+        Tagged {
+            tag: self.etag.clone(),
+            answer: axum::Json(self),
         }
     }
 }
@@ -104,43 +114,50 @@ pub(crate) async fn list(
 ) -> Result<axum::Json<List<ProviderView>>, Problem> {
     let project = state.app.project(&project).await?;
     let providers = state.app.auth_providers(project.id).await?;
-    Ok(axum::Json(List::whole(providers.into_iter().map(
-        |provider| ProviderView::of(&state, &project.slug, provider),
-    ))))
+    let providers = providers
+        .into_iter()
+        .map(|provider| ProviderView::of(&state, &project.slug, provider));
+    let providers: Vec<ProviderView> = providers.collect::<CoreResult<_>>()?;
+    Ok(axum::Json(List::whole(providers)))
 }
 
 #[utoipa::path(
     get, path = "/admin/v1/projects/{project}/auth/providers/{name}", tag = "users", operation_id = "get_auth_provider",
     params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "The provider's name")),
-    responses((status = 200, description = "The provider", body = ProviderView))
+    responses((status = 200, description = "The provider", body = ProviderView, headers(("ETag" = String, description = "What `If-Match` takes"))))
 )]
 pub(crate) async fn get(
     State(state): State<HostState>,
     _caller: AdminCaller,
     Path((project, name)): Path<(String, String)>,
-) -> Result<axum::Json<ProviderView>, Problem> {
+) -> Result<Tagged<axum::Json<ProviderView>>, Problem> {
     let project = state.app.project(&project).await?;
     let name: ProviderName = name.parse()?;
     let provider = state.app.auth_provider(project.id, &name).await?;
-    Ok(axum::Json(ProviderView::of(
-        &state,
-        &project.slug,
-        provider,
-    )))
+    Ok(ProviderView::of(&state, &project.slug, provider)?.tagged())
 }
 
 #[utoipa::path(
     put, path = "/admin/v1/projects/{project}/auth/providers/{name}", tag = "users", operation_id = "put_auth_provider",
-    params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "1 to 32 lower-case letters, digits and single dashes")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("name" = String, Path, description = "1 to 32 lower-case letters, digits and single dashes"),
+        ("If-Match" = Option<String>, Header, description = "An `etag`: only what has it is changed"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only where there is none of that name"),
+    ),
     request_body = ProviderBody,
-    responses((status = 200, description = "The provider, in place of one of that name", body = ProviderView))
+    responses(
+        (status = 200, description = "The provider, in place of one of that name", body = ProviderView, headers(("ETag" = String, description = "What `If-Match` takes"))),
+        (status = 412, description = "It is another than `If-Match` says; nothing has changed"),
+    )
 )]
 pub(crate) async fn put(
     State(state): State<HostState>,
     caller: AdminCaller,
     Path((project, name)): Path<(String, String)>,
+    IfMatch(condition): IfMatch,
     Json(body): Json<ProviderBody>,
-) -> Result<axum::Json<ProviderView>, Problem> {
+) -> Result<Tagged<axum::Json<ProviderView>>, Problem> {
     let project = state.app.project(&project).await?;
     let name: ProviderName = name.parse()?;
     let wanted = ConfigureProvider {
@@ -154,9 +171,9 @@ pub(crate) async fn put(
     };
     let stored = state
         .app
-        .put_auth_provider(&caller.actor, project.id, &name, wanted)
+        .put_auth_provider(&caller.actor, project.id, &name, wanted, &condition)
         .await?;
-    Ok(axum::Json(ProviderView::of(&state, &project.slug, stored)))
+    Ok(ProviderView::of(&state, &project.slug, stored)?.tagged())
 }
 
 #[utoipa::path(

@@ -2,7 +2,7 @@
 
 use super::{super::caller::UserAdmin, RolePath};
 use crate::{
-    extract::{Json, List, Path},
+    extract::{IfMatch, Json, List, Path},
     problem::Problem,
     state::HostState,
 };
@@ -27,6 +27,10 @@ pub(crate) struct RoleItem {
     /// Those of them that no installed plugin declares; they allow nothing
     /// until one does.
     undeclared: BTreeSet<String>,
+    /// What `If-Match` takes, with its quotes: another with each change. Built-in
+    /// ones do not change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
 }
 
 /// A role to be made.
@@ -55,6 +59,7 @@ impl From<RoleView> for RoleItem {
             built_in: role.built_in,
             permissions: role.permissions,
             undeclared: role.undeclared,
+            etag: role.tag,
         }
     }
 }
@@ -100,19 +105,33 @@ pub(crate) async fn create(
 #[utoipa::path(
     patch, path = "/admin/v1/projects/{project}/roles/{name}", tag = "users", operation_id = "update_role",
     description = "Also `/v1/auth/admin/roles/{name}`. Holders have the permissions within a second.",
-    params(("project" = String, Path, description = "Id or slug"), ("name" = String, Path, description = "The role's name")),
+    params(
+        ("project" = String, Path, description = "Id or slug"),
+        ("name" = String, Path, description = "The role's name"),
+        ("If-Match" = Option<String>, Header, description = "An `etag`: only what has it is changed"),
+    ),
     request_body = RoleChange,
-    responses((status = 200, description = "The role as it is now", body = RoleItem))
+    responses(
+        (status = 200, description = "The role as it is now", body = RoleItem),
+        (status = 412, description = "It is another than `If-Match` says; nothing has changed"),
+    )
 )]
 pub(crate) async fn update(
     State(state): State<HostState>,
     caller: UserAdmin,
     Path(path): Path<RolePath>,
+    IfMatch(condition): IfMatch,
     Json(body): Json<RoleChange>,
 ) -> Result<axum::Json<RoleItem>, Problem> {
     let role = state
         .app
-        .update_role(&caller.actor, caller.project, &path.name, &body.permissions)
+        .update_role(
+            &caller.actor,
+            caller.project,
+            &path.name,
+            &body.permissions,
+            &condition,
+        )
         .await?;
     Ok(axum::Json(role.into()))
 }
