@@ -305,6 +305,15 @@ test("an admin is invited, comes in, and may only look", async () => {
   await page.goto(`${page.base}/account`);
   await page.getByRole("heading", { name: "Second factor" }).waitFor();
   await pictures(page, "account");
+  // A code that is wrong says so where it was typed, and ends no session.
+  const factor = page.locator("form").filter({ has: page.getByRole("button", { name: "Set it up" }) });
+  await factor.getByLabel("Your password").fill(owner.password);
+  await factor.getByRole("button", { name: "Set it up" }).click();
+  await page.getByLabel("Code that the authenticator shows").fill("000000");
+  await page.getByRole("button", { name: "Switch it on" }).click();
+  await page.getByRole("alert").filter({ hasText: /code/i }).waitFor();
+  assert.equal(await page.getByText("Your session has ended").count(), 0);
+  await page.getByRole("button", { name: "Not now" }).click();
 
   await browser.context.clearCookies();
   await page.goto(link.replace(/^.*\/dashboard/, page.base));

@@ -197,3 +197,45 @@ test("columns and policies are changed, and a table is dropped", async () => {
   faultless(page);
   await page.close();
 });
+
+test("cells are edited as in a spreadsheet, and what somebody else changed is not written over unseen", async () => {
+  await server.sql("shop", "CREATE TABLE marks (id INTEGER PRIMARY KEY, word TEXT, note TEXT)");
+  await server.sql("shop", "INSERT INTO marks (id, word, note) VALUES (1, 'one', NULL), (2, 'two', 'kept')");
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/tables/marks`);
+  const cell = (name) => page.getByRole("gridcell", { name, exact: true });
+  const box = (name) => page.getByRole("textbox", { name });
+  const word = async (id) => (await rows(`SELECT word, note FROM marks WHERE id = ${id}`))[0];
+
+  // Nothing typed into a cell without a value leaves it so.
+  await cell("NULL").dblclick();
+  await page.keyboard.press("Enter");
+  await box("note, row 1").waitFor({ state: "detached" });
+  assert.equal((await word(1))[1], null);
+  // A letter begins, a tab goes on, a click elsewhere keeps.
+  await cell("one").click();
+  await page.keyboard.press("u");
+  await box("word, row 1").pressSequentially("no");
+  await page.keyboard.press("Tab");
+  await until("the word", async () => (await word(1))[0] === "uno");
+  await page.keyboard.press("Enter");
+  await box("note, row 1").fill("a note");
+  await cell("two").click();
+  await until("the note", async () => (await word(1))[1] === "a note");
+  // No value, by the keyboard.
+  await cell("kept").click();
+  await page.keyboard.press("Control+0");
+  await until("no note", async () => (await word(2))[1] === null);
+
+  await cell("two").dblclick();
+  await server.sql("shop", "UPDATE marks SET word = 'deux' WHERE id = 2");
+  await box("word, row 2").fill("zwei");
+  await page.keyboard.press("Enter");
+  await page.getByText("somebody has changed this meanwhile: word is “deux” now").waitFor();
+  assert.equal((await word(2))[0], "deux");
+  assert.equal(await box("word, row 2").inputValue(), "zwei");
+  await page.keyboard.press("Enter");
+  await until("the word of the second", async () => (await word(2))[0] === "zwei");
+  faultless(page);
+  await page.close();
+});
