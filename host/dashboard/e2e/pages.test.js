@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Browser, Server, faultless, pictures, signIn, until } from "./harness.js";
+import { Browser, Server, faultless, owner, pictures, signIn, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
