@@ -1,11 +1,13 @@
 //! Time: what has expired is deleted by the clock, whether anybody calls or
 //! not; and jobs of ours are ended whose turn the host gave up or took back.
 
-use crate::{STORE, job::Job};
+use crate::{STORE, job::Job, turns};
 use atlashub_sdk::prelude::*;
 
 /// Jobs and uploads that one look deletes.
 const AT_ONCE: u32 = 200;
+/// After this time nobody is about to begin with a job any more, milliseconds.
+const FORGOTTEN: i64 = 600_000;
 
 /// Deletes what has expired.
 pub(crate) fn sweep() -> Result<()> {
@@ -27,6 +29,17 @@ pub(crate) fn sweep() -> Result<()> {
     )?;
     for id in open {
         let _ = Job::find(&id)?.settled()?;
+    }
+    // Whoever wrote them down ended before somebody was to work on them.
+    let forgotten: Vec<String> = sql::query(
+        &format!(
+            "SELECT id FROM transfer.jobs WHERE status = 'queued' AND item IS NULL AND created_at < $1 \
+             ORDER BY id LIMIT {AT_ONCE}"
+        ),
+        params![now - FORGOTTEN],
+    )?;
+    for id in forgotten {
+        turns::begin(&Job::find(&id)?)?;
     }
     let ended: Vec<String> = sql::query(
         &format!(

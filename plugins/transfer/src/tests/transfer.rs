@@ -811,3 +811,22 @@ fn users_are_for_archives_that_have_them() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_job_that_nobody_was_told_of_is_taken_up_by_the_clock() {
+    let host = host();
+    let (_, job) = post(
+        "/transfer/export",
+        &json!({"what": "table", "table": "people"}),
+    );
+    // As it is when a server ends between the two.
+    assert!(jobs::cancel(&host.jobs()[0].id).unwrap());
+    sql::execute("UPDATE transfer.jobs SET item = NULL", params![]).unwrap();
+    let sweep = Job::new("sweep", &json!({})).unwrap();
+    host.run_job(&work(), &sweep).unwrap();
+    assert_eq!(see(&job)["status"], "queued");
+    host.advance(std::time::Duration::from_secs(601));
+    host.run_job(&work(), &sweep).unwrap();
+    turn(&host);
+    assert_eq!(see(&job)["status"], "done");
+}
