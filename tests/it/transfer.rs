@@ -1,5 +1,6 @@
 //! The `transfer` plugin: tables out of a project and into it.
 
+use crate::sql_editor::write;
 use atlashub_tests::{DEADLINE, Engine, PASSWORD, Project, Reply, TestServer, shared, until};
 use reqwest::Method;
 use serde_json::{Value, json};
