@@ -218,10 +218,12 @@ test("cells are edited as in a spreadsheet, and what somebody else changed is no
   await box("word, row 1").pressSequentially("no");
   await page.keyboard.press("Tab");
   await until("the word", async () => (await word(1))[0] === "uno");
+  await box("word, row 1").waitFor({ state: "detached" });
   await page.keyboard.press("Enter");
   await box("note, row 1").fill("a note");
   await cell("two").click();
   await until("the note", async () => (await word(1))[1] === "a note");
+  await box("note, row 1").waitFor({ state: "detached" });
   // No value, by the keyboard.
   await cell("kept").click();
   await page.keyboard.press("Control+0");

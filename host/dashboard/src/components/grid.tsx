@@ -130,6 +130,8 @@ export function Grid({ label, columns, rows, offset = 0, target, asked, sort, on
   const commit = async (place: Place, value: string | null) => {
     const row = begun.current;
     if (!row) return true;
+    // It is on its way.
+    if (saving) return false;
     const old = row[place.column] ?? null;
     // Nothing typed into a cell without a value leaves it without one.
     const same = old === null ? value === null || value === "" : value !== null && shown(old) === value;
