@@ -622,6 +622,7 @@ async fn users_come_along_and_their_rows_stay_theirs() {
     let token = signed_in["access_token"].as_str().expect("a token");
     let request = project
         .bare_request(reqwest::Method::GET, "/v1/db/notes")
+        .header("apikey", &project.publishable)
         .bearer_auth(token);
     let own = Reply::to(request).await.expect(200).json();
     assert_eq!(own["rows"], json!([{"id": 1, "owner": same["id"]}]));
