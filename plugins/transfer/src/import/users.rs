@@ -101,7 +101,10 @@ impl Users {
     /// Adds those who are not here. One who was added before a kill, and not
     /// noted, is known by the id.
     pub(super) fn add(&self, turn: &Turn, state: &impl Serialize) -> Result<Ended> {
-        while self.add {
+        if !self.add {
+            return Ok(Ended::Done);
+        }
+        loop {
             let people: Vec<Person> = sql::query(
                 &format!(
                     "SELECT n, was, id, email, handle, name, roles, status FROM transfer.people \
@@ -110,7 +113,7 @@ impl Users {
                 params![&turn.job.id],
             )?;
             if people.is_empty() {
-                break;
+                return Ok(Ended::Done);
             }
             let outcomes = people
                 .into_iter()
@@ -133,7 +136,6 @@ impl Users {
                 return Ok(Ended::GoesOn);
             }
         }
-        Ok(Ended::Done)
     }
 }
 
