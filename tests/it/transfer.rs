@@ -343,7 +343,7 @@ async fn import(project: &Project, source: &Value, wishes: Value) -> Reply {
 }
 
 /// Imports a text; the job at its end.
-async fn imported(project: &Project, text: impl Into<Vec<u8>>, wishes: Value) -> Value {
+pub(crate) async fn imported(project: &Project, text: impl Into<Vec<u8>>, wishes: Value) -> Value {
     let source = json!(sent(project, text.into()).await);
     let job = import(project, &source, wishes).await.expect(202).json();
     ended(project, &job).await
@@ -501,6 +501,28 @@ async fn rows_that_do_not_fit_are_reported_with_their_places() {
     );
     let rows = rows_of(&project, "things", "id").await;
     assert_eq!((rows.len(), &rows[1]["title"]), (4, &json!("b")));
+}
+
+#[tokio::test]
+async fn a_text_is_not_taken_for_the_bytes_that_it_is_written_in() {
+    let project = project().await;
+    let text = "id,file\n1,\\x00ff\n2,hello\n3,\n";
+    let job = imported(
+        &project,
+        text,
+        json!({"table": "things", "on_error": "skip"}),
+    )
+    .await;
+    assert_eq!(job["status"], "done", "{job}");
+    let errors = &job["report"]["errors"];
+    assert_eq!(
+        (&errors[0]["row"], &errors[0]["column"], &errors[0]["code"]),
+        (&json!(2), &json!("file"), &json!("invalid_value")),
+        "{job}"
+    );
+    let rows = rows_of(&project, "things", "id").await;
+    let files: Vec<&Value> = rows.iter().map(|row| &row["file"]).collect();
+    assert_eq!(files, [&json!("\\x00ff"), &Value::Null]);
 }
 
 #[tokio::test]

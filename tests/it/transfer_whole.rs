@@ -4,7 +4,7 @@
 
 use crate::{
     sql_editor::write,
-    transfer::{archive, done, ended, fetched, rows_of, sent},
+    transfer::{archive, done, ended, fetched, imported, insert, rows_of, sent},
 };
 use atlashub_tests::{Admin, Engine, PASSWORD, Project, Reply, TestServer, User, shared};
 use serde_json::{Value, json};
@@ -647,4 +647,86 @@ async fn an_archive_of_the_version_before_is_taken() {
     assert_eq!(job["progress"]["rows"], 9, "{job}");
     let expected = rows_of(&first, "things", "id").await;
     assert_eq!(rows_of(&second, "things", "id").await, expected);
+}
+
+/// A project with parents and children whose numbers Postgres always counts.
+async fn counted(admin: &Admin) -> Project {
+    let project = admin.project_with(PLUGINS).await;
+    for sql in [
+        "CREATE TABLE parents (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+         word text UNIQUE, twice bigint GENERATED ALWAYS AS (length(word) * 2) STORED)",
+        "CREATE TABLE children (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+         parent bigint REFERENCES parents)",
+    ] {
+        write(admin, &project, sql).await;
+    }
+    project
+}
+
+#[tokio::test]
+async fn numbers_that_postgres_always_counts_come_along() {
+    if Engine::of_this_run() != Engine::Postgres {
+        return;
+    }
+    let admin = shared().await.admin();
+    let first = counted(&admin).await;
+    let words = json!([{"word": "a"}, {"word": "bb"}, {"word": "c"}]);
+    insert(&first, "parents", words).await;
+    insert(&first, "children", json!([{"parent": 2}, {"parent": 3}])).await;
+    write(&admin, &first, "DELETE FROM parents WHERE word = 'a'").await;
+    let bytes = archive(&first).await;
+
+    // By the quick way, and by the one that changes rows that are there.
+    let second = counted(&admin).await;
+    for mode in ["insert", "upsert"] {
+        let job = restored(&second, bytes.clone(), json!({"mode": mode})).await;
+        assert_eq!(job["progress"]["rows"], 4, "{job}");
+        for table in ["parents", "children"] {
+            let expected = rows_of(&first, table, "id").await;
+            assert_eq!(
+                rows_of(&second, table, "id").await,
+                expected,
+                "{mode} {table}"
+            );
+        }
+    }
+    insert(&second, "parents", json!([{"word": "d"}])).await;
+    let parents = rows_of(&second, "parents", "id").await;
+    let next = parents[2]["id"].as_i64().expect("a number");
+    assert!(parents.len() == 3 && (4..90).contains(&next), "{parents:?}");
+
+    // Told by another key, a row keeps its number.
+    let wishes = json!({"table": "parents", "mode": "upsert", "key": ["word"]});
+    let job = imported(&second, "id,word,twice\n90,bb,1\n91,e,1\n", wishes).await;
+    assert_eq!(job["status"], "done", "{job}");
+    let parents = rows_of(&second, "parents", "id").await;
+    let expected = json!([
+        {"id": 2, "word": "bb", "twice": 4}, {"id": 3, "word": "c", "twice": 2},
+        {"id": next, "word": "d", "twice": 2}, {"id": 91, "word": "e", "twice": 2},
+    ]);
+    assert_eq!(json!(parents), expected);
+}
+
+#[tokio::test]
+async fn a_counter_that_is_too_far_behind_is_told_of() {
+    if Engine::of_this_run() != Engine::Postgres {
+        return;
+    }
+    let admin = shared().await.admin();
+    let project = counted(&admin).await;
+    let text = "id,word\n90000000000,far\n";
+    let job = imported(&project, text, json!({"table": "parents"})).await;
+    assert_eq!(job["status"], "done", "{job}");
+    let behind = &job["report"]["counters_behind"];
+    assert_eq!(
+        (&behind[0]["table"], &behind[0]["column"]),
+        (&json!("parents"), &json!("id")),
+        "{job}"
+    );
+    assert_eq!(behind[0]["largest"], 90_000_000_000_i64);
+    let sql = behind[0]["sql"].as_str().expect("a statement");
+    write(&admin, &project, sql).await;
+    insert(&project, "parents", json!([{"word": "next"}])).await;
+    let parents = rows_of(&project, "parents", "id").await;
+    assert_eq!(parents[1]["id"], 90_000_000_001_i64);
 }

@@ -1,26 +1,16 @@
 //! Time: what has expired is deleted by the clock, whether anybody calls or
-//! not; and jobs of ours are ended whose turn the host gave up or took back.
+//! not; jobs of ours are ended whose turn the host gave up or took back; and
+//! what is left of jobs that did not come to their end is taken back.
 
-use crate::{STORE, job::Job, turns};
+use crate::{STORE, job::Job};
 use atlashub_sdk::prelude::*;
 
 /// Jobs and uploads that one look deletes.
 const AT_ONCE: u32 = 200;
-/// After this time nobody is about to begin with a job any more, milliseconds.
-const FORGOTTEN: i64 = 600_000;
 
 /// Deletes what has expired.
 pub(crate) fn sweep() -> Result<()> {
     let now = moment::now_ms();
-    let jobs: Vec<String> = sql::query(
-        &format!(
-            "SELECT id FROM transfer.jobs WHERE expires_at < $1 ORDER BY expires_at LIMIT {AT_ONCE}"
-        ),
-        params![now],
-    )?;
-    for id in jobs {
-        Job::find(&id)?.delete()?;
-    }
     let open: Vec<String> = sql::query(
         &format!(
             "SELECT id FROM transfer.jobs WHERE status IN ('queued', 'running') ORDER BY id LIMIT {AT_ONCE}"
@@ -30,17 +20,6 @@ pub(crate) fn sweep() -> Result<()> {
     for id in open {
         let _ = Job::find(&id)?.settled()?;
     }
-    // Whoever wrote them down ended before somebody was to work on them.
-    let forgotten: Vec<String> = sql::query(
-        &format!(
-            "SELECT id FROM transfer.jobs WHERE status = 'queued' AND item IS NULL AND created_at < $1 \
-             ORDER BY id LIMIT {AT_ONCE}"
-        ),
-        params![now - FORGOTTEN],
-    )?;
-    for id in forgotten {
-        turns::begin(&Job::find(&id)?)?;
-    }
     let ended: Vec<String> = sql::query(
         &format!(
             "SELECT id FROM transfer.jobs WHERE kind = 'import' AND state <> '' \
@@ -49,10 +28,22 @@ pub(crate) fn sweep() -> Result<()> {
         params![],
     )?;
     for id in ended {
-        // One that cannot be taken back now is in nobody else's way.
-        if let Err(error) = Job::find(&id)?.undo() {
-            log::warn!("what the job {id} made is not taken back yet: {error}");
+        // Others wait for none that fails.
+        if let Err(error) = Job::find(&id)?.take_back() {
+            log::error!("what the job {id} made is not taken back yet: {error}");
         }
+    }
+    // What a folder's import has stored is known by its job alone.
+    let jobs: Vec<String> = sql::query(
+        &format!(
+            "SELECT id FROM transfer.jobs WHERE expires_at < $1 AND NOT (kind = 'import' \
+             AND what = 'files' AND state <> '' AND status IN ('failed', 'cancelled')) \
+             ORDER BY expires_at LIMIT {AT_ONCE}"
+        ),
+        params![now],
+    )?;
+    for id in jobs {
+        Job::find(&id)?.delete()?;
     }
     let uploads: Vec<(String, String)> = sql::query(
         &format!(

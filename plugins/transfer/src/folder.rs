@@ -5,7 +5,8 @@
 //! unpacked once without keeping anything, names, sizes, checksums and
 //! metadata are looked at, and so are the places where the files are to go,
 //! and whose they are to be. Only then is the first one stored; should one fail
-//! after that, or the job be cancelled, those before it are deleted.
+//! after that, or the job be cancelled, those before it are deleted. What cannot
+//! be deleted at once the clock deletes: the job is not over before that.
 
 use crate::{
     access,
@@ -181,6 +182,16 @@ pub(crate) fn ask(caller: Caller, Json(wishes): Json<Wishes>) -> Result<(StatusC
 
 /// A turn at a folder.
 pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
+    take(turn).inspect_err(|_| {
+        // Whoever ended the job meanwhile leaves to this turn what it was at.
+        if let Err(error) = lost(turn, None) {
+            log::warn!("look after the job {}: {error}", turn.job.id);
+        }
+    })
+}
+
+/// Takes the files that are not stored yet.
+fn take(turn: &mut Turn) -> Result<Ended> {
     let (asked, mut state): (Asked, State) = turn.kept()?;
     let entries = zip::read_any(&asked.archive)?;
     let (pairs, mut faults) = pairs(&entries)?;
@@ -207,10 +218,9 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
                 owner: item.owner.clone(),
                 size: item.entry.size,
             });
-            let last = last_of(&done);
+            let last = done.last().cloned();
             if !keep(turn, &mut state, &mut done)? {
-                forget_unknown(last);
-                return Ok(Ended::Lost);
+                return lost(turn, last);
             }
             if turn.is_over() {
                 return Ok(Ended::GoesOn);
@@ -231,10 +241,9 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
         });
     }
     state.open = None;
-    let last = last_of(&done);
+    let last = done.last().cloned();
     if !keep(turn, &mut state, &mut done)? {
-        forget_unknown(last);
-        return Ok(Ended::Lost);
+        return lost(turn, last);
     }
     let report = Report {
         bytes: pairs.iter().map(|(entry, _)| entry.size).sum(),
@@ -248,17 +257,27 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     }))
 }
 
-/// The file that was stored last and is not noted yet.
-fn last_of(done: &[Stored]) -> Option<String> {
-    done.last().and_then(|stored| stored.id.clone())
-}
-
-/// Deletes the file that was stored while somebody took the job back, who knows
-/// of all but that one.
-fn forget_unknown(id: Option<String>) {
-    if let Some(Err(error)) = id.map(|id| forget(&id)) {
-        log::error!("{error}");
+/// The job is not this turn's any more: whoever ended it knows of all files but
+/// the last one. Another turn that has the job now stores that itself, at the
+/// same place.
+fn lost(turn: &Turn, last: Option<Stored>) -> Result<Ended> {
+    let job = Job::find_optional(&turn.job.id)?;
+    let has_failed = |job: &Job| matches!(job.status.as_str(), "failed" | "cancelled");
+    if job.as_ref().is_some_and(|job| !has_failed(job)) {
+        return Ok(Ended::Lost);
     }
+    let forgotten = match last.and_then(|stored| stored.id) {
+        Some(id) => forget(&id),
+        None => Ok(()),
+    };
+    let undone = forgotten.and_then(|()| job.map_or(Ok(()), |job| undo(&job, true)));
+    if let Err(error) = undone {
+        log::warn!(
+            "files of the job {} are not taken back yet: {error}",
+            turn.job.id
+        );
+    }
+    Ok(Ended::Lost)
 }
 
 /// Notes how far it is, with the files that are done; false when the job is
@@ -499,48 +518,61 @@ fn store(item: &Item<'_>) -> Result<String> {
     if !more.is_empty() {
         let call = http::call(Method::PATCH, address(&made.id)).json(&more)?;
         if let Err(error) = ask_files::<serde_json::Value>(call) {
-            forget_unknown(Some(made.id));
+            // If that fails, the place is still noted.
+            let _ = forget(&made.id);
             return Err(error);
         }
     }
     Ok(made.id)
 }
 
-/// Takes back what an import that is not done has stored. A file is known of
-/// until it is gone: what fails is tried again by the clock.
-pub(crate) fn undo(job: &Job) -> Result<()> {
+/// Takes back what an import that did not come to its end has stored; with
+/// `is_over` nobody stores anything for it any more, and nothing is left to be
+/// done when this succeeds.
+///
+/// # Errors
+/// When a file cannot be deleted: it stays noted, and the others are gone.
+pub(crate) fn undo(job: &Job, is_over: bool) -> Result<()> {
+    /// Files at a time.
+    const STEP: usize = 500;
+    let mut failed = None;
+    let mut behind = -1_i64;
+    loop {
+        let some: Vec<(i64, Option<String>)> = sql::query(
+            "SELECT n, file_id FROM transfer.stored WHERE job_id = $1 AND n > $2 \
+             ORDER BY n LIMIT $3",
+            params![&job.id, behind, STEP],
+        )?;
+        for (n, id) in &some {
+            match id.as_deref().map_or(Ok(()), forget) {
+                Ok(()) => {
+                    sql::execute(
+                        "DELETE FROM transfer.stored WHERE job_id = $1 AND n = $2",
+                        params![&job.id, *n],
+                    )?;
+                }
+                Err(error) => failed = Some(error),
+            }
+            behind = *n;
+        }
+        if some.len() < STEP {
+            break;
+        }
+    }
     let state: Option<State> = job.state()?;
     if let Some(open) = state.and_then(|state| state.open) {
         forget_half(job, &open)?;
     }
-    loop {
-        let some: Vec<(i64, Option<String>)> = sql::query(
-            "SELECT n, file_id FROM transfer.stored WHERE job_id = $1 ORDER BY n LIMIT 500",
-            params![&job.id],
-        )?;
-        if some.is_empty() {
-            break;
-        }
-        for (n, id) in some {
-            if let Some(id) = id {
-                forget(&id)?;
-            }
-            sql::execute(
-                "DELETE FROM transfer.stored WHERE job_id = $1 AND n = $2",
-                params![&job.id, n],
-            )?;
-        }
+    match failed {
+        Some(error) => Err(error),
+        None if is_over => job.nothing_is_left(),
+        None => Ok(()),
     }
-    // Nothing is left to be taken back.
-    sql::execute(
-        "UPDATE transfer.jobs SET state = '' WHERE id = $1 AND status IN ('failed', 'cancelled')",
-        params![&job.id],
-    )?;
-    Ok(())
 }
 
 /// Deletes what a turn that was cut short may have stored there: the place was
-/// free when the job began, and what lies there now is as long.
+/// free when the job began, what lies there now is as long, and came while a
+/// turn may have been at it. What another import has stored there is its own.
 fn forget_half(job: &Job, open: &Open) -> Result<()> {
     /// What lies at a path, when it is a file.
     #[derive(Deserialize)]
@@ -549,24 +581,53 @@ fn forget_half(job: &Job, open: &Open) -> Result<()> {
     }
     let found: Option<There> = ask_optional(http::get(at(&open.path, open.owner.as_deref())))?;
     let began = job.started_at.unwrap_or(i64::MAX);
+    let ended = job.last_turn_ends();
     let file = found.and_then(|there| there.file);
-    let is_it = |file: &File| file.created_ms() >= began && file.size == open.size;
+    let is_it =
+        |file: &File| (began..=ended).contains(&file.created_ms()) && file.size == open.size;
     match file.filter(is_it) {
-        Some(file) => forget(&file.id),
-        None => Ok(()),
+        Some(file) if !is_of_another(job, open, &file.id)? => forget(&file.id),
+        _ => Ok(()),
     }
 }
 
-/// Deletes a file for good; it may be gone already.
+/// Whether another import has stored that file, or stores one there.
+fn is_of_another(job: &Job, open: &Open, id: &str) -> Result<bool> {
+    let stored: i64 = sql::query_one(
+        "SELECT count(*) FROM transfer.stored WHERE file_id = $1 AND job_id <> $2",
+        params![id, &job.id],
+    )?;
+    if stored > 0 {
+        return Ok(true);
+    }
+    let others: Vec<String> = sql::query(
+        "SELECT state FROM transfer.jobs WHERE kind = 'import' AND what = 'files' AND state <> '' \
+         AND status IN ('queued', 'running') AND id <> $1",
+        params![&job.id],
+    )?;
+    for state in others {
+        let state: State = serde_json::from_str(&state)?;
+        let is_there = |own: &Open| (&own.path, &own.owner) == (&open.path, &open.owner);
+        if state.open.as_ref().is_some_and(is_there) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Deletes a file again.
+///
+/// # Errors
+/// When it may still be there.
 fn forget(id: &str) -> Result<()> {
     let answer = send(http::delete(format!("{}?permanent=1", address(id))))?;
-    match answer.status {
-        status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
-        status => Err(Error::new(
-            StatusCode::BAD_GATEWAY,
-            "upstream_failed",
-            format!("the file {id} cannot be deleted again"),
-        )
-        .with_cause(format_args!("it answered {status}"))),
+    if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 410) {
+        return Ok(());
     }
+    log::error!("delete the file {id} again: {}", answer.status);
+    Err(Error::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "file_not_taken_back",
+        format!("the file {id} cannot be deleted again"),
+    ))
 }

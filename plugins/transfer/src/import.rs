@@ -17,6 +17,7 @@ mod users;
 mod whole;
 mod work;
 
+pub(crate) use counters::Behind;
 pub(crate) use make::undo;
 pub(crate) use plan::{Format, column_of};
 pub(crate) use rows::Reader;

@@ -16,6 +16,11 @@ use uuid::Uuid;
 
 /// How long a turn at a job is.
 const TURN: Duration = Duration::from_secs(240);
+/// How long a job waits for its first turn to be noted.
+const NOT_BEGUN_MS: i64 = 900_000;
+/// The host has stopped a turn by then that it took back: several times its
+/// lease of half a minute.
+const STOPPED: Duration = Duration::from_secs(120);
 /// From one word to the host to the next at least.
 const TELL: Duration = Duration::from_secs(1);
 
@@ -101,11 +106,15 @@ impl Job {
     /// # Errors
     /// 404.
     pub(crate) fn find(id: &str) -> Result<Self> {
-        let found = sql::query_optional(
+        Self::find_optional(id)?.ok_or_else(|| Error::not_found("job"))
+    }
+
+    /// As [`Job::find`]; none for what is not there.
+    pub(crate) fn find_optional(id: &str) -> Result<Option<Self>> {
+        sql::query_optional(
             &format!("SELECT {COLUMNS} FROM transfer.jobs WHERE id = $1"),
             params![id],
-        )?;
-        found.ok_or_else(|| Error::not_found("job"))
+        )
     }
 
     /// What was noted of how far it is.
@@ -126,6 +135,36 @@ impl Job {
         self.taking_back != 0
     }
 
+    /// Whether files are what it takes in.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.kind == "import" && self.what == "files"
+    }
+
+    /// When the last turn at a job is over that has ended, milliseconds since
+    /// 1970, whatever became of the server that had it.
+    pub(crate) fn last_turn_ends(&self) -> i64 {
+        let ended = self.finished_at.unwrap_or(i64::MAX);
+        ended.saturating_add(i64::try_from(STOPPED.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// Nothing is left of it to be taken back.
+    pub(crate) fn nothing_is_left(&self) -> Result<()> {
+        sql::execute(
+            "UPDATE transfer.jobs SET state = '' WHERE id = $1 AND status IN ('failed', 'cancelled')",
+            params![&self.id],
+        )?;
+        Ok(())
+    }
+
+    /// Takes back what is left of a job that did not come to its end, once
+    /// more.
+    pub(crate) fn take_back(&self) -> Result<()> {
+        match self.is_folder() {
+            true => folder::undo(self, moment::now_ms() > self.last_turn_ends()),
+            false => import::undo(self),
+        }
+    }
+
     /// How far it is.
     pub(crate) fn percent(&self) -> Option<u64> {
         let of = |done: u64, total: u64| (done.saturating_mul(100) / total.max(1)).min(99);
@@ -137,9 +176,16 @@ impl Job {
         }
     }
 
-    /// The job as it is, when the host has ended its turn for good.
+    /// The job as it is, when the host has ended its turn for good, or has never
+    /// heard of one.
     pub(crate) fn settled(self) -> Result<Self> {
         let is_open = matches!(self.status.as_str(), "queued" | "running");
+        if is_open && self.item.is_none() && self.created_at < moment::now_ms() - NOT_BEGUN_MS {
+            // Who asked for it got no answer, and may have asked again.
+            let words = "it was cut short before it began: ask for it again";
+            self.fail_with("not_begun", words, None, None)?;
+            return Self::find(&self.id);
+        }
         let Some(item) = self.item.as_deref().filter(|_| is_open) else {
             return Ok(self);
         };
@@ -188,16 +234,23 @@ impl Job {
             ],
         )?;
         if failed > 0 {
-            self.let_go()?;
+            self.let_go(true)?;
         }
         Ok(())
     }
 
-    /// Takes back what it leaves when it is not done.
-    fn let_go(&self) -> Result<()> {
+    /// Takes back what it leaves when it is not done; `is_over` unless a turn
+    /// may still be at it.
+    fn let_go(&self, is_over: bool) -> Result<()> {
+        // As it is now that it has ended.
+        let undone = match Self::find_optional(&self.id)? {
+            Some(job) if job.is_folder() => folder::undo(&job, is_over),
+            Some(job) if job.kind == "import" => import::undo(&job),
+            _ => Ok(()),
+        };
         // Who looks at a job may be somebody who changes nothing: then the
         // clock does it.
-        if let Err(error) = self.undo() {
+        if let Err(error) = undone {
             log::warn!(
                 "what the job {} made is not taken back yet: {error}",
                 self.id
@@ -206,13 +259,18 @@ impl Job {
         self.forget_parts()
     }
 
-    /// Takes back what an import made that did not come to its end.
-    pub(crate) fn undo(&self) -> Result<()> {
-        match (self.kind.as_str(), self.what.as_str()) {
-            ("import", "files") => folder::undo(self),
-            ("import", _) => import::undo(self),
-            _ => Ok(()),
-        }
+    /// Whether a turn may be at it, as the host has it. An attempt that was
+    /// taken back is stopped in a while.
+    fn is_under_way(&self) -> Result<bool> {
+        let Some(item) = &self.item else {
+            return Ok(false);
+        };
+        let status = jobs::get(item)?;
+        Ok(status.is_some_and(|status| match status.state.as_str() {
+            "running" => true,
+            "cancelled" => status.attempt > 0,
+            _ => false,
+        }))
     }
 
     /// Ends it before it is done; false when it had ended.
@@ -224,12 +282,36 @@ impl Job {
             params![&self.id, moment::now_ms(), settings.expires()],
         )?;
         if changed > 0 {
+            // No turn begins any more.
+            let is_under_way = Self::find(&self.id)?.is_under_way()?;
             if let Some(item) = &self.item {
                 jobs::cancel(item)?;
             }
-            self.let_go()?;
+            self.let_go(!is_under_way)?;
+            if is_under_way && self.is_folder() {
+                self.look_again();
+            }
         }
         Ok(changed > 0)
+    }
+
+    /// Lets the clock delete it when nothing is left to be taken back.
+    pub(crate) fn expire(&self) -> Result<()> {
+        sql::execute(
+            "UPDATE transfer.jobs SET expires_at = $2 WHERE id = $1",
+            params![&self.id, moment::now_ms()],
+        )?;
+        Ok(())
+    }
+
+    /// Has the clock look after it as soon as its turn is certainly over.
+    fn look_again(&self) {
+        let later = STOPPED + Duration::from_secs(1);
+        let added = jobs::New::new("sweep", &serde_json::json!({}))
+            .and_then(|sweep| sweep.after(later).enqueue());
+        if let Err(error) = added {
+            log::warn!("look after the job {} again: {error}", self.id);
+        }
     }
 
     /// Deletes it with all that there is of it.

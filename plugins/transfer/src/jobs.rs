@@ -3,7 +3,7 @@
 
 use crate::{
     STORE, access,
-    import::Told,
+    import::{Behind, Told},
     job::{COLUMNS, Job},
 };
 use atlashub_sdk::prelude::*;
@@ -66,6 +66,9 @@ enum Report {
         /// Tables that it made.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tables_made: Vec<String>,
+        /// Counters that would give out numbers that rows have.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        counters_behind: Vec<Behind>,
         /// What became of an archive's users.
         #[serde(skip_serializing_if = "Option::is_none")]
         users: Option<Told>,
@@ -79,6 +82,7 @@ enum Report {
 #[serde(default)]
 struct Made {
     tables_made: Vec<String>,
+    counters_behind: Vec<Behind>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -157,6 +161,10 @@ impl Shown {
             result.url = Some(STORE.sign_read(key, kind, Some(&disposition), LINK)?);
         }
         if job.kind == "import" && job.what != "files" {
+            let made: Made = match &job.outcome {
+                Some(outcome) => serde_json::from_str(outcome)?,
+                None => Made::default(),
+            };
             shown.report = Some(Report::Rows {
                 rows_failed: job.rows_failed,
                 errors: sql::query(
@@ -164,10 +172,8 @@ impl Shown {
                      WHERE job_id = $1 ORDER BY n",
                     params![&job.id],
                 )?,
-                tables_made: match &job.outcome {
-                    Some(outcome) => serde_json::from_str::<Made>(outcome)?.tables_made,
-                    None => Vec::new(),
-                },
+                tables_made: made.tables_made,
+                counters_behind: made.counters_behind,
                 users: Told::of(&job.id)?,
             });
         } else if let Some(outcome) = &job.outcome {
@@ -244,7 +250,11 @@ pub(crate) fn delete(Path(id): Path<String>, caller: Caller) -> Result<StatusCod
     access::require(&caller)?;
     let job = Job::find(&id)?;
     job.cancel()?;
-    job.delete()?;
+    // Files that are still being taken back are known by it.
+    match Job::find(&id)? {
+        job if job.is_folder() && job.is_taken_back() => job.expire()?,
+        job => job.delete()?,
+    }
     note("transfer.delete", &id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -72,8 +72,41 @@ pub(crate) fn column<'a>(table: &'a Table, name: &str) -> Result<&'a Column> {
     })
 }
 
-/// Whether rows that come in may bring values for it: the database counts those
-/// of an identity that is always generated, and takes others when it is told to.
+/// Whether the database always counts the column's values: they are made by it,
+/// but rows that come from elsewhere may bring theirs along.
+pub(crate) fn is_always_counted(column: &Column) -> bool {
+    column.generated && column.default.as_deref() == Some("identity")
+}
+
+/// Whether rows that come in may have values for the column; what is
+/// calculated is calculated again.
 pub(crate) fn takes_values(column: &Column) -> bool {
-    !column.generated || column.default.as_deref() == Some("identity")
+    !column.generated || is_always_counted(column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_calculated_takes_no_values_and_what_is_counted_does() {
+        let column = |generated: bool, default: Option<&str>| Column {
+            generated,
+            default: default.map(str::to_owned),
+            ..Column::default()
+        };
+        for (generated, default, counted, takes) in [
+            (false, None, false, true),
+            (false, Some("identity"), false, true),
+            (true, Some("identity"), true, true),
+            (true, None, false, false),
+        ] {
+            let column = column(generated, default);
+            assert_eq!(
+                (is_always_counted(&column), takes_values(&column)),
+                (counted, takes),
+                "{column:?}"
+            );
+        }
+    }
 }

@@ -5,5 +5,6 @@
     reason = "a failed test may panic"
 )]
 
+mod files;
 mod folder;
 mod transfer;

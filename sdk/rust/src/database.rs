@@ -33,7 +33,7 @@ pub struct Column {
     pub kind: String,
     /// Whether it takes NULL.
     pub nullable: bool,
-    /// Its default, SQL.
+    /// Its default, SQL; `identity` for numbers that the database counts.
     pub default: Option<String>,
     /// Whether the database alone makes its values.
     pub generated: bool,

@@ -255,10 +255,19 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Whether it takes NULL.
     pub nullable: bool,
-    /// Its default, SQL.
+    /// Its default, SQL; `identity` for numbers that the database counts.
     pub default: Option<String>,
     /// Whether the database alone makes its values.
     pub generated: bool,
+}
+
+impl Column {
+    /// Whether many rows at once bring its values along. A number that the
+    /// database always counts comes that way, and not by a plain `INSERT`.
+    #[must_use]
+    pub fn takes_rows(&self) -> bool {
+        !self.generated || self.default.as_deref() == Some("identity")
+    }
 }
 
 /// A foreign key of a table.

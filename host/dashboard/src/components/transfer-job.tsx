@@ -207,6 +207,14 @@ export function JobSheet({ project, id, close }: { project: string; id: string; 
                 {job.report.dry_run ? " would be taken; nothing was stored." : " stored."}
               </Note>
             )}
+            {(job.report?.files_left_out ?? 0) > 0 && (
+              <Note>{plural(job.report?.files_left_out ?? 0, "file")} left out, as they were deleted meanwhile.</Note>
+            )}
+            {job.report?.counters_behind?.map((one) => (
+              <Note key={one.sql}>
+                New rows of {one.table} may get numbers in {one.column} that are taken, until an admin runs <code>{one.sql}</code>.
+              </Note>
+            ))}
             <JobErrors job={job} />
             <JobUsers job={job} />
             <dl className="grid grid-cols-[8rem_1fr] gap-y-1.5 text-[0.8125rem]">

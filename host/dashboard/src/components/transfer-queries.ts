@@ -43,9 +43,13 @@ export interface Job {
     errors?: (RowError | FileError)[];
     files?: { file: string; path: string; size: number; id: string | null }[];
     files_taken?: number;
+    /** Of an export: those that were deleted while it was made. */
+    files_left_out?: number;
     bytes?: number;
     dry_run?: boolean;
     tables_made?: string[];
+    /** Counters that would give out numbers that rows have, with what sets them. */
+    counters_behind?: { table: string; column: string; largest: number; sql: string }[];
     users?: { there: number; added: number; waiting: number; refused: number; notes: UserNote[] };
   };
   result?: { name: string; content_type: string; size: number; sha256: string | null; url?: string };

@@ -1,6 +1,8 @@
 //! Every file of the project as one archive. Bytes are copied in pieces of 64
 //! KiB, whatever the files' sizes; `files` has the last word on each, as at a
-//! download. A turn that ends within a file goes on within it.
+//! download. A turn that ends within a file goes on within it. A file that is
+//! deleted meanwhile is left out, and counted in the job's report; any other
+//! that cannot be read fails the job.
 //!
 //! With metadata each file lies in a folder of its own, with a JSON beside it
 //! that `POST /transfer/folder` understands: no two names are the same then,
@@ -12,10 +14,13 @@ use crate::{
     job::{Ended, Job, NewJob, Outcome, Turn},
 };
 use atlashub_files_client::{BASE, File, Page, Refusal, ask, download, from_cursor};
-use atlashub_sdk::{http, prelude::*};
+use atlashub_sdk::{
+    http::{self, Answer},
+    prelude::*,
+};
 use crc32fast::Hasher;
-use serde_json::json;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// Files of a page of the list.
 const PAGE: u32 = 200;
@@ -24,6 +29,8 @@ const MOST: u64 = 100_000;
 /// Most files of one that is to go in again: as many as `POST
 /// /transfer/folder` takes.
 const MOST_WITH_METADATA: u64 = 10_000;
+/// What is read of a refusal, bytes.
+const MOST_SAID: usize = 64 * 1024;
 
 /// What a job is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,9 +69,21 @@ struct Metadata<'a> {
     updated_at: &'a str,
 }
 
+/// What became of it.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Files that are in the archive.
+    files_taken: u64,
+    /// Those that were deleted meanwhile.
+    files_left_out: u64,
+}
+
 /// How far it is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
+    /// Whether there are not too many files.
+    #[serde(default)]
+    counted: bool,
     /// The page of the list, and those of its files that are done.
     cursor: Option<String>,
     done: Vec<String>,
@@ -72,9 +91,9 @@ struct State {
     open: Option<Open>,
     /// Files that are in the archive.
     files: u64,
-    /// Files of the list that were deleted before it was their turn.
+    /// Files that were deleted before they were read.
     #[serde(default)]
-    gone: u64,
+    left_out: u64,
     /// Entries that are noted.
     #[serde(default)]
     noted: u64,
@@ -129,6 +148,10 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
         turn,
         state,
     };
+    if !writer.state.counted {
+        count(writer.most())?;
+        writer.state.counted = true;
+    }
     while !writer.state.complete {
         let page = page(writer.state.cursor.as_deref())?;
         match writer.page(&page)? {
@@ -142,12 +165,41 @@ pub(super) fn work(turn: &mut Turn) -> Result<Ended> {
     if !writer.list()? {
         return Ok(Ended::Lost);
     }
-    let report = json!({ "files": writer.state.files, "files_gone": writer.state.gone });
+    let report = Report {
+        files_taken: writer.state.files,
+        files_left_out: writer.state.left_out,
+    };
     let outcome = parts::join(turn, "files.zip".to_owned(), "application/zip")?;
     turn.finish(Some(Outcome {
-        report: Some(report.to_string()),
+        report: Some(serde_json::to_string(&report)?),
         ..outcome
     }))
+}
+
+/// Looks through the list before the first byte is copied.
+///
+/// # Errors
+/// 422 `too_many_files`.
+fn count(most: u64) -> Result<()> {
+    let (mut files, mut cursor) = (0, None);
+    loop {
+        let page = page(cursor.as_deref())?;
+        files += page.items.len() as u64;
+        if files > most {
+            return Err(too_many(most));
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn too_many(most: u64) -> Error {
+    Error::invalid(
+        "too_many_files",
+        format!("an archive like this has {most} files at most"),
+    )
 }
 
 /// Files in the order in which they came, so that none is passed by while
@@ -158,6 +210,14 @@ fn page(cursor: Option<&str>) -> Result<Page<File>> {
 }
 
 impl Writer<'_> {
+    /// Most files that it takes.
+    const fn most(&self) -> u64 {
+        match self.metadata {
+            true => MOST_WITH_METADATA,
+            false => MOST,
+        }
+    }
+
     fn offset(&self) -> u64 {
         self.before + self.parts.len()
     }
@@ -183,15 +243,9 @@ impl Writer<'_> {
 
     /// Adds a file; false when the job is not this turn's any more.
     fn add(&mut self, file: &File) -> Result<bool> {
-        let most = match self.metadata {
-            true => MOST_WITH_METADATA,
-            false => MOST,
-        };
-        if self.state.files >= most {
-            return Err(Error::invalid(
-                "too_many_files",
-                format!("an archive like this has {most} files at most"),
-            ));
+        // Some may have been added since they were counted.
+        if self.state.files >= self.most() {
+            return Err(too_many(self.most()));
         }
         let begun = self.state.open.take().filter(|open| open.id == file.id);
         let mut headers = Headers::default();
@@ -200,6 +254,11 @@ impl Writer<'_> {
             headers.set("if-range", open.etag.clone());
         }
         let mut answer = download(&file.id, &headers)?;
+        let is_failure =
+            answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
+        if is_failure || (begun.is_none() && !is_gone_or_there(answer.status)) {
+            return Err(unread(file, answer));
+        }
         let mut open = match begun {
             Some(open) if answer.status == StatusCode::PARTIAL_CONTENT => open,
             // All of its bytes were there already.
@@ -230,14 +289,10 @@ impl Writer<'_> {
                     ..Open::default()
                 }
             }
-            // It was deleted meanwhile.
-            None if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) => {
-                self.state.gone += 1;
-                return Ok(true);
-            }
             None => {
-                let refused = atlashub_files_client::read::<()>(answer, Refusal::into_error);
-                return Err(refused.err().unwrap_or_else(unreadable));
+                // It was deleted meanwhile.
+                self.state.left_out += 1;
+                return Ok(true);
             }
         };
         let mut crc = Hasher::new_with_initial_len(open.crc, open.size);
@@ -373,16 +428,49 @@ impl Writer<'_> {
     }
 }
 
+/// Whether a file can be read, or is not there any more.
+fn is_gone_or_there(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::GONE
+    )
+}
+
+/// Why a file cannot be read: in `files`' words, and which file it is.
+fn unread(file: &File, answer: Answer) -> Error {
+    let status = answer.status;
+    let said = answer.body.bytes(MOST_SAID).unwrap_or_default();
+    let refused = Refusal::new(status, &said).into_error();
+    Error::new(
+        refused.status(),
+        refused.code().to_owned(),
+        format!(
+            "the file {} (`{}`) cannot be read: {} ({status})",
+            file.id,
+            path(file),
+            refused.detail()
+        ),
+    )
+}
+
 /// Where a file is in the archive: below its owner, at its path. Whatever it
-/// is called, it is unpacked below the archive.
+/// is called, it is unpacked below the archive. Where it cannot be called there
+/// what it is called, another may be called so: it lies in a folder of its own,
+/// as does what looks like such a folder.
 fn name(file: &File) -> String {
-    let parts = path(file)
+    let path = path(file);
+    let parts = path
         .split('/')
         .filter(|part| !matches!(*part, "" | "." | ".."));
-    let plain: Vec<String> = parts.map(plain).collect();
+    let plain = parts.map(plain).collect::<Vec<_>>().join("/");
+    let first = plain.split('/').next().unwrap_or_default();
+    let own = match plain == path && Uuid::try_parse(first).is_err() {
+        true => plain,
+        false => format!("{}/{plain}", file.id),
+    };
     match &file.owner_id {
-        Some(owner) => format!("users/{owner}/{}", plain.join("/")),
-        None => format!("server/{}", plain.join("/")),
+        Some(owner) => format!("users/{owner}/{own}"),
+        None => format!("server/{own}"),
     }
 }
 
@@ -394,26 +482,9 @@ fn path(file: &File) -> &str {
     }
 }
 
-/// A name as every system unpacks it: what some take for something else is
-/// written with signs that look alike, so that no two names become the same.
+/// A name as every system unpacks it.
 fn plain(name: &str) -> String {
-    let plain = |c: char| match c {
-        ':' => '\u{ff1a}',
-        '\\' => '\u{ff3c}',
-        // Control characters have pictures of their own.
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('_'),
-        '\x7f' => '\u{2421}',
-        c if c.is_control() => '_',
-        c => c,
-    };
+    let is_odd = |c: char| c.is_control() || matches!(c, '\\' | ':');
+    let plain = |c| if is_odd(c) { '_' } else { c };
     name.chars().map(plain).collect()
-}
-
-/// An answer that is none of those that a file's bytes come with.
-fn unreadable() -> Error {
-    Error::new(
-        StatusCode::BAD_GATEWAY,
-        "upstream_failed",
-        "the files cannot be asked",
-    )
 }

@@ -3,7 +3,7 @@
 //! SQLite from one JSON list.
 
 use super::{Mode, Plan, rows::Row};
-use crate::names::{of_table, quoted};
+use crate::names::{is_always_counted, of_table, quoted};
 use atlashub_sdk::{
     database::{self, Column, Table, Transaction},
     prelude::*,
@@ -25,12 +25,7 @@ impl<'a> Insert<'a> {
         let columns: Vec<&Column> = columns.iter().map(|(_, column)| *column).collect();
         let names = list(&columns, |_, column| quoted(&column.name));
         let into = of_table(table);
-        let counted = columns.iter().any(|column| column.generated);
-        let overriding = if counted {
-            " OVERRIDING SYSTEM VALUE"
-        } else {
-            ""
-        };
+        let overriding = overriding(&columns);
         let sql = match dialect {
             Dialect::Postgres => format!(
                 "INSERT INTO {into} ({names}){overriding} SELECT {} FROM unnest({}) AS g({})",
@@ -53,7 +48,10 @@ impl<'a> Insert<'a> {
             ),
         };
         Self {
-            sql: sql + &conflict(plan, &columns),
+            sql: match plan.mode {
+                Mode::Insert => sql,
+                Mode::Upsert => sql + &changes(&plan.key, &columns),
+            },
             columns,
             dialect,
         }
@@ -112,15 +110,21 @@ fn cast(at: usize, column: &Column) -> String {
     }
 }
 
-fn conflict(plan: &Plan, columns: &[&Column]) -> String {
-    if plan.mode == Mode::Insert {
-        return String::new();
+/// What lets rows bring numbers along that the database always counts.
+fn overriding(columns: &[&Column]) -> &'static str {
+    match columns.iter().any(|column| is_always_counted(column)) {
+        true => " OVERRIDING SYSTEM VALUE",
+        false => "",
     }
-    let target: Vec<String> = plan.key.iter().map(|name| quoted(name)).collect();
+}
+
+/// What becomes of rows that are there, told by the key.
+fn changes(key: &[String], columns: &[&Column]) -> String {
+    let target: Vec<String> = key.iter().map(|name| quoted(name)).collect();
     let set: Vec<String> = columns
         .iter()
-        // What the database counts keeps its number.
-        .filter(|column| !plan.key.contains(&column.name) && !column.generated)
+        // What is always counted stays as it was counted.
+        .filter(|column| !key.contains(&column.name) && !is_always_counted(column))
         .map(|column| {
             let name = quoted(&column.name);
             format!("{name} = excluded.{name}")
@@ -164,4 +168,36 @@ pub(super) fn element(value: &str, into: &mut String) {
     }
     into.push_str(rest);
     into.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_are_always_counted_come_along_and_are_not_changed() {
+        let plain = |name: &str| Column {
+            name: name.to_owned(),
+            ..Column::default()
+        };
+        let counted = Column {
+            generated: true,
+            default: Some("identity".to_owned()),
+            ..plain("id")
+        };
+        let email = plain("email");
+        assert_eq!(overriding(&[&email, &counted]), " OVERRIDING SYSTEM VALUE");
+        assert_eq!(overriding(&[&email]), "");
+        let name = plain("name");
+        let conflict = |key: &str| changes(&[key.to_owned()], &[&counted, &email, &name]);
+        assert_eq!(
+            conflict("email"),
+            " ON CONFLICT (\"email\") DO UPDATE SET \"name\" = excluded.\"name\""
+        );
+        assert_eq!(
+            conflict("id"),
+            " ON CONFLICT (\"id\") DO UPDATE SET \"email\" = excluded.\"email\", \
+             \"name\" = excluded.\"name\""
+        );
+    }
 }

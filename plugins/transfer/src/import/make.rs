@@ -279,12 +279,7 @@ pub(crate) fn undo(job: &Job) -> Result<()> {
             params![&job.id],
         )?;
     }
-    // Nothing is left to be taken back.
-    sql::execute(
-        "UPDATE transfer.jobs SET state = '' WHERE id = $1 AND status IN ('failed', 'cancelled')",
-        params![&job.id],
-    )?;
-    Ok(())
+    job.nothing_is_left()
 }
 
 /// Leaves parts out that the caller names.

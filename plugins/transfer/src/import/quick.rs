@@ -208,9 +208,10 @@ fn cell_of(cell: &[u8], column: &Column, formulas: Formulas, lines: &mut Vec<u8>
         lines.extend_from_slice(b"\\N");
         return true;
     }
-    let is_bytes = |text| std::str::from_utf8(text).is_ok_and(|text| cells::bytes(text).is_some());
-    if column.kind == "bytes" && !is_bytes(text) {
-        // The database would take the letters for the bytes.
+    // Postgres would take any text for the bytes that it is written in.
+    let is_taken =
+        |text: &[u8]| str::from_utf8(text).is_ok_and(|text| cells::bytes(text).is_some());
+    if column.kind == "bytes" && !is_taken(text) {
         return false;
     }
     escape(text, lines)
@@ -314,5 +315,8 @@ mod tests {
         }
         assert_eq!(line("", "text", false).as_deref(), Some(""));
         assert_eq!(line("a\0b", "text", true), None);
+        for no_bytes in ["hello", "\"hello\"", "\\x0", "\\xzz", "\\000"] {
+            assert_eq!(line(no_bytes, "bytes", true), None, "{no_bytes}");
+        }
     }
 }

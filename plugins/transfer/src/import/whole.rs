@@ -297,17 +297,10 @@ fn plan(wishes: &Wishes, contents: &Contents, table: &Table, source: Source) -> 
             }
         }
     }
-    let is_given = |name: &String| to.iter().flatten().any(|column| column == name);
-    let has_key = !table.primary_key.is_empty() && table.primary_key.iter().all(is_given);
-    if wishes.mode == Mode::Upsert && !has_key {
-        return Err(Error::invalid(
-            "no_unique_key",
-            format!(
-                "the table `{}` has no primary key that comes with the rows, to tell them apart by",
-                table.name
-            ),
-        ));
-    }
+    let key = match wishes.mode {
+        Mode::Insert => Vec::new(),
+        Mode::Upsert => key(table, &to)?,
+    };
     Ok(Plan {
         source,
         table: table.name.clone(),
@@ -318,14 +311,30 @@ fn plan(wishes: &Wishes, contents: &Contents, table: &Table, source: Source) -> 
         from,
         to,
         mode: wishes.mode,
-        key: match wishes.mode {
-            Mode::Insert => Vec::new(),
-            Mode::Upsert => table.primary_key.clone(),
-        },
+        key,
         dry_run: wishes.dry_run,
         // Its tables are what goes when it fails.
         within: Within::Batches,
         on_error: wishes.on_error,
         formulas: Formulas::Keep,
     })
+}
+
+/// What tells a table's rows apart, all of which is among what goes in.
+fn key(table: &Table, to: &[Option<String>]) -> Result<Vec<String>> {
+    let refused = |why: String| Err(Error::invalid("no_unique_key", why));
+    if table.primary_key.is_empty() {
+        return refused(format!(
+            "the table `{}` has no primary key to tell rows apart by",
+            table.name
+        ));
+    }
+    let is_given = |name: &String| to.iter().flatten().any(|column| column == name);
+    match table.primary_key.iter().find(|name| !is_given(name)) {
+        None => Ok(table.primary_key.clone()),
+        Some(missing) => refused(format!(
+            "the archive has nothing for `{missing}`, by which rows of the table `{}` are told apart",
+            table.name
+        )),
+    }
 }

@@ -3,7 +3,7 @@
 use super::{
     Asked, Mode, OnError, Plan, Reader, Within,
     batch::Insert,
-    counters,
+    counters::{self, Behind},
     make::Step,
     once,
     quick::{Encoder, Quick},
@@ -12,7 +12,7 @@ use super::{
     users::{self, Found, Ids},
 };
 use crate::{
-    job::{Ended, Turn},
+    job::{Ended, Job, Turn},
     names,
 };
 use atlashub_sdk::{
@@ -134,7 +134,10 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
     loop {
         if progress.complete {
             if let Some(plan) = asked.plans.get(state.table) {
-                counters::advance(plan)?;
+                let behind = counters::advance(plan)?;
+                if !behind.is_empty() && !tell_of(turn, &state, &progress, &behind)? {
+                    return Ok(Ended::Lost);
+                }
             }
             state.table += 1;
             let Some(plan) = asked.plans.get(state.table) else {
@@ -157,6 +160,19 @@ pub(crate) fn work(turn: &mut Turn) -> Result<Ended> {
             (ended, _) => return Ok(ended),
         }
     }
+}
+
+/// Writes down which counters are behind the rows of a table that is in; false
+/// when the job is not this turn's any more.
+fn tell_of(turn: &Turn, state: &State, end: &Progress, behind: &[Behind]) -> Result<bool> {
+    let state = State {
+        sure: Some(end.clone()),
+        pending: None,
+        ..state.clone()
+    };
+    let outcome = Job::find(&turn.job.id)?.outcome;
+    let outcome = counters::told(outcome.as_deref(), behind)?;
+    turn.note(&state, |own| turn.note_outcome(own, Some(outcome)))
 }
 
 /// Everything is in.
@@ -188,11 +204,17 @@ fn one(
             columns.push((at, names::column(&table, name)?));
         }
     }
-    let key = plan
-        .key
-        .iter()
-        .filter_map(|name| columns.iter().position(|(_, column)| column.name == *name))
-        .collect();
+    let place = |name: &String| columns.iter().position(|(_, column)| column.name == *name);
+    let key: Option<Vec<usize>> = plan.key.iter().map(place).collect();
+    let key = key.ok_or_else(|| {
+        Error::invalid(
+            "no_unique_key",
+            format!(
+                "what tells rows of `{}` apart is not among what goes in",
+                plan.table
+            ),
+        )
+    })?;
     let import = Import {
         state: state.clone(),
         before,

@@ -15,6 +15,12 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 type Asked = Rc<RefCell<Vec<(String, String, String)>>>;
 
 fn host(asked: &Asked) -> TestHost {
+    host_where(asked, |_, _| None)
+}
+
+/// As [`host`], where `files` answers something else now and then, by the
+/// method and the place, or by what is deleted.
+fn host_where(asked: &Asked, other: impl Fn(&str, &str) -> Option<Response> + 'static) -> TestHost {
     let asked = Rc::clone(asked);
     TestHost::new("transfer")
         .with_migrations(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"))
@@ -26,7 +32,12 @@ fn host(asked: &Asked) -> TestHost {
             let at = request.header("file-path").unwrap_or_default().to_owned();
             let whose = request.header("file-owner").map(|id| format!(" of {id}"));
             let body = request.take_body().text(1 << 20).unwrap_or_default();
-            let answer = match (method.as_str(), path.as_str()) {
+            let place = match at.as_str() {
+                "" => format!("{path}?{}", request.query()),
+                at => at.to_owned(),
+            };
+            let another = other(&method, &place);
+            let usual = || match (method.as_str(), path.as_str()) {
                 ("GET", _) if request.query().contains("taken") => Response::new(StatusCode::OK)
                     .with_header("content-type", "application/json")
                     .with_body(b"{}".to_vec()),
@@ -42,25 +53,7 @@ fn host(asked: &Asked) -> TestHost {
                     Response::new(StatusCode::PAYLOAD_TOO_LARGE)
                         .with_body(br#"{"code":"quota_exceeded","detail":"too much"}"#.to_vec())
                 }
-                // One that cannot be deleted at the first try.
-                ("DELETE", path)
-                    if path.contains("stuck")
-                        && !asked.borrow().iter().any(|(_, own, _)| own == path) =>
-                {
-                    Response::new(StatusCode::SERVICE_UNAVAILABLE)
-                }
                 ("DELETE", _) => Response::new(StatusCode::NO_CONTENT),
-                // Somebody cancels while it is being stored.
-                ("POST", _) if at.contains("late") => {
-                    sql::execute(
-                        "UPDATE transfer.jobs SET status = 'cancelled', run = ''",
-                        params![],
-                    )
-                    .unwrap();
-                    Response::new(StatusCode::OK)
-                        .with_header("content-type", "application/json")
-                        .with_body(br#"{"id":"late"}"#.to_vec())
-                }
                 _ => Response::new(StatusCode::OK)
                     .with_header("content-type", "application/json")
                     .with_body(
@@ -69,6 +62,7 @@ fn host(asked: &Asked) -> TestHost {
                             .into_bytes(),
                     ),
             };
+            let answer = another.unwrap_or_else(usual);
             if method != "GET" {
                 asked.borrow_mut().push((
                     method,
@@ -428,7 +422,7 @@ fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
     let id = path.rsplit('/').next().unwrap().to_owned();
     interrupted(&id, json!(null));
     let (status, _) = call(
-        Request::post(&format!("{path}/cancel"), "")
+        Request::post(format!("{path}/cancel"), "")
             .with_json(&json!({}))
             .unwrap(),
     );
@@ -436,54 +430,6 @@ fn a_folder_that_is_cancelled_half_way_leaves_no_file() {
     let asked = asked.borrow();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert_eq!(asked[0].0, "DELETE");
-}
-
-#[test]
-fn a_file_that_was_being_stored_when_the_folder_was_cancelled_goes_too() {
-    let asked = Asked::default();
-    let host = host(&asked);
-    let _ = asked_for(archive(&[
-        ("late", "1", false),
-        ("late.json", "{}", false),
-        ("z", "2", false),
-        ("z.json", "{}", false),
-    ]));
-    assert_eq!(host.run_jobs(&work()), 1);
-    let asked = asked.borrow();
-    let told: Vec<(&str, &str)> = asked
-        .iter()
-        .map(|(method, path, _)| (method.as_str(), path.as_str()))
-        .collect();
-    assert_eq!(
-        told,
-        [("POST", "/files/upload late"), ("DELETE", "/files/late")]
-    );
-}
-
-#[test]
-fn what_cannot_be_deleted_at_once_is_deleted_by_the_clock() {
-    let asked = Asked::default();
-    let host = host(&asked);
-    let path = asked_for(archive(&[
-        ("stuck", "1", false),
-        ("stuck.json", "{}", false),
-        ("y", "2", false),
-        ("y.json", "{}", false),
-    ]));
-    let id = path.rsplit('/').next().unwrap().to_owned();
-    interrupted(&id, json!(null));
-    sql::execute("UPDATE transfer.stored SET file_id = 'stuck'", params![]).unwrap();
-    let cancel = Request::post(&format!("{path}/cancel"), "").with_json(&json!({}));
-    let (status, job) = call(cancel.unwrap());
-    // It is not over before that is gone.
-    assert_eq!((status, &job["status"]), (200, &json!("running")));
-    let sweep = Job::new("sweep", &json!({})).unwrap();
-    host.run_job(&work(), &sweep).unwrap();
-    let (_, job) = call(Request::get(&path));
-    assert_eq!(job["status"], "cancelled", "{job}");
-    let deleted = asked.borrow();
-    assert_eq!(deleted.len(), 2, "{deleted:?}");
-    assert!(deleted.iter().all(|(_, path, _)| path == "/files/stuck"));
 }
 
 #[test]
@@ -505,4 +451,205 @@ fn a_folder_goes_on_behind_the_files_that_are_stored() {
     let asked = asked.borrow();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert_eq!(asked[0].1, "/files/upload b");
+}
+
+/// What was asked of `files`, without what came with it.
+fn calls(asked: &Asked) -> Vec<String> {
+    let asked = asked.borrow();
+    let calls = asked.iter();
+    calls
+        .map(|(method, what, _)| format!("{method} {what}"))
+        .collect()
+}
+
+fn cancel(path: &str) -> Value {
+    let request = Request::post(format!("{path}/cancel"), "");
+    let (status, job) = call(request.with_json(&json!({})).unwrap());
+    assert_eq!(status, 200, "{job}");
+    job
+}
+
+fn sweep(host: &TestHost) {
+    let sweep = Job::new("sweep", &json!({})).unwrap();
+    host.run_job(&work(), &sweep).unwrap();
+}
+
+fn noted() -> i64 {
+    sql::query_one("SELECT count(*) FROM transfer.stored", params![]).unwrap()
+}
+
+fn three() -> Vec<u8> {
+    archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("b", "2", false),
+        ("b.json", "{}", false),
+        ("c", "3", false),
+        ("c.json", "{}", false),
+    ])
+}
+
+#[test]
+fn a_file_that_is_stored_while_its_import_is_cancelled_goes_too() {
+    for at in ["b", "c"] {
+        let asked = Asked::default();
+        let path = Rc::new(RefCell::new(String::new()));
+        let its = Rc::clone(&path);
+        let host = host_where(&asked, move |method, place| {
+            if method == "POST" && place == at {
+                // It is not over before the turn lets go.
+                assert_eq!(cancel(&its.borrow())["status"], "running");
+            }
+            None
+        });
+        let job = asked_for(three());
+        path.borrow_mut().clone_from(&job);
+        assert_eq!(host.run_jobs(&work()), 1);
+        let stored = ["a", "b", "c"].into_iter().take_while(|own| *own < at);
+        let mut expected: Vec<String> = stored
+            .clone()
+            .map(|own| format!("POST /files/upload {own}"))
+            .collect();
+        expected.extend(stored.map(|own| format!("DELETE /files/id%20of%20{own}")));
+        expected.push(format!("POST /files/upload {at}"));
+        expected.push(format!("DELETE /files/id%20of%20{at}"));
+        assert_eq!(calls(&asked), expected);
+        let (_, job) = call(Request::get(&job));
+        assert_eq!(job["status"], "cancelled", "{job}");
+        assert_eq!(noted(), 0);
+        sweep(&host);
+        assert_eq!(calls(&asked), expected);
+    }
+}
+
+#[test]
+fn a_turn_that_fails_while_its_import_is_cancelled_leaves_nothing_behind() {
+    let asked = Asked::default();
+    let path = Rc::new(RefCell::new(String::new()));
+    let its = Rc::clone(&path);
+    let there = RefCell::new(None::<Value>);
+    let host = host_where(&asked, move |method, place| match method {
+        // It is stored, and the answer is lost.
+        "POST" if place == "b" => {
+            let _ = cancel(&its.borrow());
+            let at = moment::rfc3339(moment::now_ms());
+            *there.borrow_mut() = Some(json!({"id": "late", "filename": "b",
+                "mime_type": "text/plain", "size": 1, "created_at": at, "updated_at": at}));
+            Some(Response::new(StatusCode::SERVICE_UNAVAILABLE))
+        }
+        "GET" if place.contains("path=b") => {
+            let found = json!({"kind": "file", "file": there.borrow().clone()?}).to_string();
+            Some(Response::new(StatusCode::OK).with_body(found.into_bytes()))
+        }
+        _ => None,
+    });
+    let job = asked_for(three());
+    path.borrow_mut().clone_from(&job);
+    assert_eq!(host.run_jobs(&work()), 1);
+    let last = calls(&asked).pop();
+    assert_eq!(last.as_deref(), Some("DELETE /files/late"));
+    let (_, job) = call(Request::get(&job));
+    assert_eq!(job["status"], "cancelled", "{job}");
+}
+
+#[test]
+fn what_could_not_be_taken_back_the_clock_takes_back() {
+    let asked = Asked::default();
+    let fails = Rc::new(RefCell::new(true));
+    let still = Rc::clone(&fails);
+    let host = host_where(&asked, move |method, place| {
+        let is_it = method == "DELETE" && place.contains("of%20a") && *still.borrow();
+        is_it.then(|| Response::new(StatusCode::INTERNAL_SERVER_ERROR))
+    });
+    let path = asked_for(archive(&[
+        ("a", "1", false),
+        ("a.json", "{}", false),
+        ("b", "1", false),
+        ("b.json", "{}", false),
+        ("broken", "2", true),
+        ("broken.json", "{}", false),
+    ]));
+    assert_eq!(host.run_jobs(&work()), 1);
+    let (_, job) = call(Request::get(&path));
+    assert_eq!(
+        (&job["status"], &job["error"]["code"], noted()),
+        (&json!("running"), &json!("folder_refused"), 1),
+        "{job}"
+    );
+    // Nor is it forgotten, whoever wants that.
+    let (status, _) = call(Request::new(Method::DELETE, &path));
+    assert_eq!(status, 204);
+    sweep(&host);
+    assert_eq!((call(Request::get(&path)).0, noted()), (200, 1));
+    *fails.borrow_mut() = false;
+    asked.borrow_mut().clear();
+    host.advance(std::time::Duration::from_secs(121));
+    sweep(&host);
+    assert_eq!(calls(&asked), ["DELETE /files/id%20of%20a"]);
+    assert_eq!((call(Request::get(&path)).0, noted()), (404, 0));
+}
+
+#[test]
+fn a_turn_that_is_killed_after_its_import_was_cancelled_leaves_nothing() {
+    for is_of_another in [false, true] {
+        let asked = Asked::default();
+        let arrived = Rc::new(RefCell::new(None::<Value>));
+        let there = Rc::clone(&arrived);
+        let host = host_where(&asked, move |method, place| match method {
+            // It is on its way when its server is killed.
+            "POST" => Some(Response::new(StatusCode::SERVICE_UNAVAILABLE)),
+            "GET" if place.contains("path=b") => {
+                let file = there.borrow().clone()?;
+                let found = json!({"kind": "file", "file": file}).to_string();
+                Some(Response::new(StatusCode::OK).with_body(found.into_bytes()))
+            }
+            _ => None,
+        });
+        let path = asked_for(three());
+        let id = path.rsplit('/').next().unwrap().to_owned();
+        interrupted(&id, json!({"path": "b", "owner": null, "size": 1}));
+        sql::execute(
+            "UPDATE transfer.jobs SET started_at = $1",
+            params![moment::now_ms()],
+        )
+        .unwrap();
+        assert_eq!(host.run_jobs(&work()), 1);
+        assert_eq!(cancel_in_queue(&host, &path)["status"], "running");
+        let at = moment::rfc3339(moment::now_ms());
+        *arrived.borrow_mut() = Some(json!({"id": "late", "filename": "b",
+            "mime_type": "text/plain", "size": 1, "created_at": at, "updated_at": at}));
+        if is_of_another {
+            let other = asked_for(three());
+            let other = other.rsplit('/').next().unwrap();
+            sql::execute(
+                "INSERT INTO transfer.stored (job_id, n, file, path, size, file_id) \
+                 VALUES ($1, 0, 'b', 'b', 1, 'late')",
+                params![other],
+            )
+            .unwrap();
+        }
+        asked.borrow_mut().clear();
+        host.advance(std::time::Duration::from_secs(122));
+        let mut queue = host.jobs().into_iter();
+        let is_due = |job: &jobs::Status| {
+            job.name == "sweep" && i64::try_from(job.due_ms).unwrap() <= moment::now_ms()
+        };
+        assert!(queue.any(|job| is_due(&job)), "nobody looks at it again");
+        sweep(&host);
+        let deleted = ["DELETE /files/late"];
+        let expected = if is_of_another {
+            &deleted[..0]
+        } else {
+            &deleted[..]
+        };
+        assert_eq!(calls(&asked), expected);
+        let (_, job) = call(Request::get(&path));
+        assert_eq!(job["status"], "cancelled", "{job}");
+    }
+}
+
+/// The job, when an admin has taken its turn back.
+fn cancel_in_queue(host: &TestHost, path: &str) -> Value {
+    assert!(jobs::cancel(&host.jobs()[0].id).unwrap());
+    call(Request::get(path)).1
 }

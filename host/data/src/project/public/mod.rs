@@ -250,7 +250,7 @@ impl Database for ProjectDatabases {
         for name in columns {
             let column = found.columns.iter().find(|own| own.name == *name);
             let column = column
-                .filter(|own| !own.generated)
+                .filter(|own| own.takes_rows())
                 .ok_or_else(|| Error::not_found(format!("a column `{name}` that takes values")))?;
             cells.push((name.clone(), Cell::new(column.kind, &column.data_type)));
         }

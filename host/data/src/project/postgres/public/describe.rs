@@ -16,7 +16,8 @@ const COLUMNS: &str = "SELECT c.relname::text, c.relkind IN ('v', 'm'), a.attnam
        format_type(a.atttypid, a.atttypmod), b.typname::text, \
        t.typcategory = 'A', b.typtype = 'e', \
        NOT (a.attnotnull OR t.typnotnull), \
-       CASE WHEN a.attidentity <> '' THEN 'identity' ELSE pg_get_expr(d.adbin, d.adrelid) END, \
+       CASE WHEN a.attidentity <> '' THEN 'identity' \
+            WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END, \
        a.attgenerated <> '' OR a.attidentity = 'a' \
      FROM pg_class c \
      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
@@ -132,15 +133,14 @@ fn read(
         let Some(name) = row.try_get::<Option<String>, _>(2)? else {
             continue;
         };
-        let generated: bool = row.try_get(9)?;
         let type_name: String = row.try_get(4)?;
         table.columns.push(Column {
             name,
             data_type: row.try_get(3)?,
             kind: kind_of(&type_name, row.try_get(5)?, row.try_get(6)?),
             nullable: row.try_get(7)?,
-            default: if generated { None } else { row.try_get(8)? },
-            generated,
+            default: row.try_get(8)?,
+            generated: row.try_get(9)?,
         });
     }
     for row in keys {
