@@ -113,5 +113,5 @@ export const pictures = album({
   theme: (page, colorScheme) => page.emulateMedia({ colorScheme }),
   usual: "light",
   docs: new URL("../../../../docs/pictures/", import.meta.url).pathname,
-  shown: { files: "drive" },
+  shown: { share: "drive" },
 });
