@@ -81,7 +81,7 @@ export function RequestList({
         ),
       },
       { id: "status", head: "Answer", sort: (one) => one.status, cell: (one) => <Badge tone={toneOf(one.status)}>{one.status}</Badge> },
-      { id: "latency", head: "Took", sort: (one) => one.latency_ms, cell: (one) => <span className="tabular-nums">{milliseconds(one.latency_ms)}</span> },
+      { id: "latency", head: "Took", sort: (one) => one.latency_ms, cell: (one) => <span className="whitespace-nowrap tabular-nums">{milliseconds(one.latency_ms)}</span> },
       { id: "bytes", head: "Size", wide: true, sort: (one) => one.bytes, cell: (one) => <span className="tabular-nums">{bytes(one.bytes)}</span> },
       { id: "plugin", head: "Plugin", wide: true, sort: (one) => one.plugin, cell: (one) => one.plugin ?? <span className="text-muted">–</span> },
       { id: "caller", head: "By", wide: true, sort: (one) => one.caller, cell: (one) => (one.caller ? <Badge>{one.caller}</Badge> : <span className="text-muted">–</span>) },
@@ -131,7 +131,7 @@ export function RequestList({
       >
         <Input key={`q${words.q}`} type="search" name="q" aria-label="Path" placeholder="Path" className="w-full sm:w-44" defaultValue={words.q ?? ""} />
         <Input key={`r${words.request}`} type="search" name="request" aria-label="Request" placeholder="Id of a request" className="w-full sm:w-44" defaultValue={words.request ?? ""} />
-        <Select aria-label="Method" className="w-32" value={words.method ?? ""} onChange={(event) => change({ method: event.target.value || undefined, pages: undefined })}>
+        <Select aria-label="Method" className="w-40" value={words.method ?? ""} onChange={(event) => change({ method: event.target.value || undefined, pages: undefined })}>
           <option value="">All methods</option>
           {["GET", "POST", "PUT", "PATCH", "DELETE"].map((name) => (
             <option key={name}>{name}</option>
@@ -152,7 +152,7 @@ export function RequestList({
             <option key={name}>{name}</option>
           ))}
         </Select>
-        <Select aria-label="Took" className="w-36" value={words.slower ?? ""} onChange={(event) => change({ slower: event.target.value || undefined, pages: undefined })}>
+        <Select aria-label="Took" className="w-44" value={words.slower ?? ""} onChange={(event) => change({ slower: event.target.value || undefined, pages: undefined })}>
           <option value="">However long</option>
           {["100", "500", "1000", "5000"].map((value) => (
             <option key={value} value={value}>
