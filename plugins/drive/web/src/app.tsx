@@ -4,12 +4,18 @@ import { suggest, t, useLanguage } from "./i18n";
 import { explain } from "./lib/explain";
 import { client, useSettings } from "./lib/queries";
 import { useRoute } from "./lib/route";
-import { begin, useStanding, useSubject } from "./lib/session";
+import { begin, onLeaving, useStanding, useSubject } from "./lib/session";
 import { SignIn, SignInAgain } from "./pages/entrance";
 import { Shell } from "./shell/shell";
 import { stopAll } from "./uploads/store";
 
 const SharedLink = lazy(async () => import("./pages/shared-link"));
+
+// Nothing of one user's is there for the next.
+onLeaving(() => {
+  stopAll();
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "settings" });
+});
 
 export function App() {
   const language = useLanguage();
@@ -27,17 +33,6 @@ export function App() {
       (error: unknown) => setProblem(explain(error)),
     );
   }, [isLink]);
-
-  const isOut = standing === "out";
-  useEffect(() => {
-    // Nothing of one user's is there for the next.
-    const forget = () => {
-      stopAll();
-      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "settings" });
-    };
-    if (isOut) forget();
-    return subject === undefined ? undefined : forget;
-  }, [isOut, subject]);
 
   useEffect(() => {
     if (settings.data) suggest(settings.data.language);

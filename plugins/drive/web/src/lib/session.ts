@@ -21,6 +21,8 @@ let until = 0;
 let standing: Standing = "unknown";
 /** Whose the last token was. */
 let subject: string | undefined;
+/** What is to be done before nothing of a user's may be there any more. */
+const leaving = new Set<() => void>();
 /** Calls that wait until somebody is signed in again. */
 let waiting: ((token: string | undefined) => void)[] = [];
 let refreshing: Promise<string | undefined> | undefined;
@@ -64,6 +66,7 @@ function take(tokens: Tokens): string {
   // What one user wanted is not done as another.
   answer(now === subject ? token : undefined);
   const isAnother = subject !== undefined && now !== subject;
+  if (isAnother) for (const leave of leaving) leave();
   subject = now;
   if (isAnother) for (const listener of listeners) listener();
   stand("in");
@@ -74,6 +77,7 @@ function drop(): void {
   token = undefined;
   until = 0;
   answer(undefined);
+  for (const leave of leaving) leave();
   stand("out");
 }
 
@@ -136,6 +140,11 @@ export async function bearer(): Promise<string | undefined> {
 export async function another(refused: string): Promise<string | undefined> {
   if (token && token !== refused) return token;
   return fresh();
+}
+
+/** Calls before the user is gone, or another one is there. */
+export function onLeaving(what: () => void): void {
+  leaving.add(what);
 }
 
 /** Whoever was signed in here does not come back. */
