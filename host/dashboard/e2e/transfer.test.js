@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { Browser, Server, faultless, pictures, signIn, until } from "./harness.js";
+import { Browser, Server, faultless, owner, pictures, signIn, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -244,6 +244,21 @@ test("what the tables have been through is shown with its statements", async () 
   await pictures(page, "migrations");
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "All as SQL" }).click()]);
   assert.match(await readFile((await file.path()) ?? "", "utf8"), /customers/);
+  faultless(page);
+  await page.close();
+});
+
+test("a session that ends while a file is sent has it sent again", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/database?tab=transfer`);
+  await page.getByText("Drop a file here").waitFor();
+  await browser.context.clearCookies();
+  await page.getByLabel("File to import").setInputFiles({ name: "late.csv", mimeType: "text/csv", buffer: Buffer.from("id,name\n7000,Late\n") });
+  await page.getByRole("heading", { name: "Sign in again" }).waitFor();
+  await page.getByLabel("Password").fill(owner.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByLabel("Into the table").selectOption("customers");
+  await page.getByLabel("Goes into, id").waitFor();
   faultless(page);
   await page.close();
 });

@@ -68,12 +68,18 @@ const isOfProxy = (request: Request, response: Response) =>
 /** Whether the session is over: a 401 may as well be about what the request says, such as a code. */
 const isSignedOut = async () => (await reach(new Request(new URL("/admin/v1/session", location.href)))).status === 401;
 
+/** Waits for somebody to sign in where the session is over; whether it was. */
+export async function renewed(): Promise<boolean> {
+  if (!watcher || !(await isSignedOut())) return false;
+  await watcher.signInAgain();
+  return true;
+}
+
 /** A request with the session's cookie. */
 export async function call(request: Request): Promise<Response> {
   const spare = request.clone();
   const response = await reach(request);
-  if (response.status !== 401 || isSignIn(request) || !watcher || !(await isSignedOut())) return response;
-  await watcher.signInAgain();
+  if (response.status !== 401 || isSignIn(request) || !(await renewed())) return response;
   return reach(spare);
 }
 

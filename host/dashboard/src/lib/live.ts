@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from "react";
+import { renewed } from "@/api/client";
 
 export interface LogLine {
   seq: number;
@@ -26,6 +27,7 @@ export function useLogStream(url: string, paused: boolean): { lines: LogLine[]; 
     let source: EventSource | undefined;
     let retry: ReturnType<typeof setTimeout> | undefined;
     let last = 0;
+    let left = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const flush = () => {
       timer = undefined;
@@ -47,11 +49,21 @@ export function useLogStream(url: string, paused: boolean): { lines: LogLine[]; 
       });
       source.addEventListener("error", () => {
         setState("lost");
-        if (source?.readyState === EventSource.CLOSED) retry = setTimeout(open, 2_000);
+        // The browser gives up after a refusal: the session may be over.
+        if (source?.readyState === EventSource.CLOSED)
+          retry = setTimeout(() => {
+            renewed().then(
+              () => !left && open(),
+              () => {
+                if (!left) retry = setTimeout(open, 2_000);
+              },
+            );
+          }, 2_000);
       });
     };
     open();
     return () => {
+      left = true;
       source?.close();
       clearTimeout(retry);
       clearTimeout(timer);
