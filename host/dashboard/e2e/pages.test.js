@@ -70,10 +70,12 @@ test("where a user is signed in is seen, and ended", async () => {
       body: JSON.stringify({ email: user.email, password }),
     });
     assert.equal(answer.status, 200, await answer.clone().text());
+    return (await answer.json()).access_token;
   };
   await login("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36");
   await login("Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0");
-  await login("curl/8.5.0");
+  const token = await login("curl/8.5.0");
+  await server.send("POST", "/p/shop/v1/auth/app-passwords", { authorization: `Bearer ${token}` }, { name: "rclone" });
   const sessions = async () => (await server.call("GET", `/admin/v1/projects/shop/users/${user.id}/sessions`)).items;
   assert.equal((await sessions()).length, 3);
   const page = await browser.page(server);
@@ -85,6 +87,9 @@ test("where a user is signed in is seen, and ended", async () => {
   await page.getByRole("button", { name: "End the session Chrome on Android" }).click();
   await until("the end of one", async () => (await sessions()).length === 2);
   assert((await sessions()).every((one) => !one.user_agent.includes("Android")));
+  await page.getByRole("button", { name: "Revoke rclone" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Revoke it" }).click();
+  await page.getByText("This user has made none.").waitFor();
   await page.getByRole("button", { name: "End all" }).click();
   await page.getByRole("alertdialog").getByRole("button", { name: "End all" }).click();
   await until("the end of all", async () => (await sessions()).length === 0);

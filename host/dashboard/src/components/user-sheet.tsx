@@ -109,6 +109,7 @@ export function UserSheet({ project, id, close }: { project: string; id: string;
   });
   const { pending, run } = useAction();
   const [asking, setAsking] = useState<"delete" | "totp" | "disable">();
+  const [revoking, setRevoking] = useState<{ id: string; name: string }>();
   const changed = async (next?: User) => {
     if (next) queryClient.setQueryData(key, next);
     await queryClient.invalidateQueries({ queryKey: ["project", project, "users"] });
@@ -166,20 +167,7 @@ export function UserSheet({ project, id, close }: { project: string; id: string;
                       <span className="text-xs text-muted">
                         used <When at={one.last_used_at} />
                       </span>
-                      <Button
-                        size="sm"
-                        variant="ghost"
-                        onClick={() =>
-                          void run(async () => {
-                            await take(
-                              api.DELETE("/admin/v1/projects/{project}/users/{id}/app-passwords/{password}", {
-                                params: { path: { ...path, password: one.id } },
-                              }),
-                            );
-                            await passwords.refetch();
-                          }, "Revoked")
-                        }
-                      >
+                      <Button size="sm" variant="ghost" aria-label={`Revoke ${one.name}`} onClick={() => setRevoking(one)}>
                         Revoke
                       </Button>
                     </li>
@@ -218,6 +206,23 @@ export function UserSheet({ project, id, close }: { project: string; id: string;
                 </Button>
               </div>
             </section>
+            <Confirm
+              open={revoking !== undefined}
+              onOpenChange={(open) => !open && setRevoking(undefined)}
+              title={`Revoke “${revoking?.name ?? ""}”?`}
+              action="Revoke it"
+              run={async () => {
+                if (!revoking) return;
+                await take(
+                  api.DELETE("/admin/v1/projects/{project}/users/{id}/app-passwords/{password}", {
+                    params: { path: { ...path, password: revoking.id } },
+                  }),
+                );
+                await passwords.refetch();
+              }}
+            >
+              <p>The program that signs in with it is shut out at once, and asks its user for another.</p>
+            </Confirm>
             <Confirm
               open={asking === "disable"}
               onOpenChange={(open) => !open && setAsking(undefined)}

@@ -16,9 +16,12 @@ interface Props {
 export function Dialog({ title, onClose, children, footer, wide }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  const isClosable = onClose !== undefined;
   useEffect(() => {
     const node = dialog.current;
     const before = document.activeElement;
+    // Browsers close it after all when Escape is pressed again and again.
+    if (!isClosable) node?.setAttribute("closedby", "none");
     if (node && !node.open) node.showModal();
     // Else the browser begins with the button that closes it.
     node?.querySelector<HTMLElement>("[data-first]")?.focus();
@@ -26,7 +29,7 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
       node?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
-  }, []);
+  }, [isClosable]);
   return (
     <dialog
       ref={dialog}

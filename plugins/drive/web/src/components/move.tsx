@@ -64,21 +64,21 @@ export function MoveDialog({ entries, close, done }: Props) {
       <Problem text={problem} />
       {folders.data ? (
         <>
-        <ul className="min-h-40" aria-label={t("folders")}>
-          {folders.data.pages
-            .flatMap(({ items }) => items)
-            .filter(({ id }) => !moved.has(id))
-            .map((folder) => (
-              <li key={folder.id}>
-                <button type="button" className="flex w-full items-center gap-3 rounded-lg px-2 py-2.5 text-left hover:bg-raised" onClick={() => setTrail([...trail, folder])}>
-                  <Folder size={20} className="fill-folder/25 text-folder" aria-hidden />
-                  <span className="min-w-0 flex-1 truncate">{folder.name}</span>
-                  <ChevronRight size={18} className="text-muted" aria-hidden />
-                </button>
-              </li>
-            ))}
-        </ul>
-        <More on={folders.hasNextPage} more={() => void folders.fetchNextPage()} />
+          <ul className="min-h-40" aria-label={t("folders")}>
+            {folders.data.pages
+              .flatMap(({ items }) => items)
+              .filter(({ id }) => !moved.has(id))
+              .map((folder) => (
+                <li key={folder.id}>
+                  <button type="button" className="flex w-full items-center gap-3 rounded-lg px-2 py-2.5 text-left hover:bg-raised" onClick={() => setTrail([...trail, folder])}>
+                    <Folder size={20} className="fill-folder/25 text-folder" aria-hidden />
+                    <span className="min-w-0 flex-1 truncate">{folder.name}</span>
+                    <ChevronRight size={18} className="text-muted" aria-hidden />
+                  </button>
+                </li>
+              ))}
+          </ul>
+          <More on={folders.hasNextPage && !folders.isFetchNextPageError} more={() => void folders.fetchNextPage()} />
         </>
       ) : folders.isError ? (
         <Failed error={folders.error} again={() => void folders.refetch()} />

@@ -138,6 +138,8 @@ export async function bearer(): Promise<string | undefined> {
 
 /** The server did not take the token: another, once. */
 export async function another(refused: string): Promise<string | undefined> {
+  // What one user wanted is not done as another.
+  if (subjectOf(refused) !== subject) return undefined;
   if (token && token !== refused) return token;
   return fresh();
 }
@@ -182,7 +184,7 @@ export async function signUp(wanted: { email: string; password: string; name: st
 }
 
 export async function signOut(everywhere = false): Promise<void> {
-  const now = await bearer().catch(() => undefined);
+  const now = standing === "lapsed" ? undefined : await bearer().catch(() => undefined);
   if (now) {
     const response = await post(`/v1/auth/logout?scope=${everywhere ? "global" : "local"}`, {}, now);
     if (!response.ok && response.status !== 401) throw await refusal(response);
@@ -230,6 +232,9 @@ export function useStanding(): Standing {
 }
 
 /** Who is signed in, or was last. */
+export const whoIs = () => subject;
+
+/** The same, for components. */
 export function useSubject(): string | undefined {
   return useSyncExternalStore(listen, () => subject);
 }

@@ -80,7 +80,7 @@ export default function NoticesPage() {
       ) : (
         <Waiting />
       )}
-      <More on={notices.hasNextPage} more={() => void notices.fetchNextPage()} />
+      <More on={notices.hasNextPage && !notices.isFetchNextPageError} more={() => void notices.fetchNextPage()} />
     </>
   );
 }

@@ -54,7 +54,7 @@ export default function PaymentsPage() {
       ) : (
         <Waiting />
       )}
-      <More on={payments.hasNextPage} more={() => void payments.fetchNextPage()} />
+      <More on={payments.hasNextPage && !payments.isFetchNextPageError} more={() => void payments.fetchNextPage()} />
       {paying && <Pay close={() => setPaying(false)} />}
     </>
   );

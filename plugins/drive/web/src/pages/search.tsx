@@ -62,7 +62,7 @@ export default function SearchPage() {
       ) : (
         <Waiting />
       )}
-      <More on={found.hasNextPage} more={() => void found.fetchNextPage()} />
+      <More on={found.hasNextPage && !found.isFetchNextPageError} more={() => void found.fetchNextPage()} />
       {!found.hasNextPage && found.data?.pages[0]?.truncated && <p className="px-4 py-3 text-sm text-muted md:px-6">{t("found_truncated")}</p>}
       {dialog}
       {shown && (

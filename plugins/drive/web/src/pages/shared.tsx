@@ -40,7 +40,7 @@ export default function SharedPage() {
       ) : (
         <Waiting />
       )}
-      <More on={shared.hasNextPage} more={() => void shared.fetchNextPage()} />
+      <More on={shared.hasNextPage && !shared.isFetchNextPageError} more={() => void shared.fetchNextPage()} />
       {dialog}
       {shown && (
         <Suspense fallback={null}>

@@ -1,5 +1,5 @@
 import { RotateCcw, Trash2 } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { pathOf } from "@/components/actions";
 import { Dialog } from "@/components/dialog";
 import { Entries } from "@/components/entries";
@@ -13,6 +13,7 @@ import { call } from "@/lib/api";
 import { whole } from "@/lib/format";
 import { both, filesChanged, useTrash } from "@/lib/queries";
 import { Refused } from "@/lib/refused";
+import { whoIs } from "@/lib/session";
 import { type Entry, fileEntry, folderEntry } from "@/lib/types";
 
 export default function TrashPage() {
@@ -82,7 +83,7 @@ export default function TrashPage() {
       ) : (
         <Waiting />
       )}
-      <More on={trash.hasNextPage} more={() => void trash.fetchNextPage()} />
+      <More on={trash.hasNextPage && !trash.isFetchNextPageError} more={() => void trash.fetchNextPage()} />
       {ending && (
         <End
           entries={ending}
@@ -96,35 +97,48 @@ export default function TrashPage() {
   );
 }
 
-/** Deletes everything in the trash, however much; how many things that were. */
-async function empty(): Promise<number> {
+/** Deletes everything in the trash, however much, until `stops`; how many things that were. */
+async function empty(stops: () => boolean): Promise<number> {
+  const who = whoIs();
   for (let count = 0; ; ) {
     // What was deleted is not in the next page.
     // oxlint-disable-next-line no-await-in-loop
     const { folders, files } = await both("trash", { folders: undefined, files: undefined });
-    const entries = [...folders.map(folderEntry), ...files.map(fileEntry)];
-    if (entries.length === 0) return count;
+    // Nobody else's trash, and not for ever.
+    if (stops() || whoIs() !== who) return count;
     // oxlint-disable-next-line no-await-in-loop
-    await end(entries);
-    count += entries.length;
+    const gone = await end([...folders.map(folderEntry), ...files.map(fileEntry)]);
+    if (gone === 0) return count;
+    count += gone;
   }
 }
 
-async function end(entries: Entry[]): Promise<void> {
+/** Deletes things for good; how many were there. */
+async function end(entries: Entry[]): Promise<number> {
   const one = async (entry: Entry) => {
     try {
       await call("DELETE", pathOf(entry), { params: { permanent: true } });
+      return 1;
     } catch (error) {
       // It went with the folder that it lay in.
-      if (!(error instanceof Refused && error.status === 404)) throw error;
+      if (error instanceof Refused && error.status === 404) return 0;
+      throw error;
     }
   };
-  await Promise.all(entries.map(one));
+  const gone: number[] = await Promise.all(entries.map(one));
+  return gone.reduce((sum, each) => sum + each, 0);
 }
 
 function End({ entries, close }: { entries: Entry[] | "all"; close: () => void }) {
   const { busy, problem, run } = useDoing();
   const [first] = entries === "all" ? [] : entries;
+  const stopped = useRef(false);
+  useEffect(() => {
+    stopped.current = false;
+    return () => {
+      stopped.current = true;
+    };
+  }, []);
   return (
     <Dialog
       title={entries === "all" ? t("empty_trash") : t("delete_forever")}
@@ -141,7 +155,7 @@ function End({ entries, close }: { entries: Entry[] | "all"; close: () => void }
             onClick={() =>
               void run(async () => {
                 try {
-                  if (entries === "all") say(tn("gone", await empty()));
+                  if (entries === "all") say(tn("gone", await empty(() => stopped.current)));
                   else await end(entries);
                 } finally {
                   await filesChanged();

@@ -82,7 +82,7 @@ function uploadOf(job: Job): tus.Upload {
     onShouldRetry: (error) => {
       const status = error.originalResponse?.getStatus() ?? 0;
       if (status === 401 && sentWith) {
-        void another(sentWith);
+        another(sentWith).catch(() => undefined);
         return true;
       }
       // What has the name already has it the next time, too.
