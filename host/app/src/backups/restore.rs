@@ -15,7 +15,6 @@ use atlashub_data::platform::{
 };
 use atlashub_storage::{ObjectPath, PathPrefix};
 use serde_json::json;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// As what an archive is restored.
@@ -358,7 +357,7 @@ impl Backups {
             sealer: &self.parts().sealer,
             project: restoring.target,
             how: restoring.how,
-            now: micros(self.platform().now()),
+            now: unit.now(),
         }
     }
 
@@ -546,7 +545,7 @@ impl Backups {
                     sealer: &self.parts().sealer,
                     project: staging,
                     how: Return::Copy,
-                    now: micros(self.platform().now()),
+                    now: unit.now(),
                 };
                 trial.put(&loaded).await?;
                 unit.roll_back().await?;
@@ -568,9 +567,4 @@ impl Backups {
         self.discard(staging).await?;
         outcome
     }
-}
-
-/// A time as the platform's rows have it.
-fn micros(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,7 @@ import { type Audit, type AuditFilter, auditQuery } from "@/api/queries";
 import { useCursorPages } from "@/lib/pages";
 import { moment } from "@/lib/format";
 import { type Col, DataTable } from "./data-table";
+import { Filters, LiveSwitch } from "./filters";
 import { Empty } from "./states";
 import { Code, CopyButton, When } from "./text";
 import { Badge } from "./ui/badge";
@@ -14,7 +15,7 @@ import { DialogContent, DialogRoot } from "./ui/dialog";
 import { Input, Select } from "./ui/input";
 import { Menu, MenuContent, MenuItem, MenuTrigger } from "./ui/menu";
 
-type Words = AuditFilter & { pages?: string };
+type Words = AuditFilter & { pages?: string; entry?: string };
 
 function Event({ event, close }: { event: Audit; close: () => void }) {
   const facts: [string, string | null][] = [
@@ -56,7 +57,6 @@ const spans: [string, string, number][] = [
 export function AuditList({ project, words, change }: { project?: string; words: Words; change: (part: Partial<Record<keyof Words, string | undefined>>) => void }) {
   const { cursor, pager } = useCursorPages();
   const [live, setLive] = useState(true);
-  const [open, setOpen] = useState<Audit>();
   const filter: AuditFilter = {
     ...(project ? { project } : words.project ? { project: words.project } : {}),
     ...(words.actor ? { actor: words.actor } : {}),
@@ -68,13 +68,21 @@ export function AuditList({ project, words, change }: { project?: string; words:
     ...auditQuery(filter, cursor),
     refetchInterval: live && !cursor ? 3_000 : false,
   });
+  const entry = words.entry && /^\d{1,15}$/.test(words.entry) ? Number(words.entry) : undefined;
+  const listed = data?.items.find((event) => event.seq === entry);
+  // An entry that somebody was sent a link to may be on another page.
+  const { data: sent } = useQuery({
+    ...auditQuery(project ? { project } : {}, String((entry ?? 0) + 1), 1),
+    enabled: entry !== undefined && data !== undefined && !listed,
+  });
+  const open = listed ?? sent?.items.find((event) => event.seq === entry);
   const columns = useMemo<Col<Audit>[]>(
     () => [
       {
         id: "action",
         head: "What",
         cell: (event) => (
-          <button type="button" className="block max-w-64 truncate text-left font-medium hover:underline" onClick={() => setOpen(event)}>
+          <button type="button" className="block max-w-64 truncate text-left font-medium hover:underline" onClick={() => change({ entry: String(event.seq) })}>
             {event.action}
           </button>
         ),
@@ -118,14 +126,33 @@ export function AuditList({ project, words, change }: { project?: string; words:
   };
   return (
     <Card>
-      <form
-        className="flex flex-wrap items-center gap-2 border-b border-border p-3"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const text = (name: string) => String(form.get(name) ?? "").trim() || undefined;
-          change({ action: text("action"), target: text("target"), actor: text("actor"), pages: undefined });
-        }}
+      <Filters
+        typed={["action", "target", "actor"]}
+        apply={(typed) => change({ ...typed, pages: undefined })}
+        after={
+          <>
+            {!cursor && <LiveSwitch live={live} change={setLive} />}
+            <Menu>
+              <MenuTrigger asChild>
+                <Button size="sm" variant="ghost">
+                  <Download aria-hidden /> Export
+                </Button>
+              </MenuTrigger>
+              <MenuContent>
+                <MenuItem asChild>
+                  <a href={exported("csv")} download="audit.csv">
+                    As CSV
+                  </a>
+                </MenuItem>
+                <MenuItem asChild>
+                  <a href={exported("ndjson")} download="audit.ndjson">
+                    As JSON lines
+                  </a>
+                </MenuItem>
+              </MenuContent>
+            </Menu>
+          </>
+        }
       >
         <Input key={`a${words.action}`} name="action" type="search" aria-label="Action" placeholder="Action, as project.*" className="w-full sm:w-44" defaultValue={words.action ?? ""} />
         <Input key={`t${words.target}`} name="target" type="search" aria-label="Target" placeholder="To what" className="w-full sm:w-44" defaultValue={words.target ?? ""} />
@@ -146,36 +173,7 @@ export function AuditList({ project, words, change }: { project?: string; words:
             </option>
           ))}
         </Select>
-        <Button type="submit" size="sm">
-          Filter
-        </Button>
-        <span className="ml-auto flex items-center gap-2">
-          {!cursor && (
-            <Button size="sm" variant="ghost" aria-pressed={live} onClick={() => setLive(!live)}>
-              <span aria-hidden className={`size-2 rounded-full ${live ? "bg-good" : "bg-muted"}`} /> {live ? "Live" : "Paused"}
-            </Button>
-          )}
-          <Menu>
-            <MenuTrigger asChild>
-              <Button size="sm" variant="ghost">
-                <Download aria-hidden /> Export
-              </Button>
-            </MenuTrigger>
-            <MenuContent>
-              <MenuItem asChild>
-                <a href={exported("csv")} download="audit.csv">
-                  As CSV
-                </a>
-              </MenuItem>
-              <MenuItem asChild>
-                <a href={exported("ndjson")} download="audit.ndjson">
-                  As JSON lines
-                </a>
-              </MenuItem>
-            </MenuContent>
-          </Menu>
-        </span>
-      </form>
+      </Filters>
       <DataTable
         label="Audit"
         columns={columns}
@@ -191,7 +189,7 @@ export function AuditList({ project, words, change }: { project?: string; words:
           </Empty>
         }
       />
-      {open && <Event event={open} close={() => setOpen(undefined)} />}
+      {open && <Event event={open} close={() => change({ entry: undefined })} />}
     </Card>
   );
 }

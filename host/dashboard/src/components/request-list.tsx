@@ -5,10 +5,10 @@ import { type Schemas, api, take } from "@/api/client";
 import { bytes, count, milliseconds } from "@/lib/format";
 import { useCursorPages } from "@/lib/pages";
 import { type Col, DataTable } from "./data-table";
+import { Filters, LiveSwitch } from "./filters";
 import { Empty } from "./states";
 import { Cut, When } from "./text";
 import { Badge, type Tone } from "./ui/badge";
-import { Button } from "./ui/button";
 import { Card } from "./ui/card";
 import { Input, Select } from "./ui/input";
 
@@ -120,14 +120,10 @@ export function RequestList({
   );
   return (
     <Card>
-      <form
-        className="flex flex-wrap items-center gap-2 border-b border-border p-3"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const text = (name: string) => String(form.get(name) ?? "").trim() || undefined;
-          change({ q: text("q"), request: text("request"), pages: undefined });
-        }}
+      <Filters
+        typed={["q", "request"]}
+        apply={(typed) => change({ ...typed, pages: undefined })}
+        after={!cursor && <LiveSwitch live={live} change={setLive} />}
       >
         <Input key={`q${words.q}`} type="search" name="q" aria-label="Path" placeholder="Path" className="w-full sm:w-44" defaultValue={words.q ?? ""} />
         <Input key={`r${words.request}`} type="search" name="request" aria-label="Request" placeholder="Id of a request" className="w-full sm:w-44" defaultValue={words.request ?? ""} />
@@ -160,15 +156,7 @@ export function RequestList({
             </option>
           ))}
         </Select>
-        <Button type="submit" size="sm">
-          Filter
-        </Button>
-        {!cursor && (
-          <Button size="sm" variant="ghost" className="ml-auto" aria-pressed={live} onClick={() => setLive(!live)}>
-            <span aria-hidden className={`size-2 rounded-full ${live ? "bg-good" : "bg-muted"}`} /> {live ? "Live" : "Paused"}
-          </Button>
-        )}
-      </form>
+      </Filters>
       <DataTable
         label="Requests"
         columns={columns}

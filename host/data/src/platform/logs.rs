@@ -6,7 +6,7 @@ use super::{
     changes::uuid,
     entity::plugin_log::{ActiveModel, Column, Entity, Model},
     failure::{corrupt, failed},
-    instant,
+    instant, journal,
     page::{Page, fetch_limit},
     unit::Db,
 };
@@ -19,15 +19,17 @@ use atlashub_core::{
 };
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
-    sea_query::{Expr, Func, LikeExpr},
+    ColumnTrait as _, Condition, EntityTrait as _, ExprTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 use std::time::Duration;
 use uuid::Uuid;
 
 /// Lines that one statement inserts.
 const BATCH: usize = 200;
+
+/// What failed when pruning does.
+const PRUNE: &str = "prune log lines";
 
 /// A line as it was stored.
 #[derive(Clone, Debug)]
@@ -118,8 +120,7 @@ impl<'a> PluginLogs<'a> {
             query = query.filter(Column::Level.gte(rank(level)));
         }
         if let Some(text) = &filter.text {
-            let pattern = LikeExpr::new(contains(&text.to_ascii_lowercase())).escape('\\');
-            query = query.filter(Expr::expr(Func::lower(Expr::col(Column::Message))).like(pattern));
+            query = query.filter(journal::mentions(Column::Message, text));
         }
         if let Some(request) = filter.request {
             query = query.filter(Column::RequestId.eq(*request.as_uuid()));
@@ -145,12 +146,7 @@ impl<'a> PluginLogs<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn prune_older(&self, age: Duration) -> Result<u64> {
-        let result = Entity::delete_many()
-            .filter(Column::At.lt(instant::earlier(self.db.now(), age)))
-            .exec(&self.db.write())
-            .await
-            .map_err(failed("prune log lines"))?;
-        Ok(result.rows_affected)
+        journal::prune_older::<Entity>(self.db, Column::At, age, PRUNE).await
     }
 
     /// Keeps the newest `keep` lines of each plugin in each project; how many
@@ -159,7 +155,6 @@ impl<'a> PluginLogs<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn prune_to(&self, keep: u64) -> Result<u64> {
-        let context = failed("prune log lines");
         let most = i64::try_from(keep).unwrap_or(i64::MAX);
         let crowded: Vec<(Uuid, String)> = Entity::find()
             .select_only()
@@ -171,34 +166,13 @@ impl<'a> PluginLogs<'a> {
             .into_tuple()
             .all(&self.db.read())
             .await
-            .map_err(&context)?;
-        let mut removed = 0;
-        for (project, plugin) in crowded {
-            let newest_to_go: Option<i64> = Entity::find()
-                .select_only()
-                .column(Column::Seq)
-                .filter(Column::ProjectId.eq(project))
-                .filter(Column::Plugin.eq(plugin.as_str()))
-                .order_by_desc(Column::Seq)
-                .offset(keep)
-                .limit(1)
-                .into_tuple()
-                .one(&self.db.read())
-                .await
-                .map_err(&context)?;
-            let Some(newest_to_go) = newest_to_go else {
-                continue;
-            };
-            let result = Entity::delete_many()
-                .filter(Column::ProjectId.eq(project))
-                .filter(Column::Plugin.eq(plugin))
-                .filter(Column::Seq.lte(newest_to_go))
-                .exec(&self.db.write())
-                .await
-                .map_err(&context)?;
-            removed += result.rows_affected;
-        }
-        Ok(removed)
+            .map_err(failed(PRUNE))?;
+        let groups = crowded.into_iter().map(|(project, plugin)| {
+            Condition::all()
+                .add(Column::ProjectId.eq(project))
+                .add(Column::Plugin.eq(plugin))
+        });
+        journal::prune_to::<Entity>(self.db, Column::Seq, groups, keep, PRUNE).await
     }
 
     /// Removes all lines of a plugin in a project; how many there were.
@@ -276,18 +250,4 @@ fn record(row: Model) -> Result<StoredLogLine> {
             message: row.message,
         },
     })
-}
-
-/// A `LIKE` pattern for text that contains `text` as it stands.
-pub(super) fn contains(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for c in text.chars().filter(|c| *c != '\0') {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
 }

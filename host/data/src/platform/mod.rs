@@ -30,6 +30,7 @@ mod history;
 mod idempotency;
 mod installations;
 mod instant;
+mod journal;
 mod keys;
 mod kv;
 mod kv_budget;

@@ -15,17 +15,14 @@ use super::{
         storage_usage,
     },
     failure::{failed, is_duplicate},
-    instant,
-    logs::contains,
+    instant, journal,
     page::{Page, fetch_limit},
     unit::{Db, statement},
 };
 use atlashub_core::{Error, ProjectId, Result, Slug};
 use sea_orm::{
-    ActiveValue::Set,
-    ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _, ExprTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    sea_query::{Expr, Func, LikeExpr},
+    ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait as _, DbErr, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, sea_query::Expr,
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -319,8 +316,7 @@ impl<'a> Projects<'a> {
                 .into_iter()
                 .flat_map(|column| forms.iter().map(move |form| (column, form)))
             {
-                let pattern = LikeExpr::new(contains(form)).escape('\\');
-                any = any.add(Expr::expr(Func::lower(Expr::col(column))).like(pattern));
+                any = any.add(journal::contains(column, form));
             }
             query = query.filter(any);
         }

@@ -6,17 +6,15 @@ use super::{
     changes::uuid,
     entity::request::{ActiveModel, Column, Entity, Model},
     failure::failed,
-    instant,
-    logs::contains,
+    instant, journal,
     page::{Page, fetch_limit},
     unit::Db,
 };
 use atlashub_core::{PluginName, ProjectId, RequestId, Result};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait as _, EntityTrait as _, ExprTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
-    sea_query::{Expr, Func, LikeExpr},
+    ColumnTrait as _, Condition, EntityTrait as _, ExprTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
 };
 use std::{ops::RangeInclusive, time::Duration};
 use time::OffsetDateTime;
@@ -24,6 +22,9 @@ use uuid::Uuid;
 
 /// Rows that one statement inserts.
 const BATCH: usize = 200;
+
+/// What failed when pruning does.
+const PRUNE: &str = "prune requests";
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,8 +128,7 @@ impl<'a> Requests<'a> {
             query = query.filter(Column::Status.between(from, to));
         }
         if let Some(text) = &filter.path {
-            let pattern = LikeExpr::new(contains(&text.to_ascii_lowercase())).escape('\\');
-            query = query.filter(Expr::expr(Func::lower(Expr::col(Column::Path))).like(pattern));
+            query = query.filter(journal::mentions(Column::Path, text));
         }
         if let Some(request) = filter.request {
             query = query.filter(Column::RequestId.eq(*request.as_uuid()));
@@ -154,12 +154,7 @@ impl<'a> Requests<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn prune_older(&self, age: Duration) -> Result<u64> {
-        let result = Entity::delete_many()
-            .filter(Column::At.lt(instant::earlier(self.db.now(), age)))
-            .exec(&self.db.write())
-            .await
-            .map_err(failed("prune requests"))?;
-        Ok(result.rows_affected)
+        journal::prune_older::<Entity>(self.db, Column::At, age, PRUNE).await
     }
 
     /// Keeps the newest `keep` requests of each project; how many went.
@@ -167,7 +162,6 @@ impl<'a> Requests<'a> {
     /// # Errors
     /// When the database cannot.
     pub async fn prune_to(&self, keep: u64) -> Result<u64> {
-        let context = failed("prune requests");
         let most = i64::try_from(keep).unwrap_or(i64::MAX);
         let crowded: Vec<Uuid> = Entity::find()
             .select_only()
@@ -177,32 +171,11 @@ impl<'a> Requests<'a> {
             .into_tuple()
             .all(&self.db.read())
             .await
-            .map_err(&context)?;
-        let mut removed = 0;
-        for project in crowded {
-            let newest_to_go: Option<i64> = Entity::find()
-                .select_only()
-                .column(Column::Seq)
-                .filter(Column::ProjectId.eq(project))
-                .order_by_desc(Column::Seq)
-                .offset(keep)
-                .limit(1)
-                .into_tuple()
-                .one(&self.db.read())
-                .await
-                .map_err(&context)?;
-            let Some(newest_to_go) = newest_to_go else {
-                continue;
-            };
-            let result = Entity::delete_many()
-                .filter(Column::ProjectId.eq(project))
-                .filter(Column::Seq.lte(newest_to_go))
-                .exec(&self.db.write())
-                .await
-                .map_err(&context)?;
-            removed += result.rows_affected;
-        }
-        Ok(removed)
+            .map_err(failed(PRUNE))?;
+        let groups = crowded
+            .into_iter()
+            .map(|project| Condition::all().add(Column::ProjectId.eq(project)));
+        journal::prune_to::<Entity>(self.db, Column::Seq, groups, keep, PRUNE).await
     }
 }
 

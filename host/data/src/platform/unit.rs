@@ -94,8 +94,9 @@ impl Unit {
         Ok(())
     }
 
-    /// The stored form of now.
-    pub(super) fn now(&self) -> i64 {
+    /// Now, as rows have it: microseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn now(&self) -> i64 {
         instant::to_micros(self.platform.now())
     }
 }

@@ -127,14 +127,20 @@ fn result(conversation: &str, receipt: &str, parameters: Value) -> Value {
     }})
 }
 
-#[test]
-fn results_name_the_time() {
+/// An account that pays out, and the id of what it has paid out.
+fn with_a_payout() -> (TestHost, Other, Value) {
     let (host, other) = host();
     let host = host
         .with_config("initiator_name", "payer")
         .with_secret("security_credential", "cr3d");
     server(&host);
     let id = paid_out(&host, &other);
+    (host, other, id)
+}
+
+#[test]
+fn results_name_the_time() {
+    let (host, other, id) = with_a_payout();
     let done = moment::now_ms() + 1_000;
     let compact = eat_compact(done);
     let part = |range: std::ops::Range<usize>| compact[range].to_owned();
@@ -166,12 +172,7 @@ fn results_name_the_time() {
 
 #[test]
 fn an_answer_about_a_payout_names_the_time() {
-    let (host, other) = host();
-    let host = host
-        .with_config("initiator_name", "payer")
-        .with_secret("security_credential", "cr3d");
-    server(&host);
-    let id = paid_out(&host, &other);
+    let (host, other, id) = with_a_payout();
     let done = moment::now_ms() + 1_000;
     host.advance(DAY);
     other.answers(
