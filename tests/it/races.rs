@@ -101,6 +101,34 @@ async fn of_many_uploads_for_the_last_bytes_of_a_project_those_that_fit_get_in()
 }
 
 #[tokio::test]
+async fn of_many_uploads_to_one_place_that_want_it_free_one_gets_it() {
+    let nodes = nodes().await;
+    let project = nodes[0].admin().project_with(&["files"]).await;
+    let racers = (0..RACERS).map(|number| {
+        let there = project.on(&nodes[number % nodes.len()]);
+        let request = there.request(Method::POST, "/files/upload");
+        let request = request.header("file-path", "one.txt");
+        let request = request.header("if-none-match", "*");
+        tokio::spawn(decided(request.body(format!("{number:0>SIZE$}"))))
+    });
+    let mut through = Vec::new();
+    for reply in futures::future::join_all(racers).await {
+        let reply = reply.unwrap();
+        match reply.status {
+            201 => through.push(reply.json()),
+            _ => assert_eq!(reply.expect_problem(412), "precondition_failed"),
+        }
+    }
+    assert_eq!(through.len(), 1, "{through:?}");
+    let listed = project.get("/files").await.expect(200).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["items"][0]["sha256"], through[0]["sha256"]);
+    assert_eq!(listed["items"][0]["version"], 1);
+    let storage = used(&nodes[0], &project).await;
+    assert_eq!(storage["used_bytes"], SIZE, "{storage}");
+}
+
+#[tokio::test]
 async fn of_many_uploads_for_the_last_bytes_of_a_user_those_that_fit_get_in() {
     let nodes = nodes().await;
     let admin = nodes[0].admin();

@@ -91,12 +91,14 @@ pub(crate) fn create(
 pub(crate) fn update(
     Path(id): Path<String>,
     caller: Caller,
+    expected: Precondition,
     Config(settings): Config<Settings>,
     Json(typed): Json<Typed>,
 ) -> Result<Json<Shown>> {
     access::require_manager()?;
     let row = Row::require(&id)?;
     access::require_for(row.kind, &caller)?;
+    expected.check(Some(&row.etag()))?;
     let definition = typed.change(&row, &settings)?;
     schedules::explain(&definition.schedule, &definition.timezone, None, 1)?;
     // Other times begin to be counted anew.

@@ -163,6 +163,8 @@ pub(crate) struct Shown {
     last_run_at: Option<String>,
     created_at: String,
     updated_at: String,
+    /// What `If-Match` takes: another with each change.
+    etag: String,
 }
 
 impl Row {
@@ -175,6 +177,11 @@ impl Row {
     /// The job of that id.
     pub(crate) fn require(id: &str) -> Result<Self> {
         Self::find(id)?.ok_or_else(|| Error::not_found("the job"))
+    }
+
+    /// The entity tag of the job as it was set.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.revision)
     }
 
     pub(crate) fn target(&self) -> Result<Target> {
@@ -273,6 +280,7 @@ impl Row {
             last_run_at: self.last_run_at.map(moment::rfc3339),
             created_at: moment::rfc3339(self.created_at),
             updated_at: moment::rfc3339(self.updated_at),
+            etag: self.etag(),
         })
     }
 }

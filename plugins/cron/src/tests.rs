@@ -253,6 +253,31 @@ fn attempts_are_made_again_later_and_later_and_failure_and_recovery_are_told_onc
 }
 
 #[test]
+fn a_job_is_changed_of_what_was_seen() {
+    let (host, _) = host();
+    let id = create(&host, job("/echo"));
+    let path = format!("/cron/jobs/{id}");
+    let etag = |job: &Value| job["etag"].as_str().unwrap().to_owned();
+    let first = etag(&call(&host, "GET", &path, json!({})).1);
+    let change = |expected: &str, body: Value| {
+        let request = Request::new(Method::PATCH, &path).with_header("if-match", expected);
+        let response = host.call(&routes(), request.with_json(&body).unwrap());
+        let status = response.status().as_u16();
+        (status, response.into_json::<Value>().unwrap())
+    };
+    let (status, changed) = change(&first, json!({"name": "One"}));
+    assert_eq!((status, &changed["name"]), (200, &json!("One")));
+    let (status, refused) = change(&first, json!({"name": "Other"}));
+    assert_eq!(
+        (status, &refused["code"], &refused["etag"]),
+        (412, &json!("precondition_failed"), &changed["etag"])
+    );
+    // That it ran is no change of the job.
+    assert_eq!(run(&host, &id)["status"], "success");
+    assert_eq!(change(&etag(&changed), json!({"name": "Two"})).0, 200);
+}
+
+#[test]
 fn a_due_time_is_one_run_however_often_it_is_delivered() {
     let (host, sent) = host();
     let mut body = job("/echo");

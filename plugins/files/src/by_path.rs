@@ -179,7 +179,7 @@ pub(crate) fn move_to(
         // Its bytes live on in what it replaced. What it was before stays in
         // the trash.
         if spent.version == 1 {
-            trash::delete_file(&spent)?;
+            trash::delete_file(&spent, &Precondition::default())?;
         }
         place::prune(entry.id(), &plan.owner, &settings);
     }

@@ -105,6 +105,7 @@ pub(crate) fn update(
 pub(crate) fn delete(
     Path(id): Path<String>,
     Query(how): Query<trash::How>,
+    expected: Precondition,
     caller: Caller,
 ) -> Result<StatusCode> {
     let least = if how.permanent {
@@ -114,9 +115,9 @@ pub(crate) fn delete(
     };
     let record = Record::find_for(&id, &caller, Permission::Delete, least)?;
     if how.permanent {
-        trash::delete_file(&record)?;
+        trash::delete_file(&record, &expected)?;
         happened::told_before(Change::Deleted, &id, Some(&record.path));
-    } else if trash::throw_file(&id)? {
+    } else if trash::throw_file(&record, &expected)? {
         happened::tell(Change::Trashed, &id, Some(&record.path));
     }
     Ok(StatusCode::NO_CONTENT)

@@ -1,6 +1,7 @@
 //! Conditional and partial requests (RFC 9110 §13 and §14).
 
-use atlashub_sdk::prelude::*;
+use crate::record::etag;
+use atlashub_sdk::{lists_etag as lists, prelude::*};
 use std::{
     ops::Range,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -62,14 +63,13 @@ pub(crate) fn weigh(headers: &Headers, validators: Validators<'_>, size: u64) ->
     }
 }
 
-/// Whether a list of entity tags has this one. Weak tags match only where a
-/// weak comparison is asked for.
-pub(crate) fn lists(list: &str, etag: &str, weak: bool) -> bool {
-    list.trim() == "*"
-        || list
-            .split(',')
-            .map(str::trim)
-            .any(|own| own == etag || (weak && own.strip_prefix("W/") == Some(etag)))
+/// Whether a change is meant for what is there: a file with these bytes, or
+/// none.
+///
+/// # Errors
+/// 412 `precondition_failed`.
+pub(crate) fn check(expected: &Precondition, sha256: Option<&str>) -> Result<()> {
+    expected.check(sha256.map(etag).as_deref())
 }
 
 fn date(headers: &Headers, name: &str) -> Option<u64> {

@@ -4,10 +4,11 @@
 
 use crate::{
     account::{self, Change},
+    conditions,
     contents::{self, Bytes},
     happened::{self, Change as Happened},
     name, notice,
-    record::{COLUMNS, Record, Visibility, etag},
+    record::{COLUMNS, Record, Visibility},
     settings::{Settings, days_ago},
     thumbnail,
     tree::{self, Folder},
@@ -106,11 +107,15 @@ pub(crate) fn add_within(
     ))
 }
 
-/// A new file at its path, or new bytes for the one there. Folders on the way
-/// are made.
+/// A new file at its path, or new bytes for the one there, if what is there is
+/// what `expected` says. Folders on the way are made.
+///
+/// # Errors
+/// 412 `precondition_failed`, and what a place and an account refuse.
 pub(crate) fn put(
     owner: &str,
     path: &str,
+    expected: &Precondition,
     stored: &Stored,
     fields: &Fields,
     settings: &Settings,
@@ -123,6 +128,7 @@ pub(crate) fn put(
             ),
             params![owner, path],
         )?;
+        conditions::check(expected, there.as_ref().map(|there| there.sha256.as_str()))?;
         if let Some(there) = there {
             let record = replace(transaction, &there, stored, fields, settings)?;
             return Ok((record, Happened::Replaced));
@@ -148,6 +154,14 @@ pub(crate) fn put(
     Ok(record)
 }
 
+/// The checksum of the file at a path, if there is one.
+pub(crate) fn sha256_at(owner: &str, path: &str) -> Result<Option<String>> {
+    sql::query_optional(
+        "SELECT sha256 FROM files.objects WHERE owner = $1 AND path = $2 AND deleted_at IS NULL",
+        params![owner, path],
+    )
+}
+
 /// New bytes for a file that is not in the trash, if it is still the one that
 /// `expected` says.
 ///
@@ -155,15 +169,13 @@ pub(crate) fn put(
 /// 412 `precondition_failed`, 404.
 pub(crate) fn put_content(
     id: &str,
-    expected: impl Fn(&str) -> bool,
+    expected: &Precondition,
     stored: &Stored,
     settings: &Settings,
 ) -> Result<Record> {
     let record = untold::transaction(|transaction| {
         let there = locked(transaction, id)?;
-        if !expected(&etag(&there.sha256)) {
-            return Err(changed_meanwhile());
-        }
+        conditions::check(expected, Some(&there.sha256))?;
         replace(transaction, &there, stored, &Fields::default(), settings)
     })?;
     contents::drop_duplicate(&stored.object_key, &record.object_key);
@@ -182,15 +194,6 @@ pub(crate) fn locked(transaction: &Transaction, id: &str) -> Result<Record> {
     Record::within(transaction, id)?
         .filter(|record| record.deleted_at.is_none())
         .ok_or_else(unknown)
-}
-
-/// 412.
-pub(crate) fn changed_meanwhile() -> Error {
-    Error::new(
-        StatusCode::PRECONDITION_FAILED,
-        "precondition_failed",
-        "the file has changed since you saw it",
-    )
 }
 
 /// The folder of that id, if it is the owner's and not in the trash.

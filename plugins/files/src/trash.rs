@@ -5,6 +5,7 @@
 use crate::{
     access, account,
     account::Change,
+    conditions,
     contents::{self, Bytes},
     due, happened, name,
     record::{COLUMNS, Record},
@@ -21,9 +22,23 @@ pub(crate) struct How {
     pub(crate) permanent: bool,
 }
 
-/// Throws a file away; whether it was there.
-pub(crate) fn throw_file(id: &str) -> Result<bool> {
-    untold::transaction(|transaction| throw_file_within(transaction, id))
+/// Throws a file away, if it is the one that `expected` says; whether it was
+/// there.
+///
+/// # Errors
+/// 412 `precondition_failed`.
+pub(crate) fn throw_file(record: &Record, expected: &Precondition) -> Result<bool> {
+    untold::transaction(|transaction| {
+        still_meets(transaction, record, expected)?;
+        throw_file_within(transaction, &record.id)
+    })
+}
+
+/// Looks at the file again, under its owner's lock.
+fn still_meets(transaction: &Transaction, record: &Record, expected: &Precondition) -> Result<()> {
+    account::lock(transaction, &record.owner)?;
+    let there = Record::within(transaction, &record.id)?;
+    conditions::check(expected, there.as_ref().map(|there| there.sha256.as_str()))
 }
 
 /// As [`throw_file`], in a transaction.
@@ -226,13 +241,19 @@ pub(crate) fn take_folder_back(folder: &Folder, settings: &Settings) -> Result<F
     })
 }
 
-/// Deletes a file for good: its row, its versions, who may use it, and then
-/// the bytes that nothing else has.
-pub(crate) fn delete_file(record: &Record) -> Result<()> {
-    sql::execute(
-        "UPDATE files.objects SET deleted_at = 0 WHERE id = $1",
-        params![&record.id],
-    )?;
+/// Deletes a file for good, if it is the one that `expected` says: its row, its
+/// versions, who may use it, and then the bytes that nothing else has.
+///
+/// # Errors
+/// 412 `precondition_failed`.
+pub(crate) fn delete_file(record: &Record, expected: &Precondition) -> Result<()> {
+    sql::transaction(|transaction| {
+        still_meets(transaction, record, expected)?;
+        transaction.execute(
+            "UPDATE files.objects SET deleted_at = 0 WHERE id = $1",
+            params![&record.id],
+        )
+    })?;
     due::soon();
     // Told first: after a kill it is told of again, and not never.
     happened::publish(happened::Change::Deleted, &record.id)?;

@@ -7,7 +7,7 @@
 
 use crate::{
     access::{self, Permission, Role},
-    folders,
+    conditions, folders,
     intake::{Intake, decoded, stated_length},
     name,
     place::{self, Fields},
@@ -35,6 +35,7 @@ pub(crate) fn upload(
         intake: Intake::new(own, settings)?,
         caller,
         fields: Fields::default(),
+        expected: Precondition::of(request.headers()),
         folder: None,
     };
     let is_form = request
@@ -94,6 +95,7 @@ struct Upload {
     intake: Intake,
     caller: Caller,
     fields: Fields,
+    expected: Precondition,
     /// The path of the folder that the call names.
     folder: Option<String>,
 }
@@ -158,6 +160,12 @@ impl Upload {
             Some(folder) => name::check_path(&format!("{folder}/{path}"))?,
             None => path,
         };
+        // A call that is made again is answered as it was, and not refused for
+        // what it has done itself.
+        if request.header("idempotency-key").is_none() {
+            let there = place::sha256_at(&self.intake.owner, &path)?;
+            conditions::check(&self.expected, there.as_deref())?;
+        }
         self.intake.replaces_at(&path)?;
         let size = stated_length(request);
         let claimed = request.header("content-type").map(str::to_owned);
@@ -208,7 +216,8 @@ impl Upload {
         let Intake {
             owner, settings, ..
         } = &self.intake;
-        let record = place::put(owner, path, stored, &self.fields, settings)?;
+        let expected = &self.expected;
+        let record = place::put(owner, path, expected, stored, &self.fields, settings)?;
         self.intake.stored.pop();
         Ok(record)
     }

@@ -22,15 +22,8 @@ pub(crate) fn put_content(
     Config(settings): Config<Settings>,
 ) -> Result<Response> {
     let record = Record::live_for(&id, &caller, Permission::Write, Role::Editor)?;
-    let wanted = request.header("if-match").map(str::to_owned);
-    let expected = |etag: &str| {
-        wanted
-            .as_deref()
-            .is_none_or(|list| conditions::lists(list, etag, false))
-    };
-    if !expected(&etag(&record.sha256)) {
-        return Err(place::changed_meanwhile());
-    }
+    let expected = Precondition::of(request.headers());
+    conditions::check(&expected, Some(&record.sha256))?;
     let mut intake = Intake::new(record.owner, settings)?;
     intake.replaces(record.size);
     let claimed = request.header("content-type").map(str::to_owned);
@@ -44,7 +37,7 @@ pub(crate) fn put_content(
     let Some(stored) = intake.stored.last() else {
         return Err(Error::internal("nothing was stored"));
     };
-    let record = place::put_content(&id, expected, stored, &intake.settings)?;
+    let record = place::put_content(&id, &expected, stored, &intake.settings)?;
     intake.stored.pop();
     let etag = etag(&record.sha256);
     let metadata = Json(record.metadata(&identity::public_url()));

@@ -6,6 +6,8 @@ use atlashub_sdk::prelude::*;
 
 /// Most buckets of a project.
 const MAX_BUCKETS: usize = 100;
+/// How often a change is made anew when another comes in between.
+const TURNS: usize = 8;
 /// Most types that a bucket may name.
 const MAX_TYPES: usize = 50;
 
@@ -48,6 +50,8 @@ pub(crate) struct Bucket {
     pub(crate) allowed_types: Vec<String>,
     /// Milliseconds since 1970.
     pub(crate) created_at: i64,
+    /// Grows with each change of its rules.
+    generation: i64,
 }
 
 /// A bucket, as clients see it.
@@ -60,11 +64,14 @@ pub(crate) struct Shown {
     max_object_bytes: Option<u64>,
     allowed_types: Vec<String>,
     created_at: String,
+    /// What `If-Match` takes: another with each change.
+    etag: String,
 }
 
 impl From<Bucket> for Shown {
     fn from(bucket: Bucket) -> Self {
         Self {
+            etag: bucket.etag(),
             name: bucket.name,
             public: bucket.public,
             uploads: bucket.uploads,
@@ -93,6 +100,11 @@ impl Bucket {
                 "there is no such bucket; a secret key or an admin makes it with POST /v1/storage/buckets",
             )
         })
+    }
+
+    /// Another one with the same name has another tag, too.
+    fn etag(&self) -> String {
+        format!("\"{}-{}\"", self.created_at, self.generation)
     }
 
     /// Refuses a type that the bucket does not take.
@@ -161,7 +173,7 @@ pub(crate) fn essence(content_type: &str) -> Result<String> {
 
 /// Rules, as they are given. What is left out stays as it is; `null` takes
 /// the largest size away.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Rules {
     name: Option<String>,
@@ -252,6 +264,7 @@ pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<S
         max_object_bytes: None,
         allowed_types: Vec::new(),
         created_at: moment::now_ms(),
+        generation: 1,
     };
     rules.apply(&mut bucket)?;
     let names: Vec<String> = sql::query("SELECT name FROM storage.buckets", params![])?;
@@ -284,7 +297,11 @@ pub(crate) fn create(Json(mut rules): Json<Rules>) -> Result<(StatusCode, Json<S
     Ok((StatusCode::CREATED, Json(bucket.into())))
 }
 
-pub(crate) fn update(Path(name): Path<String>, Json(rules): Json<Rules>) -> Result<Json<Shown>> {
+pub(crate) fn update(
+    Path(name): Path<String>,
+    expected: Precondition,
+    Json(rules): Json<Rules>,
+) -> Result<Response> {
     access::require_manager()?;
     if rules.name.as_ref().is_some_and(|other| *other != name) {
         return Err(Error::invalid(
@@ -292,21 +309,36 @@ pub(crate) fn update(Path(name): Path<String>, Json(rules): Json<Rules>) -> Resu
             "a bucket keeps its name; addresses depend on it",
         ));
     }
-    let mut bucket = Bucket::require(&name)?;
-    rules.apply(&mut bucket)?;
-    sql::execute(
-        "UPDATE storage.buckets SET public = $2, uploads = $3, max_object_bytes = $4, allowed_types = $5 \
-         WHERE name = $1",
-        params![
-            &bucket.name,
-            bucket.public,
-            bucket.uploads.as_str(),
-            bucket.max_object_bytes,
-            sql::Value::json(&bucket.allowed_types)?
-        ],
-    )?;
-    objects::note("bucket.update", &bucket.name);
-    Ok(Json(bucket.into()))
+    // Who changes another rule at the same time is not undone.
+    for _ in 0..TURNS {
+        let mut bucket = Bucket::require(&name)?;
+        expected.check(Some(&bucket.etag()))?;
+        rules.clone().apply(&mut bucket)?;
+        let changed = sql::execute(
+            "UPDATE storage.buckets SET public = $2, uploads = $3, max_object_bytes = $4, \
+             allowed_types = $5, generation = generation + 1 WHERE name = $1 AND generation = $6",
+            params![
+                &bucket.name,
+                bucket.public,
+                bucket.uploads.as_str(),
+                bucket.max_object_bytes,
+                sql::Value::json(&bucket.allowed_types)?,
+                bucket.generation
+            ],
+        )?;
+        if changed > 0 {
+            bucket.generation += 1;
+            objects::note("bucket.update", &bucket.name);
+            let etag = bucket.etag();
+            return Ok(
+                (StatusCode::OK, [("etag", etag)], Json(Shown::from(bucket))).into_response(),
+            );
+        }
+    }
+    Err(Error::conflict(
+        "bucket_busy",
+        "others are changing this bucket: look at it, and try again",
+    ))
 }
 
 pub(crate) fn delete(

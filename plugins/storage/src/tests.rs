@@ -133,6 +133,43 @@ fn a_new_object_takes_the_place_and_the_room_of_the_old() {
 }
 
 #[test]
+fn rules_are_changed_of_what_was_seen() {
+    let _host = host();
+    bucket(&json!({"name": "pictures"}));
+    let listed = call(Request::get("/v1/storage/buckets")).1;
+    let of = |listed: &Value| listed["items"][0]["etag"].as_str().unwrap().to_owned();
+    let first = of(&listed);
+    let change = |etag: &str, rules: &Value| {
+        let request = Request::new(Method::PATCH, "/v1/storage/buckets/pictures");
+        let request = request.with_header("if-match", etag);
+        call(request.with_json(rules).unwrap())
+    };
+    let (status, changed) = change(&first, &json!({"public": true}));
+    assert_eq!(status, 200, "{changed}");
+    assert_ne!(changed["etag"], first);
+    let (status, refused) = change(&first, &json!({"maxObjectBytes": 5}));
+    assert_eq!(
+        (status, &refused["code"], &refused["etag"]),
+        (412, &json!("precondition_failed"), &changed["etag"])
+    );
+    // Nothing of it has happened; without a condition it is made of what is there.
+    let (status, changed) = send(
+        Method::PATCH,
+        "/v1/storage/buckets/pictures",
+        &json!({"maxObjectBytes": 7}),
+    );
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&changed["public"], &changed["maxObjectBytes"]),
+        (&json!(true), &json!(7))
+    );
+    assert_eq!(
+        of(&call(Request::get("/v1/storage/buckets")).1),
+        changed["etag"]
+    );
+}
+
+#[test]
 fn the_rules_of_a_bucket_hold() {
     let host = host();
     bucket(&json!({

@@ -129,11 +129,15 @@ struct Stored {
     owner: Option<String>,
     size: u64,
     id: Option<String>,
+    #[serde(default, skip_serializing)]
+    etag: Option<String>,
 }
 
+/// A file that was stored, as it then was.
 #[derive(Deserialize)]
 struct Made {
     id: String,
+    etag: String,
 }
 
 /// How far it is.
@@ -211,7 +215,7 @@ fn take(turn: &mut Turn) -> Result<Ended> {
     let before = usize::try_from(state.count).unwrap_or(usize::MAX);
     for pair in pairs.iter().skip(before) {
         let item = item(pair, &mut owners)?;
-        let mut id = None;
+        let (mut id, mut etag) = (None, None);
         if !asked.dry_run {
             state.open = Some(Open {
                 path: item.path.clone(),
@@ -227,9 +231,9 @@ fn take(turn: &mut Turn) -> Result<Ended> {
             }
             let made = store(&item).map_err(|error| match events::is_worth_retrying(&error) {
                 true => error,
-                false => refused(&[Fault::of(&item.entry.name, &error)]),
+                false => refused(&[Fault::of(&item.entry.name, &taken(error, &item.path))]),
             })?;
-            id = Some(made);
+            (id, etag) = (Some(made.id), Some(made.etag));
         }
         turn.job.bytes_done += item.entry.size;
         done.push(Stored {
@@ -238,6 +242,7 @@ fn take(turn: &mut Turn) -> Result<Ended> {
             owner: item.owner,
             size: item.entry.size,
             id,
+            etag,
         });
     }
     state.open = None;
@@ -266,9 +271,11 @@ fn lost(turn: &Turn, last: Option<Stored>) -> Result<Ended> {
     if job.as_ref().is_some_and(|job| !has_failed(job)) {
         return Ok(Ended::Lost);
     }
-    let forgotten = match last.and_then(|stored| stored.id) {
-        Some(id) => forget(&id),
-        None => Ok(()),
+    let forgotten = match last {
+        Some(Stored {
+            id: Some(id), etag, ..
+        }) => forget(&id, etag.as_deref()),
+        _ => Ok(()),
     };
     let undone = forgotten.and_then(|()| job.map_or(Ok(()), |job| undo(&job, true)));
     if let Err(error) = undone {
@@ -288,8 +295,8 @@ fn keep(turn: &Turn, state: &mut State, done: &mut Vec<Stored>) -> Result<bool> 
     let noted = turn.note(state, |own| {
         for (n, stored) in (first..).zip(done.iter()) {
             own.execute(
-                "INSERT INTO transfer.stored (job_id, n, file, path, owner, size, file_id) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                "INSERT INTO transfer.stored (job_id, n, file, path, owner, size, file_id, etag) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 params![
                     &turn.job.id,
                     n,
@@ -297,7 +304,8 @@ fn keep(turn: &Turn, state: &mut State, done: &mut Vec<Stored>) -> Result<bool> 
                     &stored.path,
                     stored.owner.as_deref(),
                     stored.size,
-                    stored.id.as_deref()
+                    stored.id.as_deref(),
+                    stored.etag.as_deref()
                 ],
             )?;
         }
@@ -458,12 +466,24 @@ fn place_is_free(item: &Item<'_>) -> Result<Option<Fault>> {
     let url = at(&item.path, item.owner.as_deref());
     match ask_optional::<serde_json::Value>(http::get(url)) {
         Ok(None) => Ok(None),
-        Ok(Some(_)) => {
-            let reason = format!("there is something at `{}` already", item.path);
-            Ok(Some(Fault::new(name, "path_taken", reason)))
-        }
+        Ok(Some(_)) => Ok(Some(Fault::of(name, &path_taken(&item.path)))),
         Err(error) if error.status().is_client_error() => Ok(Some(Fault::of(name, &error))),
         Err(error) => Err(error),
+    }
+}
+
+fn path_taken(path: &str) -> Error {
+    Error::conflict(
+        "path_taken",
+        format!("there is something at `{path}` already"),
+    )
+}
+
+/// Where a file came to lie since its place was looked at, that is said.
+fn taken(error: Error, path: &str) -> Error {
+    match error.code() {
+        "precondition_failed" => path_taken(path),
+        _ => error,
     }
 }
 
@@ -476,13 +496,15 @@ fn unpacked(entry: &Found) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Stores a file with its metadata; nothing is left of it when that fails.
-fn store(item: &Item<'_>) -> Result<String> {
+/// Stores a file with its metadata where nothing lies; nothing is left of it
+/// when that fails.
+fn store(item: &Item<'_>) -> Result<Made> {
     let kind = item.metadata.content_type.as_deref();
     let call = http::post(format!("{BASE}/files/upload"))
         .header("file-path", encoded(&item.path))
         .header("content-type", kind.unwrap_or("application/octet-stream"))
-        .header("content-length", item.entry.size.to_string());
+        .header("content-length", item.entry.size.to_string())
+        .header("if-none-match", "*");
     let call = match &item.owner {
         Some(owner) => call.header("file-owner", owner.clone()),
         None => call,
@@ -519,11 +541,11 @@ fn store(item: &Item<'_>) -> Result<String> {
         let call = http::call(Method::PATCH, address(&made.id)).json(&more)?;
         if let Err(error) = ask_files::<serde_json::Value>(call) {
             // If that fails, the place is still noted.
-            let _ = forget(&made.id);
+            let _ = forget(&made.id, Some(&made.etag));
             return Err(error);
         }
     }
-    Ok(made.id)
+    Ok(made)
 }
 
 /// Takes back what an import that did not come to its end has stored; with
@@ -538,13 +560,14 @@ pub(crate) fn undo(job: &Job, is_over: bool) -> Result<()> {
     let mut failed = None;
     let mut behind = -1_i64;
     loop {
-        let some: Vec<(i64, Option<String>)> = sql::query(
-            "SELECT n, file_id FROM transfer.stored WHERE job_id = $1 AND n > $2 \
+        let some: Vec<(i64, Option<String>, Option<String>)> = sql::query(
+            "SELECT n, file_id, etag FROM transfer.stored WHERE job_id = $1 AND n > $2 \
              ORDER BY n LIMIT $3",
             params![&job.id, behind, STEP],
         )?;
-        for (n, id) in &some {
-            match id.as_deref().map_or(Ok(()), forget) {
+        for (n, id, etag) in &some {
+            let id = id.as_deref();
+            match id.map_or(Ok(()), |id| forget(id, etag.as_deref())) {
                 Ok(()) => {
                     sql::execute(
                         "DELETE FROM transfer.stored WHERE job_id = $1 AND n = $2",
@@ -586,7 +609,7 @@ fn forget_half(job: &Job, open: &Open) -> Result<()> {
     let is_it =
         |file: &File| (began..=ended).contains(&file.created_ms()) && file.size == open.size;
     match file.filter(is_it) {
-        Some(file) if !is_of_another(job, open, &file.id)? => forget(&file.id),
+        Some(file) if !is_of_another(job, open, &file.id)? => forget(&file.id, Some(&file.etag)),
         _ => Ok(()),
     }
 }
@@ -615,13 +638,19 @@ fn is_of_another(job: &Job, open: &Open, id: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Deletes a file again.
+/// Deletes a file again. One that has other bytes meanwhile is somebody's, and
+/// stays.
 ///
 /// # Errors
-/// When it may still be there.
-fn forget(id: &str) -> Result<()> {
-    let answer = send(http::delete(format!("{}?permanent=1", address(id))))?;
-    if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 410) {
+/// When it may still be there as it was stored.
+fn forget(id: &str, etag: Option<&str>) -> Result<()> {
+    let call = http::delete(format!("{}?permanent=1", address(id)));
+    let call = match etag {
+        Some(etag) => call.header("if-match", etag),
+        None => call,
+    };
+    let answer = send(call)?;
+    if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 410 | 412) {
         return Ok(());
     }
     log::error!("delete the file {id} again: {}", answer.status);

@@ -172,9 +172,14 @@ pub(crate) fn replace(file: &File, unchanged: bool, request: &mut Request) -> Re
     read(send_body(call, request)?)
 }
 
-/// Stores a body as the file at a path.
+/// Stores a body as the file at a path; with `If-None-Match: *` only where none
+/// has come meanwhile.
 pub(crate) fn upload(path: &str, request: &mut Request) -> Result<File> {
     let call = http::post(format!("{BASE}/files/upload")).header("file-path", encoded(path));
+    let call = match request.header("if-none-match").map(str::trim) {
+        Some("*") => call.header("if-none-match", "*"),
+        _ => call,
+    };
     read(send_body(call, request)?)
 }
 

@@ -58,6 +58,7 @@ mod logging;
 pub mod mail;
 pub mod moment;
 pub mod multipart;
+mod precondition;
 mod request;
 mod response;
 mod router;
@@ -81,6 +82,7 @@ pub use jobs::{Job, Jobs};
 pub use lifecycle::{Activation, Deactivation};
 /// Writing to the plugin's log: `log::info!("…")`.
 pub use log;
+pub use precondition::{Precondition, lists as lists_etag};
 pub use request::Request;
 pub use response::{IntoResponse, Response};
 pub use router::Router;
@@ -89,10 +91,10 @@ pub use router::Router;
 pub mod prelude {
     pub use crate::{
         Body, Caller, Config, Error, Event, FromRequest, Headers, IntoResponse, Job, Jobs, Json,
-        Method, Path, Payload, Query, Request, Response, Result, Router, StatusCode, Subscriptions,
-        Uri, audit, blob, channel, config, database, definitions, events, http, idempotency,
-        identity, jobs, kv, log, mail, moment, multipart, params, schedules, secret, sign_in, sql,
-        users,
+        Method, Path, Payload, Precondition, Query, Request, Response, Result, Router, StatusCode,
+        Subscriptions, Uri, audit, blob, channel, config, database, definitions, events, http,
+        idempotency, identity, jobs, kv, log, mail, moment, multipart, params, schedules, secret,
+        sign_in, sql, users,
     };
     pub use serde::{Deserialize, Serialize};
 }

@@ -14,6 +14,64 @@ fn bytes(target: String) -> Vec<u8> {
     response.into_bytes().unwrap()
 }
 
+/// The status and the code of a refusal, or 201 and the file.
+fn store_if(path: &str, text: &str, condition: (&str, &str)) -> (u16, Value) {
+    let request = Request::post("/files/upload", text).with_header("file-path", path);
+    let response = call(request.with_header(condition.0, condition.1));
+    (response.status().as_u16(), response.into_json().unwrap())
+}
+
+#[test]
+fn a_body_is_stored_only_over_what_was_named() {
+    let host = host();
+    let (status, first) = store_if("d/a.txt", "one", ("if-none-match", "*"));
+    assert_eq!(status, 201);
+    let (status, refusal) = store_if("d/a.txt", "two", ("if-none-match", "*"));
+    assert_eq!(
+        (status, &refusal["code"]),
+        (412, &json!("precondition_failed"))
+    );
+    assert_eq!(refusal["detail"], "there is one already");
+    let (status, refusal) = store_if("d/b.txt", "two", ("if-match", "*"));
+    assert_eq!(status, 412);
+    assert_eq!(refusal["detail"], "it is not there any more");
+    assert_eq!(used(), 3);
+    let known = first["etag"].as_str().unwrap();
+    let (status, second) = store_if("d/a.txt", "two", ("if-match", known));
+    assert_eq!((status, &second["version"]), (201, &json!(2)));
+    assert_eq!(second["id"], first["id"]);
+    assert_eq!(store_if("d/a.txt", "three", ("if-match", known)).0, 412);
+    // Refused before a byte is stored.
+    assert_eq!(host.objects("private").len(), 2);
+    // The same call once more is answered as it was, and not refused.
+    let again = || {
+        let request = Request::post("/files/upload", "once").with_header("file-path", "once.txt");
+        let request = request.with_header("if-none-match", "*");
+        call(request.with_header("idempotency-key", "k1"))
+    };
+    assert_eq!(again().status().as_u16(), 201);
+    assert_eq!(again().status().as_u16(), 201);
+}
+
+#[test]
+fn a_file_is_deleted_only_as_it_was_seen() {
+    let _host = host();
+    let file = upload("a.txt", b"one");
+    let id = id(&file);
+    let first = file["etag"].as_str().unwrap();
+    let second = ok(call(put(&id, b"two")));
+    let second = second["etag"].as_str().unwrap();
+    for how in ["", "?permanent=1"] {
+        let delete = |etag: &str| {
+            let request = Request::new(Method::DELETE, format!("/files/{id}{how}"));
+            call(request.with_header("if-match", etag))
+        };
+        assert_eq!(refused(delete(first)), (412, "precondition_failed".into()));
+        assert_eq!(delete(second).status().as_u16(), 204);
+    }
+    assert_eq!(used(), 0);
+}
+
 #[test]
 fn what_a_file_was_can_be_had_again() {
     let host = host();

@@ -36,6 +36,12 @@ fn host_where(asked: &Asked, other: impl Fn(&str, &str) -> Option<Response> + 's
                 "" => format!("{path}?{}", request.query()),
                 at => at.to_owned(),
             };
+            let condition = match method.as_str() {
+                "POST" => request.header("if-none-match"),
+                "DELETE" => request.header("if-match"),
+                _ => Some(""),
+            };
+            assert!(condition.is_some(), "{method} {place} without a condition");
             let another = other(&method, &place);
             let usual = || match (method.as_str(), path.as_str()) {
                 ("GET", _) if request.query().contains("taken") => Response::new(StatusCode::OK)
@@ -44,7 +50,7 @@ fn host_where(asked: &Asked, other: impl Fn(&str, &str) -> Option<Response> + 's
                 ("GET", _) if request.query().contains("half") => {
                     let at = "2030-01-01T00:00:00Z";
                     let file = json!({"id": "former", "filename": "half",
-                        "mime_type": "text/plain", "size": 1, "created_at": at, "updated_at": at});
+                        "mime_type": "text/plain", "etag": "\"1\"", "size": 1, "created_at": at, "updated_at": at});
                     let found = json!({"kind": "file", "file": file}).to_string();
                     Response::new(StatusCode::OK).with_body(found.into_bytes())
                 }
@@ -57,7 +63,7 @@ fn host_where(asked: &Asked, other: impl Fn(&str, &str) -> Option<Response> + 's
                 _ => Response::new(StatusCode::OK)
                     .with_header("content-type", "application/json")
                     .with_body(
-                        json!({"id": format!("id of {at}")})
+                        json!({"id": format!("id of {at}"), "etag": format!("\"{at}\"")})
                             .to_string()
                             .into_bytes(),
                     ),
@@ -325,8 +331,8 @@ fn numbers_that_archives_lie_with_are_refused() {
 /// A job whose turn ended when one file was stored, and `open` perhaps.
 fn interrupted(id: &str, open: Value) {
     sql::execute(
-        "INSERT INTO transfer.stored (job_id, n, file, path, size, file_id) \
-         VALUES ($1, 0, 'a', 'a', 1, 'id of a')",
+        "INSERT INTO transfer.stored (job_id, n, file, path, size, file_id, etag) \
+         VALUES ($1, 0, 'a', 'a', 1, 'id of a', '\"a\"')",
         params![id],
     )
     .unwrap();
@@ -534,7 +540,7 @@ fn a_turn_that_fails_while_its_import_is_cancelled_leaves_nothing_behind() {
             let _ = cancel(&its.borrow());
             let at = moment::rfc3339(moment::now_ms());
             *there.borrow_mut() = Some(json!({"id": "late", "filename": "b",
-                "mime_type": "text/plain", "size": 1, "created_at": at, "updated_at": at}));
+                "mime_type": "text/plain", "etag": "\"1\"", "size": 1, "created_at": at, "updated_at": at}));
             Some(Response::new(StatusCode::SERVICE_UNAVAILABLE))
         }
         "GET" if place.contains("path=b") => {
@@ -550,6 +556,34 @@ fn a_turn_that_fails_while_its_import_is_cancelled_leaves_nothing_behind() {
     assert_eq!(last.as_deref(), Some("DELETE /files/late"));
     let (_, job) = call(Request::get(&job));
     assert_eq!(job["status"], "cancelled", "{job}");
+}
+
+#[test]
+fn what_somebody_puts_in_the_place_of_a_file_stays_theirs() {
+    // Where the third is to go, a file comes to lie after its place was looked
+    // at; the first has other bytes by the time it is taken back.
+    let asked = Asked::default();
+    let precondition_failed = || {
+        Response::new(StatusCode::PRECONDITION_FAILED)
+            .with_body(br#"{"code":"precondition_failed","detail":"no"}"#.to_vec())
+    };
+    let host = host_where(&asked, move |method, place| match (method, place) {
+        ("POST", "c") => Some(precondition_failed()),
+        ("DELETE", "/files/id%20of%20a?permanent=1") => Some(precondition_failed()),
+        _ => None,
+    });
+    let job = import(&host, three());
+    failed(&job, "folder_refused");
+    assert_eq!(codes(&job), [("c".to_owned(), "path_taken".to_owned())]);
+    assert_eq!(noted(), 0);
+    let deleted: Vec<String> = calls(&asked)
+        .into_iter()
+        .filter(|call| call.starts_with("DELETE"))
+        .collect();
+    assert_eq!(
+        deleted,
+        ["DELETE /files/id%20of%20a", "DELETE /files/id%20of%20b"]
+    );
 }
 
 #[test]
@@ -617,7 +651,7 @@ fn a_turn_that_is_killed_after_its_import_was_cancelled_leaves_nothing() {
         assert_eq!(cancel_in_queue(&host, &path)["status"], "running");
         let at = moment::rfc3339(moment::now_ms());
         *arrived.borrow_mut() = Some(json!({"id": "late", "filename": "b",
-            "mime_type": "text/plain", "size": 1, "created_at": at, "updated_at": at}));
+            "mime_type": "text/plain", "etag": "\"1\"", "size": 1, "created_at": at, "updated_at": at}));
         if is_of_another {
             let other = asked_for(three());
             let other = other.rsplit('/').next().unwrap();
