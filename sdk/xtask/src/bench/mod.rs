@@ -12,6 +12,7 @@ mod dashboard;
 mod extraction;
 mod identity;
 mod jobs;
+mod large;
 mod latency;
 mod load;
 mod moves;
@@ -54,6 +55,8 @@ struct Plan {
     /// How many jobs are done, and how many schedules there are.
     jobs: usize,
     schedules: usize,
+    /// How large the CSV of a table is that moves, bytes.
+    table_bytes: u64,
     /// How many payments are told.
     payments: u32,
     /// How many rows the table has that is scrolled.
@@ -70,6 +73,7 @@ const FULL: Plan = Plan {
     files_in_folder: 10_000,
     jobs: 20_000,
     schedules: 100_000,
+    table_bytes: 1 << 30,
     payments: 5_000,
     rows_shown: 100_000,
 };
@@ -85,6 +89,7 @@ const QUICK: Plan = Plan {
     files_in_folder: 1_000,
     jobs: 4_000,
     schedules: 5_000,
+    table_bytes: 64 << 20,
     payments: 1_000,
     rows_shown: 10_000,
 };
@@ -102,6 +107,7 @@ const PARTS: &[&str] = &[
     "small",
     "tables",
     "moves",
+    "large",
     "login",
     "checks",
     "transfer",
@@ -163,6 +169,9 @@ pub(crate) fn run(repository: &Workspace, words: &[String]) -> Result<()> {
     }
     if wanted("moves") {
         moves::moves(&bench, &mut report)?;
+    }
+    if wanted("large") {
+        large::large(&bench, &mut report)?;
     }
     if wanted("login") {
         identity::login(&bench, &mut report)?;

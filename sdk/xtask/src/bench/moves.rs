@@ -90,8 +90,9 @@ fn middle(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// Runs a job to its end: how long that took.
-fn job(
+/// Runs a job to its end: how long that took, and what it says of itself.
+/// `most` is raised to the most memory that the server had meanwhile, bytes.
+pub(super) fn job(
     node: &Node,
     client: &Client,
     path: &str,
@@ -118,7 +119,8 @@ fn word<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name)?.as_str()
 }
 
-fn sql(node: &Node, sql: &str) -> Result<()> {
+/// Runs a statement in the project.
+pub(super) fn sql(node: &Node, sql: &str) -> Result<()> {
     let body = json!({"sql": sql, "mode": "write"});
     let path = "/admin/v1/projects/moves/sql";
     let answer = node.admin.call("POST", path, Some(&body))?;
