@@ -272,8 +272,10 @@ async fn a_second_factor_is_removed_with_what_it_guards_or_by_an_owner() {
     let without = remove(&bob, json!({"password": PASSWORD})).await;
     assert_eq!(without.expect_problem(401), "totp_required");
     let body = json!({"password": PASSWORD, "totp_code": codes[0]});
-    let _ = remove(&bob, body).await.expect(204);
+    let removed = remove(&bob, body).await.expect(200);
     bob.get("/admin/v1/projects").await.expect_problem(401);
+    let new = session(&owner, &removed);
+    let _ = new.get("/admin/v1/projects").await.expect(200);
     let bob = sign_in(&owner, "bob@example.com", PASSWORD, None).await;
     let bob = session(&owner, &bob.expect(200));
     let _ = with_totp(&bob).await;

@@ -8,9 +8,9 @@ use crate::{
     limits::Attempt,
     one_time_code::{self, Enrolment},
     sessions::{
-        AdminIdentity,
+        AdminIdentity, SignedIn,
         refusals::Refusal,
-        sign_in::{totp_identity, wrong_code},
+        sign_in::{Proof, totp_identity, wrong_code},
     },
 };
 use atlashub_core::{AdminId, Digest, Error, RequestId, Result};
@@ -87,8 +87,8 @@ impl App {
         Ok(())
     }
 
-    /// Removes the admin's own second factor and ends all the admin's
-    /// sessions.
+    /// Removes the admin's own second factor, ends all the admin's sessions,
+    /// and begins a new one for whoever removed it.
     ///
     /// # Errors
     /// 403 `wrong_password`, 401 `totp_required` and `invalid_totp_code`,
@@ -100,13 +100,16 @@ impl App {
         code: Option<SecretString>,
         from: IpAddr,
         request: Option<RequestId>,
-    ) -> Result<()> {
+    ) -> Result<SignedIn> {
         let admin = self
             .check_password(identity, password, from, request)
             .await?;
         self.check_admin_second_factor(&admin, code, from, request)
             .await?;
         self.drop_second_factor(&identity.actor(request), admin.id)
+            .await?;
+        let admin = own_account(self, identity).await?;
+        self.begin_session(&admin, Proof::Password, Some(from), request)
             .await
     }
 

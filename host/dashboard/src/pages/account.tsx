@@ -132,8 +132,8 @@ function SecondFactor({ admin }: { admin: Schemas["AdminAccountView"] }) {
               event.preventDefault();
               void act(async () => {
                 if (admin.totp_enabled) {
-                  await take(api.DELETE("/admin/v1/session/totp", { body: { password, ...(code ? { totp_code: code.trim() } : {}) } }));
-                  toast.success("The second factor is off");
+                  begin(await take(api.DELETE("/admin/v1/session/totp", { body: { password, ...(code ? { totp_code: code.trim() } : {}) } })));
+                  toast.success("The second factor is off, and all other sessions of yours have ended");
                   await refresh();
                 } else setEnrolment(await take(api.POST("/admin/v1/session/totp", { body: { password } })));
                 setPassword("");

@@ -1,12 +1,12 @@
 //! `/admin/v1/session/totp`: one's own second factor.
 
-use super::no_cookie;
+use super::{SessionView, answer};
 use crate::{
     admin::SignedInAdmin, client_address::ClientAddress, extract::Json, problem::Problem,
     request_id::RequestTag, state::HostState,
 };
-use axum::{Extension, extract::State, response::IntoResponse};
-use http::{StatusCode, header};
+use axum::{Extension, extract::State, response::Response};
+use http::StatusCode;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -99,7 +99,7 @@ pub(crate) async fn verify(
 #[utoipa::path(
     delete, path = "/admin/v1/session/totp", tag = "admins", operation_id = "remove_totp",
     request_body = Removal,
-    responses((status = 204, description = "Removed; all sessions have ended"))
+    responses((status = 200, description = "A new session, without it; all others have ended", body = SessionView))
 )]
 pub(crate) async fn remove(
     State(state): State<HostState>,
@@ -107,12 +107,12 @@ pub(crate) async fn remove(
     Extension(client): Extension<ClientAddress>,
     Extension(tag): Extension<RequestTag>,
     Json(body): Json<Removal>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let code = body.totp_code.map(Into::into);
     let request = Some(tag.id());
-    state
+    let signed_in = state
         .app
         .remove_second_factor(&identity, body.password.into(), code, client.0, request)
         .await?;
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, no_cookie())]))
+    Ok(answer(StatusCode::OK, signed_in))
 }
