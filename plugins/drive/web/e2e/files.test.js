@@ -206,16 +206,27 @@ test("everything is done by keys, and on a phone", async () => {
   await page.close();
 });
 
-test("the trash is emptied to its end, however much is in it", async () => {
+test("a folder is seen to its end behind a link, and the trash is emptied to its end, however much is in them", async () => {
   const user = await server.user("Nekesa");
   const names = Array.from({ length: 230 }, (_, place) => `old ${place}.txt`);
-  const lanes = Array.from({ length: 8 }, async (_, lane) => {
-    for (const name of names.filter((_, place) => place % 8 === lane)) {
-      const made = await user.upload(name, name);
-      await user.call("DELETE", `/files/${made.id}`);
-    }
+  const inLanes = async (work) => Promise.all(Array.from({ length: 8 }, async (_, lane) => {
+    for (const name of names.filter((_, place) => place % 8 === lane)) await work(name);
+  }));
+  const made = new Map();
+  await inLanes(async (name) => made.set(name, await user.upload(`Old/${name}`, name)));
+  const folders = await user.call("GET", "/folders");
+  const { token } = await user.call("POST", `/folders/${folders.items[0].id}/share`, {});
+  const guests = await browser.another();
+  const guest = await guests.page(server);
+  await guest.goto(`${guest.base}#/s/${token}`);
+  const listed = guest.getByRole("list", { name: "Files and folders" }).getByRole("listitem");
+  await until("all files", async () => {
+    await guest.evaluate(() => window.scrollTo(0, document.body.scrollHeight));
+    return (await listed.count()) === names.length;
   });
-  await Promise.all(lanes);
+  faultless(guest);
+  await guests.stop();
+  await inLanes(async (name) => user.call("DELETE", `/files/${made.get(name).id}`));
   const page = await browser.page(server);
   await signIn(page, user);
   await page.getByRole("link", { name: "Trash" }).first().click();

@@ -2,7 +2,6 @@
  * What the tests of the drive have in common, besides what all tests of pages
  * have (`tests/browser`).
  */
-import { createHmac } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Browser as AnyBrowser } from "../../../../tests/browser/browser.js";
@@ -13,6 +12,7 @@ import { until } from "../../../../tests/browser/until.js";
 export { desktop, faultless, phone } from "../../../../tests/browser/browser.js";
 export { accessible } from "../../../../tests/browser/pictures.js";
 export { freePort } from "../../../../tests/browser/server.js";
+export { code } from "../../../../tests/browser/totp.js";
 export { until } from "../../../../tests/browser/until.js";
 
 export const password = "a long pass phrase";
@@ -94,17 +94,6 @@ export async function act(page, name, action) {
 
 export function entry(page, name) {
   return page.getByRole("listitem").filter({ has: page.getByRole("checkbox", { name: `Choose ${name}`, exact: true }) });
-}
-
-/** The code of an authenticator (RFC 6238), `steps` of 30 seconds from now. */
-export function code(secret, steps = 0) {
-  const bits = [...secret.replace(/=+$/, "")].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-  const moment = Buffer.alloc(8);
-  moment.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const mac = createHmac("sha1", key).update(moment).digest();
-  const at = (mac.at(-1) ?? 0) & 15;
-  return String((mac.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
 /** Pictures in dark and light, on a desktop and a phone; and axe. */

@@ -1,20 +1,26 @@
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Download, RotateCcw, Upload } from "lucide-react";
 import { useRef } from "react";
 import { t } from "@/i18n";
 import { ask, call } from "@/lib/api";
 import { download } from "@/lib/bytes-of";
 import { bytes, whole } from "@/lib/format";
-import { client, filesChanged, useFile } from "@/lib/queries";
+import { client, filesChanged, pages, useFile } from "@/lib/queries";
 import type { FileItem, Page, Version } from "@/lib/types";
 import { Dialog } from "./dialog";
 import { Problem, useDoing } from "./form";
+import { More } from "./more";
 import { Failed, Waiting } from "./states";
 import { complain, say } from "./toast";
 
 export function VersionsDialog({ file, close }: { file: FileItem; close: () => void }) {
   const key = ["file", file.id, "versions"];
-  const versions = useQuery({ queryKey: key, queryFn: async () => call<Page<Version>>("GET", `/files/${file.id}/versions`, { params: { limit: 100 } }) });
+  const versions = useInfiniteQuery({
+    queryKey: key,
+    queryFn: async ({ pageParam }) => call<Page<Version>>("GET", `/files/${file.id}/versions`, { params: { limit: 100, cursor: pageParam } }),
+    ...pages,
+    select: ({ pages: all }) => all.flatMap(({ items }) => items),
+  });
   const now = useFile(file.id);
   const { busy, problem, run } = useDoing();
   const input = useRef<HTMLInputElement>(null);
@@ -61,11 +67,11 @@ export function VersionsDialog({ file, close }: { file: FileItem; close: () => v
       }
     >
       <Problem text={problem} />
-      {versions.isError ? (
+      {versions.isError && !versions.data ? (
         <Failed error={versions.error} again={() => void versions.refetch()} />
       ) : versions.data ? (
         <ul className="divide-y divide-border" aria-label={t("versions")}>
-          {versions.data.items.map((version) => (
+          {versions.data.map((version) => (
             <li key={version.version} className="flex items-center gap-2 py-2">
               <div className="min-w-0 flex-1">
                 <div className="font-medium">
@@ -94,6 +100,8 @@ export function VersionsDialog({ file, close }: { file: FileItem; close: () => v
       ) : (
         <Waiting />
       )}
+      {versions.isFetchNextPageError && <Failed error={versions.error} again={() => void versions.fetchNextPage()} />}
+      <More on={versions.hasNextPage && !versions.isFetchNextPageError} more={() => void versions.fetchNextPage()} />
     </Dialog>
   );
 }

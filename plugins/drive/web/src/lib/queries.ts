@@ -20,7 +20,8 @@ export async function filesChanged(): Promise<void> {
   await Promise.all(["list", "folder", "trash", "shared", "search", "quota", "tags", "file"].map(async (key) => client.invalidateQueries({ queryKey: [key] })));
 }
 
-const pages = {
+/** Lists that go on where a page has ended. */
+export const pages = {
   initialPageParam: undefined as string | undefined,
   getNextPageParam: (page: Page<unknown>) => page.next_cursor ?? undefined,
 };

@@ -1,14 +1,18 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Download, FileX, Lock, UploadCloud } from "lucide-react";
 import { useEffect, useState } from "react";
 import { LanguageChoice, Mark } from "@/components/brand";
 import { Field, Form, Problem, text, useDoing } from "@/components/form";
-import { Empty, Waiting } from "@/components/states";
+import { More } from "@/components/more";
+import { Empty, Failed, Waiting } from "@/components/states";
 import { t } from "@/i18n";
 import { explain } from "@/lib/explain";
 import { bytes, whole } from "@/lib/format";
 import { iconOf } from "@/lib/kind";
 import { at } from "@/lib/place";
+import { pages } from "@/lib/queries";
 import { Refused, refusal } from "@/lib/refused";
+import type { Page } from "@/lib/types";
 
 interface Shown {
   kind: "file" | "folder";
@@ -30,7 +34,6 @@ interface Inside {
 export default function SharedLink({ token, name }: { token: string; name: string }) {
   const [password, setPassword] = useState("");
   const [shown, setShown] = useState<Shown>();
-  const [inside, setInside] = useState<Inside[]>();
   const [state, setState] = useState<"loading" | "locked" | "gone" | "open">("loading");
   const [problem, setProblem] = useState<string>();
   const path = `/share/${encodeURIComponent(token)}`;
@@ -45,11 +48,17 @@ export default function SharedLink({ token, name }: { token: string; name: strin
     setPassword(given);
     setShown(found);
     setState("open");
-    if (found.kind === "folder" && found.permission === "read") {
-      const page = (await (await ask("/files?limit=500", given)).json()) as { items: Inside[] };
-      setInside(page.items);
-    }
   };
+  const inside = useInfiniteQuery({
+    queryKey: ["link", token, password],
+    enabled: shown?.kind === "folder" && shown.permission === "read",
+    queryFn: async ({ pageParam }) => {
+      const query = new URLSearchParams({ limit: "200", ...(pageParam ? { cursor: pageParam } : {}) });
+      return (await (await ask(`/files?${query}`, password)).json()) as Page<Inside>;
+    },
+    ...pages,
+    select: ({ pages: all }) => all.flatMap(({ items }) => items),
+  });
   useEffect(() => {
     open("").catch((error: unknown) => {
       if (error instanceof Refused && (error.status === 401 || error.status === 403)) setState("locked");
@@ -95,7 +104,9 @@ export default function SharedLink({ token, name }: { token: string; name: strin
             </Form>
           </div>
         )}
-        {state === "open" && shown && <Opened path={path} password={password} shown={shown} inside={inside} />}
+        {state === "open" && shown && <Opened path={path} password={password} shown={shown} inside={inside.data} />}
+        {inside.isError && <Failed error={inside.error} again={() => void (inside.data ? inside.fetchNextPage() : inside.refetch())} />}
+        <More on={inside.hasNextPage && !inside.isError} more={() => void inside.fetchNextPage()} />
       </main>
       <footer className="flex justify-center p-6">
         <LanguageChoice />
