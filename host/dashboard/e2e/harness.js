@@ -12,6 +12,7 @@ import { Server as AnyServer } from "../../../tests/browser/server.js";
 
 export { desktop, faultless, phone } from "../../../tests/browser/browser.js";
 export { freePort } from "../../../tests/browser/server.js";
+export { code } from "../../../tests/browser/totp.js";
 export { until } from "../../../tests/browser/until.js";
 
 /** Where components are that are no part of the server. */
@@ -44,9 +45,10 @@ export class Server extends AnyServer {
     return made;
   }
 
-  /** Puts a component into the catalogue that is not built in. */
-  async upload(name) {
+  /** Puts a component into the catalogue that is not built in; with another manifest than its own, perhaps. */
+  async upload(name, manifest) {
     const form = new FormData();
+    if (manifest) form.append("manifest", manifest);
     form.append("component", new Blob([await readFile(join(components, `${name}.wasm`))], { type: "application/wasm" }), `${name}.wasm`);
     return this.call("POST", "/admin/v1/plugins", form);
   }

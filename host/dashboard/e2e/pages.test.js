@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Browser, Server, faultless, owner, pictures, signIn, until } from "./harness.js";
+import { Browser, Server, code, faultless, owner, pictures, signIn, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -94,6 +94,66 @@ test("where a user is signed in is seen, and ended", async () => {
   await page.getByRole("alertdialog").getByRole("button", { name: "End all" }).click();
   await until("the end of all", async () => (await sessions()).length === 0);
   await page.getByText("This user is signed in nowhere.").waitFor();
+
+  // Who has lost their phone gets in again.
+  const again = await login("curl/8.5.0");
+  const self = (path, body, expected) => server.send("POST", `/p/shop/v1/auth/totp/${path}`, { authorization: `Bearer ${again}` }, body, expected);
+  const enrolled = await self("enroll", {});
+  await self("verify", { code: code(enrolled.secret) }, 204);
+  await page.reload();
+  await page.getByRole("button", { name: "Reset the second factor" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: /Reset/ }).click();
+  await page.getByText("no second factor").waitFor();
+  await login("curl/8.5.0");
+  faultless(page);
+  await page.close();
+});
+
+test("an admin sets up a second factor, signs in by it, and switches it off", async () => {
+  const page = await browser.page(server);
+  const codeField = page.getByLabel(/^Code/);
+  await page.goto(`${page.base}/account`);
+  const card = page.locator("form").filter({ has: page.getByRole("button", { name: "Set it up" }) });
+  await card.getByLabel("Your password").fill(owner.password);
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith("/admin/v1/session/totp")),
+    card.getByRole("button", { name: "Set it up" }).click(),
+  ]);
+  const { recovery_codes: recovery } = await answer.json();
+  await page.getByAltText("The secret as a QR code").waitFor();
+  await page.getByText(recovery[0]).waitFor();
+  await pictures(page, "account-totp");
+  const shownSecret = ((await page.getByTestId("authenticator secret").textContent()) ?? "").trim();
+  await codeField.fill("000000");
+  await page.getByRole("button", { name: "Switch it on" }).click();
+  await page.getByRole("alert").waitFor();
+  await codeField.fill(code(shownSecret));
+  await page.getByRole("button", { name: "Switch it on" }).click();
+  await page.getByText("The second factor is on").waitFor();
+
+  const other = await browser.another();
+  const next = await other.page(server);
+  await next.goto(`${next.base}/sign-in`);
+  await next.getByLabel("Email").fill(owner.email);
+  await next.getByLabel("Password").fill(owner.password);
+  await next.getByRole("button", { name: "Sign in" }).click();
+  const asked = next.getByLabel(/code/i);
+  await asked.waitFor();
+  // Each counts once: the one of now has set it up.
+  await asked.fill(code(shownSecret, 1));
+  await next.getByRole("button", { name: "Sign in" }).click();
+  await next.getByRole("heading", { name: "Projects", level: 1 }).waitFor();
+  faultless(next);
+  await other.stop();
+
+  await page.getByLabel("Your password").fill(owner.password);
+  await codeField.fill(code(shownSecret, 1));
+  await page.getByRole("button", { name: "Switch it off" }).click();
+  await page.getByRole("alert").waitFor();
+  await codeField.fill(recovery[0]);
+  await page.getByRole("button", { name: "Switch it off" }).click();
+  await page.getByText("The second factor is off").waitFor();
+  await page.getByRole("button", { name: "Set it up" }).waitFor();
   faultless(page);
   await page.close();
 });
@@ -211,6 +271,38 @@ test("a bucket is made, files go in by picking, are looked at, linked and delete
   await page.close();
 });
 
+test("the rules of a bucket are set, and two who change them are told of each other", async () => {
+  const rules = async () => (await server.plugin("shop", "GET", "/v1/storage/buckets")).items.find(({ name }) => name === "ruled");
+  await server.plugin("shop", "POST", "/v1/storage/buckets", { name: "ruled" });
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/storage?bucket=ruled`);
+  await page.getByRole("button", { name: "Rules" }).click();
+  await page.getByLabel("Whose uploads it takes").selectOption("users");
+  await page.getByLabel("Largest object, MiB").fill("2.5");
+  await page.getByLabel("Types").fill("image/*, application/pdf");
+  await page.keyboard.press("Escape");
+  await page.getByText("Escape once more closes this").waitFor();
+  assert.equal(await page.getByLabel("Types").inputValue(), "image/*, application/pdf");
+  await server.plugin("shop", "PATCH", "/v1/storage/buckets/ruled", { public: true });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Somebody else changed this bucket while you were editing").waitFor();
+  assert.equal((await rules()).uploads, "server");
+  assert.equal(await page.getByLabel("Types").inputValue(), "image/*, application/pdf");
+  await pictures(page, "storage-rules");
+  await page.getByRole("button", { name: "Keep both" }).click();
+  await page.getByRole("button", { name: "Save" }).click();
+  await until("the rules", async () => (await rules()).maxObjectBytes === 2_621_440);
+  await page.getByRole("button", { name: "Rules" }).click();
+  await page.getByLabel("Types").fill("text/plain");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  const { public: open, uploads, allowedTypes } = await rules();
+  assert.deepEqual([open, uploads, allowedTypes], [true, "users", ["image/*", "application/pdf"]]);
+  faultless(page);
+  await page.close();
+});
+
 test("the queue, the logs and the audit are looked through", async () => {
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/queue`);
@@ -239,6 +331,12 @@ test("the queue, the logs and the audit are looked through", async () => {
   await page.getByRole("button", { name: /^project\./ }).first().click();
   await page.getByRole("dialog").waitFor();
   await pictures(page, "audit");
+  // A link to an entry shows it, also where it is not among those listed.
+  const entry = new URL(page.url()).searchParams.get("entry")?.replaceAll('"', "");
+  await page.goto(`${page.base}/audit?action=nothing.*&entry=${entry}`);
+  await page.getByText(`Entry ${entry}`).waitFor();
+  await page.getByRole("button", { name: "Close", exact: true }).click();
+  await page.waitForURL((url) => !url.searchParams.has("entry"));
   faultless(page);
   await page.close();
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { join } from "node:path";
-import { Browser, Server, faultless, pictures, signIn, until } from "./harness.js";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Browser, Server, components, faultless, pictures, signIn, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -21,7 +22,6 @@ after(async () => {
   await server?.stop();
 });
 
-const components = process.env.ATLASHUB_TEST_COMPONENTS ?? new URL("../../../plugins/dist", import.meta.url).pathname;
 const installed = async (name) => (await server.call("GET", "/admin/v1/projects/shop/plugins")).items.find((plugin) => plugin.name === name);
 
 test("a plugin is installed with what it was allowed, and switched off and on", async () => {
@@ -100,6 +100,103 @@ test("a component is deployed by dropping it, and removed again", async () => {
   await page.getByRole("button", { name: "Remove" }).click();
   await page.getByRole("button", { name: "Remove the plugin" }).click();
   await until("the removal", async () => (await installed("hello")) === undefined);
+  faultless(page);
+  await page.close();
+});
+
+/** Lets go of a file over the page. */
+async function drop(page, name) {
+  const bytes = (await readFile(join(components, name))).toString("base64");
+  const carried = await page.evaluateHandle(
+    ([text, file]) => {
+      const carried = new DataTransfer();
+      carried.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], file));
+      return carried;
+    },
+    [bytes, basename(name)],
+  );
+  await page.dispatchEvent("body", "dragenter", { dataTransfer: carried });
+  await page.getByText("Drop the component to deploy it").waitFor();
+  await page.dispatchEvent("body", "drop", { dataTransfer: carried });
+}
+
+test("a component that is dropped is upgraded, with what it asks for more, and rolled back", async () => {
+  const answers = () => server.plugin("shop", "GET", "/upgrade");
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/plugins`);
+  await page.getByRole("button", { name: "Install storage" }).or(page.getByRole("switch", { name: "storage is on" })).waitFor();
+  await drop(page, "fixtures/upgrade.wasm");
+  await page.getByRole("button", { name: "Deploy", exact: true }).click();
+  await page.getByRole("button", { name: "Allow and install" }).click();
+  await page.getByRole("switch", { name: "upgrade is on" }).waitFor();
+  assert.equal(await answers(), 1);
+
+  await server.upload(
+    "fixtures/upgrade-next",
+    'name = "upgrade"\nversion = "2.0.0"\ndescription = "Asks for more"\ngrants = ["kv", "channel"]\n[[routes]]\npath = "/upgrade"\n[[routes]]\npath = "/upgraded"\n',
+  );
+  await page.reload();
+  await page.getByRole("button", { name: "Upgrade upgrade to 2.0.0" }).click();
+  await page.getByRole("heading", { name: "upgrade 1.0.0 → 2.0.0" }).waitFor();
+  await page.getByText("It asks for more than before.").waitFor();
+  assert.equal(await page.getByRole("dialog").getByText("new", { exact: true }).count(), 2);
+  await pictures(page, "plugin-upgrade");
+  await page.getByRole("button", { name: "Allow and switch" }).click();
+  await until("the upgrade", async () => (await installed("upgrade")).version === "2.0.0");
+  assert.deepEqual((await installed("upgrade")).grants.toSorted(), ["channel", "kv"]);
+  assert.equal(await answers(), 2);
+
+  await page.getByRole("link", { name: "upgrade", exact: true }).click();
+  await page.getByRole("tab", { name: "Grants" }).click();
+  await page.getByRole("switch", { name: "Hold connections of clients" }).click();
+  await until("the grant", async () => (await installed("upgrade")).grants.join() === "kv");
+  await pictures(page, "plugin-grants");
+  await page.getByRole("tab", { name: "Revisions" }).click();
+  await page.getByText("runs now").waitFor();
+  await pictures(page, "plugin-revisions");
+  await page.getByRole("button", { name: "Roll back" }).click();
+  await page.getByText(/No longer asks to/).waitFor();
+  await page.getByText(/It no longer answers at/).waitFor();
+  await page.getByRole("button", { name: "Allow and switch" }).click();
+  await until("the way back", async () => (await installed("upgrade")).version === "1.0.0");
+  assert.equal(await answers(), 1);
+  faultless(page);
+  await page.close();
+});
+
+test("lines of a plugin are followed, filtered, held and cleared", async () => {
+  await server.upload("fixtures/misbehave");
+  await server.install("shop", "misbehave");
+  const says = (text) => server.plugin("shop", "GET", `/misbehave/says?text=${text}`);
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects/shop/plugins/misbehave?tab=logs`);
+  await page.getByText("live", { exact: true }).waitFor();
+  // Each is told with the part of the plugin that wrote it.
+  const lines = async () => (await page.getByRole("log").getByText(/line-/).allTextContents()).map((line) => line.replace(/^\[.*\] /, "")).join();
+  const shown = (wanted) => until(`the lines ${wanted}`, async () => (await lines()) === wanted);
+  await says("line-one");
+  await says("line-two");
+  await shown("line-one,line-two");
+  await page.getByLabel("Filter lines").fill("TWO");
+  await shown("line-two");
+  await page.getByLabel("Filter lines").fill("");
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("paused", { exact: true }).waitFor();
+  await says("line-three");
+  await until("the line", async () => {
+    const kept = await server.call("GET", "/admin/v1/projects/shop/plugins/misbehave/logs?q=line-three");
+    return kept.items.length === 1;
+  });
+  assert.equal(await lines(), "line-one,line-two");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await shown("line-one,line-two,line-three");
+  await page.getByLabel("Level").selectOption("warn");
+  await page.getByText("Nothing yet.").waitFor();
+  await page.getByLabel("Level").selectOption("");
+  await shown("line-one,line-two,line-three");
+  await page.getByRole("button", { name: "Clear" }).click();
+  await says("line-four");
+  await shown("line-four");
   faultless(page);
   await page.close();
 });

@@ -238,6 +238,29 @@ test("cells are edited as in a spreadsheet, and what somebody else changed is no
   assert.equal(await box("word, row 2").inputValue(), "zwei");
   await page.keyboard.press("Enter");
   await until("the word of the second", async () => (await word(2))[0] === "zwei");
+
+  // So it is with what is written in many ways.
+  await server.sql("shop", "CREATE TABLE prices (id INTEGER PRIMARY KEY, price NUMERIC(10, 2), about JSON, since TIMESTAMP)");
+  await server.sql("shop", `INSERT INTO prices VALUES (1, 1.5, '{"a": 1}', '2026-01-02T03:04:05Z')`);
+  await page.goto(`${page.base}/projects/shop/tables/prices`);
+  for (const [name, theirs, mine] of [
+    ["price", "2.25", "3.75"],
+    ["about", '{"a": 2}', '{"a": 3}'],
+    ["since", "2026-02-02T03:04:05Z", "2026-03-02T03:04:05Z"],
+  ]) {
+    const kept = async () => JSON.stringify((await rows(`SELECT ${name} FROM prices`))[0][0]).replaceAll(/[\s"\\]/g, "");
+    const same = (text) => text.replaceAll(/[\s"]/g, "");
+    const place = ["id", "price", "about", "since"].indexOf(name);
+    await page.getByRole("gridcell").nth(place).dblclick();
+    await server.sql("shop", `UPDATE prices SET ${name} = '${theirs}'`);
+    await box(`${name}, row 1`).fill(mine);
+    await page.keyboard.press("Enter");
+    await page.getByText(`somebody has changed this meanwhile: ${name} is`).waitFor();
+    assert(!(await kept()).includes(same(mine)), `${name}: ${await kept()}`);
+    await page.keyboard.press("Enter");
+    await until(`my ${name}`, async () => (await kept()).includes(same(mine)));
+    await box(`${name}, row 1`).waitFor({ state: "detached" });
+  }
   faultless(page);
   await page.close();
 });

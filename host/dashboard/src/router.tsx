@@ -103,7 +103,7 @@ const catalogue = createRoute({
 const audit = createRoute({
   getParentRoute: () => inside,
   path: "/audit",
-  validateSearch: words("project", "actor", "action", "target", "pages"),
+  validateSearch: words("project", "actor", "action", "target", "from", "pages", "entry"),
   component: lazyRouteComponent(() => import("./pages/audit"), "AuditPage"),
 });
 
@@ -231,7 +231,7 @@ const queue = createRoute({
 const logs = createRoute({
   getParentRoute: () => project,
   path: "/logs",
-  validateSearch: words("source", "plugin", "level", "q", "request", "status", "method", "slower", "actor", "action", "target", "from", "pages"),
+  validateSearch: words("source", "plugin", "level", "q", "request", "status", "method", "slower", "actor", "action", "target", "from", "pages", "entry"),
   component: lazyRouteComponent(() => import("./pages/logs"), "Logs"),
 });
 

@@ -120,6 +120,8 @@ interface PluginCall {
   method?: string;
   json?: unknown;
   query?: Record<string, string | undefined>;
+  /** What is changed has to have this tag. */
+  etag?: string | undefined;
   signal?: AbortSignal;
 }
 
@@ -135,9 +137,11 @@ export function pluginAddress(project: string, path: string, query: PluginCall["
 async function ask(project: string, path: string, options: PluginCall): Promise<Response> {
   const request = new Request(pluginAddress(project, path, options.query), {
     method: options.method ?? "GET",
-    ...(options.json === undefined
-      ? {}
-      : { body: JSON.stringify(options.json), headers: { "content-type": "application/json" } }),
+    headers: {
+      ...(options.json === undefined ? {} : { "content-type": "application/json" }),
+      ...(options.etag ? { "if-match": options.etag } : {}),
+    },
+    ...(options.json === undefined ? {} : { body: JSON.stringify(options.json) }),
     ...(options.signal ? { signal: options.signal } : {}),
   });
   const response = await call(request);

@@ -6,6 +6,7 @@ import { toast } from "sonner";
 import { ApiError, plugin } from "@/api/client";
 import { installationQuery, installationsQuery } from "@/api/queries";
 import { beginnings, localZone, targetOf, zones } from "@/lib/cron";
+import { isOvertaken, refused } from "@/lib/tags";
 import { useAction } from "@/lib/use-action";
 import { Changed } from "./changed";
 import { Explained } from "./cron-explained";
@@ -233,7 +234,7 @@ export function CronForm({ project, job, close, done }: { project: string; job?:
   const [draft, setDraft] = useState(() => draftOf(job));
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
-  const [base, setBase] = useState(job?.updated_at);
+  const [base, setBase] = useState(job?.etag);
   const cron = useQuery(installationQuery(project, "cron"));
   const plugins = useQuery(installationsQuery(project));
   const now = useQuery({ ...cronJobQuery(project, job?.id ?? ""), enabled: job !== undefined });
@@ -243,7 +244,7 @@ export function CronForm({ project, job, close, done }: { project: string; job?:
   const target = draft.type === "http" ? targetOf(draft.url, config.allowed_targets ?? []) : undefined;
   const webhook = draft.webhook && draft.webhook !== sealed ? targetOf(draft.webhook, config.allowed_targets ?? []) : undefined;
   const others = plugins.data?.items.filter((one) => one.name !== "cron") ?? [];
-  const stale = base !== undefined && now.data !== undefined && now.data.updated_at !== base;
+  const stale = base !== undefined && now.data !== undefined && now.data.etag !== base;
   const longest = { http: 30, plugin: 600, platform: 86_400 }[draft.type];
   return (
     <DialogRoot open onOpenChange={(open) => !open && !pending && close()}>
@@ -273,13 +274,14 @@ export function CronForm({ project, job, close, done }: { project: string; job?:
             try {
               const body = bodyOf(draft);
               const kept = await (job
-                ? plugin<CronJob>(project, `/cron/jobs/${encodeURIComponent(job.id)}`, { method: "PATCH", json: body })
+                ? plugin<CronJob>(project, `/cron/jobs/${encodeURIComponent(job.id)}`, { method: "PATCH", json: body, etag: (now.data ?? job).etag })
                 : plugin<CronJob>(project, "/cron/jobs", { method: "POST", json: { type: draft.type, ...body } }));
               await refreshCron(project);
               toast.success(job ? "Saved" : "The job is made");
               done(kept);
             } catch (failure) {
-              setError(failure);
+              if (isOvertaken(failure)) await refreshCron(project);
+              refused(failure, setError);
             } finally {
               setPending(false);
             }
@@ -288,9 +290,10 @@ export function CronForm({ project, job, close, done }: { project: string; job?:
           {stale && (
             <Changed
               what="job"
+              {...(job ? { of: { project, target: job.id } } : {})}
               reset={() => {
                 setDraft(draftOf(now.data));
-                setBase(now.data?.updated_at);
+                setBase(now.data?.etag);
               }}
             />
           )}

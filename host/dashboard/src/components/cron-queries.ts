@@ -8,6 +8,7 @@ export type Status = "running" | "success" | "fail" | "timeout" | "missed";
 
 export interface CronJob {
   id: string;
+  etag: string;
   name: string;
   type: Kind;
   schedule: string;

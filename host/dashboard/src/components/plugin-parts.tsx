@@ -78,6 +78,8 @@ export function Consent({ project, revision, installed, close, done }: Props) {
   const [error, setError] = useState<unknown>();
   const dropped = installed ? installed.requested_grants.filter((grant) => !revision.grants.includes(grant)) : [];
   const fresh = installed ? revision.grants.filter((grant) => !had.has(grant)) : [];
+  const answered = installed?.routes ?? revision.routes;
+  const left = answered.filter((route) => !revision.routes.includes(route));
   return (
     <DialogRoot open onOpenChange={(open) => !open && !pending && close()}>
       <DialogContent
@@ -187,13 +189,24 @@ export function Consent({ project, revision, installed, close, done }: Props) {
               <ul className="flex flex-wrap gap-1.5">
                 {revision.routes.map((route) => (
                   <li key={route}>
-                    <Badge className="font-mono">
-                      <Globe className="size-3" aria-hidden /> {route}
-                    </Badge>
+                    {answered.includes(route) ? (
+                      <Badge className="font-mono">
+                        <Globe className="size-3" aria-hidden /> {route}
+                      </Badge>
+                    ) : (
+                      <Badge tone="warn" className="font-mono">
+                        <CirclePlus className="size-3" aria-hidden /> {route} <span className="font-sans">new</span>
+                      </Badge>
+                    )}
                   </li>
                 ))}
               </ul>
             </div>
+          )}
+          {left.length > 0 && (
+            <Note tone="warn">
+              It no longer answers at <span className="font-mono">{left.join(", ")}</span>: calls to there get a 404.
+            </Note>
           )}
           {revision.grants.some((grant) => !given.has(grant)) && (
             <Note tone="warn">Without what you took away, some of what it does may fail. You can allow it later.</Note>

@@ -4,7 +4,7 @@ import { Badge } from "@/components/ui/badge";
 import { useWords } from "@/lib/pages";
 
 export function AuditPage() {
-  const [words, change] = useWords<"project" | "actor" | "action" | "target" | "from" | "pages">();
+  const [words, change] = useWords<"project" | "actor" | "action" | "target" | "from" | "pages" | "entry">();
   return (
     <>
       <PageHeader

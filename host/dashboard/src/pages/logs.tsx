@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { ScrollText } from "lucide-react";
-import { useState } from "react";
 import { api, take } from "@/api/client";
 import { installationsQuery } from "@/api/queries";
 import { AuditList } from "@/components/audit-list";
+import { Filters } from "@/components/filters";
 import { LogView } from "@/components/log-view";
 import { PageHeader } from "@/components/page";
 import { PluginLogs, levels } from "@/components/plugin-logs";
@@ -14,14 +14,13 @@ import { Button } from "@/components/ui/button";
 import { Card } from "@/components/ui/card";
 import { Input, Select } from "@/components/ui/input";
 import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
-import { useWords } from "@/lib/pages";
+import { useCursorPages, useWords } from "@/lib/pages";
 import { useProject } from "@/lib/use-project";
 
 /** Lines that were written earlier, by text, gravity and request. */
 function Search({ project, plugin }: { project: string; plugin: string | undefined }) {
-  const [words, change] = useWords<"level" | "q" | "request">();
-  const [cursors, setCursors] = useState<string[]>([]);
-  const cursor = cursors.at(-1);
+  const [words, change] = useWords<"level" | "q" | "request" | "pages">();
+  const { cursor, pager } = useCursorPages();
   const query = {
     limit: 200,
     ...(words.level ? { level: words.level } : {}),
@@ -38,19 +37,19 @@ function Search({ project, plugin }: { project: string; plugin: string | undefin
           : api.GET("/admin/v1/projects/{project}/plugins/{plugin}/logs", { params: { path: { project, plugin }, query }, signal }),
       ),
   });
-  const apply = (part: Partial<Record<"level" | "q" | "request", string | undefined>>) => {
-    setCursors([]);
-    change(part);
-  };
+  const apply = (part: Partial<Record<"level" | "q" | "request", string | undefined>>) => change({ ...part, pages: undefined });
+  const pages = pager(data?.next_cursor);
   return (
     <Card className="overflow-hidden">
-      <form
-        className="flex flex-wrap items-center gap-2 border-b border-border p-3"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          apply({ q: String(form.get("q") ?? "") || undefined, request: String(form.get("request") ?? "").trim() || undefined });
-        }}
+      <Filters
+        typed={["q", "request"]}
+        apply={apply}
+        action="Search"
+        after={
+          <Button size="sm" variant="ghost" onClick={() => void refetch()}>
+            Reload
+          </Button>
+        }
       >
         <Input key={`q${words.q}`} type="search" name="q" aria-label="Text" placeholder="Text" className="w-full sm:w-56" defaultValue={words.q ?? ""} />
         <Input
@@ -70,13 +69,7 @@ function Search({ project, plugin }: { project: string; plugin: string | undefin
             </option>
           ))}
         </Select>
-        <Button type="submit" size="sm">
-          Search
-        </Button>
-        <Button size="sm" variant="ghost" onClick={() => void refetch()}>
-          Reload
-        </Button>
-      </form>
+      </Filters>
       {error && !data ? (
         <Failure error={error} retry={() => void refetch()} />
       ) : !data ? (
@@ -84,12 +77,8 @@ function Search({ project, plugin }: { project: string; plugin: string | undefin
       ) : (
         <>
           <LogView lines={data.items.toReversed()} empty="No line is like that." request={(request) => apply({ request })} ofMany={plugin === undefined} />
-          {(cursors.length > 0 || data.next_cursor) && (
-            <Pages
-              text="Newest at the end"
-              previous={cursors.length > 0 ? () => setCursors(cursors.slice(0, -1)) : undefined}
-              next={data.next_cursor ? () => data.next_cursor && setCursors([...cursors, data.next_cursor]) : undefined}
-            />
+          {(cursor || data.next_cursor) && (
+            <Pages text="Newest at the end" previous={cursor ? pages.previous : undefined} next={data.next_cursor ? pages.next : undefined} />
           )}
         </>
       )}
@@ -97,7 +86,7 @@ function Search({ project, plugin }: { project: string; plugin: string | undefin
   );
 }
 
-type Words = RequestWords & { source?: string; level?: string; actor?: string; action?: string; target?: string; from?: string };
+type Words = RequestWords & { source?: string; level?: string; actor?: string; action?: string; target?: string; from?: string; entry?: string };
 
 export function Logs() {
   const project = useProject();
@@ -106,7 +95,7 @@ export function Logs() {
   const source = words.source ?? "requests";
   const plugins = data?.items.map((one) => one.name) ?? [];
   const choice = (
-    <Select aria-label="Plugin" className="w-48" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined })}>
+    <Select aria-label="Plugin" className="w-48" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined, pages: undefined })}>
       <option value="">All plugins</option>
       {plugins.map((name) => (
         <option key={name}>{name}</option>

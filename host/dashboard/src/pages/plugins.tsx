@@ -60,7 +60,7 @@ function InstalledCard({ project, plugin, latest, upgrade }: { project: string; 
           </Badge>
         ))}
         {newer && (
-          <Button size="sm" className="ml-auto" onClick={upgrade}>
+          <Button size="sm" className="ml-auto" aria-label={`Upgrade ${plugin.name} to ${latest.version}`} onClick={upgrade}>
             <ArrowUpCircle aria-hidden /> {latest.version}
           </Button>
         )}

@@ -5,6 +5,7 @@ import { type DragEvent, useEffect, useMemo, useRef, useState } from "react";
 import { toast } from "sonner";
 import { ApiError, plugin, reason } from "@/api/client";
 import { installationsQuery, queryClient, usageQuery } from "@/api/queries";
+import { Changed } from "@/components/changed";
 import { Confirm } from "@/components/confirm";
 import { ObjectPreview, type StoredObject, remove } from "@/components/object-preview";
 import { PageHeader } from "@/components/page";
@@ -24,6 +25,8 @@ import { cn } from "@/lib/cn";
 import { bytes, plural } from "@/lib/format";
 import { useWords } from "@/lib/pages";
 import { send } from "@/lib/send";
+import { isOvertaken, refused } from "@/lib/tags";
+import { useDraft } from "@/lib/use-draft";
 import { useProject } from "@/lib/use-project";
 
 interface Bucket {
@@ -33,6 +36,7 @@ interface Bucket {
   maxObjectBytes: number | null;
   allowedTypes: string[];
   createdAt: string;
+  etag: string;
 }
 
 const bucketsKey = (project: string) => ["project", project, "buckets"];
@@ -54,12 +58,26 @@ interface Sending {
   stop?: () => void;
 }
 
+/** The rules of a bucket, as the form has them. */
+interface Rules {
+  public: boolean;
+  uploads: string;
+  /** MiB. */
+  most: string;
+  types: string;
+}
+
+const rulesOf = (bucket: Bucket | undefined): Rules => ({
+  public: bucket?.public ?? false,
+  uploads: bucket?.uploads ?? "server",
+  most: bucket?.maxObjectBytes ? String(bucket.maxObjectBytes / 1_048_576) : "",
+  types: bucket?.allowedTypes.join(", ") ?? "",
+});
+
 function BucketDialog({ project, bucket, close }: { project: string; bucket: Bucket | undefined; close: (made?: string) => void }) {
   const [name, setName] = useState(bucket?.name ?? "");
-  const [isPublic, setPublic] = useState(bucket?.public ?? false);
-  const [uploads, setUploads] = useState<string>(bucket?.uploads ?? "server");
-  const [most, setMost] = useState(bucket?.maxObjectBytes ? String(bucket.maxObjectBytes / 1_048_576) : "");
-  const [types, setTypes] = useState(bucket?.allowedTypes.join(", ") ?? "");
+  const [rules, setRules, , overtaken, , settled] = useDraft(rulesOf(bucket), bucket?.etag ?? "");
+  const set = (part: Partial<Rules>) => setRules({ ...rules, ...part });
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<unknown>();
   return (
@@ -71,25 +89,28 @@ function BucketDialog({ project, bucket, close }: { project: string; bucket: Buc
             event.preventDefault();
             setPending(true);
             setError(undefined);
-            const rules = {
-              public: isPublic,
-              uploads,
-              maxObjectBytes: most ? Math.round(Number(most) * 1_048_576) : null,
-              allowedTypes: types.split(",").map((type) => type.trim()).filter(Boolean),
+            const json = {
+              public: rules.public,
+              uploads: rules.uploads,
+              maxObjectBytes: rules.most ? Math.round(Number(rules.most) * 1_048_576) : null,
+              allowedTypes: rules.types.split(",").map((type) => type.trim()).filter(Boolean),
             };
             try {
-              if (bucket) await plugin(project, `/v1/storage/buckets/${encodeURIComponent(bucket.name)}`, { method: "PATCH", json: rules });
-              else await plugin(project, "/v1/storage/buckets", { method: "POST", json: { name, ...rules } });
+              if (bucket) await plugin(project, `/v1/storage/buckets/${encodeURIComponent(bucket.name)}`, { method: "PATCH", json, etag: bucket.etag });
+              else await plugin(project, "/v1/storage/buckets", { method: "POST", json: { name, ...json } });
+              settled();
               await queryClient.invalidateQueries({ queryKey: bucketsKey(project) });
               toast.success("Saved");
               close(bucket ? undefined : name);
             } catch (failure) {
-              setError(failure);
+              if (isOvertaken(failure)) await queryClient.invalidateQueries({ queryKey: bucketsKey(project) });
+              refused(failure, setError);
             } finally {
               setPending(false);
             }
           }}
         >
+          {bucket && overtaken && <Changed what="bucket" of={{ project, action: "plugins.storage.*", target: bucket.name }} {...overtaken} />}
           {!bucket && (
             <Field label="Name" help="Lower-case letters, digits and hyphens.">
               <Input required autoComplete="off" placeholder="pictures" value={name} onChange={(event) => setName(event.target.value)} />
@@ -100,20 +121,20 @@ function BucketDialog({ project, bucket, close }: { project: string; bucket: Buc
               <p className="text-[0.8125rem] font-medium">Public</p>
               <p className="mt-0.5 text-xs text-muted">Everybody may download what is in it, without a key.</p>
             </div>
-            <Switch aria-label="Public" checked={isPublic} onCheckedChange={setPublic} />
+            <Switch aria-label="Public" checked={rules.public} onCheckedChange={(open) => set({ public: open })} />
           </div>
           <Field label="Whose uploads it takes">
-            <Select value={uploads} onChange={(event) => setUploads(event.target.value)}>
+            <Select value={rules.uploads} onChange={(event) => set({ uploads: event.target.value })}>
               <option value="server">Those of secret keys and admins</option>
               <option value="users">Also those of signed-in users</option>
               <option value="anyone">Also those of whoever has a publishable key</option>
             </Select>
           </Field>
           <Field label="Largest object, MiB" help="Empty: as large as the quota allows.">
-            <Input type="number" min={0} step="any" value={most} onChange={(event) => setMost(event.target.value)} />
+            <Input type="number" min={0} step="any" value={rules.most} onChange={(event) => set({ most: event.target.value })} />
           </Field>
           <Field label="Types" help="Between commas, such as image/*, application/pdf. Empty: all that are not refused.">
-            <Input value={types} onChange={(event) => setTypes(event.target.value)} />
+            <Input value={rules.types} onChange={(event) => set({ types: event.target.value })} />
           </Field>
           <Refusal error={error} />
           <div className="flex justify-end gap-2">

@@ -92,8 +92,25 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
     const names = Object.keys(values);
     if (names.length === 0) return;
     const known = overtaken.current.get(row) ?? row;
-    // Those whose values are the same text on their way here and back.
+    const all = columns.map((column) => quote(column.name)).join(", ");
+    const read = async () => (await write(`SELECT ${all} FROM ${quote(table.name)} WHERE ${where(1)}`, keyOf(row))).rows[0];
+    /** Says what is there by now, if that is other than what was seen. */
+    const refuse = async (now: unknown[] | undefined) => {
+      if (!now) {
+        await refresh();
+        throw new ApiError(409, { code: "row_is_gone", detail: "the row is not there any more; reload to see what is" });
+      }
+      const other = names.filter((name) => shown(now[place(name)]) !== shown(known[place(name)]));
+      if (other.length === 0) return;
+      overtaken.current.set(row, now);
+      await refresh();
+      const words = other.map((name) => `${name} is “${shown(now[place(name)])}” now`).join(", ");
+      throw new ApiError(409, { code: "row_was_changed", detail: `somebody has changed this meanwhile: ${words}; save once more to write over it` });
+    };
+    // Those whose values are the same text on their way here and back stand in
+    // the condition; decimals, times and JSON are looked at just before.
     const held = names.filter((name) => ["text", "integer", "boolean", "uuid"].includes(columns[place(name)]?.kind ?? ""));
+    if (held.length < names.length) await refuse(await read());
     const from = names.length + keys.length + 1;
     const set = names.map((name, step) => `${quote(name)} = $${step + 1}`).join(", ");
     const still = held.map((name, step) => ` AND ${quote(name)} IS NOT DISTINCT FROM $${from + step}`).join("");
@@ -103,14 +120,9 @@ function Rows({ project, table }: { project: string; table: TableDetails }) {
       ...held.map((name) => known[place(name)]),
     ]);
     if (answer.row_count === 0) {
-      const all = columns.map((column) => quote(column.name)).join(", ");
-      const now = (await write(`SELECT ${all} FROM ${quote(table.name)} WHERE ${where(1)}`, keyOf(row))).rows[0];
-      await refresh();
-      if (!now) throw new ApiError(409, { code: "row_is_gone", detail: "the row is not there any more; reload to see what is" });
-      overtaken.current.set(row, now);
-      const other = held.filter((name) => shown(now[place(name)]) !== shown(known[place(name)]));
-      const words = other.map((name) => `${name} is “${shown(now[place(name)])}” now`).join(", ");
-      throw new ApiError(409, { code: "row_was_changed", detail: `somebody has changed this meanwhile: ${words}; save once more to write over it` });
+      await refuse(await read());
+      // It was another for a moment.
+      throw new ApiError(409, { code: "row_was_changed", detail: "somebody is changing this row: save once more" });
     }
     await refresh();
   };

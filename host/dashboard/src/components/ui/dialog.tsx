@@ -1,6 +1,7 @@
 import { X } from "lucide-react";
 import { Dialog as Parts } from "radix-ui";
 import { type ComponentProps, type ReactNode, useRef } from "react";
+import { toast } from "sonner";
 import { cn } from "@/lib/cn";
 import { Button } from "./button";
 
@@ -18,8 +19,9 @@ interface Props extends Omit<ComponentProps<typeof Parts.Content>, "title"> {
 }
 
 /** What stands over the page until it is done with. */
-export function DialogContent({ title, description, side, footer, closable = true, className, children, onInteractOutside, ...rest }: Props) {
-  // A click beside it does not throw away what was typed into a form.
+export function DialogContent({ title, description, side, footer, closable = true, className, children, onInteractOutside, onEscapeKeyDown, ...rest }: Props) {
+  // A click beside it does not throw away what was typed into a form, nor does
+  // one Escape.
   const typed = useRef(false);
   return (
     <Parts.Portal>
@@ -42,6 +44,14 @@ export function DialogContent({ title, description, side, footer, closable = tru
         onInteractOutside={(event) => {
           if (typed.current) event.preventDefault();
           onInteractOutside?.(event);
+        }}
+        onEscapeKeyDown={(event) => {
+          if (typed.current) {
+            event.preventDefault();
+            typed.current = false;
+            toast("Escape once more closes this, without what you typed");
+          }
+          onEscapeKeyDown?.(event);
         }}
         {...rest}
       >
