@@ -28,10 +28,8 @@ pub(super) fn large(bench: &Bench<'_>, report: &mut Report) -> Result<()> {
 
 fn on(bench: &Bench<'_>, report: &mut Report, node: &Node, engine: &str, text: &str) -> Result<()> {
     let rows = bench.plan.table_bytes / TEXT;
-    report.part(&format!(
-        "a table of {} MiB as CSV on {engine}",
-        bench.plan.table_bytes >> 20
-    ));
+    let size = format!("{} MiB on {engine}", bench.plan.table_bytes >> 20);
+    report.part(&format!("a table as CSV of {size}"));
     let keys = node.project("moves", &["transfer"])?;
     let client = Client::with_headers(
         node.server.address,
@@ -58,9 +56,9 @@ fn on(bench: &Bench<'_>, report: &mut Report, node: &Node, engine: &str, text: &
         )?;
     }
     let wishes = json!({"what": "table", "table": "notes", "format": "csv"});
-    let exported = moved(report, node, &client, engine, "export", &wishes, rows)?;
+    let exported = moved(report, node, &client, &size, "export", &wishes, rows)?;
     let wishes = json!({"source": exported.get("id"), "table": "copies"});
-    moved(report, node, &client, engine, "import", &wishes, rows).map(drop)
+    moved(report, node, &client, &size, "import", &wishes, rows).map(drop)
 }
 
 /// Runs a job and says how much memory the server took meanwhile.
@@ -68,7 +66,7 @@ fn moved(
     report: &mut Report,
     node: &Node,
     client: &Client,
-    engine: &str,
+    size: &str,
     kind: &str,
     wishes: &Value,
     rows: u64,
@@ -88,7 +86,7 @@ fn moved(
     }
     report.note(&format!("{kind}: {:.1} s", took.as_secs_f64()));
     report.mebibytes(
-        &format!("resident memory more for its {kind} on {engine}"),
+        &format!("resident memory more for an {kind} of {size}"),
         most.saturating_sub(before),
         Goal::AtMost(64.0),
     );
