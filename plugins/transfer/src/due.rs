@@ -33,11 +33,11 @@ pub(crate) fn sweep() -> Result<()> {
             log::error!("what the job {id} made is not taken back yet: {error}");
         }
     }
-    // What a folder's import has stored is known by its job alone.
+    // What an import has stored or made is known by its job alone.
     let jobs: Vec<String> = sql::query(
         &format!(
             "SELECT id FROM transfer.jobs WHERE expires_at < $1 AND NOT (kind = 'import' \
-             AND what = 'files' AND state <> '' AND status IN ('failed', 'cancelled')) \
+             AND state <> '' AND status IN ('failed', 'cancelled')) \
              ORDER BY expires_at LIMIT {AT_ONCE}"
         ),
         params![now],

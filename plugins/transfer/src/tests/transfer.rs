@@ -691,6 +691,38 @@ fn what_has_expired_is_swept_with_its_objects() {
 }
 
 #[test]
+fn an_import_that_cannot_be_taken_back_yet_is_not_swept() {
+    let host = host();
+    let wishes = json!({"table": "once", "create": true, "in": "transaction"});
+    let job = ask("id\n1\n1\n", wishes);
+    let id = id(&job).to_owned();
+    turn(&host);
+    let asked: String = sql::query_one(
+        "SELECT asked FROM transfer.jobs WHERE id = $1",
+        params![&id],
+    )
+    .unwrap();
+    let leave = |asked: &str| {
+        sql::execute(
+            "UPDATE transfer.jobs SET status = 'failed', state = '{}', asked = $2 WHERE id = $1",
+            params![&id, asked],
+        )
+        .unwrap()
+    };
+    let sweep = || {
+        let sweep = Job::new("sweep", &json!({})).unwrap();
+        host.run_job(&work(), &sweep).unwrap();
+        call(Request::get(format!("/transfer/jobs/{id}"))).0
+    };
+    // What it asked for cannot be read, and so not be undone.
+    leave("?");
+    host.advance(std::time::Duration::from_secs(73 * 3_600));
+    assert_eq!(sweep(), 200);
+    leave(&asked);
+    assert_eq!(sweep(), 404);
+}
+
+#[test]
 fn a_job_tells_how_far_it_is_and_ends_with_what_the_host_says_of_it() {
     let host = host();
     database::execute(
