@@ -12,6 +12,7 @@ import { Server as AnyServer } from "../../../tests/browser/server.js";
 
 export { desktop, faultless, phone } from "../../../tests/browser/browser.js";
 export { freePort } from "../../../tests/browser/server.js";
+export { drop } from "../../../tests/browser/carried.js";
 export { code } from "../../../tests/browser/totp.js";
 export { until } from "../../../tests/browser/until.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Browser, Server, code, faultless, owner, pictures, signIn, until } from "./harness.js";
+import { Browser, Server, code, drop, faultless, owner, pictures, signIn, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -276,6 +276,9 @@ test("the rules of a bucket are set, and two who change them are told of each ot
   await server.plugin("shop", "POST", "/v1/storage/buckets", { name: "ruled" });
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/storage?bucket=ruled`);
+  await page.getByText("Drop files here").waitFor();
+  await drop(page, [{ name: "let go.txt", type: "text/plain", bytes: "a text" }], "Drop files here", "text=Drop files here");
+  await page.getByRole("button", { name: /let go\.txt/ }).waitFor();
   await page.getByRole("button", { name: "Rules" }).click();
   await page.getByLabel("Whose uploads it takes").selectOption("users");
   await page.getByLabel("Largest object, MiB").fill("2.5");
@@ -391,6 +394,10 @@ test("the overview, the settings and the platform's pages stand", async () => {
   await page.goto(`${page.base}/plugins`);
   await page.getByRole("button", { name: "storage", exact: true }).waitFor();
   await pictures(page, "catalogue");
+  await page.getByRole("button", { name: "storage", exact: true }).click();
+  await page.waitForURL(/plugin=storage/);
+  await page.reload();
+  await page.getByRole("dialog").getByText("Imports and exports").waitFor();
   faultless(page);
   await page.close();
 });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { Browser, Server, components, faultless, pictures, signIn, until } from "./harness.js";
+import { join } from "node:path";
+import { Browser, Server, components, drop, faultless, pictures, signIn, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -104,28 +104,12 @@ test("a component is deployed by dropping it, and removed again", async () => {
   await page.close();
 });
 
-/** Lets go of a file over the page. */
-async function drop(page, name) {
-  const bytes = (await readFile(join(components, name))).toString("base64");
-  const carried = await page.evaluateHandle(
-    ([text, file]) => {
-      const carried = new DataTransfer();
-      carried.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], file));
-      return carried;
-    },
-    [bytes, basename(name)],
-  );
-  await page.dispatchEvent("body", "dragenter", { dataTransfer: carried });
-  await page.getByText("Drop the component to deploy it").waitFor();
-  await page.dispatchEvent("body", "drop", { dataTransfer: carried });
-}
-
 test("a component that is dropped is upgraded, with what it asks for more, and rolled back", async () => {
   const answers = () => server.plugin("shop", "GET", "/upgrade");
   const page = await browser.page(server);
   await page.goto(`${page.base}/projects/shop/plugins`);
   await page.getByRole("button", { name: "Install storage" }).or(page.getByRole("switch", { name: "storage is on" })).waitFor();
-  await drop(page, "fixtures/upgrade.wasm");
+  await drop(page, [{ name: "upgrade.wasm", bytes: await readFile(join(components, "fixtures/upgrade.wasm")) }], "Drop the component to deploy it");
   await page.getByRole("button", { name: "Deploy", exact: true }).click();
   await page.getByRole("button", { name: "Allow and install" }).click();
   await page.getByRole("switch", { name: "upgrade is on" }).waitFor();

@@ -107,6 +107,17 @@ test("a statement is explained, saved, and opened again; names are completed", a
   const saved = (await server.call("GET", "/admin/v1/projects/shop/sql/saved")).items;
   assert.deepEqual(saved.map(({ name, sql }) => [name, sql]), [["orders of x", "SELECT * FROM orders WHERE customer = 'y'"]]);
 
+  // Whoever was sent a link to it has it, once.
+  for (let turn = 0; turn < 2; turn += 1) {
+    await page.goto(`${page.base}/projects/shop/sql?saved=${(await server.call("GET", "/admin/v1/projects/shop/sql/saved")).items[0].id}`);
+    await page.waitForURL((url) => !url.searchParams.has("saved"));
+    await page.locator(".view-lines").getByText("'y'").waitFor();
+  }
+  await page.goto(`${page.base}/projects/shop/sql?saved=01900000-0000-7000-8000-000000000001`);
+  await page.getByText("not saved any more").waitFor();
+  await page.locator(".view-lines").getByText("'y'").waitFor();
+  await page.getByRole("button", { name: "New sheet" }).click();
+
   await write(page, "");
   await page.keyboard.type("SELECT * FROM ord", { delay: 20 });
   await page.locator('.suggest-widget [aria-label^="orders"]').first().waitFor();

@@ -8,8 +8,9 @@ let server;
 /** @type {Browser} */
 let browser;
 const bad = '<img src=x onerror="document.title=1"> & "quotes" \'; DROP TABLE x; -- \u202egnp.exe 🦒';
-const inProject = ["", "/plugins", "/tables", "/sql", "/storage", "/users", "/users?tab=roles", "/users?tab=settings", "/users?tab=mails", "/keys", "/cron", "/payments", "/queue", "/queue?tab=schedules", "/logs", "/api", "/settings"];
-const onPlatform = ["/projects", "/plugins", "/audit", "/admins", "/platform", "/account"];
+const inProject = ["", "/plugins", "/tables", "/sql", "/database", "/database?tab=transfer", "/database?tab=migrations", "/storage", "/users", "/users?tab=roles", "/users?tab=settings", "/users?tab=mails", "/keys", "/cron", "/payments", "/queue", "/queue?tab=schedules", "/logs", "/api", "/settings"];
+const ofPlugin = ["routes", "configuration", "grants", "metrics", "limits", "revisions"].map((tab) => `/plugins/db?tab=${tab}`);
+const onPlatform = ["/projects", "/plugins", "/audit", "/admins", "/backups", "/platform", "/account"];
 before(async () => {
   server = await Server.start();
   browser = await Browser.start();
@@ -59,7 +60,7 @@ test("names that are made to break markup are names on every page", async () => 
   });
   assert.equal(job.status, 201);
   const page = await browser.page(server);
-  for (const path of [...inProject.map((one) => `/projects/strange${one}`), ...onPlatform]) {
+  for (const path of [...[...inProject, ...ofPlugin].map((one) => `/projects/strange${one}`), ...onPlatform]) {
     await page.goto(`${page.base}${path}`);
     await settled(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -95,7 +96,7 @@ test("a failing server is told of on every page, and nothing else breaks", async
   };
   await page.route("**/admin/v1/**", refuse);
   await page.route("**/p/**", refuse);
-  for (const path of [...inProject.map((one) => `/projects/strange${one}`), ...onPlatform]) {
+  for (const path of [...[...inProject, ...ofPlugin].map((one) => `/projects/strange${one}`), ...onPlatform]) {
     await page.goto(`${page.base}${path}`);
     await page
       .getByRole("heading", { level: 1 })

@@ -97,6 +97,7 @@ const welcome = createRoute({
 const catalogue = createRoute({
   getParentRoute: () => inside,
   path: "/plugins",
+  validateSearch: words("plugin"),
   component: lazyRouteComponent(() => import("./pages/catalogue"), "Catalogue"),
 });
 
@@ -190,6 +191,7 @@ const table = createRoute({
 const sql = createRoute({
   getParentRoute: () => project,
   path: "/sql",
+  validateSearch: words("saved"),
   component: lazyRouteComponent(() => import("./pages/sql"), "Sql"),
 });
 

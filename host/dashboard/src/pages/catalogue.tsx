@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Boxes, Upload } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useCallback, useMemo } from "react";
 import { type Revision, catalogueQuery, revisionsQuery } from "@/api/queries";
 import { type Col, DataTable } from "@/components/data-table";
 import { Deploy } from "@/components/deploy";
 import { PageHeader } from "@/components/page";
-import { Empty, Loading } from "@/components/states";
+import { Empty, Failure, Loading } from "@/components/states";
 import { Code, Cut, When } from "@/components/text";
 import { Badge } from "@/components/ui/badge";
 import { Button } from "@/components/ui/button";
@@ -13,14 +13,17 @@ import { Card } from "@/components/ui/card";
 import { DialogContent, DialogRoot } from "@/components/ui/dialog";
 import { bytes } from "@/lib/format";
 import { inWords } from "@/lib/grants";
+import { useWords } from "@/lib/pages";
 import { newest } from "./plugins";
 
 function Details({ name, close }: { name: string; close: () => void }) {
-  const { data } = useQuery(revisionsQuery(name));
+  const { data, error, refetch } = useQuery(revisionsQuery(name));
   return (
     <DialogRoot open onOpenChange={(open) => !open && close()}>
       <DialogContent side title={name} description={data?.description ?? ""}>
-        {!data ? (
+        {error && !data ? (
+          <Failure error={error} retry={() => void refetch()} />
+        ) : !data ? (
           <Loading />
         ) : (
           <div className="grid gap-5 text-sm">
@@ -76,7 +79,8 @@ function Details({ name, close }: { name: string; close: () => void }) {
 
 export function Catalogue() {
   const { data, error, refetch } = useQuery(catalogueQuery);
-  const [open, setOpen] = useState<string>();
+  const [{ plugin: open }, change] = useWords<"plugin">();
+  const show = useCallback((plugin: string | undefined) => change({ plugin }), [change]);
   const rows = useMemo(() => (data ? [...newest(data.items).values()] : undefined), [data]);
   const columns = useMemo<Col<Revision>[]>(
     () => [
@@ -85,7 +89,7 @@ export function Catalogue() {
         head: "Plugin",
         sort: (revision) => revision.name,
         cell: (revision) => (
-          <button type="button" className="block text-left font-medium hover:underline" onClick={() => setOpen(revision.name)}>
+          <button type="button" className="block text-left font-medium hover:underline" onClick={() => show(revision.name)}>
             {revision.name}
           </button>
         ),
@@ -101,10 +105,10 @@ export function Catalogue() {
       { id: "size", head: "Size", wide: true, sort: (revision) => revision.size_bytes, cell: (revision) => bytes(revision.size_bytes) },
       { id: "added", head: "Added", wide: true, sort: (revision) => revision.created_at, cell: (revision) => <When at={revision.created_at} /> },
     ],
-    [],
+    [show],
   );
   return (
-    <Deploy done={(revision) => setOpen(revision.name)}>
+    <Deploy done={(revision) => show(revision.name)}>
       {(pick) => (
         <>
           <PageHeader
@@ -131,7 +135,7 @@ export function Catalogue() {
               }
             />
           </Card>
-          {open && <Details key={open} name={open} close={() => setOpen(undefined)} />}
+          {open && <Details key={open} name={open} close={() => show(undefined)} />}
         </>
       )}
     </Deploy>

@@ -22,6 +22,7 @@ import { Tab, TabPanel, Tabs, TabsList } from "@/components/ui/tabs";
 import { cn } from "@/lib/cn";
 import { csv, download } from "@/lib/download";
 import { milliseconds, plural } from "@/lib/format";
+import { useWords } from "@/lib/pages";
 import { quote, statementAt } from "@/lib/sql";
 import { useRemembered } from "@/lib/storage";
 import { useProject } from "@/lib/use-project";
@@ -196,6 +197,7 @@ function Saved({ project, open }: { project: string; open: (name: string, sql: s
             <span className="block truncate text-[0.8125rem]">{one.name}</span>
             <span className="block truncate font-mono text-[0.6875rem] text-muted">{one.sql}</span>
           </button>
+          <CopyButton text={new URL(`?saved=${one.id}`, location.href.replace(/[?#].*/, "")).href} label={`Copy a link to ${one.name}`} />
           <Button size="icon-sm" variant="ghost" aria-label={`Delete ${one.name}`} onClick={() => setRemoving(one)}>
             <Trash2 aria-hidden />
           </Button>
@@ -362,6 +364,19 @@ function Bench({ project }: { project: string }) {
       setPushed((count) => count + 1);
     } else add({ sql, ...(name ? { name } : {}) });
   };
+  // A link to a saved statement opens it, in the sheet that has it already.
+  const [{ saved: wanted }, changeWords] = useWords<"saved">();
+  const saved = useQuery({ ...savedQuery(project), enabled: wanted !== undefined });
+  useEffect(() => {
+    if (wanted === undefined || !saved.data) return;
+    const found = saved.data.items.find((one) => one.id === wanted);
+    const there = found && sheets.find((one) => one.name === found.name && one.sql === found.sql);
+    if (there) setCurrent(there.id);
+    else if (found) put(found.sql, found.name);
+    else toast.error("The statement that the link is to is not saved any more");
+    changeWords({ saved: undefined }, { replace: true });
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [wanted, saved.data]);
   const chosen = (text: Text | undefined) => {
     if (!text) return sheet.sql.trim();
     return text.selection.trim() || statementAt(text.text, text.offset);

@@ -6,11 +6,15 @@ use crate::{
     on_both_engines,
     public::{ANA, BEN, Tables, own_rows, todos},
 };
-use atlashub_core::capability::database::{Access, Database as _};
+use atlashub_core::capability::{
+    database::{Access, Database as _},
+    sql::SqlValue,
+};
 
 on_both_engines!(
     no_statement_reads_what_is_hidden,
     who_calls_cannot_be_changed,
+    a_table_that_has_nothing_but_its_key_is_read_by_its_policies,
 );
 
 /// Ben's row has a title that nobody else may learn.
@@ -279,4 +283,58 @@ async fn who_calls_cannot_be_changed(world: World) {
     while let Some(done) = asked.join_next().await {
         done.unwrap();
     }
+}
+
+async fn a_table_that_has_nothing_but_its_key_is_read_by_its_policies(world: World) {
+    let tables = Tables(&world);
+    tables
+        .change(&["CREATE TABLE numbers (id INTEGER PRIMARY KEY)"])
+        .await
+        .unwrap();
+    let service = tables.service();
+    let rows = "INSERT INTO public.numbers VALUES (1), (2), (3)";
+    tables.run(&service, rows).await.unwrap();
+    let ana = tables.user(ANA);
+    let reads = [
+        "SELECT id FROM numbers",
+        "SELECT id FROM numbers ORDER BY id DESC LIMIT 1",
+        "SELECT n.id FROM numbers n JOIN numbers o ON o.id = n.id",
+    ];
+    // Without a policy there is nothing, and no error either.
+    for sql in reads {
+        assert_eq!(tables.list(&ana, sql).await, Vec::<String>::new(), "{sql}");
+    }
+    assert_eq!(
+        tables.list(&ana, "SELECT count(*) FROM numbers").await,
+        ["0"]
+    );
+    let policy = serde_json::json!([{
+        "name": "large", "roles": ["authenticated"], "actions": ["select", "delete"],
+        "using": "id > 1",
+    }]);
+    tables.policies("numbers", policy).await.unwrap();
+    assert_eq!(
+        tables
+            .list(&ana, "SELECT id FROM numbers ORDER BY id")
+            .await,
+        ["2", "3"]
+    );
+    assert_eq!(tables.list(&ana, reads[1]).await, ["3"]);
+    assert_eq!(
+        tables.list(&ana, "SELECT count(*) FROM numbers").await,
+        ["2"]
+    );
+    // The table itself stays closed, as does what the policy hides.
+    let hidden = "SELECT count(*) FROM public.numbers";
+    match tables.query(&ana, hidden, Vec::new()).await {
+        Ok(rows) => assert_eq!(rows.rows[0][0], SqlValue::Integer(2)),
+        Err(error) => assert_eq!(error.code(), "sql_denied"),
+    }
+    let delete = format!(
+        "DELETE FROM public.numbers {}",
+        tables.rows_where("numbers", "id < 3")
+    );
+    assert_eq!(tables.run(&ana, &delete).await.unwrap(), 1);
+    let left = tables.list(&service, "SELECT id FROM public.numbers ORDER BY id");
+    assert_eq!(left.await, ["1", "3"]);
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { Browser, Server, act, desktop, entry, faultless, password, phone, pictures, signIn, signOut, until } from "./harness.js";
+import { Browser, Server, act, desktop, drop, entry, faultless, password, paste, phone, pictures, signIn, signOut, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -115,6 +115,35 @@ test("files are uploaded, put into folders, renamed, moved, downloaded and throw
   await page.getByRole("dialog").getByRole("button", { name: "Delete forever" }).click();
   await page.getByText("The trash is empty").waitFor();
   await until("the file to be gone", async () => (await user.call("GET", "/users/me/files?q=markup")).items.length === 0);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
+
+test("files are dropped and pasted where one is, and looked through", async () => {
+  const user = await server.user("Wairimu");
+  await user.upload("Pictures/first.txt", "the first of all");
+  const page = await browser.page(server);
+  await signIn(page, user);
+  await page.getByRole("button", { name: "Pictures", exact: true }).click();
+  await entry(page, "first.txt").waitFor();
+  await drop(page, [{ name: "dropped.txt", type: "text/plain", bytes: "let go of" }, { name: "second & <b>.txt", type: "text/plain", bytes: "another" }], "Let go to upload here");
+  await entry(page, "dropped.txt").waitFor();
+  await entry(page, "second & <b>.txt").waitFor();
+  await paste(page, [{ name: "pasted.txt", type: "text/plain", bytes: "out of nowhere" }]);
+  await entry(page, "pasted.txt").waitFor();
+  const kept = (await user.call("GET", "/users/me/files?sort=filename")).items.map(({ path }) => path);
+  assert.deepEqual(kept, ["Pictures/dropped.txt", "Pictures/first.txt", "Pictures/pasted.txt", "Pictures/second & <b>.txt"]);
+  // A preview goes on to the next by a key.
+  await page.getByRole("button", { name: "dropped.txt", exact: true }).click();
+  await page.getByText("let go of").waitFor();
+  await page.keyboard.press("ArrowRight");
+  await page.getByText("the first of all").waitFor();
+  await page.keyboard.press("ArrowRight");
+  await page.getByText("out of nowhere").waitFor();
+  await page.keyboard.press("ArrowLeft");
+  await page.getByText("the first of all").waitFor();
+  await page.keyboard.press("Escape");
   await signOut(page);
   faultless(page);
   await page.close();

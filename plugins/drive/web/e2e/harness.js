@@ -12,6 +12,7 @@ import { until } from "../../../../tests/browser/until.js";
 export { desktop, faultless, phone } from "../../../../tests/browser/browser.js";
 export { accessible } from "../../../../tests/browser/pictures.js";
 export { freePort } from "../../../../tests/browser/server.js";
+export { drop, paste } from "../../../../tests/browser/carried.js";
 export { code } from "../../../../tests/browser/totp.js";
 export { until } from "../../../../tests/browser/until.js";
 

@@ -145,8 +145,15 @@ impl Maker<'_> {
             .as_ref()
             .map(|column| format!("{0} IS {0} AND ", quoted(column)))
             .unwrap_or_default();
+        // Of a table that has no column but its row id none can be read: there
+        // the view stays one, and SQLite asks in its name. Rows are distinct by
+        // their ids.
+        let distinct = match &self.shape.anchor {
+            Some(_) => "",
+            None => "DISTINCT ",
+        };
         format!(
-            "CREATE TEMP VIEW {secret} AS SELECT {columns} FROM public.{table} WHERE {anchor}({condition});\n\
+            "CREATE TEMP VIEW {secret} AS SELECT {distinct}{columns} FROM public.{table} WHERE {anchor}({condition});\n\
              CREATE TEMP VIEW {table} AS SELECT * FROM temp.{secret};",
             columns = columns.join(", "),
             condition = self.condition(Action::Select, RowPolicy::using),
