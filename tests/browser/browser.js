@@ -6,6 +6,8 @@ import { patience } from "./until.js";
 
 export const desktop = { width: 1360, height: 850 };
 export const phone = { width: 390, height: 844 };
+/** A phone that is touched, and not only a narrow window. */
+export const touched = { viewport: phone, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 
 /** Starts the program alone. */
 export async function launch() {
@@ -37,17 +39,17 @@ export class Browser {
     return browser;
   }
 
-  /** Somebody else, in the same program. */
-  async another() {
+  /** Somebody else, in the same program; on something else, perhaps. */
+  async another(device = {}) {
     const other = new this.constructor();
     other.program = this.program;
     other.isGuest = true;
-    await other.begin();
+    await other.begin(device);
     return other;
   }
 
-  async begin() {
-    this.context = await this.program.newContext({ viewport: desktop, reducedMotion: "reduce", acceptDownloads: true, ...this.constructor.settings });
+  async begin(device = {}) {
+    this.context = await this.program.newContext({ viewport: desktop, reducedMotion: "reduce", acceptDownloads: true, ...this.constructor.settings, ...device });
     this.context.setDefaultTimeout(patience);
   }
 

@@ -41,6 +41,35 @@ async fn callbacks_of_every_shape_lead_to_the_same() {
 }
 
 #[tokio::test]
+async fn more_pushes_than_connections_wait_for_their_turn_or_are_not_sent() {
+    let shop = Shop::open().await;
+    // Questions would take connections, too.
+    shop.configure(json!({"query_after_seconds": 600})).await;
+    let push = |number: usize| {
+        let phone = format!("07220000{number:02}");
+        let shop = &shop;
+        async move { shop.push(&phone, 10).await }
+    };
+    shop.faults(|faults| faults.answer_ms = 300);
+    for reply in join_all((0..40).map(push)).await {
+        reply.expect(201);
+    }
+    assert_eq!(shop.sim.payments().len(), 40);
+
+    // Who cannot be sent in time is told so, and nobody is asked to pay.
+    shop.faults(|faults| faults.answer_ms = 7_000);
+    let replies = join_all((40..58).map(push)).await;
+    let (sent, not): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);
+    assert_eq!((sent.len(), not.len()), (16, 2));
+    assert_eq!(shop.sim.payments().len(), 56);
+    for reply in not {
+        assert_eq!(reply.expect_problem(503), "upstream_busy");
+        let id = reply.json()["transaction_id"].as_str().unwrap().to_owned();
+        assert_eq!(shop.transaction(&id).await["status"], "failed");
+    }
+}
+
+#[tokio::test]
 async fn a_callback_may_come_before_the_answer_and_long_after_the_end() {
     let shop = Shop::open().await;
     shop.faults(|faults| {

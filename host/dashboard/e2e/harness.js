@@ -10,7 +10,7 @@ import { Browser as AnyBrowser } from "../../../tests/browser/browser.js";
 import { accessible as isAccessible, album } from "../../../tests/browser/pictures.js";
 import { Server as AnyServer } from "../../../tests/browser/server.js";
 
-export { desktop, faultless, phone } from "../../../tests/browser/browser.js";
+export { desktop, faultless, phone, touched } from "../../../tests/browser/browser.js";
 export { freePort } from "../../../tests/browser/server.js";
 export { drop } from "../../../tests/browser/carried.js";
 export { code } from "../../../tests/browser/totp.js";

@@ -175,6 +175,34 @@ test("roles, sign-in and mails are set", async () => {
   await until("the setting", async () => (await auth()).sign_up === "invite");
   await pictures(page, "sign-in-settings");
 
+  // Somebody else who tells who users are, by the form for it.
+  const provider = (status) => server.call("GET", "/admin/v1/projects/shop/auth/providers/work", undefined, status);
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  const form = page.getByRole("dialog", { name: "Add a provider" });
+  await form.getByLabel("Kind").selectOption("oidc");
+  await form.getByLabel("Name").fill("work");
+  await form.getByLabel("Client id").fill("shop");
+  await form.getByLabel("Client secret").fill("told to nobody");
+  await form.getByLabel("Issuer").fill("https://accounts.example.com/?tenant=1");
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByRole("alert").filter({ hasText: /without query/ }).waitFor();
+  await form.getByLabel("Issuer").fill("https://accounts.example.com");
+  await pictures(page, "provider");
+  await form.getByRole("button", { name: "Save" }).click();
+  await page.getByText("/v1/auth/oauth/work/callback").waitFor();
+  const made = await provider();
+  assert.deepEqual([made.kind, made.client_id, made.issuer, made.has_client_secret], ["oidc", "shop", "https://accounts.example.com", true]);
+  assert(!JSON.stringify(made).includes("told to nobody"));
+  await page.getByRole("button", { name: "Change", exact: true }).click();
+  await page.getByRole("dialog").getByLabel("On", { exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Save" }).click();
+  await until("it to be off", async () => !(await provider()).enabled);
+  assert.equal((await provider()).has_client_secret, true);
+  await page.getByRole("button", { name: "Remove work" }).click();
+  await page.getByRole("button", { name: "Remove the provider" }).click();
+  await page.getByText("None yet").waitFor();
+  await provider(404);
+
   await page.getByRole("tab", { name: "Mails" }).click();
   await page.getByLabel("Mail", { exact: true }).selectOption("invite");
   await page.getByRole("button", { name: "Write your own" }).click();
@@ -329,6 +357,11 @@ test("the queue, the logs and the audit are looked through", async () => {
   await page.getByLabel("Text", { exact: true }).waitFor();
   await page.getByRole("tab", { name: "Audit" }).click();
   await page.getByRole("button", { name: /^[a-z_]+\.[a-z_]+/ }).first().waitFor();
+  // An admin is told by the address, and asked for by a click on it.
+  await page.getByRole("button", { name: owner.email }).first().click();
+  await page.waitForURL(/actor=/);
+  await page.getByRole("button", { name: owner.email }).first().waitFor();
+  await page.goBack();
   await pictures(page, "logs-audit");
   await page.goto(`${page.base}/audit?action=project.*`);
   await page.getByRole("button", { name: /^project\./ }).first().click();

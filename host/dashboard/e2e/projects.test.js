@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Browser, Server, faultless, owner, pictures, signIn, until } from "./harness.js";
+import { Browser, Server, faultless, owner, pictures, signIn, touched, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -65,6 +65,72 @@ test("projects are made, found, renamed and deleted", async () => {
   await server.call("GET", "/admin/v1/projects/cafe-zurich", undefined, 404);
   faultless(page);
   await page.close();
+});
+
+test("a list is in the order that its address says", async () => {
+  const page = await browser.page(server);
+  await page.goto(`${page.base}/projects`);
+  const first = page.getByRole("row").nth(1).getByRole("link");
+  const head = page.getByRole("columnheader", { name: "Project" });
+  await page.getByRole("link", { name: /project-12/ }).waitFor();
+  await head.getByRole("button").click();
+  await head.getByRole("button").click();
+  await page.waitForURL((url) => url.searchParams.get("by") === "-name");
+  const last = await first.textContent();
+  await page.reload();
+  await page.locator('th[aria-sort="descending"]').waitFor();
+  assert.equal(await first.textContent(), last);
+  // What cannot be sorted by is passed over.
+  await page.goto(`${page.base}/projects?by=-url`);
+  await page.getByRole("link", { name: /project-12/ }).waitFor();
+  assert.equal(await page.locator("th[aria-sort]").count(), 0);
+  faultless(page);
+  await page.close();
+});
+
+test("of what a list could not learn it says so", async () => {
+  const page = await browser.page(server);
+  const refuse = (route) => route.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify({ status: 403, code: "forbidden", detail: "not yours" }) });
+  await page.route("**/admin/v1/projects/project-1/plugins*", refuse);
+  await page.route("**/admin/v1/projects/project-1/usage*", refuse);
+  await page.goto(`${page.base}/projects`);
+  const row = page.getByRole("row", { name: /project-1(?!\d)/ });
+  await until("both cells", async () => (await row.getByText("unknown").count()) === 2);
+  await page.getByRole("row", { name: /project-2(?!\d)/ }).getByText("no plugins").waitFor();
+  faultless(page);
+  await page.close();
+});
+
+test("an admin finds the way about by touch", async () => {
+  const other = await browser.another(touched);
+  const page = await other.page(server);
+  await page.goto(`${page.base}/sign-in`);
+  await page.getByLabel("Email").fill(owner.email);
+  await page.getByLabel("Password").fill(owner.password);
+  await page.getByRole("button", { name: "Sign in" }).tap();
+  await page.getByRole("link", { name: /project-3(?!\d)/ }).tap();
+  await page.getByRole("heading", { level: 1, name: "Project 3" }).waitFor();
+  await page.getByRole("button", { name: "Menu", exact: true }).tap();
+  await page.getByRole("dialog", { name: "Menu" }).getByRole("link", { name: "Keys" }).tap();
+  await page.getByRole("heading", { level: 1, name: "Keys" }).waitFor();
+  await page.getByRole("button", { name: "New key" }).tap();
+  await page.getByLabel("Name").fill("from a phone");
+  await page.getByRole("button", { name: "Create key" }).tap();
+  await page.getByRole("button", { name: "I have kept them" }).tap();
+  await page.getByRole("row", { name: /from a phone/ }).waitFor();
+  await page.getByRole("button", { name: "Revoke from a phone" }).tap();
+  await page.getByRole("button", { name: "Revoke the key" }).tap();
+  const keys = async () => (await server.call("GET", "/admin/v1/projects/project-3/keys")).items;
+  await until("the revocation", async () => (await keys()).find(({ name }) => name === "from a phone")?.revoked_at);
+  await page.getByRole("button", { name: "Menu", exact: true }).tap();
+  await page.getByRole("dialog", { name: "Menu" }).getByRole("link", { name: "Tables" }).tap();
+  await page.getByRole("button", { name: "New table" }).first().tap();
+  await page.getByRole("dialog").getByLabel("Name", { exact: true }).fill("visits");
+  await page.getByRole("button", { name: "Create table" }).tap();
+  await page.getByRole("heading", { level: 1, name: "visits" }).waitFor();
+  assert.deepEqual((await server.sql("project-3", "SELECT count(*) AS n FROM visits")).rows.length, 1);
+  faultless(page);
+  await other.stop();
 });
 
 test("a name that is markup stays a name", async () => {

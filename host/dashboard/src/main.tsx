@@ -16,12 +16,16 @@ function Notices() {
     <Toaster
       theme={useTheme()}
       position="bottom-left"
+      // Over the navigation, and on a phone above the actions of a sheet: nothing that is wanted next is covered.
+      offset={12}
+      mobileOffset={{ bottom: "5rem", left: "1rem", right: "1rem" }}
       closeButton
       style={
         {
           "--normal-bg": "var(--panel)",
           "--normal-text": "var(--foreground)",
           "--normal-border": "var(--border)",
+          "--width": "13.5rem",
           fontFamily: "inherit",
         } as CSSProperties
       }

@@ -39,6 +39,8 @@ use wasmtime_wasi_http::{
     Error, ForbiddenHeaderFilter, RequestOptions, Result, WasiBody, WasiHttpHooks,
 };
 
+/// Longest wait for another call of the plugin to give its connection free.
+const TURN: Duration = Duration::from_secs(5);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for the head of the response, and between two pieces of it.
@@ -306,9 +308,10 @@ async fn call_host(
         let what = format!("a call to {host}:{port} was refused: not granted `http:{host}`");
         return Err(denied(plugin, context, &what));
     }
-    let permit = Arc::clone(&plugin.connections)
-        .try_acquire_owned()
-        .map_err(|_| Error::ConnectionLimitReached)?;
+    let turn = Arc::clone(&plugin.connections).acquire_owned();
+    let Ok(Ok(permit)) = tokio::time::timeout(TURN, turn).await else {
+        return Err(Error::ConnectionLimitReached);
+    };
     let wait =
         |asked: Option<Duration>, most: Duration| asked.map_or(most, |asked| asked.min(most));
     let connect_timeout = wait(options.and_then(|options| options.connect_timeout), CONNECT);

@@ -4,6 +4,7 @@ import { useMemo, useState } from "react";
 import { type Audit, type AuditFilter, auditQuery } from "@/api/queries";
 import { useCursorPages } from "@/lib/pages";
 import { moment } from "@/lib/format";
+import { ActorName } from "./actor";
 import { type Col, DataTable } from "./data-table";
 import { Filters, LiveSwitch } from "./filters";
 import { Empty } from "./states";
@@ -20,7 +21,8 @@ type Words = AuditFilter & { pages?: string; entry?: string };
 function Event({ event, close }: { event: Audit; close: () => void }) {
   const facts: [string, string | null][] = [
     ["When", moment(event.at)],
-    ["Who", `${event.actor_kind}${event.actor_id ? ` ${event.actor_id}` : ""}`],
+    ["Kind of who", event.actor_kind],
+    ["Who", event.actor_id],
     ["What", event.action],
     ["To what", event.target],
     ["Project", event.project_id],
@@ -34,8 +36,8 @@ function Event({ event, close }: { event: Audit; close: () => void }) {
             <div key={name} className="contents">
               <dt className="text-muted">{name}</dt>
               <dd className="flex items-center gap-1 break-all">
-                {value ?? "–"}
-                {value && name !== "When" && <CopyButton text={value} label={`Copy: ${name}`} className="size-6" />}
+                {name === "Who" && value ? <ActorName id={value} /> : (value ?? "–")}
+                {value && name !== "When" && name !== "Kind of who" && <CopyButton text={value} label={`Copy: ${name}`} className="size-6" />}
               </dd>
             </div>
           ))}
@@ -107,10 +109,10 @@ export function AuditList({ project, words, change }: { project?: string; words:
               <button
                 type="button"
                 title={`Only what ${event.actor_id} did`}
-                className="font-mono text-xs text-muted hover:underline"
+                className="max-w-52 truncate text-xs text-muted hover:underline"
                 onClick={() => change({ actor: event.actor_id ?? undefined, pages: undefined })}
               >
-                …{event.actor_id.slice(-8)}
+                <ActorName id={event.actor_id} short />
               </button>
             )}
           </span>

@@ -160,6 +160,7 @@ export function Backups({ project }: { project: Owner }) {
           </div>
         )}
         <DataTable
+          sortWord="by"
           label="Backups"
           columns={columns}
           rows={data?.items}

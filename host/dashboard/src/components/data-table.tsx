@@ -21,6 +21,7 @@ import { ArrowDown, ArrowUp, ChevronLeft, ChevronRight, ChevronsUpDown } from "l
 import { type ReactNode, useMemo } from "react";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
+import { useWords } from "@/lib/pages";
 import { Failure, Skeleton } from "./states";
 import { Button } from "./ui/button";
 
@@ -63,6 +64,8 @@ interface Props<T> {
   pager?: Pager;
   pageSize?: number;
   stale?: boolean;
+  /** The word of the address that keeps what is sorted by, `-` before it where the last comes first. */
+  sortWord?: string;
 }
 
 export function DataTable<T extends object>({
@@ -76,7 +79,9 @@ export function DataTable<T extends object>({
   pager,
   pageSize = 50,
   stale,
+  sortWord,
 }: Props<T>) {
+  const [words, change] = useWords<string>();
   const definitions = useMemo(
     () =>
       columns.map(
@@ -96,7 +101,7 @@ export function DataTable<T extends object>({
     data: rows ?? (none as T[]),
     getRowId: rowKey,
     autoResetPageIndex: false,
-    initialState: { pagination: { pageIndex: 0, pageSize: pager ? 1_000 : pageSize } },
+    initialState: { sorting: told(sortWord && words[sortWord], columns), pagination: { pageIndex: 0, pageSize: pager ? 1_000 : pageSize } },
   });
   const byId = useMemo(() => new Map(columns.map((column) => [column.id, column])), [columns]);
   const pages = table.getPageCount();
@@ -130,7 +135,10 @@ export function DataTable<T extends object>({
                         <button
                           type="button"
                           className="-mx-1 inline-flex items-center gap-1 rounded px-1 hover:text-foreground"
-                          onClick={() => header.column.toggleSorting(sorted === "asc")}
+                          onClick={() => {
+                            header.column.toggleSorting(sorted === "asc");
+                            if (sortWord) change({ [sortWord]: `${sorted === "asc" ? "-" : ""}${column.id}` }, { replace: true });
+                          }}
                         >
                           {column.head}
                           {sorted === "asc" ? (
@@ -195,6 +203,12 @@ export function DataTable<T extends object>({
 }
 
 const none: object[] = [];
+
+/** What an address says is sorted by. */
+function told<T>(word: unknown, columns: Col<T>[]): { id: string; desc: boolean }[] {
+  const [, down, id = ""] = /^(-?)(\w+)$/.exec(typeof word === "string" ? word : "") ?? [];
+  return columns.some((column) => column.id === id && column.sort) ? [{ id, desc: down === "-" }] : [];
+}
 
 export function Pages({ text, previous, next }: { text: string; previous: (() => void) | undefined; next: (() => void) | undefined }) {
   return (

@@ -131,6 +131,7 @@ function OwnChanges({ project }: { project: string }) {
         }
       />
       <DataTable
+        sortWord="by"
         label="Changes"
         columns={columns}
         rows={data?.items}

@@ -158,6 +158,7 @@ export function PlatformSettings() {
           </label>
         </CardBody>
         <DataTable
+          sortWord="by"
           label="Settings"
           columns={columns}
           rows={shown}

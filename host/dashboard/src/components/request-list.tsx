@@ -158,6 +158,7 @@ export function RequestList({
         </Select>
       </Filters>
       <DataTable
+        sortWord="by"
         label="Requests"
         columns={columns}
         rows={data?.items}

@@ -258,6 +258,7 @@ export function Schedules({ project }: { project: string }) {
           </Select>
         </div>
         <DataTable
+          sortWord="by"
           label="Schedules"
           columns={columns}
           rows={data?.items}

@@ -3,7 +3,7 @@ import { cn } from "@/lib/cn";
 import { Skeleton } from "./states";
 import { Card } from "./ui/card";
 
-export function Stat({ name, value, note, tone }: { name: string; value: ReactNode; note?: ReactNode; tone?: "bad" | "warn" }) {
+export function Stat({ name, value, note, tone, children }: { name: string; value: ReactNode; note?: ReactNode; tone?: "bad" | "warn"; children?: ReactNode }) {
   return (
     <Card className="px-4 py-3.5">
       <p className="text-xs font-medium text-muted">{name}</p>
@@ -11,6 +11,7 @@ export function Stat({ name, value, note, tone }: { name: string; value: ReactNo
         {value ?? <Skeleton className="h-7 w-20" />}
       </div>
       {note && <p className="mt-0.5 truncate text-xs text-muted">{note}</p>}
+      {children && <div className="mt-2">{children}</div>}
     </Card>
   );
 }

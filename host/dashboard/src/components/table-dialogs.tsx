@@ -74,7 +74,7 @@ function column(one: Draft): Schemas["NewColumn"] {
 function ColumnRow({ one, targets, single, change, remove }: { one: Draft; targets: string[]; single?: boolean; change: (part: Partial<Draft>) => void; remove?: (() => void) | undefined }) {
   const list = `defaults-${one.key}`;
   return (
-    <div className="grid grid-cols-2 gap-2 rounded-md border border-border p-2.5 sm:grid-cols-[1fr_8rem_9rem_auto]">
+    <div className="grid grid-cols-2 gap-2 rounded-md border border-border p-2.5 sm:grid-cols-[1fr_9rem_8rem_auto]">
       <Input
         aria-label="Name of the column"
         placeholder="name"

@@ -252,6 +252,7 @@ function Jobs({ project, open }: { project: string; open: (id: string) => void }
     <Card>
       <CardHeader title="Exports and imports" />
       <DataTable
+        sortWord="by"
         label="Exports and imports"
         columns={columns}
         rows={data?.items}

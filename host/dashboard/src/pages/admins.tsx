@@ -213,6 +213,7 @@ export function Admins() {
         {!isOwner && <Note>Only owners change this.</Note>}
         <Card>
           <DataTable
+            sortWord="by"
             label="Admins"
             columns={columns}
             rows={data?.items}

@@ -122,6 +122,7 @@ export function Catalogue() {
           />
           <Card>
             <DataTable
+              sortWord="by"
               label="Plugins"
               columns={columns}
               rows={rows}

@@ -128,6 +128,7 @@ function Jobs({ project, create }: { project: string; create: React.ReactNode })
     <>
       <Card>
         <DataTable
+          sortWord="by"
           label="Jobs"
           columns={columns}
           rows={data?.items}

@@ -208,6 +208,7 @@ export function Keys() {
       />
       <Card>
         <DataTable
+          sortWord="by"
           label="Keys"
           columns={columns}
           rows={data?.items}

@@ -95,7 +95,7 @@ export function Logs() {
   const source = words.source ?? "requests";
   const plugins = data?.items.map((one) => one.name) ?? [];
   const choice = (
-    <Select aria-label="Plugin" className="w-48" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined, pages: undefined })}>
+    <Select aria-label="Plugin" className="w-full sm:w-48" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined, pages: undefined })}>
       <option value="">All plugins</option>
       {plugins.map((name) => (
         <option key={name}>{name}</option>
@@ -120,7 +120,7 @@ export function Logs() {
       <PageHeader title="Logs" description="What the project was asked, what plugins write, as it comes or looked for, and what was done to it." />
       <Tabs value={source} onValueChange={(next) => change({ source: next, pages: undefined, q: undefined })}>
         <div className="flex flex-wrap items-end justify-between gap-2">
-          <TabsList aria-label="Source" className="flex-1">
+          <TabsList aria-label="Source" className="grow basis-full sm:basis-0">
             <Tab value="requests">Requests</Tab>
             <Tab value="live">Live lines</Tab>
             <Tab value="lines">Search lines</Tab>

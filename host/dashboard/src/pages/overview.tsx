@@ -208,13 +208,10 @@ export function Overview() {
           name="Storage"
           value={storage && bytes(storage.used_bytes)}
           note={storage && (storage.limit_bytes ? `of ${bytes(storage.limit_bytes)}` : "no limit set")}
-        />
+        >
+          {storage?.limit_bytes ? <Meter value={storage.used_bytes} of={storage.limit_bytes} label="Storage used" /> : null}
+        </Stat>
       </div>
-      {storage?.limit_bytes ? (
-        <div className="mt-3">
-          <Meter value={storage.used_bytes} of={storage.limit_bytes} label="Storage used" />
-        </div>
-      ) : null}
       <div className="mt-4 grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_19rem]">
         <SeriesCharts project={project} range={range} />
         <div className="grid content-start gap-4 md:grid-cols-2 xl:grid-cols-1">

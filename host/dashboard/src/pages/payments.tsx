@@ -164,6 +164,7 @@ function Transactions({ project, accounts }: { project: string; accounts: string
           </Button>
         </div>
         <DataTable
+          sortWord="by"
           label="Payments"
           columns={columns}
           rows={data?.items}

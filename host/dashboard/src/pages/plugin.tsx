@@ -353,6 +353,7 @@ function Revisions({ plugin, revisions, choose }: { plugin: Installation; revisi
   return (
     <Card>
       <DataTable
+        sortWord="by"
         label="Revisions"
         columns={columns}
         rows={revisions}

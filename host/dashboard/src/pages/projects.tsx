@@ -20,9 +20,18 @@ import { Menu, MenuContent, MenuItem, MenuSeparator, MenuTrigger } from "@/compo
 import { bytes, plural } from "@/lib/format";
 import { useCursorPages, useWords } from "@/lib/pages";
 
+/** In a cell: what stands there could not be learnt. */
+function Unknown({ error }: { error: Error }) {
+  return (
+    <span className="text-muted" title={error.message}>
+      unknown
+    </span>
+  );
+}
+
 function Health({ project }: { project: Project }) {
-  const { data } = useQuery({ ...installationsQuery(project.slug), staleTime: 30_000 });
-  if (!data) return <Skeleton className="h-4 w-20" />;
+  const { data, error } = useQuery({ ...installationsQuery(project.slug), staleTime: 30_000 });
+  if (!data) return error ? <Unknown error={error} /> : <Skeleton className="h-4 w-20" />;
   const bad = data.items.filter((plugin) => plugin.enabled && plugin.health !== "ok" && plugin.health !== "disabled");
   if (data.items.length === 0) return <Badge>no plugins</Badge>;
   if (bad.length > 0) {
@@ -40,8 +49,8 @@ function Health({ project }: { project: Project }) {
 }
 
 function Use({ project }: { project: Project }) {
-  const { data } = useQuery({ ...usageQuery(project.slug), staleTime: 30_000 });
-  if (!data) return <Skeleton className="h-4 w-16" />;
+  const { data, error } = useQuery({ ...usageQuery(project.slug), staleTime: 30_000 });
+  if (!data) return error ? <Unknown error={error} /> : <Skeleton className="h-4 w-16" />;
   return (
     <span className="whitespace-nowrap tabular-nums">
       {bytes(data.storage.used_bytes)}
@@ -171,6 +180,7 @@ export function Projects() {
           />
         </div>
         <DataTable
+          sortWord="by"
           label="Projects"
           columns={columns}
           rows={data?.items}

@@ -363,6 +363,7 @@ function Work({ project }: { project: string }) {
           )}
         </div>
         <DataTable
+          sortWord="by"
           label="Work"
           columns={columns}
           rows={data?.items}

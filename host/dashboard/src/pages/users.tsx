@@ -208,6 +208,7 @@ function List({ project }: { project: string }) {
           <span className="ml-auto">{create}</span>
         </div>
         <DataTable
+          sortWord="by"
           label="Users"
           columns={columns}
           rows={data?.items}

@@ -40,11 +40,11 @@ export function ConnectionLost() {
   return (
     <div
       role="status"
-      className="pop fixed bottom-4 left-1/2 z-60 flex -translate-x-1/2 items-center gap-2 px-4 py-2 text-sm"
+      className="pop fixed bottom-4 left-1/2 z-60 flex w-max max-w-[calc(100vw-2rem)] -translate-x-1/2 items-center gap-2 px-4 py-2 text-sm"
     >
-      <CloudOff className="size-4 text-warn" aria-hidden />
+      <CloudOff className="size-4 shrink-0 text-warn" aria-hidden />
       The server does not answer. Trying again
-      <LoaderCircle className="size-4 animate-spin text-muted" aria-hidden />
+      <LoaderCircle className="size-4 shrink-0 animate-spin text-muted" aria-hidden />
     </div>
   );
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Browser, Server, act, desktop, drop, entry, faultless, password, paste, phone, pictures, signIn, signOut, until } from "./harness.js";
+import { Browser, Server, act, desktop, drop, entry, faultless, password, paste, phone, pictures, signIn, signOut, touched, until } from "./harness.js";
 
 /** @type {Server} */
 let server;
@@ -53,6 +55,17 @@ test("files are uploaded, put into folders, renamed, moved, downloaded and throw
   const page = await browser.page(server);
   await signIn(page, user);
 
+  await page.keyboard.press("n");
+  await page.getByRole("dialog").getByLabel("Name").fill("Reports");
+  // What was typed is not thrown away by one key.
+  await page.keyboard.press("Escape");
+  await page.getByText("Press Escape once more").waitFor();
+  assert.equal(await page.getByRole("dialog").getByLabel("Name").inputValue(), "Reports");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.keyboard.press("n");
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("n");
   await page.getByRole("dialog").getByLabel("Name").fill("Reports");
   await page.getByRole("button", { name: "Create", exact: true }).click();
@@ -149,42 +162,61 @@ test("files are dropped and pasted where one is, and looked through", async () =
   await page.close();
 });
 
-test("an upload is paused, survives a reload, and goes on where it was", async () => {
-  const user = await server.user("Otieno");
-  const page = await browser.page(server);
-  await signIn(page, user);
-  // The line is held after the first parts have gone over it.
-  let held = 0;
-  let hold = true;
+/** A film that is large enough for several parts. */
+const film = Buffer.alloc(40 * 1024 * 1024, "mpesa");
+
+/** Begins an upload of it, of which the line is held after the first part; and pauses it. */
+async function pausedUpload(page) {
+  const line = { held: 0, hold: true };
   await page.route("**/files/tus/**", async (route) => {
-    if (route.request().method() === "PATCH" && hold && ++held > 1) return;
+    if (route.request().method() === "PATCH" && line.hold && ++line.held > 1) return;
     await route.continue();
   });
-  const bytes = Buffer.alloc(40 * 1024 * 1024, "mpesa");
-  const { writeFile, mkdtemp } = await import("node:fs/promises");
-  const { tmpdir } = await import("node:os");
-  const { join } = await import("node:path");
   const path = join(await mkdtemp(join(tmpdir(), "drive-upload-")), "film.bin");
-  await writeFile(path, bytes);
+  await writeFile(path, film);
   await page.getByTestId("picker").setInputFiles(path);
   const uploads = page.getByRole("region", { name: "Uploads" });
-  await until("the second part", () => held > 1);
+  await until("the second part", () => line.held > 1);
   await uploads.getByRole("button", { name: "Pause the upload of film.bin" }).click();
   await uploads.getByText("Paused").waitFor();
-  await pictures(page, "upload-paused");
-  hold = false;
-  page.on("dialog", (dialog) => dialog.accept());
+  line.hold = false;
   const sent = [];
   page.on("request", (request) => {
     if (request.method() === "PATCH") sent.push(Number(request.headers()["upload-offset"]));
   });
+  return { uploads, path, sent };
+}
+
+test("a paused upload goes on by its button where it was", async () => {
+  const user = await server.user("Kiprop");
+  const page = await browser.page(server);
+  await signIn(page, user);
+  const { uploads, sent } = await pausedUpload(page);
+  await uploads.getByRole("button", { name: "Go on with the upload of film.bin" }).click();
+  await entry(page, "film.bin").waitFor();
+  await page.getByText("1 upload is over").waitFor();
+  assert(sent[0] > 0, `the first part was sent again: ${sent}`);
+  const [stored] = (await user.call("GET", "/users/me/files")).items;
+  assert.equal(stored.size, film.length);
+  await signOut(page);
+  faultless(page);
+  await page.close();
+});
+
+test("an upload is paused, survives a reload, and goes on where it was", async () => {
+  const user = await server.user("Otieno");
+  const page = await browser.page(server);
+  await signIn(page, user);
+  const { path, sent } = await pausedUpload(page);
+  await pictures(page, "upload-paused");
+  page.on("dialog", (dialog) => dialog.accept());
   await page.reload();
   await page.getByText("Your drive is empty").waitFor();
   await page.getByTestId("picker").setInputFiles(path);
   await entry(page, "film.bin").waitFor();
   assert(sent[0] > 0, `the first part was sent again: ${sent}`);
   const [stored] = (await user.call("GET", "/users/me/files")).items;
-  assert.equal(stored.size, bytes.length);
+  assert.equal(stored.size, film.length);
   await signOut(page);
   faultless(page);
   await page.close();
@@ -233,6 +265,43 @@ test("everything is done by keys, and on a phone", async () => {
   await signOut(page);
   faultless(page);
   await page.close();
+});
+
+test("a phone that is touched does it, too", async () => {
+  const user = await server.user("Atieno");
+  await user.upload("Farm/maize.txt", "the price of maize");
+  const phones = await browser.another(touched);
+  const page = await phones.page(server);
+  await page.goto(page.base);
+  await page.getByLabel("Email").fill(user.email);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).tap();
+  await page.getByRole("button", { name: /^Farm/ }).tap();
+  await page.getByRole("button", { name: /^maize\.txt/ }).tap();
+  await page.getByText("the price of maize").waitFor();
+  await page.getByRole("button", { name: "Close" }).tap();
+  await page.getByRole("button", { name: "Actions for maize.txt", exact: true }).tap();
+  await page.getByRole("menuitem", { name: "Rename" }).tap();
+  await page.getByRole("dialog").getByLabel("Name").fill("beans.txt");
+  await page.getByRole("dialog").getByRole("button", { name: "Rename" }).tap();
+  await entry(page, "beans.txt").getByRole("checkbox").tap();
+  await page.getByRole("toolbar").getByRole("button", { name: "Delete" }).tap();
+  await page.getByText("“beans.txt” is in the trash").waitFor();
+  await page.getByRole("button", { name: "Undo" }).tap();
+  await entry(page, "beans.txt").waitFor();
+  await page.getByRole("navigation", { name: "Where you are" }).getByRole("link", { name: "My files" }).tap();
+  await page.getByRole("heading", { name: "My files", level: 1 }).waitFor();
+  await page.getByRole("button", { name: "New", exact: true }).tap();
+  await page.getByRole("menuitem", { name: "New folder" }).tap();
+  await page.getByRole("dialog").getByLabel("Name").fill("Market");
+  await page.getByRole("dialog").getByRole("button", { name: "Create" }).tap();
+  await entry(page, "Market").waitFor();
+  await page.getByRole("link", { name: "Trash" }).last().tap();
+  await page.getByText("The trash is empty").waitFor();
+  const [stored] = (await user.call("GET", "/users/me/files")).items;
+  assert.equal(stored.path, "Farm/beans.txt");
+  faultless(page);
+  await phones.stop();
 });
 
 test("a folder is seen to its end behind a link, and the trash is emptied to its end, however much is in them", async () => {

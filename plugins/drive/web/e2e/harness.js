@@ -9,7 +9,7 @@ import { album } from "../../../../tests/browser/pictures.js";
 import { Server as AnyServer } from "../../../../tests/browser/server.js";
 import { until } from "../../../../tests/browser/until.js";
 
-export { desktop, faultless, phone } from "../../../../tests/browser/browser.js";
+export { desktop, faultless, phone, touched } from "../../../../tests/browser/browser.js";
 export { accessible } from "../../../../tests/browser/pictures.js";
 export { freePort } from "../../../../tests/browser/server.js";
 export { drop, paste } from "../../../../tests/browser/carried.js";

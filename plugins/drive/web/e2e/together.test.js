@@ -113,6 +113,30 @@ test("things are shared with people, who hear of it at once, and by links", asyn
   await pictures(theirs, "shared");
   await until("one unread less", async () => (await taker.call("GET", "/notifications")).unread === 0);
 
+  // A notice of a file leads to the file, and so does the address.
+  const letter = await giver.upload("letter.txt", "Dear Daudi");
+  await giver.call("POST", `/files/${letter.id}/permissions`, { user: taker.id, role: "viewer" });
+  await theirs.getByRole("link", { name: "Notifications, 1 unread" }).click();
+  await theirs.getByRole("button", { name: /letter\.txt/ }).click();
+  await theirs.getByText("Dear Daudi").waitFor();
+  await theirs.reload();
+  await theirs.getByText("Dear Daudi").waitFor();
+  await theirs.keyboard.press("Escape");
+  await theirs.getByText("Dear Daudi").waitFor({ state: "detached" });
+  await entry(theirs, "letter.txt").waitFor();
+  await theirs.getByRole("button", { name: /^letter\.txt/ }).click();
+  await theirs.getByText("Dear Daudi").waitFor();
+  await theirs.goBack();
+  await theirs.getByText("Dear Daudi").waitFor({ state: "detached" });
+  await theirs.getByRole("heading", { name: "Shared with me", level: 1 }).waitFor();
+  // What is gone is told, and the list stays.
+  await giver.call("DELETE", `/files/${letter.id}`);
+  await theirs.reload();
+  await theirs.getByRole("button", { name: /^Trip/ }).waitFor();
+  await theirs.goForward();
+  await theirs.getByRole("heading", { name: "Shared with me", level: 1 }).waitFor();
+  await until("the address of the list", () => !theirs.url().includes("file="));
+
   await dialog.getByLabel("Password, if you want one").fill("simba");
   await dialog.getByLabel("At most this many downloads").fill("5");
   await dialog.getByRole("button", { name: "Make a link" }).click();
@@ -190,6 +214,8 @@ test("a second factor is set up, asked for, and stood in for", async () => {
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Second step" }).waitFor();
+  // The password is not what was asked for next.
+  assert.equal(await page.getByLabel("Code").inputValue(), "");
   await pictures(page, "second-step");
   await page.getByLabel("Code").fill("123456");
   await page.getByRole("button", { name: "Sign in" }).click();

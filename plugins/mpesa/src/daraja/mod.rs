@@ -134,7 +134,7 @@ fn once(account: &Account, path: &str, body: &Value, token: &str) -> Result<Valu
         .json(body)
         .map_err(Trouble::NotSent)?;
     let answer = call.send().map_err(|error| match error.code() {
-        "upstream_denied" | "upstream_absent" => Trouble::NotSent(error),
+        "upstream_denied" | "upstream_absent" | "upstream_busy" => Trouble::NotSent(error),
         _ => Trouble::Lost(error.to_string()),
     })?;
     let status = answer.status.as_u16();

@@ -72,9 +72,12 @@ impl Making {
         Err(Error::invalid(
             "cannot_be_made",
             format!(
-                "{} parts of the tables cannot be made here, and nothing was: change them where they \
-                 come from, or name them in `leave_out`. {}",
-                refused.len(),
+                "{} of the tables cannot be made here, and nothing was: change it where it comes \
+                 from, or name it in `leave_out`. {}",
+                match refused.len() {
+                    1 => "one part".to_owned(),
+                    many => format!("{many} parts"),
+                },
                 first.join("; ")
             ),
         )

@@ -94,13 +94,28 @@ fn on(
     let payments = payments.expect_success("list the payments")?;
     let payments = payments.as_array().context("payments")?;
     let told = payments.iter().map(callback).collect::<Result<Vec<_>>>()?;
+    if told.len() != pushes.len() {
+        let path = format!("/admin/v1/projects/{PROJECT}/logs?level=warn&limit=1");
+        let lines = node.admin.call("GET", &path, None)?;
+        bail!(
+            "the stand-in was asked for {} of {count} payments: {}",
+            told.len(),
+            lines.expect_success("read the log")?
+        );
+    }
     let rate = all(address, "", &told)?;
     let client = Client::with_headers(address, &headers);
     let day = client.call("GET", "/mpesa/reconciliation", None)?;
     let day = day.expect_success("reconcile")?;
     let kept = day.pointer("/money_in/count").and_then(Value::as_u64);
     if kept != Some(u64::from(count)) {
-        bail!("{kept:?} of {count} payments are in the ledger");
+        let of_day = |part: &str| day.get(part).map(ToString::to_string);
+        bail!(
+            "{kept:?} of {count} payments are in the ledger of {:?}: {:?}, {:?}",
+            of_day("day"),
+            of_day("transactions"),
+            of_day("differences")
+        );
     }
     report.figure(
         &format!("callbacks taken on {engine}, none lost"),

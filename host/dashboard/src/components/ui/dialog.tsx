@@ -9,7 +9,7 @@ export const DialogRoot = Parts.Root;
 export const DialogTrigger = Parts.Trigger;
 export const DialogClose = Parts.Close;
 
-interface Props extends Omit<ComponentProps<typeof Parts.Content>, "title"> {
+interface Props extends Omit<ComponentProps<typeof Parts.Content>, "title" | "ref"> {
   title: ReactNode;
   description?: ReactNode;
   /** At the right edge, over the whole height: for what has many parts. */
@@ -18,15 +18,22 @@ interface Props extends Omit<ComponentProps<typeof Parts.Content>, "title"> {
   closable?: boolean;
 }
 
+const firstField = ["input", "select", "textarea"].map((kind) => `[data-body] ${kind}:not(:disabled):not([type=hidden]):not([type=file])`).join();
+
 /** What stands over the page until it is done with. */
 export function DialogContent({ title, description, side, footer, closable = true, className, children, onInteractOutside, onEscapeKeyDown, ...rest }: Props) {
   // A click beside it does not throw away what was typed into a form, nor does
   // one Escape.
+  const content = useRef<HTMLDivElement>(null);
   const typed = useRef(false);
+  const warned = useRef(false);
+  // What was refused is not sent yet.
+  const isLost = () => typed.current || Boolean(content.current?.querySelector("form [role=alert]"));
   return (
     <Parts.Portal>
       <Parts.Overlay className="veil" />
       <Parts.Content
+        ref={content}
         {...(description ? {} : { "aria-describedby": undefined })}
         className={cn(
           "pop fixed z-50 flex flex-col overflow-hidden",
@@ -35,20 +42,28 @@ export function DialogContent({ title, description, side, footer, closable = tru
             : "top-1/2 left-1/2 max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] max-w-lg -translate-x-1/2 -translate-y-1/2",
           className,
         )}
+        onOpenAutoFocus={(event) => {
+          // What one came for, rather than the way out; a sheet is read first.
+          const field = !side && content.current?.querySelector<HTMLElement>(firstField);
+          if (!field) return;
+          event.preventDefault();
+          field.focus();
+        }}
         onInput={(event) => {
           if (event.target instanceof Element && event.target.closest("form")) typed.current = true;
+          warned.current = false;
         }}
         onSubmit={() => {
           typed.current = false;
         }}
         onInteractOutside={(event) => {
-          if (typed.current) event.preventDefault();
+          if (isLost()) event.preventDefault();
           onInteractOutside?.(event);
         }}
         onEscapeKeyDown={(event) => {
-          if (typed.current) {
+          if (isLost() && !warned.current) {
             event.preventDefault();
-            typed.current = false;
+            warned.current = true;
             toast("Escape once more closes this, without what you typed");
           }
           onEscapeKeyDown?.(event);
@@ -69,7 +84,7 @@ export function DialogContent({ title, description, side, footer, closable = tru
           )}
         </header>
         {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-        <div className="min-h-0 flex-1 overflow-y-auto px-5 pb-5" tabIndex={0}>
+        <div data-body className="min-h-0 flex-1 overflow-y-auto px-5 pb-5" tabIndex={0}>
           {children}
         </div>
         {footer && (

@@ -128,6 +128,14 @@ impl Failure {
                 | ffi::SQLITE_CONSTRAINT_ROWID,
                 _,
             ) => Error::conflict("sql_constraint_unique", self.message),
+            (ffi::SQLITE_CONSTRAINT_FOREIGNKEY, _) => Error::conflict(
+                "sql_constraint",
+                format!(
+                    "{}: a value refers to a row that is not there, or a row would go that others \
+                     refer to",
+                    self.message
+                ),
+            ),
             (ffi::SQLITE_CONSTRAINT_TRIGGER, _) => match refused_table(&self.message) {
                 Some(table) => forbidden(table),
                 None => Error::conflict("sql_constraint", self.message),

@@ -1,5 +1,5 @@
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { t } from "@/i18n";
 
 interface Props {
@@ -16,6 +16,7 @@ interface Props {
 export function Dialog({ title, onClose, children, footer, wide }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  const [warned, warn] = useState(false);
   const isClosable = onClose !== undefined;
   useEffect(() => {
     const node = dialog.current;
@@ -37,7 +38,13 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
       className={`card max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] overflow-hidden p-0 shadow-2xl ${wide ? "max-w-2xl" : "max-w-md"}`}
       onCancel={(event) => {
         event.preventDefault();
-        onClose?.();
+        if (!warned && dialog.current?.querySelector("form[data-typed]")) warn(true);
+        else onClose?.();
+      }}
+      onInput={() => warn(false)}
+      onClose={() => {
+        // Of a second Escape browsers tell only here.
+        if (!dialog.current?.open) onClose?.();
       }}
       onKeyDown={(event) => event.stopPropagation()}
     >
@@ -53,6 +60,9 @@ export function Dialog({ title, onClose, children, footer, wide }: Props) {
           )}
         </header>
         <div className="min-h-0 flex-1 overflow-y-auto px-5 pb-5">{children}</div>
+        <p role="status" className={warned ? "border-t border-border bg-warn-soft px-5 py-2 text-sm text-warn" : "sr-only"}>
+          {warned && t("escape_again")}
+        </p>
         {footer && <footer className="flex flex-wrap justify-end gap-2 border-t border-border bg-raised/50 px-5 py-3">{footer}</footer>}
       </div>
     </dialog>

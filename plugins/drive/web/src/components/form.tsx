@@ -59,11 +59,23 @@ export function Form({ id, onSend, children }: FormProps) {
   const send = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (busy) return;
-    const fields = new FormData(event.currentTarget);
-    void run(async () => onSend(fields));
+    const form = event.currentTarget;
+    const fields = new FormData(form);
+    void run(async () => {
+      await onSend(fields);
+      delete form.dataset.typed;
+    });
   };
   return (
-    <form id={id} onSubmit={send} className="grid gap-4">
+    <form
+      id={id}
+      onSubmit={send}
+      onInput={(event) => {
+        // What a dialog asks about before it is closed.
+        event.currentTarget.dataset.typed = "";
+      }}
+      className="grid gap-4"
+    >
       {children({ busy, problem })}
     </form>
   );

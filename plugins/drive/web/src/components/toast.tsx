@@ -43,7 +43,7 @@ export function Toasts() {
     () => toasts,
   );
   return (
-    <div aria-live="polite" role="status" className="pointer-events-none fixed inset-x-0 bottom-20 z-[60] flex flex-col items-center gap-2 px-4 md:bottom-6">
+    <div aria-live="polite" role="status" className="toasts pointer-events-none fixed inset-x-0 bottom-20 z-[60] flex flex-col items-center gap-2 px-4 md:bottom-6">
       {shown.map((toast) => (
         <div key={toast.id} className="card pointer-events-auto flex max-w-lg items-center gap-3 py-2 pr-2 pl-4 shadow-xl">
           {toast.bad ? <CircleAlert size={18} className="text-bad" aria-hidden /> : <CheckCircle2 size={18} className="text-good" aria-hidden />}

@@ -28,7 +28,8 @@ function safely(text: string): string {
 }
 
 export function link(page: string, id?: string, query?: Record<string, string>): string {
-  const search = query ? `?${new URLSearchParams(query)}` : "";
+  const words = new URLSearchParams(query).toString();
+  const search = words && `?${words}`;
   return `#/${page}${id ? `/${encodeURIComponent(id)}` : ""}${search}`;
 }
 

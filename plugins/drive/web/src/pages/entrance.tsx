@@ -55,7 +55,7 @@ function In({ email, bare = false }: { email?: string | undefined; bare?: boolea
     return (
       <>
         {!bare && <Heading>{t("second_step")}</Heading>}
-        <Form onSend={async (fields) => signIn(given.email, given.password, text(fields, "code").trim())}>
+        <Form key="code" onSend={async (fields) => signIn(given.email, given.password, text(fields, "code").trim())}>
           {({ busy, problem }) => (
             <>
               <p className="text-muted">{t("second_step_hint")}</p>
@@ -77,6 +77,8 @@ function In({ email, bare = false }: { email?: string | undefined; bare?: boolea
     <>
       {!bare && <Heading>{t("sign_in")}</Heading>}
       <Form
+        // Of its own, so that no field of it becomes one for the code, with what is in it.
+        key="password"
         onSend={async (fields) => {
           const wanted = { email: text(fields, "email").trim(), password: text(fields, "password") };
           try {

@@ -1,5 +1,5 @@
 import { ChevronRight, Download, FileUp, FolderInput, FolderPlus, FolderUp, LayoutGrid, List, Plus, Trash2, UploadCloud, X } from "lucide-react";
-import { type DragEvent, lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { type DragEvent, useEffect, useMemo, useRef, useState } from "react";
 import { NewFolder, fetchAll, useActions } from "@/components/actions";
 import { Entries } from "@/components/entries";
 import { Menu } from "@/components/menu";
@@ -11,11 +11,10 @@ import { keep, recall } from "@/lib/kept";
 import { type Sort, useFeatures, useFiles, useFolders, useTrail } from "@/lib/queries";
 import { link } from "@/lib/route";
 import { type Entry, fileEntry, folderEntry } from "@/lib/types";
+import { useLooking } from "@/preview/looking";
 import { typing } from "@/shell/shell";
 import { fromDrop, fromList } from "@/uploads/chosen";
 import { enqueue } from "@/uploads/store";
-
-const Preview = lazy(async () => import("@/preview/preview"));
 
 const sorts: [Sort, Key][] = [
   ["filename", "sort_name"],
@@ -31,7 +30,6 @@ export function FilesPage({ folder }: { folder: string | undefined }) {
   const [sort, setSort] = useState<Sort>(() => recall("sort", sortNames, "filename"));
   const [view, setView] = useState<"list" | "grid">(() => recall("view", ["list", "grid"], "list"));
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const [shown, show] = useState<string>();
   const [making, setMaking] = useState(false);
   const features = useFeatures();
   const files = useFiles(folder, sort);
@@ -39,8 +37,9 @@ export function FilesPage({ folder }: { folder: string | undefined }) {
   const trail = useTrail(folder);
   const picker = useRef<HTMLInputElement>(null);
   const folderPicker = useRef<HTMLInputElement>(null);
-  const { actions, dialog, begin } = useActions({ tags: features.search, done: () => choose(new Set()), openFile: (entry) => show(entry.id) });
+  const { actions, dialog, begin } = useActions({ tags: features.search, done: () => choose(new Set()), openFile: (entry) => look(entry.id) });
   const dragging = useDropping(folder);
+  const { look, preview } = useLooking(useMemo(() => (files.data?.pages ?? []).flatMap((page) => page.items), [files.data]));
 
   const entries = useMemo<Entry[]>(
     () => [
@@ -187,16 +186,7 @@ export function FilesPage({ folder }: { folder: string | undefined }) {
       )}
       {dialog}
       {making && <NewFolder parent={folder} close={() => setMaking(false)} />}
-      {shown && (
-        <Suspense fallback={null}>
-          <Preview
-            files={entries.flatMap((entry) => (entry.kind === "file" ? [entry.file] : []))}
-            id={shown}
-            show={show}
-            close={() => show(undefined)}
-          />
-        </Suspense>
-      )}
+      {preview}
     </div>
   );
 }

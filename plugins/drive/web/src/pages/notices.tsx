@@ -15,7 +15,7 @@ async function read(what: { ids: string[] } | { all: true }): Promise<void> {
   await client.invalidateQueries({ queryKey: ["notices"] });
 }
 
-/** To where the file lies that a notice is about: its folder, where that may be seen. */
+/** To the file that a notice is about, over its folder where that may be seen. */
 async function find(id: string): Promise<void> {
   const file = await call<FileItem>("GET", `/files/${id}`);
   const mine = client.getQueryData<Me>(["me"])?.id === file.owner_id;
@@ -24,9 +24,9 @@ async function find(id: string): Promise<void> {
       () => true,
       () => false,
     );
-    if (around) return go(link("files", file.folder_id));
+    if (around) return go(link("files", file.folder_id, { file: id }));
   }
-  return go(link(mine ? "files" : "shared"));
+  return go(link(mine ? "files" : "shared", undefined, { file: id }));
 }
 
 export default function NoticesPage() {

@@ -11,6 +11,7 @@ import { Title } from "@/components/title";
 import { complain, say } from "@/components/toast";
 import { t } from "@/i18n";
 import { ask, call } from "@/lib/api";
+import { deviceIn } from "@/lib/device";
 import { whole } from "@/lib/format";
 import { client, useMe } from "@/lib/queries";
 import { changePassword, signOut } from "@/lib/session";
@@ -27,7 +28,7 @@ export default function ProfilePage() {
       {me.isError ? (
         <Failed error={me.error} again={() => void me.refetch()} />
       ) : me.data ? (
-        <div className="grid max-w-2xl gap-5 px-4 pb-8 md:px-6">
+        <div className="grid max-w-2xl grid-cols-1 gap-5 px-4 pb-8 md:px-6">
           <About me={me.data} />
           <Card title={t("storage")}>
             <QuotaBar />
@@ -324,7 +325,7 @@ function Sessions() {
           <li key={session.id} className="flex items-center gap-3 py-2">
             <span className="min-w-0 flex-1">
               <span className="block truncate" title={session.user_agent ?? ""}>
-                {session.user_agent ?? t("unknown_device")}
+                {deviceIn(session.user_agent) ?? t("unknown_device")}
               </span>
               <span className="text-sm text-muted">{session.current ? t("this_session") : whole(session.refreshed_at)}</span>
             </span>

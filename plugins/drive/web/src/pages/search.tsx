@@ -1,5 +1,5 @@
 import { SearchX, Tag } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useActions } from "@/components/actions";
 import { Entries } from "@/components/entries";
 import { Marked } from "@/components/marked";
@@ -10,8 +10,7 @@ import { t } from "@/i18n";
 import { useFeatures, useSearch } from "@/lib/queries";
 import { go, link, useRoute } from "@/lib/route";
 import { type Entry, fileEntry } from "@/lib/types";
-
-const Preview = lazy(async () => import("@/preview/preview"));
+import { useLooking } from "@/preview/looking";
 
 export default function SearchPage() {
   const { query } = useRoute();
@@ -20,9 +19,9 @@ export default function SearchPage() {
   const features = useFeatures();
   const found = useSearch(q, tag, features.search);
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const [shown, show] = useState<string>();
-  const { actions, dialog } = useActions({ tags: features.search, openFile: (entry) => show(entry.id) });
   const files = (found.data?.pages ?? []).flatMap((page) => page.items);
+  const { look, preview } = useLooking(files);
+  const { actions, dialog } = useActions({ tags: features.search, openFile: (entry) => look(entry.id) });
   const tags = found.data?.pages[0]?.facets?.tags ?? [];
   return (
     <>
@@ -65,11 +64,7 @@ export default function SearchPage() {
       <More on={found.hasNextPage && !found.isFetchNextPageError} more={() => void found.fetchNextPage()} />
       {!found.hasNextPage && found.data?.pages[0]?.truncated && <p className="px-4 py-3 text-sm text-muted md:px-6">{t("found_truncated")}</p>}
       {dialog}
-      {shown && (
-        <Suspense fallback={null}>
-          <Preview files={files} id={shown} show={show} close={() => show(undefined)} />
-        </Suspense>
-      )}
+      {preview}
     </>
   );
 }

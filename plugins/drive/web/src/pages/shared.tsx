@@ -1,5 +1,5 @@
 import { Users } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useActions } from "@/components/actions";
 import { Entries } from "@/components/entries";
 import { More } from "@/components/more";
@@ -8,8 +8,7 @@ import { Title } from "@/components/title";
 import { type Key, t } from "@/i18n";
 import { useFeatures, useShared } from "@/lib/queries";
 import { type Entry, type Role, fileEntry, folderEntry } from "@/lib/types";
-
-const Preview = lazy(async () => import("@/preview/preview"));
+import { useLooking } from "@/preview/looking";
 
 const labels: Record<Role, Key> = { viewer: "role_viewer", editor: "role_editor", admin: "role_admin" };
 
@@ -17,8 +16,8 @@ export default function SharedPage() {
   const shared = useShared();
   const features = useFeatures();
   const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
-  const [shown, show] = useState<string>();
-  const { actions, dialog } = useActions({ tags: features.search, openFile: (entry) => show(entry.id) });
+  const { look, preview } = useLooking(shared.data?.files ?? []);
+  const { actions, dialog } = useActions({ tags: features.search, openFile: (entry) => look(entry.id) });
   const entries: Entry[] = shared.data ? [...shared.data.folders.map(folderEntry), ...shared.data.files.map(fileEntry)] : [];
   const detail = (entry: Entry) => {
     const role = entry.kind === "file" ? entry.file.role : entry.folder.role;
@@ -42,11 +41,7 @@ export default function SharedPage() {
       )}
       <More on={shared.hasNextPage && !shared.isFetchNextPageError} more={() => void shared.fetchNextPage()} />
       {dialog}
-      {shown && (
-        <Suspense fallback={null}>
-          <Preview files={shared.data?.files ?? []} id={shown} show={show} close={() => show(undefined)} />
-        </Suspense>
-      )}
+      {preview}
     </>
   );
 }

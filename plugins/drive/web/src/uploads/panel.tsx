@@ -13,7 +13,7 @@ export function UploadPanel() {
   return (
     <section
       aria-label={t("uploads")}
-      className="card fixed right-3 bottom-20 left-3 z-40 overflow-hidden shadow-xl sm:left-auto sm:w-96 md:bottom-4"
+      className="uploads card fixed right-3 bottom-20 left-3 z-40 overflow-hidden shadow-xl sm:left-auto sm:w-96 md:bottom-4"
     >
       <header className="flex items-center gap-1 border-b border-border bg-raised/60 py-1 pr-1 pl-4">
         <h2 className="flex-1 font-semibold">{left > 0 ? tn("uploading", left) : tn("uploaded", transfers.length)}</h2>
