@@ -52,7 +52,7 @@ async fn more_pushes_than_connections_wait_for_their_turn_or_are_not_sent() {
     };
     shop.faults(|faults| faults.answer_ms = 300);
     for reply in join_all((0..40).map(push)).await {
-        reply.expect(201);
+        let _ = reply.expect(201);
     }
     assert_eq!(shop.sim.payments().len(), 40);
 

@@ -127,13 +127,13 @@ export function RequestList({
       >
         <Input key={`q${words.q}`} type="search" name="q" aria-label="Path" placeholder="Path" className="w-full sm:w-44" defaultValue={words.q ?? ""} />
         <Input key={`r${words.request}`} type="search" name="request" aria-label="Request" placeholder="Id of a request" className="w-full sm:w-44" defaultValue={words.request ?? ""} />
-        <Select aria-label="Method" className="w-40" value={words.method ?? ""} onChange={(event) => change({ method: event.target.value || undefined, pages: undefined })}>
+        <Select aria-label="Method" className="w-[calc(50%-0.25rem)] sm:w-40" value={words.method ?? ""} onChange={(event) => change({ method: event.target.value || undefined, pages: undefined })}>
           <option value="">All methods</option>
           {["GET", "POST", "PUT", "PATCH", "DELETE"].map((name) => (
             <option key={name}>{name}</option>
           ))}
         </Select>
-        <Select aria-label="Answer" className="w-44" value={words.status ?? ""} onChange={(event) => change({ status: event.target.value || undefined, pages: undefined })}>
+        <Select aria-label="Answer" className="w-[calc(50%-0.25rem)] sm:w-44" value={words.status ?? ""} onChange={(event) => change({ status: event.target.value || undefined, pages: undefined })}>
           <option value="">All answers</option>
           {words.status && !endings.some(([value]) => value === words.status) && <option value={words.status}>{words.status}</option>}
           {endings.map(([value, name]) => (
@@ -142,13 +142,13 @@ export function RequestList({
             </option>
           ))}
         </Select>
-        <Select aria-label="Plugin" className="w-40" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined, pages: undefined })}>
+        <Select aria-label="Plugin" className="w-[calc(50%-0.25rem)] sm:w-40" value={words.plugin ?? ""} onChange={(event) => change({ plugin: event.target.value || undefined, pages: undefined })}>
           <option value="">All plugins</option>
           {plugins.map((name) => (
             <option key={name}>{name}</option>
           ))}
         </Select>
-        <Select aria-label="Took" className="w-44" value={words.slower ?? ""} onChange={(event) => change({ slower: event.target.value || undefined, pages: undefined })}>
+        <Select aria-label="Took" className="w-[calc(50%-0.25rem)] sm:w-44" value={words.slower ?? ""} onChange={(event) => change({ slower: event.target.value || undefined, pages: undefined })}>
           <option value="">However long</option>
           {["100", "500", "1000", "5000"].map((value) => (
             <option key={value} value={value}>
